@@ -1,0 +1,5 @@
+"""``python -m gairbench``."""
+
+from gairbench.cli import main
+
+main()

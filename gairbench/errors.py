@@ -1,0 +1,44 @@
+"""Errors a user can mend: one line that says what is wrong, where, and what to do about it."""
+
+from __future__ import annotations
+
+
+class GairbenchError(Exception):
+    """A mistake in the input, the data or the environment, told without a traceback.
+
+    Args:
+        what: What is wrong and where (file, column, key, plugin), one line, no final full stop.
+        mend: What the reader can do about it, one line, no final full stop.
+    """
+
+    def __init__(self, what: str, mend: str) -> None:
+        self.what = " ".join(what.split())
+        self.mend = " ".join(mend.split())
+        super().__init__(self.what, self.mend)
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.mend}" if self.mend else self.what
+
+
+class UsageError(GairbenchError):
+    """The command line or a configuration file asks for something that does not exist."""
+
+
+class DataError(GairbenchError):
+    """A dataset is missing, broken, or not what it declares."""
+
+
+class InputMismatch(GairbenchError):
+    """What a dataset delivers cannot be turned into what a model takes without guessing."""
+
+
+class CheckpointError(GairbenchError):
+    """A checkpoint is missing, broken, or belongs to another model."""
+
+
+class PluginError(GairbenchError):
+    """A plugin is broken or clashes with another one."""
+
+
+class StorageError(GairbenchError):
+    """A result, cache or checkpoint file cannot be written or read."""

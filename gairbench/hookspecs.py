@@ -1,0 +1,56 @@
+"""The hooks a gairbench plugin can implement; a hook implementation returns specs and imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pluggy
+
+from gairbench.spec import DatasetSpec, ModelSpec, TaskSpec
+
+hookspec = pluggy.HookspecMarker("gairbench")
+hookimpl = pluggy.HookimplMarker("gairbench")
+
+
+@hookspec
+def register_models() -> Iterable[ModelSpec]:
+    """Return the models this plugin provides.
+
+    Returns:
+        Model specs, each name unique across all installed plugins.
+
+    Example:
+        .. code-block:: python
+
+            @hookimpl
+            def register_models():
+                yield ModelSpec(
+                    name="mine",
+                    version="1",
+                    factory="my_package.model:Mine",
+                    presets=(Preset(name="default", inputs=(LocationInput(),)),),
+                )
+    """
+    return ()
+
+
+@hookspec
+def register_datasets() -> Iterable[DatasetSpec]:
+    """Return datasets that no task of this plugin names, for instance pre-training corpora.
+
+    The dataset of every registered task is known without this hook.
+
+    Returns:
+        Dataset specs, each name unique across all installed plugins.
+    """
+    return ()
+
+
+@hookspec
+def register_tasks() -> Iterable[TaskSpec]:
+    """Return the tasks this plugin provides.
+
+    Returns:
+        Task specs, each name unique across all installed plugins.
+    """
+    return ()

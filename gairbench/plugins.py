@@ -1,0 +1,179 @@
+"""Find plugins, survive broken ones, remember where everything came from."""
+
+from __future__ import annotations
+
+import importlib.metadata as md
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+import pluggy
+
+from gairbench import hookspecs
+from gairbench.errors import PluginError
+from gairbench.spec import DatasetSpec, ModelSpec, TaskSpec
+
+GROUP = "gairbench"
+BUILTIN: Mapping[str, str] = {"gairbench-models": "gairbench_models", "gairbench-tasks": "gairbench_tasks"}
+
+
+class PluginWarning(UserWarning):
+    """A plugin was skipped; the rest of gairbench still works."""
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+S = TypeVar("S", bound=_Named)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The plugin and the distribution that something came from."""
+
+    plugin: str
+    distribution: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.plugin} ({self.distribution} {self.version})"
+
+
+@dataclass
+class Registry:
+    """What the installed plugins provide, by name."""
+
+    models: dict[str, ModelSpec] = field(default_factory=dict)
+    datasets: dict[str, DatasetSpec] = field(default_factory=dict)
+    tasks: dict[str, TaskSpec] = field(default_factory=dict)
+    model_origins: dict[str, Origin] = field(default_factory=dict)
+    dataset_origins: dict[str, Origin] = field(default_factory=dict)
+    task_origins: dict[str, Origin] = field(default_factory=dict)
+    loaded: list[Origin] = field(default_factory=list)
+    failed: dict[Origin, str] = field(default_factory=dict)
+
+    def add(
+        self,
+        origin: Origin,
+        models: Iterable[ModelSpec] = (),
+        datasets: Iterable[DatasetSpec] = (),
+        tasks: Iterable[TaskSpec] = (),
+    ) -> None:
+        """Add one plugin's specs, all of them or none.
+
+        Raises:
+            PluginError: A name is taken, within the plugin or by another one.
+        """
+        tasks = list(tasks)
+        new_models = _unique("model", models, self.model_origins, origin)
+        new_tasks = _unique("task", tasks, self.task_origins, origin)
+        # Tasks share datasets: the same spec may come up many times, another one of the same name may not.
+        own = dict.fromkeys([*datasets, *(task.dataset for task in tasks)])
+        new_datasets = _unique("dataset", own, self.dataset_origins, origin)
+        self.models |= new_models
+        self.datasets |= new_datasets
+        self.tasks |= new_tasks
+        self.model_origins |= dict.fromkeys(new_models, origin)
+        self.dataset_origins |= dict.fromkeys(new_datasets, origin)
+        self.task_origins |= dict.fromkeys(new_tasks, origin)
+        self.loaded.append(origin)
+
+
+def _unique(kind: str, specs: Iterable[S], taken: Mapping[str, Origin], origin: Origin) -> dict[str, S]:
+    new: dict[str, S] = {}
+    for spec in specs:
+        owner = taken.get(spec.name) or (origin if spec.name in new else None)
+        if owner:
+            raise PluginError(f"{kind} {spec.name!r} is already provided by {owner}", "rename one of the two")
+        new[spec.name] = spec
+    return new
+
+
+def load_registry(*, strict: bool = False) -> Registry:
+    """Load every plugin and collect what it registers.
+
+    Args:
+        strict: Raise on the first broken plugin instead of warning; also on with ``GAIRBENCH_STRICT_PLUGINS=1``.
+
+    Returns:
+        The registry. A broken, misspelt or duplicate plugin is in ``failed`` and warned about by name, distribution
+        and version; everything else works.
+
+    Raises:
+        PluginError: In strict mode, the first broken plugin.
+    """
+    strict = strict or os.environ.get("GAIRBENCH_STRICT_PLUGINS") == "1"
+    registry = Registry()
+    taken: dict[str, Origin] = {}
+    for entry, origin in _entry_points():
+        try:
+            if entry.name in taken:
+                raise PluginError(
+                    f"plugin name {entry.name!r} is taken by {taken[entry.name]}", "rename the entry point"
+                )
+            taken[entry.name] = origin
+            register(registry, entry.load(), origin)
+        # A plugin is a stranger's code: whatever it raises must not take the others down.
+        except Exception as error:
+            reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+            if strict:
+                raise PluginError(f"plugin {origin} is broken: {reason}", "mend or uninstall it") from error
+            registry.failed[origin] = reason
+            warnings.warn(f"skipped plugin {origin}: {reason}", PluginWarning, stacklevel=2)
+    return registry
+
+
+def register(registry: Registry, plugin: object, origin: Origin) -> None:
+    """Collect what one plugin module or object registers.
+
+    Args:
+        registry: Where to add its specs.
+        plugin: Holds the hook implementations.
+        origin: Whom to name for it.
+
+    Raises:
+        PluginError: A hook is misspelt, returns something else than specs, or a name is taken.
+    """
+    # A manager per plugin: nothing it registers can be mistaken for another plugin's.
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    manager.register(plugin, name=origin.plugin)
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise PluginError(str(error), f"the hooks are {', '.join(_hooks())}") from error
+    registry.add(
+        origin,
+        models=_specs(manager.hook.register_models(), ModelSpec),
+        datasets=_specs(manager.hook.register_datasets(), DatasetSpec),
+        tasks=_specs(manager.hook.register_tasks(), TaskSpec),
+    )
+
+
+def _hooks() -> list[str]:
+    return [name for name in vars(hookspecs) if name.startswith("register_")]
+
+
+def _entry_points() -> Iterator[tuple[md.EntryPoint, Origin]]:
+    """Yield the built-ins first, so that no third party can take their names."""
+    wanted = os.environ.get("GAIRBENCH_LOAD_PLUGINS")
+    found = sorted(md.entry_points(group=GROUP), key=lambda e: e.name)
+    ours = [e for e in found if e.dist and e.dist.name == "gairbench"]
+    for name in sorted(BUILTIN.keys() - {e.name for e in ours}):  # a checkout that was never installed
+        yield md.EntryPoint(name, BUILTIN[name], GROUP), Origin(name, "gairbench", "source")
+    for entry in [*ours, *(e for e in found if e not in ours)]:
+        name, version = (entry.dist.name, entry.dist.version) if entry.dist else ("unknown", "0")
+        if wanted is None or entry in ours or name in wanted.split(","):
+            yield entry, Origin(entry.name, name, version)
+
+
+def _specs(results: list[Iterable[S]], kind: type[S]) -> list[S]:
+    specs = [spec for result in results for spec in result]
+    for spec in specs:
+        if not isinstance(spec, kind):
+            raise PluginError(f"expected {kind.__name__}, got {spec!r}", f"return {kind.__name__} objects")
+    return specs

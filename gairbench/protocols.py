@@ -1,0 +1,103 @@
+"""The small interfaces that a model implements, as many of them as it declares.
+
+All methods take what :class:`gairbench.spec.ImageInput` and :class:`gairbench.spec.LocationInput` of the model declare
+(the runner has converted it) and return float tensors on the same device. They are called in ``torch.inference_mode()``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gairbench.data import DataSource
+
+
+@runtime_checkable
+class EncodesRS(Protocol):
+    """A model with an overhead-image encoder."""
+
+    def encode_rs(self, images: Tensor) -> Tensor:
+        """Map images ``(batch, band, height, width)`` to embeddings ``(batch, dim)``."""
+        ...
+
+
+@runtime_checkable
+class EncodesRSTokens(Protocol):
+    """A model with a grid of patch tokens, for dense tasks (``View.RS_TOKENS``)."""
+
+    def encode_rs_tokens(self, images: Tensor) -> Tensor:
+        """Map images ``(batch, band, height, width)`` to a token grid ``(batch, dim, rows, columns)``, north up."""
+        ...
+
+
+@runtime_checkable
+class QueriesRS(Protocol):
+    """A model whose overhead embedding can be looked up at a point (``View.RS_QUERY``)."""
+
+    def query_rs(self, images: Tensor, lonlat: Tensor, bbox: Tensor) -> Tensor:
+        """Look the tile's embedding up at one point per image.
+
+        Args:
+            images: ``(batch, band, height, width)``.
+            lonlat: ``(batch, 2)`` longitude and latitude in degrees, inside the tile.
+            bbox: ``(batch, 4)`` as (lon_min, lat_max, lon_max, lat_min) in degrees.
+
+        Returns:
+            ``(batch, dim)``, in the space shared with ``project_sv`` if the model is aligned.
+        """
+        ...
+
+
+@runtime_checkable
+class EncodesSV(Protocol):
+    """A model with a street-view encoder."""
+
+    def encode_sv(self, images: Tensor) -> Tensor:
+        """Map photos ``(batch, band, height, width)`` to embeddings ``(batch, dim)``."""
+        ...
+
+
+@runtime_checkable
+class ProjectsSV(Protocol):
+    """A model whose street-view embedding is projected into the shared space (``View.SV_PROJECTED``)."""
+
+    def project_sv(self, images: Tensor) -> Tensor:
+        """Map photos ``(batch, band, height, width)`` to the space shared with RS and location, ``(batch, dim)``."""
+        ...
+
+
+@runtime_checkable
+class EncodesLocation(Protocol):
+    """A model with a location encoder."""
+
+    def encode_location(self, lonlat: Tensor) -> Tensor:
+        """Map coordinates ``(batch, 2)`` in degrees, in the declared order, float64, to ``(batch, dim)``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PretrainContext:
+    """What a pre-training recipe is called with.
+
+    Args:
+        preset: Name of the preset to train.
+        seed: Seed of initial weights, sampling and augmentation.
+        source: The pre-training dataset; its only split is called ``"pretrain"``.
+        output: Empty folder for the checkpoint; it counts only if the recipe returns.
+        device: ``"cpu"``, ``"cuda"``, ``"mps"`` ...
+        limit: Use at most this many samples, or ``None``.
+        report: Call it as ``report(done, total, note)`` to show progress.
+    """
+
+    preset: str
+    seed: int
+    source: DataSource
+    output: Path
+    device: str
+    limit: int | None
+    report: Callable[[int, int, str], None]

@@ -1,0 +1,176 @@
+"""The record of one cell (model x task x probe): one JSON file, from which the number can be regenerated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from gairbench.errors import StorageError
+from gairbench.storage import write_atomically
+
+SCHEMA = 1
+
+Status = Literal["ok", "skipped", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricValue:
+    """A metric on the test split with its bootstrap 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    higher_is_better: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One cell of the benchmark, asked for once.
+
+    Args:
+        status: ``ok``, ``skipped`` or ``failed``.
+        reason: Why it was skipped or failed; empty when ok.
+        key: Digest of everything that can change the value; a rerun reuses the record if its key is the same.
+        model: Registered name.
+        model_version: The model's declared version.
+        model_origin: Plugin, distribution and version it came from.
+        preset: Its preset.
+        weights: SHA-256 of its weights as evaluated; empty for a model without weights, or when it was not loaded.
+        checkpoint: How its weights came about: ``"pretrained:<key>"``, ``"file:<sha256>"`` or ``"init"``.
+        task: Registered name.
+        task_version: The task's declared version.
+        task_origin: Plugin, distribution and version it came from.
+        category: The leaderboard table.
+        family: The paper's task family.
+        kind: What the task asks for.
+        synthetic: The inputs or targets are rendered or simulated.
+        dataset: Registered name.
+        dataset_version: The dataset's declared version.
+        dataset_fingerprint: Hash of the data.
+        probe: Registered name.
+        probe_version: Version of the probe's code.
+        probe_params: Chosen hyper-parameters.
+        headline: This probe is the one the leaderboard ranks by.
+        metric: Headline metric; the key of ``metrics`` that the leaderboard shows.
+        metrics: All measured metrics by name.
+        n: Samples per split that took part.
+        dropped: Samples per split that did not, with the reason, for instance under ``--limit``.
+        seed: The run's seed.
+        limit: The run's ``--limit``.
+        conversion: What was done to the data per modality before the encoder saw it.
+        embedding_dim: Width of the features the probe saw.
+        predictions: File with the per-sample test predictions, beside this record.
+        device: Where the embeddings were computed.
+        environment: Versions of Python and of the packages that matter.
+        seconds: Wall seconds per step (``pretrain``, ``embed``, ``probe``).
+        command: The command line that produced it.
+        created: UTC time in ISO 8601.
+        schema: Version of this layout.
+    """
+
+    status: Status
+    model: str
+    model_version: str
+    model_origin: str
+    preset: str
+    task: str
+    task_version: int
+    task_origin: str
+    category: str
+    family: str
+    kind: str
+    synthetic: bool
+    dataset: str
+    dataset_version: int
+    probe: str
+    probe_version: int
+    headline: bool
+    metric: str
+    seed: int
+    limit: int | None = None
+    reason: str = ""
+    key: str = ""
+    weights: str = ""
+    checkpoint: str = ""
+    dataset_fingerprint: str = ""
+    probe_params: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, MetricValue] = field(default_factory=dict)
+    n: Mapping[str, int] = field(default_factory=dict)
+    dropped: Mapping[str, str] = field(default_factory=dict)
+    conversion: Mapping[str, Any] = field(default_factory=dict)
+    embedding_dim: int | None = None
+    predictions: str = ""
+    device: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    command: str = ""
+    created: str = ""
+    schema: int = SCHEMA
+
+    @property
+    def headline_value(self) -> MetricValue | None:
+        """The headline metric, or ``None`` for a cell without a number."""
+        return self.metrics.get(self.metric)
+
+    @property
+    def variant(self) -> str:
+        """What tells rows of one model apart: preset, foreign checkpoint, seed and limit."""
+        parts = [self.preset]
+        if self.checkpoint.startswith("file:"):
+            parts.append(f"ckpt-{self.checkpoint.removeprefix('file:')[:8]}")
+        parts.append(f"seed{self.seed}")
+        if self.limit is not None:
+            parts.append(f"limit{self.limit}")
+        return "-".join(parts)
+
+    def path(self, folder: Path) -> Path:
+        """Return where the record lives below a results folder: one file a cell, whatever its outcome."""
+        return folder / self.model / self.variant / self.task / f"{self.probe}.json"
+
+
+def save(result: Result, folder: Path) -> Path:
+    """Write a record atomically.
+
+    Returns:
+        The file.
+
+    Raises:
+        StorageError: The folder cannot be written, or the disk is full; an older record is left as it was.
+    """
+    path = result.path(folder)
+    write_atomically(path, (json.dumps(asdict(result), indent=1, sort_keys=True) + "\n").encode())
+    return path
+
+
+def load(path: Path) -> Result:
+    """Read a record.
+
+    Raises:
+        StorageError: The file is not a record of this layout.
+    """
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        if raw["schema"] != SCHEMA:
+            raise ValueError(f"schema {raw['schema']}, expected {SCHEMA}")
+        known = {f.name for f in fields(Result)}
+        if unknown := raw.keys() - known:
+            raise ValueError(f"unknown fields {sorted(unknown)}")
+        raw["metrics"] = {name: MetricValue(**value) for name, value in raw["metrics"].items()}
+        return Result(**raw)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StorageError(f"{path} is not a gairbench result: {error}", "delete it and run again") from error
+
+
+def load_all(folder: Path) -> Iterator[Result]:
+    """Yield every record below a results folder, in a fixed order.
+
+    Raises:
+        StorageError: The folder is missing or a file in it is not a record.
+    """
+    if not folder.is_dir():
+        raise StorageError(f"no results folder {folder}", "run 'gairbench run' first, or name it with --results")
+    for path in sorted(folder.glob("*/*/*/*.json")):
+        yield load(path)

@@ -1,0 +1,1 @@
+"""Turn result records into published tables."""
