@@ -28,7 +28,7 @@ class DataError(GairbenchError):
     """A dataset is missing, broken, or not what it declares."""
 
 
-class InputMismatch(GairbenchError):
+class InputMismatchError(GairbenchError):
     """What a dataset delivers cannot be turned into what a model takes without guessing."""
 
 

@@ -1,7 +1,7 @@
 """The small interfaces that a model implements, as many of them as it declares.
 
-All methods take what :class:`gairbench.spec.ImageInput` and :class:`gairbench.spec.LocationInput` of the model declare
-(the runner has converted it) and return float tensors on the same device. They are called in ``torch.inference_mode()``.
+All methods take what the model's :class:`gairbench.spec.ImageInput` and :class:`gairbench.spec.LocationInput` declare
+(the runner has converted it) and return float tensors on the same device. They run in ``torch.inference_mode()``.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ class ImageInput:
 
     Args:
         modality: ``Modality.RS`` or ``Modality.SV``.
-        bands: Names of the channels, in order: ``red``, ``green``, ``blue`` or Sentinel-2's ``B1`` ... ``B12``, ``B8A``.
+        bands: Channel names, in order: ``red``, ``green``, ``blue`` or Sentinel-2's ``B1`` ... ``B12``, ``B8A``.
         unit: Scale of the values.
         size: Height and width in pixels; ``None``: a dataset's images vary, or an encoder takes any size.
         gsd_m: Ground sample distance in metres per pixel, where it is one number.

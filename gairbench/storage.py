@@ -19,19 +19,19 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         StorageError: The folder cannot be written, or the disk is full.
     """
-    scratch: str | None = None
+    scratch: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            scratch = file.name
+            scratch = Path(file.name)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(scratch, 0o666 & ~_umask())
-        os.replace(scratch, path)
+        scratch.chmod(0o666 & ~_umask())
+        scratch.replace(path)
     except OSError as error:
         if scratch is not None:
-            Path(scratch).unlink(missing_ok=True)
+            scratch.unlink(missing_ok=True)
         raise StorageError(
             f"cannot write {path}: {error.strerror or error}", "free space, or choose another folder with --results"
         ) from error
