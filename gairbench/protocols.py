@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from gairbench.data import DataSource
+    from gairbench.spec import Input
 
 
 @runtime_checkable
@@ -88,6 +89,8 @@ class PretrainContext:
         preset: Name of the preset to train.
         seed: Seed of initial weights, sampling and augmentation.
         source: The pre-training dataset; its only split is called ``"pretrain"``.
+        delivers: What its samples hold, one input per modality.
+        fingerprint: Hash of the pre-training data, to be kept with the checkpoint.
         output: Empty folder for the checkpoint; it counts only if the recipe returns.
         device: ``"cpu"``, ``"cuda"``, ``"mps"`` ...
         limit: Use at most this many samples, or ``None``.
@@ -97,6 +100,8 @@ class PretrainContext:
     preset: str
     seed: int
     source: DataSource
+    delivers: tuple[Input, ...]
+    fingerprint: str
     output: Path
     device: str
     limit: int | None
