@@ -80,7 +80,8 @@ class ImageInput:
         normalization: Model side only: applied by the runner after unit conversion and band selection.
         mean: Model side only: per-band mean in ``unit``.
         std: Model side only: per-band standard deviation in ``unit``.
-        interpolation: Model side only: how images are resized to ``size``.
+        interpolation: Model side only: how images are resized to ``size`` (``align_corners=False``).
+        antialias: Model side only: low-pass before shrinking; the released GAIR checkpoint was trained without.
         fill_missing: Model side only: bands that a dataset lacks are set to zero after normalization, which the result
             records. ``False``: a missing band is a visible skip.
         synthetic: Dataset side only: the images are rendered, not taken.
@@ -95,6 +96,7 @@ class ImageInput:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
+    antialias: bool = True
     fill_missing: bool = False
     synthetic: bool = False
 
