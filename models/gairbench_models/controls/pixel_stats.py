@@ -1,0 +1,69 @@
+"""Statistics of the pixels: what an image encoder must beat."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gairbench import ModelContext
+from gairbench.errors import CheckpointError
+
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_LEVELS = 4
+"""Steps per band of the joint colour histogram."""
+
+_GRID = 6
+"""Rows and columns of the token grid, as many as GAIR's small presets have."""
+
+
+class PixelStats:
+    """Per-band mean, deviation and quantiles, and a joint colour histogram; no layout, no texture.
+
+    RS and SV images are described alike, so that the two can be compared.
+    """
+
+    def encode_rs(self, images: Tensor) -> Tensor:
+        """Map RGB images ``(batch, 3, height, width)`` in display values to ``(batch, 85)``, values in 0 ... 1."""
+        return _describe(images.flatten(2))
+
+    def encode_sv(self, images: Tensor) -> Tensor:
+        """Map RGB photos ``(batch, 3, height, width)`` in display values to ``(batch, 85)``, values in 0 ... 1."""
+        return _describe(images.flatten(2))
+
+    def encode_rs_tokens(self, images: Tensor) -> Tensor:
+        """Describe each cell of a 6 x 6 grid: ``(batch, 3, height, width)`` to ``(batch, 85, 6, 6)``."""
+        height, width = images.shape[2:]
+        # Cells of equal size; a remainder is shared out by repeating border pixels of the enlarged image.
+        rows, columns = -(-height // _GRID), -(-width // _GRID)
+        if (rows * _GRID, columns * _GRID) != (height, width):
+            images = functional.interpolate(images, size=(rows * _GRID, columns * _GRID), mode="nearest-exact")
+        cells = images.reshape(*images.shape[:2], _GRID, rows, _GRID, columns).permute(0, 2, 4, 1, 3, 5)
+        described = _describe(cells.reshape(len(images) * _GRID * _GRID, images.shape[1], rows * columns))
+        return described.view(len(images), _GRID, _GRID, -1).permute(0, 3, 1, 2)
+
+
+def _describe(pixels: Tensor) -> Tensor:
+    """Map pixels ``(batch, 3, n)`` in display values to ``(batch, 3 + 3 + 15 + 64)``."""
+    values = pixels.float() / 255
+    level = (values * _LEVELS).long().clamp(0, _LEVELS - 1)
+    colour = (level[:, 0] * _LEVELS + level[:, 1]) * _LEVELS + level[:, 2]
+    histogram = values.new_zeros(len(values), _LEVELS**3)
+    histogram.scatter_add_(1, colour, torch.ones_like(colour, dtype=values.dtype) / colour.shape[1])
+    ordered = values.sort(dim=2).values
+    # Nearest rank, as interpolating between ranks adds nothing at this many pixels.
+    ranks = (torch.tensor(_QUANTILES) * (values.shape[2] - 1)).round().long().to(values.device)
+    quantiles = ordered[:, :, ranks]
+    spread = values.std(dim=2, correction=0)
+    return torch.cat([values.mean(dim=2), spread, quantiles.flatten(1), histogram], dim=1)
+
+
+def load(context: ModelContext) -> PixelStats:
+    """Build it.
+
+    Raises:
+        CheckpointError: A checkpoint was given.
+    """
+    if context.checkpoint is not None:
+        raise CheckpointError(f"control 'pixel-stats' takes no checkpoint, got {context.checkpoint}", "leave it out")
+    return PixelStats()

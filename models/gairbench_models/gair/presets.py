@@ -1,0 +1,130 @@
+"""GAIR's presets: ``tiny`` and ``small`` for the embedded RGB data, ``base`` as published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gairbench import ImageInput, LocationInput, Modality, Normalization, Preset, Unit
+from gairbench.spec import Input
+from gairbench_models.gair.config import (
+    GairConfig,
+    GairPreset,
+    LocationConfig,
+    TrainingConfig,
+    VisionConfig,
+)
+
+MODEL = "gair"
+VERSION = "1"
+"""Of the model's code; raised when embeddings change."""
+
+DATASET = "earth-triplets"
+"""What gairbench pre-trains GAIR on."""
+
+# Blue Marble chips on land, display values (measured on the pre-training data).
+_RS_MEAN = (90.0, 90.0, 70.0)
+_RS_STD = (55.0, 45.0, 40.0)
+
+# Street-view statistics of the released checkpoint, display values.
+_SV_MEAN = (135.47184384, 142.28621995, 145.12271992)
+_SV_STD = (59.19978436, 59.35279219, 72.02295734)
+
+_S2_BANDS = ("B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12")
+# Of the released checkpoint, digital numbers.
+_S2_MEAN = (
+    1172.9397, 1378.0846, 1509.3327, 1750.0275, 2073.2758, 2207.3283, 2245.1629, 2284.6384, 2231.7283, 1899.1932
+)  # fmt: skip
+_S2_STD = (
+    706.6250, 720.1862, 783.1424, 707.1962, 714.2782, 748.1827, 852.3585, 762.0849, 690.0165, 669.9036
+)  # fmt: skip
+
+
+def _rgb_inputs(config: GairConfig) -> tuple[Input, ...]:
+    return (
+        ImageInput(
+            modality=Modality.RS,
+            size=config.rs.image_size,
+            normalization=Normalization.ZSCORE,
+            mean=_RS_MEAN,
+            std=_RS_STD,
+        ),
+        ImageInput(
+            modality=Modality.SV,
+            size=config.sv.image_size,
+            normalization=Normalization.ZSCORE,
+            mean=_SV_MEAN,
+            std=_SV_STD,
+        ),
+        LocationInput(),
+    )
+
+
+_TINY = GairConfig(
+    dim=128,
+    rs=VisionConfig(bands=3, image_size=48, patch_size=8, width=128, depth=4, heads=4),
+    sv=VisionConfig(bands=3, image_size=64, patch_size=8, width=128, depth=4, heads=4),
+    location=LocationConfig(frequencies=64, hidden=256),
+)
+
+_SMALL = GairConfig(
+    dim=192,
+    rs=VisionConfig(bands=3, image_size=48, patch_size=8, width=192, depth=6, heads=6),
+    sv=VisionConfig(bands=3, image_size=64, patch_size=8, width=192, depth=6, heads=6),
+    location=LocationConfig(frequencies=128, hidden=512),
+)
+
+_BASE = GairConfig(
+    dim=768,
+    rs=VisionConfig(bands=10, image_size=96, patch_size=8, width=768, depth=12, heads=16),
+    sv=VisionConfig(bands=3, image_size=224, patch_size=16, width=768, depth=12, heads=12),
+    location=LocationConfig(frequencies=256, hidden=1024),
+)
+
+PRESETS: Mapping[str, GairPreset] = {
+    "tiny": GairPreset(
+        description="4 blocks, 128 wide, RGB 48 px; minutes on a CPU",
+        config=_TINY,
+        inputs=_rgb_inputs(_TINY),
+        training=TrainingConfig(epochs=2, batch_size=256, learning_rate=1e-3, queue_size=1024),
+    ),
+    "small": GairPreset(
+        description="6 blocks, 192 wide, RGB 48 px; up to 40 minutes on a CPU",
+        config=_SMALL,
+        inputs=_rgb_inputs(_SMALL),
+        training=TrainingConfig(epochs=8, batch_size=256, learning_rate=1e-3, queue_size=1024),
+    ),
+    "base": GairPreset(
+        description="as published: ViT-B, ten Sentinel-2 bands; needs --checkpoint",
+        config=_BASE,
+        inputs=(
+            ImageInput(
+                modality=Modality.RS,
+                bands=_S2_BANDS,
+                unit=Unit.S2_DN,
+                size=96,
+                normalization=Normalization.TWO_SIGMA_8BIT,
+                mean=_S2_MEAN,
+                std=_S2_STD,
+                antialias=False,
+            ),
+            ImageInput(
+                modality=Modality.SV,
+                size=224,
+                normalization=Normalization.ZSCORE,
+                mean=_SV_MEAN,
+                std=_SV_STD,
+                antialias=False,
+            ),
+            LocationInput(),
+        ),
+        training=None,
+    ),
+}
+"""By name, the default first."""
+
+
+def listed() -> tuple[Preset, ...]:
+    """Return the presets as a model spec declares them."""
+    return tuple(
+        Preset(name=name, inputs=preset.inputs, description=preset.description) for name, preset in PRESETS.items()
+    )
