@@ -1,7 +1,7 @@
 """The sealed step from what a dataset delivers to what an encoder takes.
 
 Every image and coordinate passes through here, in pre-training and in evaluation, so that normalization cannot be
-forgotten and nothing is guessed: planning a conversion needs only the two declarations and fails before any data is read.
+forgotten and nothing is guessed: planning one needs only the two declarations and fails before any data is read.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class ImageConverter:
 
         if images.ndim != 4 or images.shape[1] != len(self.delivered.bands):
             raise InputMismatchError(
-                f"image batch of shape {tuple(images.shape)} does not hold the {len(self.delivered.bands)} declared bands"
+                f"image batch of shape {tuple(images.shape)} does not hold the declared bands"
                 f" {', '.join(self.delivered.bands)}",
                 "correct the bands that the dataset declares",
             )

@@ -140,7 +140,7 @@ def _r2(statistics: Array) -> Array:
 def _pearson(statistics: Array) -> Array:
     n, y, p, yy, pp, yp, _ = np.moveaxis(statistics, -1, 0)
     scale = np.sqrt(np.maximum(yy - y * y / n, 0) * np.maximum(pp - p * p / n, 0))
-    return np.divide(yp - y * p / n, scale, out=np.zeros(np.shape(scale)), where=scale > 0)
+    return np.asarray(np.divide(yp - y * p / n, scale, out=np.zeros(np.shape(scale)), where=scale > 0))
 
 
 r2 = _add(Metric("r2", True, _moments, _r2))
@@ -149,7 +149,7 @@ pearson_r = _add(Metric("pearson_r", True, _moments, _pearson))
 
 def _micro_f1(statistics: Array) -> Array:
     both, either = np.moveaxis(statistics, -1, 0)
-    return np.divide(2 * both, either, out=np.zeros(np.shape(either)), where=either > 0)
+    return np.asarray(np.divide(2 * both, either, out=np.zeros(np.shape(either)), where=either > 0))
 
 
 micro_f1 = _add(
@@ -163,7 +163,11 @@ micro_f1 = _add(
     )
 )
 
+
 # Retrieval: the prediction is the rank of the true item, 1 is best; the target is not looked at.
-for _k in (1, 5, 10):
-    _add(Metric(f"recall@{_k}", True, lambda _target, rank, k=_k: _with_count(rank <= k), _mean))
+def _recall_at(k: int) -> Metric:
+    return _add(Metric(f"recall@{k}", True, lambda _target, rank: _with_count(rank <= k), _mean))
+
+
+recall_at_1, recall_at_5, recall_at_10 = (_recall_at(k) for k in (1, 5, 10))
 mrr = _add(Metric("mrr", True, lambda _target, rank: _with_count(1 / rank), _mean))
