@@ -223,7 +223,7 @@ class DatasetSpec:
         description: One line for ``gairbench data list``.
         licence: Licence of the data, SPDX where possible.
         citation: Paper or URL.
-        folder: Folder below ``--data-root`` that must exist; empty for embedded data.
+        folder: Folder below ``--data-root`` that must exist (``"."`` for the root itself); empty for embedded data.
     """
 
     name: str
@@ -305,7 +305,7 @@ class DataContext:
     """What a dataset factory is called with.
 
     Args:
-        root: Folder of the dataset's files; ``None`` for embedded data.
+        root: The ``--data-root``, or ``None`` where none was given; never ``None`` if the spec names a ``folder``.
     """
 
     root: Path | None = None

@@ -1,0 +1,48 @@
+"""What a result depends on outside its configuration: package versions, device."""
+
+from __future__ import annotations
+
+import importlib.metadata as md
+import platform
+from typing import TYPE_CHECKING
+
+from gairbench.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+PACKAGES = ("gairbench", "lightning", "numpy", "pandas", "pillow", "rasterio", "scikit-learn", "scipy", "timm", "torch")
+"""Packages whose version can move a number."""
+
+
+def versions(*distributions: str) -> dict[str, str]:
+    """Return the versions of Python, of the packages that can move a number, and of further distributions."""
+    found = {"python": platform.python_version()}
+    for name in [*PACKAGES, *distributions]:
+        try:
+            found[name] = md.version(name)
+        except md.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device to compute on.
+
+    Args:
+        name: As torch names it, or ``"auto"``: CUDA, else Apple's MPS, else the CPU.
+
+    Raises:
+        UsageError: There is no such device.
+    """
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"no device {name!r}: {reason}", "use --device auto, cpu, cuda, cuda:1 or mps") from error
+    return device

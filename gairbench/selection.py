@@ -1,0 +1,81 @@
+"""Turn what a user asks for into specs, with near names for what does not exist."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from gairbench.errors import UsageError
+from gairbench.spec import ModelSpec, TaskSpec
+
+LISTED = 20
+"""Names an error message lists at most."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
+    """Return the error for a name that does not exist: the near ones, else all there are."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if near:
+        return UsageError(f"no {kind} {name!r}", f"did you mean {' or '.join(near)}?")
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return UsageError(f"no {kind} {name!r}", f"there are: {', '.join(names[:LISTED])}{more}")
+
+
+def split_names(values: Sequence[str]) -> list[str]:
+    """Split repeated, comma-separated option values into names."""
+    return [name.strip() for value in values for name in value.split(",") if name.strip()]
+
+
+def select_models(values: Sequence[str], models: Mapping[str, ModelSpec]) -> list[ModelSpec]:
+    """Return the models asked for, each once, in the order asked.
+
+    Args:
+        values: Names, comma-separated lists of names, or ``all``.
+        models: What is registered.
+
+    Raises:
+        UsageError: A name is unknown, or there is none.
+    """
+    chosen: dict[str, ModelSpec] = {}
+    for name in split_names(values):
+        if name == "all":
+            chosen |= models
+        elif name in models:
+            chosen[name] = models[name]
+        else:
+            raise unknown("model", name, [*models, "all"])
+    if not chosen:
+        raise UsageError("no model asked for", "name one with --model")
+    return list(chosen.values())
+
+
+def select_tasks(values: Sequence[str], tasks: Mapping[str, TaskSpec]) -> list[TaskSpec]:
+    """Return the tasks asked for, each once, in the order asked.
+
+    Args:
+        values: Names, globs, families, categories, ``all``, or comma-separated lists of them.
+        tasks: What is registered.
+
+    Raises:
+        UsageError: Nothing matches, or there is none.
+    """
+    chosen: dict[str, TaskSpec] = {}
+    for name in split_names(values):
+        found = {task.name: task for task in tasks.values() if _matches(name, task)}
+        if not found:
+            groups = {str(task.category) for task in tasks.values()} | {task.family for task in tasks.values()}
+            raise unknown("task, family or category", name, {*tasks, *groups, "all"})
+        chosen |= found
+    if not chosen:
+        raise UsageError("no task asked for", "name one with --task")
+    return list(chosen.values())
+
+
+def _matches(wanted: str, task: TaskSpec) -> bool:
+    if wanted == "all":
+        # A superseded task stays runnable by name, so that old numbers can be reproduced.
+        return not task.superseded_by
+    groups = {str(task.category), task.family.casefold(), task.family.casefold().replace(" ", "-")}
+    return fnmatchcase(task.name, wanted) or wanted.casefold() in groups
