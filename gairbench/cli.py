@@ -56,8 +56,8 @@ def run(
 ) -> None:
     """Pre-train what needs it, evaluate every model-task pair, and print and write the leaderboard.
 
-    Exit status: 0 if every cell is ok or knowingly skipped and at least one is ok; 1 if any failed or nothing ran; 2 for
-    a usage error.
+    Exit status: 0 if every cell is ok or knowingly skipped and at least one is ok; 1 if any failed or nothing ran;
+    2 for a usage error.
     """
     from gairbench.commands import run_command
     from gairbench.config import Settings
