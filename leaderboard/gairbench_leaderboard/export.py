@@ -1,0 +1,64 @@
+"""Flatten result records into a table for other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from gairbench.results import Result
+
+_FIELDS = (
+    "model",
+    "model_version",
+    "model_origin",
+    "preset",
+    "weights",
+    "checkpoint",
+    "task",
+    "task_version",
+    "task_origin",
+    "category",
+    "family",
+    "kind",
+    "synthetic",
+    "dataset",
+    "dataset_version",
+    "dataset_fingerprint",
+    "probe",
+    "probe_version",
+    "headline",
+    "seed",
+    "limit",
+    "status",
+    "reason",
+    "metric",
+)
+_SPLITS = ("train", "val", "test")
+
+
+def to_csv(results: Iterable[Result]) -> str:
+    """Return one line a result, in a fixed order, without times.
+
+    Columns: what identifies the cell; ``value``, ``low`` and ``high`` of its headline ``metric`` with direction;
+    samples per split; the same three numbers as ``<metric>``, ``<metric>_low`` and ``<metric>_high`` for every metric
+    that any result has; empty where there is no number.
+    """
+    ordered = sorted(results, key=lambda r: (r.category, r.task, r.probe, r.model, r.variant))
+    metrics = sorted({name for r in ordered for name in r.metrics})
+    names = [f"{metric}{end}" for metric in metrics for end in ("", "_low", "_high")]
+    columns = [*_FIELDS, "value", "low", "high", "higher_is_better", *(f"n_{s}" for s in _SPLITS), *names]
+    frame = pd.DataFrame([_line(r) for r in ordered], columns=columns, dtype=object)
+    text: str = frame.to_csv(index=False, lineterminator="\n")
+    return text
+
+
+def _line(result: Result) -> dict[str, object]:
+    line: dict[str, object] = {name: getattr(result, name) for name in _FIELDS}
+    line |= {f"n_{split}": result.n.get(split) for split in _SPLITS}
+    if (headline := result.headline_value) is not None:
+        line |= {"value": headline.value, "low": headline.low, "high": headline.high}
+        line["higher_is_better"] = headline.higher_is_better
+    for name, value in result.metrics.items():
+        line |= {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
+    return line

@@ -1,0 +1,41 @@
+"""Print a metric and its interval so that neither claims more than was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gairbench.results import MetricValue
+
+NBSP = "\N{NO-BREAK SPACE}"
+_SAME = 0.0015
+"""Half widths closer than this print alike, give or take one in the last of three decimals."""
+
+
+def number(value: float) -> str:
+    """Print a metric's value: three decimals, or four figures where it is large."""
+    return f"{value:.3f}" if abs(value) < 100 else f"{value:.4g}"
+
+
+def is_symmetric(value: MetricValue) -> bool:
+    """Tell whether the interval's two halves are the same length as printed."""
+    below, above = value.value - value.low, value.high - value.value
+    return min(below, above) >= 0 and abs(above - below) < _SAME and abs(value.value) < 100
+
+
+def with_interval(value: MetricValue, *, symmetric: bool) -> str:
+    """Print a value with its 95 % interval.
+
+    Args:
+        value: The metric.
+        symmetric: Print ``value +- half width``, the longer half; otherwise ``value [low, high]``.
+    """
+    if symmetric:
+        half = max(value.value - value.low, value.high - value.value)
+        return f"{number(value.value)}{NBSP}±{NBSP}{number(half)}"
+    return f"{number(value.value)}{NBSP}[{number(value.low)},{NBSP}{number(value.high)}]"
+
+
+def column(values: Sequence[MetricValue | None]) -> list[str]:
+    """Print one column in one style: ``+-`` only if every interval in it is symmetric. No value is an empty string."""
+    symmetric = all(is_symmetric(v) for v in values if v)
+    return [with_interval(v, symmetric=symmetric) if v else "" for v in values]

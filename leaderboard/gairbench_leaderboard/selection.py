@@ -1,0 +1,155 @@
+"""Decide which results may stand side by side, and which may not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+
+from gairbench.results import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all results of one ranking have in common.
+
+    Args:
+        limit: The run's ``--limit``.
+        seed: The run's seed.
+    """
+
+    limit: int | None
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """A result that newer ones have overtaken.
+
+    Args:
+        result: The record.
+        why: In which respect it is older, one line.
+    """
+
+    result: Result
+    why: str
+
+
+def by_setting(results: Iterable[Result]) -> dict[Setting, list[Result]]:
+    """Group results by seed and limit, the published setting first.
+
+    Returns:
+        Full runs before limited ones; among them the seed with the most numbers, then ascending.
+    """
+    groups: dict[Setting, list[Result]] = {}
+    for result in results:
+        groups.setdefault(Setting(result.limit, result.seed), []).append(result)
+    numbers = Counter({setting: sum(r.status == "ok" for r in group) for setting, group in groups.items()})
+
+    def order(setting: Setting) -> tuple[bool, int, int, int]:
+        return setting.limit is not None, -(setting.limit or 0), -numbers[setting], setting.seed
+
+    return {setting: groups[setting] for setting in sorted(groups, key=order)}
+
+
+def split_stale(results: Sequence[Result]) -> tuple[list[Result], list[Stale]]:
+    """Separate the results that can be compared from those that newer ones have overtaken.
+
+    Versions of tasks, datasets and probes count upwards. Data fingerprints, weights and versions of models have no
+    order, so the most recently made result says which is current.
+
+    Returns:
+        Current results and stale ones, both in the given order.
+    """
+    overtaken: dict[int, str] = {}
+    left = list(enumerate(results))
+    for find in (_older_version, _other_headline, _other_data, _other_model):
+        reason = find([result for _, result in left])
+        found = {index: why for index, result in left if (why := reason(result))}
+        overtaken |= found
+        left = [(index, result) for index, result in left if index not in found]
+    return [result for _, result in left], [Stale(results[index], overtaken[index]) for index in sorted(overtaken)]
+
+
+Reason = Callable[[Result], str]
+
+
+def _older_version(results: Iterable[Result]) -> Reason:
+    newest: dict[tuple[str, str], int] = {}
+    for result in results:
+        for key, version in _versions(result).items():
+            newest[key] = max(version, newest.get(key, version))
+
+    def reason(result: Result) -> str:
+        return ", ".join(
+            f"{kind} {name} version {version}, now {newest[kind, name]}"
+            for (kind, name), version in _versions(result).items()
+            if version < newest[kind, name]
+        )
+
+    return reason
+
+
+def _versions(result: Result) -> dict[tuple[str, str], int]:
+    return {
+        ("task", result.task): result.task_version,
+        ("dataset", result.dataset): result.dataset_version,
+        ("probe", result.probe): result.probe_version,
+    }
+
+
+def _other_headline(results: Iterable[Result]) -> Reason:
+    current = _latest((r for r in results if r.headline and r.status == "ok"), lambda r: r.task)
+
+    def reason(result: Result) -> str:
+        now = current.get(result.task)
+        if now is None or not result.headline or result.status != "ok":
+            return ""
+        if (result.probe, result.metric) == (now.probe, now.metric):
+            return ""
+        return f"ranked by {result.probe} {result.metric}, now by {now.probe} {now.metric}"
+
+    return reason
+
+
+def _other_data(results: Iterable[Result]) -> Reason:
+    current = _latest((r for r in results if r.status == "ok"), lambda r: r.dataset)
+
+    def reason(result: Result) -> str:
+        if result.status != "ok" or result.dataset_fingerprint == current[result.dataset].dataset_fingerprint:
+            return ""
+        now = current[result.dataset].dataset_fingerprint[:12]
+        return f"dataset {result.dataset} had fingerprint {result.dataset_fingerprint[:12]}, now {now}"
+
+    return reason
+
+
+def _other_model(results: Iterable[Result]) -> Reason:
+    ok = [r for r in results if r.status == "ok"]
+    code = _latest(ok, lambda r: r.model)
+    weights = _latest(ok, lambda r: (r.model, r.variant))
+
+    def reason(result: Result) -> str:
+        if result.status != "ok":
+            return ""
+        if result.model_version != code[result.model].model_version:
+            return f"model {result.model} version {result.model_version}, now {code[result.model].model_version}"
+        now = weights[result.model, result.variant]
+        if (result.weights, result.checkpoint) != (now.weights, now.checkpoint):
+            return f"model {result.model} had weights {_weights(result)}, now {_weights(now)}"
+        return ""
+
+    return reason
+
+
+def _weights(result: Result) -> str:
+    return f"{result.weights[:12] or 'none'} ({result.checkpoint[:24] or 'init'})"
+
+
+def _latest(results: Iterable[Result], key: Callable[[Result], Hashable]) -> dict[Hashable, Result]:
+    latest: dict[Hashable, Result] = {}
+    for result in results:
+        rival = latest.get(key(result))
+        if rival is None or (result.created, result.key) > (rival.created, rival.key):
+            latest[key(result)] = result
+    return latest
