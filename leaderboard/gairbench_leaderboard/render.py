@@ -185,6 +185,7 @@ def _main_table(table: Table, columns: Sequence[Column], notes: _Notes, *, with_
         tasks = [c for c in table.columns if c.metric == metric]
         headers.append(f"mean {escape(metric)} {_arrow(tasks[0].higher_is_better)}<br>over {len(tasks)} tasks")
         body.append([numbers.number(means[row]) if row in means else "" for row in table.rows])
+    notes.announce(table.cells[row, column.task] for row in table.rows for column in columns)
     for column in columns:
         headers.append(_header(column))
         cells = [table.cells[row, column.task] for row in table.rows]
@@ -237,6 +238,12 @@ class _Notes:
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
 
+    def announce(self, cells: Iterable[Cell]) -> None:
+        """Give reasons their numbers in the order of reading, though tables are built column by column."""
+        for cell in cells:
+            if cell.value is None:
+                self.number(cell.reason)
+
     def number(self, reason: str) -> str:
         return f"[{self._numbers.setdefault(reason, len(self._numbers) + 1)}]"
 
@@ -269,9 +276,11 @@ def _secondary(results: Sequence[Result], rows: Sequence[Row]) -> str:
             [escape(probe) for _, probe, *_ in lines],
             [f"{escape(metric)} {_arrow(higher)}" for *_, metric, higher in lines],
         ]
-        for row in shown:
-            cells = [cell_of(records.get((task, probe, row)), metric) for task, probe, metric, _ in lines]
-            columns.append(_texts(cells, notes))
+        cells = [
+            [cell_of(records.get((task, probe, row)), metric) for row in shown] for task, probe, metric, _ in lines
+        ]
+        notes.announce(cell for line in cells for cell in line)
+        columns += [_texts(column, notes) for column in zip(*cells, strict=True)]
         headers = ["Task", "Probe", "Metric", *(escape(str(row)) for row in shown)]
         parts.append(_markdown(headers, zip(*columns, strict=True), text_columns=3))
     return "\n\n".join([*parts, *notes.lines()])
