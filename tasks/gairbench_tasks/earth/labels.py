@@ -1,0 +1,71 @@
+"""Which classes of a grid a task keeps, and targets that need the neighbourhood of a point."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from gairbench_tasks.earth.tables import cities
+
+MIN_TRAIN, MIN_OTHER = 25, 5
+POPULATION_SCALE_KM = 25.0
+_EARTH_RADIUS_KM = 6371.0088
+
+
+def common_classes(labels: Mapping[str, NDArray[np.generic]]) -> NDArray[np.generic]:
+    """Return the classes frequent enough to be learnt and measured, sorted.
+
+    Args:
+        labels: Raw labels by split, ``train`` among them.
+
+    Returns:
+        Those with at least 25 samples in train and 5 in each other split: none in test is missing in train.
+    """
+    kept = None
+    for split, values in labels.items():
+        names, counts = np.unique(values, return_counts=True)
+        enough = names[counts >= (MIN_TRAIN if split == "train" else MIN_OTHER)]
+        kept = enough if kept is None else np.intersect1d(kept, enough)
+    if kept is None:
+        raise ValueError("no splits")
+    return kept
+
+
+def encode(values: NDArray[np.generic], classes: NDArray[np.generic] | Sequence[object]) -> NDArray[np.int64]:
+    """Return indices into sorted classes, -1 for values that are none of them."""
+    classes = np.asarray(classes)
+    index = np.minimum(np.searchsorted(classes, values), len(classes) - 1)
+    return np.where(classes[index] == values, index, -1).astype(np.int64)
+
+
+def nearby_population(lonlat: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the people in cities around points, on a logarithmic scale.
+
+    Args:
+        lonlat: ``(n, 2)`` degrees.
+
+    Returns:
+        ``(n,)`` log10 of 1,000 plus the population of cities above 15,000, each weighted by a Gaussian of its distance
+        with a standard deviation of 25 km: 3 where there is none.
+    """
+    tree = _city_tree()
+    reach = 2 * np.sin(3.5 * POPULATION_SCALE_KM / _EARTH_RADIUS_KM / 2)
+    points = cKDTree(_unit_vectors(lonlat))
+    near = points.sparse_distance_matrix(tree, reach, output_type="coo_matrix")
+    km = 2 * _EARTH_RADIUS_KM * np.arcsin(near.data / 2)
+    weight = np.exp(-0.5 * (km / POPULATION_SCALE_KM) ** 2) * cities().population[near.col]
+    return np.log10(1000 + np.bincount(near.row, weight, len(lonlat)))
+
+
+@functools.cache
+def _city_tree() -> cKDTree:
+    return cKDTree(_unit_vectors(cities().lonlat))
+
+
+def _unit_vectors(lonlat: NDArray[np.float64]) -> NDArray[np.float64]:
+    lon, lat = np.radians(lonlat).T
+    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
