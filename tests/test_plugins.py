@@ -1,0 +1,291 @@
+"""Plugins come in, are named, and cannot harm each other."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import dedent
+
+import pluggy
+import pytest
+
+from gairbench import hookspecs
+from gairbench.errors import PluginError
+from gairbench.plugins import BUILTIN, GROUP, Origin, PluginWarning, Registry, load_registry, register
+
+ROOT = Path(__file__).parents[1]
+HOOKS = [name for name in vars(hookspecs) if name.startswith("register_")]
+
+MODEL = """
+    from gairbench import LocationInput, ModelSpec, Preset, hookimpl
+
+    @hookimpl
+    def register_models():
+        yield ModelSpec(
+            name={name!r}, version="1", factory="nowhere:make",
+            presets=(Preset(name="default", inputs=(LocationInput(),)),),
+        )
+"""
+
+TASK = """
+    from gairbench import Category, DatasetSpec, Kind, LocationInput, Modality, TaskSpec, hookimpl
+
+    DATA = DatasetSpec(name={dataset!r}, version={version}, factory="nowhere:make", delivers=(LocationInput(),))
+
+    def task(name):
+        return TaskSpec(
+            name=name, version=1, category=Category.LOCATION, family="test", kind=Kind.REGRESSION, dataset=DATA,
+            target="x", inputs=(Modality.LOCATION,), metric="r2", higher_is_better=True, synthetic=True,
+        )
+
+    @hookimpl
+    def register_tasks():
+        yield from map(task, {names!r})
+"""
+
+DATASET = """
+    from gairbench import DatasetSpec, LocationInput, hookimpl
+
+    @hookimpl
+    def register_datasets():
+        yield DatasetSpec(name={name!r}, version=1, factory="nowhere:make", delivers=(LocationInput(),))
+"""
+
+Install = Callable[..., None]
+
+NUMBERS = itertools.count()
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Fake an installed distribution with one module and one entry point."""
+
+    def fake(dist: str, source: str, *, entry: str = "", released: str = "1.0", **values: object) -> None:
+        # A name of its own for each test, as imported modules outlive them.
+        module = f"plugin_{next(NUMBERS)}"
+        folder = tmp_path / dist
+        info = folder / f"{dist.replace('-', '_')}-{released}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {dist}\nVersion: {released}\n")
+        (info / "entry_points.txt").write_text(f"[{GROUP}]\n{entry or dist} = {module}\n")
+        text = dedent(source)
+        (folder / f"{module}.py").write_text(text.format(**values) if values else text)
+        monkeypatch.syspath_prepend(str(folder))
+
+    return fake
+
+
+def skipped(match: str) -> Registry:
+    """Load with a warning that matches; everything else must still be there."""
+    with pytest.warns(PluginWarning, match=match) as warned:
+        registry = load_registry()
+    assert len(warned) == 1
+    assert {"gair", "random"} <= registry.models.keys()
+    return registry
+
+
+# What goes right
+
+
+def test_builtin_models_and_tasks_come_through_the_same_door() -> None:
+    registry = load_registry(strict=True)
+    assert {origin.plugin for origin in registry.loaded} >= BUILTIN.keys()
+    assert registry.model_origins["gair"].distribution == "gairbench"
+
+
+def test_register_models_makes_a_model_known_with_its_origin(install: Install) -> None:
+    install("their-dist", MODEL, name="theirs", entry="theirs-plugin", released="2.3")
+    registry = load_registry(strict=True)
+    assert registry.models["theirs"].version == "1"
+    assert str(registry.model_origins["theirs"]) == "theirs-plugin (their-dist 2.3)"
+
+
+def test_register_tasks_makes_tasks_and_their_dataset_known(install: Install) -> None:
+    install("their-dist", TASK, names=["their-a", "their-b"], dataset="their-data", version=1)
+    registry = load_registry(strict=True)
+    assert {"their-a", "their-b"} <= registry.tasks.keys()
+    assert registry.tasks["their-a"].dataset is registry.datasets["their-data"]
+    assert registry.task_origins["their-b"] == registry.dataset_origins["their-data"]
+    assert registry.dataset_origins["their-data"].distribution == "their-dist"
+
+
+def test_register_datasets_makes_a_dataset_without_tasks_known(install: Install) -> None:
+    install("their-dist", DATASET, name="their-corpus")
+    assert load_registry(strict=True).dataset_origins["their-corpus"].plugin == "their-dist"
+
+
+def test_a_plugin_without_hooks_is_no_error(install: Install) -> None:
+    install("their-dist", "VALUE = 1")
+    assert "their-dist" in {origin.plugin for origin in load_registry(strict=True).loaded}
+
+
+def test_a_class_can_be_a_plugin() -> None:
+    spec = load_registry().models["lonlat"]
+
+    class Plugin:
+        @hookspecs.hookimpl
+        def register_models(self) -> list[object]:
+            return [spec]
+
+    registry = Registry()
+    register(registry, Plugin(), Origin("object", "none", "0"))
+    assert registry.models == {"lonlat": spec}
+
+
+def test_specname_does_not_leak_between_plugins(install: Install) -> None:
+    renamed = MODEL.replace("@hookimpl", '@hookimpl(specname="register_models")').replace("register_models()", "mine()")
+    install("a-dist", renamed, name="one")
+    install("b-dist", renamed, name="two")
+    registry = load_registry(strict=True)
+    assert registry.model_origins["one"].distribution == "a-dist"
+    assert registry.model_origins["two"].distribution == "b-dist"
+
+
+def test_an_uninstalled_checkout_finds_the_builtins(tmp_path: Path) -> None:
+    # -S hides site-packages, and with them our own entry points; only pluggy is let back in. The packages are linked
+    # from elsewhere because an editable install leaves its metadata in the checkout.
+    packages = [ROOT / "gairbench", ROOT / "models" / "gairbench_models", ROOT / "tasks" / "gairbench_tasks"]
+    for package in [*packages, Path(pluggy.__file__).parent]:
+        (tmp_path / package.name).symlink_to(package)
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r});"
+        " from gairbench.plugins import load_registry;"
+        " print(load_registry(strict=True).model_origins['gair'])"
+    )
+    done = subprocess.run([sys.executable, "-S", "-I", "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "gairbench-models (gairbench source)", done.stderr
+
+
+# What goes wrong: the plugin is named with distribution and version, and everything else works.
+
+
+def test_a_plugin_that_raises_is_skipped(install: Install) -> None:
+    install("bad-dist", "raise RuntimeError('boom')", entry="bad")
+    registry = skipped(r"skipped plugin bad \(bad-dist 1\.0\): RuntimeError: boom")
+    assert list(registry.failed.values()) == ["RuntimeError: boom"]
+
+
+def test_a_plugin_with_a_missing_import_is_skipped(install: Install) -> None:
+    install("bad-dist", "import no_such_module_at_all", entry="bad")
+    skipped(r"bad \(bad-dist 1\.0\): ModuleNotFoundError: No module named 'no_such_module_at_all'")
+
+
+def test_a_hook_that_raises_half_way_adds_nothing(install: Install) -> None:
+    install("bad-dist", MODEL + "        raise ValueError('half way')\n", name="half")
+    assert "half" not in skipped("ValueError: half way").models
+
+
+def test_a_misspelt_hook_is_reported_with_the_right_names(install: Install) -> None:
+    install("typo-dist", MODEL.replace("register_models", "register_model"), name="x")
+    skipped(r"unknown hook 'register_model'.*; the hooks are register_models, register_datasets, register_tasks")
+
+
+def test_a_hook_that_returns_something_else_is_reported(install: Install) -> None:
+    install("bad-dist", "import gairbench\n@gairbench.hookimpl\ndef register_models():\n    return ['gair']\n")
+    skipped("expected ModelSpec, got 'gair'; return ModelSpec objects")
+
+
+def test_a_misspelt_field_of_a_spec_is_reported(install: Install) -> None:
+    install("bad-dist", MODEL.replace("version=", "revision="), name="x")
+    skipped("unexpected keyword argument 'revision'")
+
+
+def test_a_taken_model_name_is_refused_and_the_first_owner_named(install: Install) -> None:
+    install("dup-dist", MODEL, name="gair")
+    registry = skipped(r"dup-dist \(dup-dist 1\.0\): model 'gair' is already provided by gairbench-models \(gairbench ")
+    assert registry.model_origins["gair"].distribution == "gairbench"
+
+
+def test_a_taken_task_name_is_refused(install: Install) -> None:
+    install("a-dist", TASK, names=["same-task"], dataset="a-data", version=1)
+    install("b-dist", TASK, names=["same-task"], dataset="b-data", version=1)
+    registry = skipped(r"task 'same-task' is already provided by a-dist \(a-dist 1\.0\)")
+    assert "b-data" not in registry.datasets, "a refused plugin leaves nothing behind"
+
+
+def test_a_taken_dataset_name_is_refused(install: Install) -> None:
+    install("a-dist", TASK, names=["a-task"], dataset="same-data", version=1)
+    install("b-dist", TASK, names=["b-task"], dataset="same-data", version=2)
+    registry = skipped(r"dataset 'same-data' is already provided by a-dist \(a-dist 1\.0\)")
+    assert registry.datasets["same-data"].version == 1
+    assert "b-task" not in registry.tasks
+
+
+def test_a_name_taken_within_one_plugin_is_refused(install: Install) -> None:
+    install("own-dist", TASK, names=["twice", "twice"], dataset="own-data", version=1)
+    skipped(r"task 'twice' is already provided by own-dist \(own-dist 1\.0\)")
+
+
+def test_one_entry_point_name_in_two_distributions_is_reported(install: Install) -> None:
+    install("a-dist", MODEL, entry="same", name="a-model")
+    install("b-dist", MODEL, entry="same", name="b-model")
+    registry = skipped(r"plugin name 'same' is taken by same \([ab]-dist 1\.0\); rename the entry point")
+    assert len({"a-model", "b-model"} & registry.models.keys()) == 1
+
+
+def test_a_stranger_cannot_take_a_builtin_plugin_name(install: Install) -> None:
+    install("evil-dist", MODEL, entry="gairbench-models", name="evil")
+    registry = skipped(r"gairbench-models \(evil-dist 1\.0\): plugin name 'gairbench-models' is taken by")
+    assert "evil" not in registry.models
+
+
+@pytest.mark.parametrize("how", ["argument", "variable"])
+def test_strict_mode_raises_on_the_first_broken_plugin(
+    install: Install, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    install("bad-dist", "raise RuntimeError('boom')", entry="bad")
+    if how == "variable":
+        monkeypatch.setenv("GAIRBENCH_STRICT_PLUGINS", "1")
+    with pytest.raises(PluginError, match=r"plugin bad \(bad-dist 1\.0\) is broken: RuntimeError: boom; mend"):
+        load_registry(strict=how == "argument")
+
+
+@pytest.mark.parametrize(("wanted", "expected"), [("", set()), ("a-dist", {"a"}), ("a-dist,b-dist", {"a", "b"})])
+def test_load_plugins_chooses_among_third_parties(
+    install: Install, monkeypatch: pytest.MonkeyPatch, wanted: str, expected: set[str]
+) -> None:
+    install("a-dist", MODEL, name="a")
+    install("b-dist", MODEL, name="b")
+    monkeypatch.setenv("GAIRBENCH_LOAD_PLUGINS", wanted)
+    models = load_registry(strict=True).models.keys()
+    assert {"a", "b"} & models == expected
+    assert "gair" in models, "the built-ins are always there"
+
+
+# What holds for every hook.
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_has_a_test(hook: str) -> None:
+    assert any(name.startswith(f"test_{hook}_") for name in globals())
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_documented_with_its_exact_signature(hook: str) -> None:
+    function = getattr(hookspecs, hook)
+    documented = re.findall(r"^def .*$", (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert f"def {hook}{inspect.signature(function)}: ..." in documented
+    assert inspect.getdoc(function)
+
+
+def test_listing_plugins_imports_nothing_heavy() -> None:
+    heavy = ("torch", "numpy", "pandas", "scipy", "sklearn", "PIL", "lightning", "timm", "rasterio")
+    code = (
+        "import sys; from gairbench.plugins import load_registry; load_registry(strict=True);"
+        f" print(*[name for name in {heavy!r} if name in sys.modules])"
+    )
+    paths = os.pathsep.join(str(ROOT / name) for name in ("", "models", "tasks", "leaderboard"))
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": paths},
+    )
+    assert done.stdout.split() == []
