@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from gairbench.yamlfile import Section, load_yaml
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -26,3 +28,45 @@ class Settings:
         """Return these settings where they are given, else the other ones."""
         given = {f.name: value for f in fields(self) if (value := getattr(self, f.name)) not in (None, [])}
         return replace(other, **given)
+
+
+def load_settings(path: Path) -> Settings:
+    """Read settings from a YAML file; its keys are the option names, with ``-`` or ``_``.
+
+    Relative paths are relative to the current folder, as on the command line.
+
+    Raises:
+        UsageError: The file, a key or a value is wrong; line and key are named.
+    """
+    section = load_yaml(path)
+    for key in [key for key in section.values if "-" in key]:
+        section.values[key.replace("-", "_")] = section.values.pop(key)
+        section.lines[key.replace("-", "_")] = section.lines[key]
+    section.only(*(f.name for f in fields(Settings)))
+    for key, least in (("seed", 0), ("limit", 1)):
+        if section.get(key, int, least) < least:
+            raise section.error(key, f"{section.values[key]} is less than {least}", f"write {least} or more")
+
+    def folder(key: str) -> Path | None:
+        value = section.get(key, str, None)
+        return None if value is None else Path(value)
+
+    checkpoint: list[str] | None = None
+    if isinstance(section.values.get("checkpoint"), Section):
+        named: Section = section.values["checkpoint"]
+        checkpoint = [f"{model}={named.get(model, str)}" for model in named.values]
+    elif "checkpoint" in section:
+        checkpoint = section.texts("checkpoint")
+    return Settings(
+        model=section.texts("model", []),
+        task=section.texts("task", []),
+        task_file=[Path(name) for name in section.texts("task_file", [])],
+        preset=section.get("preset", str, None),
+        checkpoint=checkpoint,
+        data_root=folder("data_root"),
+        results=folder("results"),
+        device=section.get("device", str, None),
+        seed=section.get("seed", int, None),
+        limit=section.get("limit", int, None),
+        fresh=section.get("fresh", bool, None),
+    )

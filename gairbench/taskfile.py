@@ -1,0 +1,236 @@
+"""Tasks over one's own images and tables, declared in a YAML file (docs/own-data.md is its reference)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Literal, cast
+
+from gairbench.filedata import FileDataset, ImageFiles, Join, SplitRule, Table, Target
+from gairbench.spec import (
+    RGB,
+    Category,
+    DatasetSpec,
+    ImageInput,
+    Input,
+    Kind,
+    LocationInput,
+    Modality,
+    TaskSpec,
+    Unit,
+)
+from gairbench.yamlfile import Section, load_yaml
+
+METRICS = {
+    Kind.CLASSIFICATION: ("accuracy", ("macro_f1",)),
+    Kind.MULTILABEL: ("micro_f1", ()),
+    Kind.REGRESSION: ("r2", ("pearson_r",)),
+}
+"""Headline and further metrics of the kinds that a task file can declare; all are better when higher."""
+
+TRANSFORMS = ("none", "log1p")
+
+Missing = Literal["refuse", "drop"]
+
+
+def load_task_file(path: Path) -> tuple[TaskSpec, ...]:
+    """Read the tasks that a YAML file declares; the data are not looked at.
+
+    Args:
+        path: The YAML file.
+
+    Returns:
+        Task specs whose datasets open the files below ``--data-root``.
+
+    Raises:
+        UsageError: The file is wrong; line, key and mend are told.
+    """
+    root = load_yaml(path)
+    root.only("datasets", "tasks")
+    declared = root.get("datasets", Section)
+    parts: dict[str, tuple[Section, list[Target]]] = {}
+    for name in declared.values:
+        parts[name] = (declared.get(name, Section), [])
+    wanted = root.sections("tasks")
+    if not wanted:
+        raise root.error("tasks", "missing or empty", "declare at least one task")
+    for section in wanted:
+        section.only(
+            "name", "version", "dataset", "label", "kind", "separator", "transform", "input", "category", "family",
+            "description",
+        )  # fmt: skip
+        dataset = section.choice("dataset", parts)
+        parts[dataset][1].append(_target(section))
+    datasets = {
+        name: _dataset(name, section, tuple(dict.fromkeys(targets))) for name, (section, targets) in parts.items()
+    }
+    return tuple(_task(section, datasets) for section in wanted)
+
+
+def _target(section: Section) -> Target:
+    kind = Kind(section.choice("kind", METRICS))
+    separator: str = section.get("separator", str, "")
+    if (kind is Kind.MULTILABEL) != bool(separator):
+        mend = "give the separator between labels" if kind is Kind.MULTILABEL else "it is for multilabel only"
+        raise section.error("separator", f"does not fit kind {kind}", mend)
+    transform = section.choice("transform", TRANSFORMS, "none")
+    if transform != "none" and kind is not Kind.REGRESSION:
+        raise section.error("transform", f"does not fit kind {kind}", "it is for regression only")
+    return Target(column=section.get("label", str), kind=kind, separator=separator, transform=transform)
+
+
+def _task(section: Section, datasets: dict[str, tuple[DatasetSpec, bool]]) -> TaskSpec:
+    spec, synthetic = datasets[section.get("dataset", str)]
+    target = _target(section)
+    available = sorted(spec.modalities)
+    default = next((m for m in (Modality.RS, Modality.SV) if m in spec.modalities), Modality.LOCATION)
+    modality = Modality(section.choice("input", available, str(default)))
+    metric, extra = METRICS[target.kind]
+    return TaskSpec(
+        name=_slug(section, "name"),
+        version=section.get("version", int, 1),
+        category=Category(section.choice("category", list(Category), str(modality))),
+        family=section.get("family", str, "own data"),
+        kind=target.kind,
+        dataset=spec,
+        target=target.name,
+        inputs=(modality,),
+        metric=metric,
+        extra_metrics=extra,
+        higher_is_better=True,
+        synthetic=synthetic,
+        description=section.get("description", str, ""),
+    )
+
+
+def _slug(section: Section, key: str) -> str:
+    name: str = section.get(key, str)
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name):
+        raise section.error(key, f"{name!r} is no plain name", "use lower-case letters, digits, '.', '_' and '-'")
+    return name
+
+
+def _dataset(name: str, section: Section, targets: tuple[Target, ...]) -> tuple[DatasetSpec, bool]:
+    section.only("version", "licence", "citation", "description", "synthetic", "images", "table", "split")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name):
+        raise section.error(name, "is no plain name", "use lower-case letters, digits, '.', '_' and '-'")
+    images_section: Section | None = section.get("images", Section, None)
+    table = _table(section.get("table", Section)) if "table" in section else None
+    if images_section is None and table is None:
+        raise section.error("images", "neither images nor a table", "declare at least one of them")
+    images, delivered = _images(images_section, table) if images_section else (None, None)
+    synthetic: bool = section.get("synthetic", bool)
+    delivers: list[Input] = [] if delivered is None else [replace(delivered, synthetic=synthetic)]
+    if (table and table.lon) or (images and images.location):
+        delivers.append(LocationInput())
+    if not delivers:
+        raise section.error("table", "no images and no coordinates", "name the columns lon and lat")
+    split = _split(section.get("split", Section), table)
+    if split.by == "blocks" and not any(isinstance(d, LocationInput) for d in delivers):
+        raise section.error("split", "spatial blocks need coordinates", "declare lon and lat, or images.location")
+    spec = DatasetSpec(
+        name=name,
+        version=section.get("version", int, 1),
+        factory=FileDataset(name=name, images=images, table=table, split=split, targets=targets),
+        delivers=tuple(delivers),
+        description=section.get("description", str, ""),
+        licence=section.get("licence", str),
+        citation=section.get("citation", str, ""),
+        folder=images.folder if images else str(PurePosixPath(table.path).parent) if table else ".",
+    )
+    return spec, synthetic
+
+
+def _images(section: Section, table: Table | None) -> tuple[ImageFiles, ImageInput]:
+    section.only("modality", "folder", "pattern", "file", "location", "bands", "unit", "size", "gsd_m", "missing")
+    modality = Modality(section.choice("modality", [Modality.RS, Modality.SV]))
+    bands = tuple(section.texts("bands", list(RGB)))
+    unit = Unit(section.choice("unit", list(Unit)))
+    location: str = section.get("location", str, "")
+    if location:
+        try:
+            groups = set(re.compile(location).groupindex)
+        except re.error as error:
+            raise section.error("location", f"is no regular expression: {error}", "correct it") from error
+        if not {"lon", "lat"} <= groups:
+            raise section.error("location", "has no groups lon and lat", "write (?P<lon>...) and (?P<lat>...)")
+    if ("file" in section) == ("pattern" in section):
+        raise section.error("file", "exactly one of 'file' and 'pattern' is needed", "name images by table or by glob")
+    if "file" in section and table is None:
+        raise section.error("file", "needs a table to take the names from", "declare 'table', or use 'pattern'")
+    if "pattern" in section and table is not None:
+        raise section.error("pattern", "cannot be matched to the rows of a table", "use 'file' with a column's name")
+    size: int | None = section.get("size", int, None)
+    if size is not None and size < 1:
+        raise section.error("size", f"{size} is no size", "give pixels, 1 or more")
+    files = ImageFiles(
+        modality=modality,
+        folder=_relative(section, "folder"),
+        pattern=section.get("pattern", str, ""),
+        file=section.get("file", str, ""),
+        location=location,
+        bands=bands,
+        size=size,
+        missing=_missing(section),
+    )
+    delivered = ImageInput(
+        modality=modality, bands=bands, unit=unit, size=size, gsd_m=section.get("gsd_m", float, None)
+    )
+    return files, delivered
+
+
+def _table(section: Section) -> Table:
+    section.only("path", "id", "lon", "lat", "join", "keep")
+    if ("lon" in section) != ("lat" in section):
+        raise section.error("lon", "lon and lat belong together", "name both columns")
+    joins = []
+    for item in section.sections("join"):
+        item.only("path", "on", "missing")
+        joins.append(Join(path=_relative(item, "path"), on=item.get("on", str), missing=_missing(item)))
+    keep: Section | None = section.get("keep", Section, None)
+    return Table(
+        path=_relative(section, "path"),
+        id=section.get("id", str, ""),
+        lon=section.get("lon", str, ""),
+        lat=section.get("lat", str, ""),
+        joins=tuple(joins),
+        keep={name: tuple(keep.texts(name)) for name in keep.values} if keep else {},
+    )
+
+
+def _split(section: Section, table: Table | None) -> SplitRule:
+    section.only("by", "column", "degrees", "shares", "seed", "stratify")
+    by = section.choice("by", ["random", "blocks", "group", "column"])
+    if (by in {"group", "column"}) != ("column" in section):
+        raise section.error("column", f"does not fit 'by: {by}'", "it is for 'group' and 'column' only")
+    if by in {"group", "column"} and table is None:
+        raise section.error("by", "needs a table with that column", "use random or blocks")
+    degrees: float = section.get("degrees", float, 0.0)
+    if (by == "blocks") != (degrees > 0):
+        raise section.error("degrees", f"does not fit 'by: {by}'", "give the edge of a block in degrees, above 0")
+    if "stratify" in section and by != "random":
+        raise section.error("stratify", f"does not fit 'by: {by}'", "it is for 'random' only")
+    shares = section.get("shares", list, [0.6, 0.15, 0.25])
+    numbers = [float(s) for s in shares if isinstance(s, int | float) and not isinstance(s, bool) and s > 0]
+    if len(numbers) != 3 or len(shares) != 3 or abs(sum(numbers) - 1) > 1e-6:
+        raise section.error("shares", f"{shares} are no shares of train, val and test", "give three that sum to 1")
+    return SplitRule(
+        by=cast(Literal["random", "blocks", "group", "column"], by),
+        column=section.get("column", str, ""),
+        degrees=degrees,
+        shares=(numbers[0], numbers[1], numbers[2]),
+        seed=section.get("seed", int, 0),
+        stratify=section.get("stratify", str, ""),
+    )
+
+
+def _missing(section: Section) -> Missing:
+    return cast(Missing, section.choice("missing", ["refuse", "drop"], "refuse"))
+
+
+def _relative(section: Section, key: str) -> str:
+    path: str = section.get(key, str)
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+        raise section.error(key, f"{path!r} leaves the data root", "give a path relative to --data-root")
+    return path
