@@ -80,7 +80,7 @@ def load_weights(model: Gair, path: Path, *, preset: str) -> None:
         raise CheckpointError(
             f"cannot read {file}: {error.strerror}", f"give the folder that holds {WEIGHTS} and {CARD}"
         ) from error
-    if hashlib.sha256(content).hexdigest() != card["sha256"]:
+    if hashlib.sha256(content).hexdigest() != card.get("sha256"):
         raise CheckpointError(f"{file} is cut short or altered: its SHA-256 is not the one in {CARD}", "copy it again")
     try:
         tensors = safetensors.torch.load(content)
@@ -117,7 +117,8 @@ def _check_card(card: Mapping[str, Any], file: Path, config: GairConfig, preset:
     expected = json.loads(json.dumps(asdict(config)))
     if card.get("config") != expected:
         raise CheckpointError(
-            f"{file} was made with another configuration of preset {preset!r}: {_difference(card['config'], expected)}",
+            f"{file} was made with another configuration of preset {preset!r}:"
+            f" {_difference(card.get('config'), expected)}",
             "pre-train it again, or use the version of gairbench that made it",
         )
 
