@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -77,7 +77,7 @@ class Table:
         lon: Column of longitudes in degrees; empty if there are none.
         lat: Column of latitudes in degrees.
         joins: Further tables.
-        keep: Columns with the only values to keep, as ``{"country": ("Kenya",)}``.
+        keep: Columns with the only values to keep, as ``(("country", ("Kenya",)),)``.
     """
 
     path: str
@@ -85,7 +85,7 @@ class Table:
     lon: str = ""
     lat: str = ""
     joins: tuple[Join, ...] = ()
-    keep: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    keep: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,7 +337,7 @@ class FileSource:
             fresh = [c for c in other.columns if c == join.on or c not in frame.columns]
             index = frame.index
             frame = frame.merge(other[fresh], on=join.on, how="left").set_axis(index, axis=0)
-        for name, values in table.keep.items():
+        for name, values in table.keep:
             frame = frame[column_of(frame, name, self._table_path).astype(str).isin(values)]
         return frame
 

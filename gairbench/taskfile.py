@@ -195,7 +195,7 @@ def _table(section: Section) -> Table:
         lon=section.get("lon", str, ""),
         lat=section.get("lat", str, ""),
         joins=tuple(joins),
-        keep={name: tuple(keep.texts(name)) for name in keep.values} if keep else {},
+        keep=tuple((name, tuple(keep.texts(name))) for name in keep.values) if keep else (),
     )
 
 

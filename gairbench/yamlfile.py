@@ -154,7 +154,10 @@ def _build(path: Path, node: yaml.Node, name: str, loader: yaml.SafeLoader) -> A
         values: dict[str, Any] = {}
         lines: dict[str, int] = {}
         for key_node, value_node in node.value:
-            key = str(loader.construct_object(key_node))
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise UsageError(f"{path}, line {key_node.start_mark.line + 1}: a key is no word", "write 'key: value'")
+            # The word as written: YAML 1.1 would make True of 'on'.
+            key = str(key_node.value)
             line = key_node.start_mark.line + 1
             if key in values:
                 raise UsageError(f"{path}, line {line}: key {key!r} is there twice", "remove one")

@@ -68,8 +68,8 @@ _TINY = GairConfig(
 
 _SMALL = GairConfig(
     dim=192,
-    rs=VisionConfig(bands=3, image_size=48, patch_size=8, width=192, depth=6, heads=6),
-    sv=VisionConfig(bands=3, image_size=64, patch_size=8, width=192, depth=6, heads=6),
+    rs=VisionConfig(bands=3, image_size=48, patch_size=8, width=192, depth=4, heads=6),
+    sv=VisionConfig(bands=3, image_size=64, patch_size=8, width=192, depth=4, heads=6),
     location=LocationConfig(frequencies=128, hidden=512),
 )
 
@@ -85,13 +85,27 @@ PRESETS: Mapping[str, GairPreset] = {
         description="4 blocks, 128 wide, RGB 48 px; minutes on a CPU",
         config=_TINY,
         inputs=_rgb_inputs(_TINY),
-        training=TrainingConfig(epochs=2, batch_size=256, learning_rate=1e-3, queue_size=1024),
+        training=TrainingConfig(
+            epochs=2,
+            batch_size=256,
+            learning_rate=2e-3,
+            queue_size=1024,
+            coordinate_jitter=1.0,
+            sv_patch_drop=0.75,
+        ),
     ),
     "small": GairPreset(
-        description="6 blocks, 192 wide, RGB 48 px; up to 40 minutes on a CPU",
+        description="4 blocks, 192 wide, RGB 48 px; up to 40 minutes on a CPU",
         config=_SMALL,
         inputs=_rgb_inputs(_SMALL),
-        training=TrainingConfig(epochs=8, batch_size=256, learning_rate=1e-3, queue_size=1024),
+        training=TrainingConfig(
+            epochs=8,
+            batch_size=256,
+            learning_rate=1.5e-3,
+            queue_size=1024,
+            coordinate_jitter=1.0,
+            sv_patch_drop=0.75,
+        ),
     ),
     "base": GairPreset(
         description="as published: ViT-B, ten Sentinel-2 bands; needs --checkpoint",
