@@ -61,7 +61,7 @@ def numbers(values: pd.Series[Any], name: str, path: Path) -> NDArray[np.float64
     if len(bad):
         row = int(bad[0])
         raise DataError(
-            f"{path}, line {line_of(values, row)}, column {name!r}: {values.iloc[row]!r} is not a number"
+            f"{path}, line {line_of(values, row)}, column {name!r}: {str(values.iloc[row])!r} is not a number"
             f" ({len(bad)} such rows)",
             "mend or remove these rows",
         )
