@@ -1,0 +1,351 @@
+"""Pre-training learns, repeats itself bit for bit, keeps geography true and leaves only its checkpoint behind."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+
+from gairbench import ImageInput, LocationInput, Modality, ModelContext
+from gairbench.conversion import make_converter
+from gairbench.data import ArraySplit
+from gairbench.errors import DataError, InputMismatchError, UsageError
+from gairbench.protocols import PretrainContext
+from gairbench.spec import Input, View, resolve
+from gairbench_models.gair import MODELS
+from gairbench_models.gair.augmentation import jitter_colours, jitter_coordinates, mirror_photos, mirror_tiles
+from gairbench_models.gair.config import GairConfig, GairPreset, LocationConfig, TrainingConfig, VisionConfig
+from gairbench_models.gair.localization import relative_position
+from gairbench_models.gair.model import load, untrained
+from gairbench_models.gair.presets import PRESETS
+from gairbench_models.gair.pretraining import ContrastiveTraining, pretrain
+
+MINI = GairConfig(
+    dim=32,
+    rs=VisionConfig(bands=3, image_size=16, patch_size=4, width=32, depth=2, heads=4),
+    sv=VisionConfig(bands=3, image_size=16, patch_size=4, width=32, depth=2, heads=4),
+    location=LocationConfig(frequencies=16, hidden=32),
+)
+RGB_16 = tuple(ImageInput(modality=m, size=16) for m in (Modality.RS, Modality.SV))
+DELIVERS: tuple[Input, ...] = (*RGB_16, LocationInput())
+TRAINING = TrainingConfig(epochs=3, batch_size=16, learning_rate=1e-3, queue_size=24, sv_patch_drop=0.25)
+
+
+class Generated:
+    """Tiles whose colours say where they are, and photos of the colour at their own point."""
+
+    def __init__(self, n: int = 64, order: str = "lonlat") -> None:
+        rng = np.random.default_rng(0)
+        lonlat = np.stack([rng.uniform(-170, 170, n), rng.uniform(-60, 60, n)], axis=1)
+        share = rng.uniform(0.1, 0.9, (n, 2))
+        self.bbox = np.stack(
+            [lonlat[:, 0] - share[:, 0], lonlat[:, 1] + share[:, 1], lonlat[:, 0] + 1 - share[:, 0],
+             lonlat[:, 1] - 1 + share[:, 1]], axis=1,
+        )  # fmt: skip
+        colour = np.stack([lonlat[:, 0] + 170, (lonlat[:, 1] + 60) * 2, 120 + 100 * np.sin(lonlat.sum(1) / 20)], axis=1)
+        noise = rng.normal(0, 8, (2, n, 3, 16, 16))
+        images = np.clip(colour[:, :, None, None] * 0.7 + noise, 0, 255).astype(np.uint8)
+        self.arrays = {
+            "image": images[0],
+            "street_view": images[1],
+            "lonlat": lonlat if order == "lonlat" else lonlat[:, ::-1].copy(),
+            "bbox": self.bbox,
+        }
+
+    def fingerprint(self) -> str:
+        return "generated"
+
+    def split(self, name: str) -> ArraySplit:
+        assert name == "pretrain"
+        return ArraySplit([str(i) for i in range(len(self.bbox))], self.arrays, {})
+
+    def classes(self, target: str) -> tuple[str, ...]:
+        return ()
+
+
+@pytest.fixture(autouse=True)
+def _mini(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    preset = GairPreset(description="", config=MINI, inputs=DELIVERS, training=TRAINING)
+    monkeypatch.setitem(cast(dict[str, GairPreset], PRESETS), "mini", preset)
+    monkeypatch.chdir(tmp_path)
+    # Models this small gain nothing from threads, and lose much where other processes compete for the cores.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def set_training(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    preset = dataclasses.replace(PRESETS["mini"], training=dataclasses.replace(TRAINING, **changes))
+    monkeypatch.setitem(cast(dict[str, GairPreset], PRESETS), "mini", preset)
+
+
+def run(output: Path, **changes: Any) -> list[tuple[int, int, str]]:
+    reports: list[tuple[int, int, str]] = []
+    arguments: dict[str, Any] = {
+        "preset": "mini",
+        "seed": 5,
+        "source": Generated(),
+        "delivers": DELIVERS,
+        "fingerprint": "f00d",
+        "output": output,
+        "device": "cpu",
+        "limit": None,
+        "report": lambda done, total, note: reports.append((done, total, note)),
+    }
+    output.mkdir()
+    pretrain(PretrainContext(**(arguments | changes)))
+    return reports
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "model.safetensors").read_bytes()
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    run(tmp_path / "a")
+    torch.manual_seed(2)
+    run(tmp_path / "b")
+    run(tmp_path / "c", seed=6)
+    assert weights(tmp_path / "a") == weights(tmp_path / "b")
+    assert weights(tmp_path / "a") != weights(tmp_path / "c")
+
+
+def test_training_leaves_the_process_and_the_folder_as_they_were(tmp_path: Path) -> None:
+    torch.manual_seed(7)
+    state = torch.random.get_rng_state()
+    level = logging.getLogger("lightning.pytorch").level
+    run(tmp_path / "out")
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert logging.getLogger("lightning.pytorch").level == level
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["checkpoint.json", "model.safetensors"]
+
+
+def test_a_failed_training_restores_deterministic_mode(tmp_path: Path) -> None:
+    source = Generated()
+    source.arrays["lonlat"][3] += 5
+    with pytest.raises(DataError):
+        run(tmp_path / "out", source=source)
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_loss_goes_down_and_progress_is_reported_to_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_training(monkeypatch, epochs=25, learning_rate=3e-3, queue_size=0)
+    reports = run(tmp_path / "out")
+    steps = 25 * 64 // 16
+    assert [done for done, _, _ in reports] == list(range(1, steps + 1))
+    assert {total for _, total, _ in reports} == {steps}
+    losses = [float(note.split()[1]) for _, _, note in reports]
+    assert np.mean(losses[-8:]) < 0.8 * np.mean(losses[:8])
+
+
+def test_trained_modalities_retrieve_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_training(monkeypatch, epochs=25, learning_rate=3e-3)
+    run(tmp_path / "out")
+    source = Generated()
+    trained = load(ModelContext(preset="mini", seed=0, checkpoint=tmp_path / "out"))
+    images, photos = (torch.from_numpy(source.arrays[key]).float() for key in ("image", "street_view"))
+    lonlat, bbox = torch.from_numpy(source.arrays["lonlat"]), torch.from_numpy(source.bbox)
+
+    def recall(model: torch.nn.Module) -> float:
+        with torch.inference_mode():
+            left = torch.nn.functional.normalize(model.query_rs(images, lonlat, bbox), dim=1)  # type: ignore[operator]
+            right = torch.nn.functional.normalize(model.project_sv(photos), dim=1)  # type: ignore[operator]
+        ranked = (left @ right.T).topk(5).indices
+        return float((ranked == torch.arange(len(ranked))[:, None]).any(1).float().mean())
+
+    assert recall(trained) > 0.3
+    assert recall(untrained(MINI, 5).eval()) < 0.2
+
+
+def test_card_keeps_what_is_needed_to_train_again(tmp_path: Path) -> None:
+    run(tmp_path / "out", limit=40)
+    card = json.loads((tmp_path / "out" / "checkpoint.json").read_text())
+    assert card["seed"] == 5
+    assert card["dataset_fingerprint"] == "f00d"
+    assert card["triplets"] == 40
+    assert card["steps"] == TRAINING.epochs * (40 // TRAINING.batch_size)
+    assert card["training"] == dataclasses.asdict(TRAINING)
+
+
+def test_fewer_triplets_than_a_batch_make_one_batch(tmp_path: Path) -> None:
+    assert len(run(tmp_path / "out", limit=5)) == TRAINING.epochs
+
+
+def test_weights_finite_and_changed_everywhere_that_the_loss_reaches(tmp_path: Path) -> None:
+    run(tmp_path / "out")
+    trained = load(ModelContext(preset="mini", seed=0, checkpoint=tmp_path / "out"))
+    initial = untrained(MINI, 5).state_dict()
+    moved = {name: not torch.equal(value, initial[name]) for name, value in trained.state_dict().items()}
+    assert all(torch.isfinite(value).all() for value in trained.state_dict().values())
+    # The random frequencies are the only fixed numbers.
+    assert {name for name, changed in moved.items() if not changed} == {
+        f"location_encoder.capsules.{i}.frequency" for i in range(3)
+    }
+
+
+def test_coordinates_are_taken_in_the_order_the_data_declare(tmp_path: Path) -> None:
+    run(tmp_path / "a")
+    delivers: tuple[Input, ...] = (*RGB_16, LocationInput(order="latlon"))
+    run(tmp_path / "b", source=Generated(order="latlon"), delivers=delivers)
+    assert weights(tmp_path / "a") == weights(tmp_path / "b")
+
+
+def test_base_cannot_be_trained_on_rgb_and_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"'base'.*ten Sentinel-2 bands; .*--checkpoint gair=PATH.*--preset tiny"):
+        run(tmp_path / "out", preset="base")
+
+
+def test_data_without_a_modality_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="deliver no sv"):
+        run(tmp_path / "out", delivers=(RGB_16[0], LocationInput()))
+
+
+def test_data_without_the_models_bands_are_refused(tmp_path: Path) -> None:
+    grey = ImageInput(modality=Modality.RS, bands=("grey",), size=16)
+    with pytest.raises(InputMismatchError, match="red, green, blue"):
+        run(tmp_path / "out", delivers=(grey, *DELIVERS[1:]))
+
+
+def test_a_single_triplet_has_no_negatives(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"1 triplet for contrastive pre-training.*--limit"):
+        run(tmp_path / "out", limit=1)
+
+
+def test_a_photo_outside_its_tile_is_refused_by_its_coordinates(tmp_path: Path) -> None:
+    source = Generated()
+    source.arrays["lonlat"][0] = (0.0, 89.0)
+    with pytest.raises(DataError, match=r"triplet: point \[0.0, 89.0\].*outside its tile"):
+        run(tmp_path / "out", source=source)
+
+
+def step(task: ContrastiveTraining, source: Generated, rows: slice) -> dict[str, torch.Tensor]:
+    arrays = {key: torch.from_numpy(value[rows]) for key, value in source.arrays.items()}
+    batch = {
+        "image": arrays["image"],
+        "street_view": arrays["street_view"],
+        "lonlat": arrays["lonlat"].float(),
+        "position": relative_position(arrays["lonlat"], arrays["bbox"]).float(),
+    }
+    return task.training_step(batch, 0)
+
+
+def test_a_step_queues_its_true_coordinates_and_uses_those_of_the_steps_before() -> None:
+    convert = {i.modality: make_converter(i, i) for i in RGB_16}
+    training = dataclasses.replace(TRAINING, brightness=0.0, contrast=0.0, coordinate_jitter=2.0, sv_patch_drop=0.0)
+    task = ContrastiveTraining(
+        untrained(MINI, 0).eval(),
+        training,
+        convert_rs=convert[Modality.RS],
+        convert_sv=convert[Modality.SV],
+        steps=10,
+        seed=0,
+    )
+    task.generator = torch.Generator().manual_seed(0)
+    source = Generated()
+    alone = step(task, source, slice(0, 8))
+    assert torch.equal(task.queue.stored(), torch.from_numpy(source.arrays["lonlat"][:8]).float())
+    task.generator.manual_seed(0)
+    with_negatives = step(task, source, slice(0, 8))
+    assert with_negatives["incl"] == alone["incl"]
+    assert with_negatives["secl"] > alone["secl"]
+
+
+def test_weight_decay_spares_biases_norms_and_embeddings() -> None:
+    convert = make_converter(RGB_16[0], RGB_16[0])
+    model = untrained(MINI, 0)
+    task = ContrastiveTraining(model, TRAINING, convert_rs=convert, convert_sv=convert, steps=10, seed=0)
+    optimizer = cast(dict[str, Any], task.configure_optimizers())["optimizer"]
+    decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    by_name = {name: decay[id(p)] for name, p in model.named_parameters()}
+    assert by_name["rs_encoder.blocks.0.attn.qkv.weight"] == TRAINING.weight_decay
+    assert by_name["localizer.neighbourhood.weight"] == TRAINING.weight_decay
+    assert by_name["sv_encoder.vit.pos_embed"] == by_name["sv_encoder.vit.cls_token"] == 0
+    assert by_name["rs_encoder.blocks.0.norm1.weight"] == by_name["sv_projection.bias"] == 0
+
+
+def test_learning_rate_warms_up_to_its_peak_and_falls_to_zero() -> None:
+    convert = make_converter(RGB_16[0], RGB_16[0])
+    task = ContrastiveTraining(untrained(MINI, 0), TRAINING, convert_rs=convert, convert_sv=convert, steps=50, seed=0)
+    configured = cast(dict[str, Any], task.configure_optimizers())
+    optimizer, schedule = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
+    rates = []
+    for _ in range(50):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    peak = rates.index(max(rates))
+    assert max(rates) == pytest.approx(TRAINING.learning_rate)
+    assert peak == pytest.approx(TRAINING.warmup * 50, abs=1)
+    assert rates == sorted(rates[: peak + 1]) + sorted(rates[peak + 1 :], reverse=True)
+    assert rates[-1] < 0.01 * TRAINING.learning_rate
+
+
+def test_a_mirrored_tile_keeps_every_point_on_its_pixel() -> None:
+    torch.manual_seed(0)
+    images = torch.rand(64, 3, 12, 12)
+    position = torch.rand(64, 2) * 2 - 1
+    mirrored, moved = mirror_tiles(images, position, torch.Generator().manual_seed(0))
+
+    def pixel(tiles: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.grid_sample(tiles, points[:, None, None], align_corners=False)
+
+    torch.testing.assert_close(pixel(mirrored, moved), pixel(images, position), rtol=1e-4, atol=1e-5)
+    signs = (moved / position).round().tolist()
+    assert {tuple(s) for s in signs} == {(1, 1), (1, -1), (-1, 1), (-1, -1)}
+
+
+def test_photos_are_mirrored_left_right_only() -> None:
+    photos = torch.rand(32, 3, 8, 8)
+    mirrored = mirror_photos(photos, torch.Generator().manual_seed(0))
+    same = (mirrored == photos).flatten(1).all(1)
+    flipped = (mirrored == photos.flip(3)).flatten(1).all(1)
+    assert (same ^ flipped).all()
+    assert same.any()
+    assert flipped.any()
+
+
+def test_colour_jitter_treats_the_bands_alike_and_each_image_on_its_own() -> None:
+    images = (torch.rand(8, 3, 6, 6) * 255).byte()
+    changed = jitter_colours(images, 0.2, 0.2, torch.Generator().manual_seed(0))
+    flat, before = changed.flatten(1), images.float().flatten(1)
+    # An affine map per image: three pixels of any bands determine it.
+    slope = (flat[:, 1] - flat[:, 0]) / (before[:, 1] - before[:, 0])
+    torch.testing.assert_close(flat, slope[:, None] * (before - before[:, :1]) + flat[:, :1], rtol=1e-3, atol=1e-2)
+    assert slope.std() > 0.01
+    assert ((slope > 0.64) & (slope < 1.44)).all()
+    unchanged = jitter_colours(images, 0.0, 0.0, torch.Generator())
+    torch.testing.assert_close(unchanged, images.float(), rtol=1e-5, atol=1e-3)
+
+
+def test_coordinate_jitter_is_as_far_east_as_north_and_stays_on_the_map() -> None:
+    lonlat = torch.tensor([[10.0, 60.0]]).repeat(20_000, 1)
+    moved = jitter_coordinates(lonlat, 0.5, torch.Generator().manual_seed(0)) - lonlat
+    # A degree of longitude is half as long at 60 degrees north.
+    assert moved.std(0).tolist() == pytest.approx([1.0, 0.5], rel=0.05)
+    edge = torch.tensor([[179.9, 89.9], [-179.9, -89.9]]).repeat(500, 1)
+    wrapped = jitter_coordinates(edge, 2.0, torch.Generator().manual_seed(0))
+    assert (wrapped[:, 0].abs() <= 180).all()
+    assert (wrapped[:, 1].abs() <= 90).all()
+    torch.testing.assert_close(jitter_coordinates(lonlat, 0.0, torch.Generator()), lonlat)
+
+
+def test_spec_names_what_the_model_implements() -> None:
+    (spec,) = MODELS
+    model = resolve(spec.factory)(ModelContext(preset="tiny", seed=0))
+    assert spec.views == {View.RS_TOKENS, View.RS_QUERY, View.SV_PROJECTED}
+    assert all(callable(getattr(model, view)) for view in View)
+    assert spec.pretraining is not None
+    assert resolve(spec.pretraining.recipe) is pretrain
+    assert [preset.name for preset in spec.presets][:3] == ["tiny", "small", "base"]
+    assert not any(i.fill_missing for preset in spec.presets for i in preset.inputs if isinstance(i, ImageInput))
