@@ -1,4 +1,4 @@
-"""The embedded benchmark: real global grids and point tables from pip packages, and street photos rendered from them."""
+"""The embedded benchmark: real global grids and point tables, and street photos rendered from them."""
 
 from __future__ import annotations
 

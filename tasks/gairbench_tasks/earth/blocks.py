@@ -16,7 +16,7 @@ SPLITS = ("train", "val", "test")
 SHARES = (0.60, 0.15, 0.25)
 # Part of the benchmark's definition, whatever --seed says. Chosen among the first hundred, by labels alone and before
 # any model was trained, so that most climate zones occur in all three splits.
-SEED = 8
+SEED = 22
 
 
 @functools.cache

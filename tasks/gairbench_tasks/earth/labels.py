@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,33 +12,28 @@ from scipy.spatial import cKDTree
 
 from gairbench_tasks.earth.tables import cities
 
-MIN_TRAIN, MIN_OTHER = 25, 5
+T = TypeVar("T", bound=np.generic)
+MIN_SAMPLES = {"train": 25, "val": 1, "test": 5}
+"""Samples of a class that each split must have for a task to keep the class."""
 POPULATION_SCALE_KM = 25.0
 _EARTH_RADIUS_KM = 6371.0088
 
 
-def common_classes(labels: Mapping[str, NDArray[np.generic]]) -> NDArray[np.generic]:
-    """Return the classes frequent enough to be learnt and measured, sorted.
+def common_classes(labels: Mapping[str, NDArray[T]]) -> NDArray[T]:
+    """Return the classes frequent enough to be learnt and measured, sorted; none of them lacks in train.
 
     Args:
-        labels: Raw labels by split, ``train`` among them.
-
-    Returns:
-        Those with at least 25 samples in train and 5 in each other split: none in test is missing in train.
+        labels: Raw labels of the splits named in :data:`MIN_SAMPLES`.
     """
-    kept = None
-    for split, values in labels.items():
-        names, counts = np.unique(values, return_counts=True)
-        enough = names[counts >= (MIN_TRAIN if split == "train" else MIN_OTHER)]
-        kept = enough if kept is None else np.intersect1d(kept, enough)
-    if kept is None:
-        raise ValueError("no splits")
+    kept = np.unique(labels["train"])
+    for split, enough in MIN_SAMPLES.items():
+        names, counts = np.unique(labels[split], return_counts=True)
+        kept = np.intersect1d(kept, names[counts >= enough])
     return kept
 
 
-def encode(values: NDArray[np.generic], classes: NDArray[np.generic] | Sequence[object]) -> NDArray[np.int64]:
+def encode(values: NDArray[np.generic], classes: NDArray[np.generic]) -> NDArray[np.int64]:
     """Return indices into sorted classes, -1 for values that are none of them."""
-    classes = np.asarray(classes)
     index = np.minimum(np.searchsorted(classes, values), len(classes) - 1)
     return np.where(classes[index] == values, index, -1).astype(np.int64)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ MARGIN = CHIP // 8
 # How much likelier a street photo stands on a brightly lit pixel than on a dark one of the same area.
 LIT_WEIGHT = 15.0
 
+T = TypeVar("T", bound=np.generic)
 Region = Literal["train", "val", "test", "globe"]
 Placement = Literal["centre", "anywhere"]
 Role = Literal["evaluation", "pretraining"]
@@ -64,24 +65,24 @@ class Points:
         side = CHIP / PIXELS_PER_DEGREE
         return np.stack([lon_min, lat_max, lon_min + side, lat_max - side], axis=1)
 
-    def chips(self, grid: NDArray[np.generic], indices: NDArray[np.int64] | slice = slice(None)) -> NDArray[np.generic]:
+    def chips(self, grid: NDArray[T], indices: NDArray[np.int64] | slice = slice(None)) -> NDArray[T]:
         """Cut the chips out of a grid ``(2700, 5400, ...)``, giving ``(n, 48, 48, ...)``."""
         window = np.arange(CHIP)
         rows = self.top[indices, None, None] + window[:, None]
         columns = self.left[indices, None, None] + window
-        return grid[rows, columns]
+        chips: NDArray[T] = grid[rows, columns]
+        return chips
 
     def images(self, indices: NDArray[np.int64] | slice = slice(None)) -> NDArray[np.uint8]:
         """Cut the Blue Marble chips out, ``(n, 3, 48, 48)`` RGB 0-255, north up."""
-        return np.ascontiguousarray(self.chips(blue_marble(), indices).transpose(0, 3, 1, 2)).astype(
-            np.uint8, copy=False
-        )
+        return np.ascontiguousarray(self.chips(blue_marble(), indices).transpose(0, 3, 1, 2))
 
 
 @functools.cache
 def land() -> NDArray[np.bool_]:
     """Return where both the climate and the land-cover grid see land, ``(2700, 5400)``."""
-    return (koeppen() != OCEAN) & (land_cover() != WATER)
+    both: NDArray[np.bool_] = (koeppen() != OCEAN) & (land_cover() != WATER)
+    return both
 
 
 def sample(
@@ -108,7 +109,7 @@ def sample(
     numbers = row * SHAPE[1] + column
     key = randomness.keys(name, numbers)
     if placement == "centre":
-        down = right = np.int64(CHIP // 2)
+        down = right = np.full(len(numbers), CHIP // 2)
     else:
         down, right = (
             MARGIN + (randomness.uniform(key, axis) * (CHIP - 2 * MARGIN)).astype(np.int64)

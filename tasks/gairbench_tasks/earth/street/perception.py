@@ -1,8 +1,8 @@
 """Simulated human ratings of street photos: a documented function of what is in them, and the raters' disagreement.
 
 The weights follow the signs that street-view studies report (Dubey et al. 2016, arXiv 1608.01769; Zhang et al. 2018,
-doi:10.1016/j.landurbplan.2018.08.020): greenery makes places look beautiful and safe, people and traffic lively, bare, grey
-and neglected ones depressing. They are no measurements: the tasks are synthetic.
+doi:10.1016/j.landurbplan.2018.08.020): greenery makes places look beautiful and safe, people and traffic lively, bare,
+grey and neglected ones depressing. They are no measurements: the tasks are synthetic.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gairbench_tasks.earth import randomness
-from gairbench_tasks.earth.scene import CLEAR, TUNNEL, Scenes
+from gairbench_tasks.earth.street.scene import CLEAR, TUNNEL, Scenes
 
 WEIGHTS: Mapping[str, Mapping[str, float]] = {
     "safe": {"green": 0.8, "built": 0.7, "people": 0.8, "litter": -1.2, "wear": -0.9, "dark": -1.0},

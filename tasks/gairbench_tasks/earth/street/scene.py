@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +11,12 @@ from gairbench_tasks.earth import randomness
 from gairbench_tasks.earth.classes import IGBP, KOEPPEN
 from gairbench_tasks.earth.points import Points
 from gairbench_tasks.earth.rasters import blue_marble, elevation, koeppen, land_cover, night_lights, relief
+from gairbench_tasks.earth.street.rows import Rows
 
 Floats = NDArray[np.float64]
 
 VIEW_DIRECTIONS = ("front/back", "side")
+FRONT_BACK, SIDE = range(2)
 PLATFORMS = ("driving surface", "walking surface", "cycling surface", "railway", "fields", "tunnel")
 WEATHERS = ("clear", "cloudy", "rainy", "snowy", "foggy")
 DRIVING, WALKING, CYCLING, RAILWAY, FIELDS, TUNNEL = range(6)
@@ -78,7 +79,7 @@ _SEASONAL = np.array([z[0] in "CD" for z in KOEPPEN])
 
 
 @dataclass(frozen=True, slots=True)
-class Scenes:
+class Scenes(Rows):
     """Everything the renderer needs, one entry per photo; shares and densities are between 0 and 1.
 
     Args:
@@ -152,13 +153,9 @@ class Scenes:
     def __len__(self) -> int:
         return len(self.key)
 
-    def take(self, indices: NDArray[np.int64] | slice) -> Scenes:
-        """Return the scenes at some positions."""
-        return Scenes(**{field.name: getattr(self, field.name)[indices] for field in dataclasses.fields(self)})
-
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Rows):
     """The real values at photo points, ``(n,)`` each: what a scene is made from besides chance.
 
     Args:

@@ -1,0 +1,1 @@
+"""Street photos rendered from the real values at their points."""
