@@ -71,15 +71,15 @@ def leaderboard_command(results: Path | None, out: Path | None, *, check: bool) 
     """
     folder = results or DEFAULT_RESULTS
     if check:
-        from gairbench_leaderboard.render import check as is_current
+        from gairbench_leaderboard.render import check as out_of_date
 
         if out is None:
             raise UsageError("--check has nothing to compare with", "name the folder with --out")
-        if is_current(list(load_all(folder)), out):
+        stale = out_of_date(list(load_all(folder)), out)
+        if not stale:
             return 0
-        print(
-            f"the leaderboard in {out} is not that of {folder}; run gairbench leaderboard --out {out}", file=sys.stderr
-        )
+        names = ", ".join(map(str, stale))
+        print(f"not what the records in {folder} give: {names}; run gairbench leaderboard --out {out}", file=sys.stderr)
         return 1
     _publish(folder, out)
     return 0

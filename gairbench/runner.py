@@ -23,7 +23,7 @@ from gairbench.embedding import embed
 from gairbench.environment import choose_device, versions
 from gairbench.errors import GairbenchError, PluginError, StorageError
 from gairbench.metrics import METRICS
-from gairbench.plan import Cell, Embedding, Plan, RunRequest, blank_result
+from gairbench.plan import Cell, Embedding, Plan, RunRequest, blank_result, needs_model
 from gairbench.plugins import Registry
 from gairbench.probes import ProbeInput, ProbeOutput
 from gairbench.progress import Progress
@@ -55,9 +55,12 @@ def run_plan(plan: Plan, request: RunRequest, registry: Registry, progress: Prog
 
     Raises:
         StorageError: A record cannot be written; the ones before it are safe.
+        UsageError: There is no such device.
     """
     _check_writable(request.results)
     run = _Run(plan, request, registry, progress)
+    if any(cell.state == "todo" and needs_model(cell) for cell in plan.cells):
+        run.device  # noqa: B018 - a device that is not there is a mistake in the call, not in a cell
     outcomes = []
     for number, cell in enumerate(plan.cells, 1):
         if cell.state == "cached":

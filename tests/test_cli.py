@@ -1,0 +1,162 @@
+"""The commands as a user types them, each in its own process."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+QUICK = ("--model", "lonlat,pixel-stats", "--task", "earth-rs-koeppen,earth-location-koeppen", "--limit", "300")
+
+
+def gairbench(*arguments: str, cache: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = os.environ | {"GAIRBENCH_CACHE": str(cache), "COLUMNS": "200"} | environment
+    command = [sys.executable, "-m", "gairbench", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=300, check=False)
+
+
+def test_help_and_listings_import_no_torch(tmp_path: Path) -> None:
+    program = "import sys; sys.argv[1:] = {!r}\nfrom gairbench.cli import app\napp(standalone_mode=False)\n"
+    program += "bad = {{'torch', 'sklearn', 'scipy', 'pandas', 'lightning'}} & sys.modules.keys()\nassert not bad, bad"
+    for arguments in (["--help"], ["list", "models"], ["list", "tasks"], ["list", "plugins"], ["data", "list"]):
+        done = subprocess.run([sys.executable, "-c", program.format(arguments)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
+def test_listings_name_origins_and_read_as_json(tmp_path: Path) -> None:
+    for kind, key, expected in (("models", "model", "gair"), ("tasks", "task", "earth-rs-koeppen")):
+        rows = json.loads(gairbench("list", kind, "--json", cache=tmp_path).stdout)
+        row = next(row for row in rows if row[key] == expected)
+        assert row["origin"].startswith(f"gairbench-{kind} (gairbench ")
+        assert expected in gairbench("list", kind, cache=tmp_path).stdout
+    plugins = json.loads(gairbench("list", "plugins", "--json", cache=tmp_path).stdout)
+    assert {"gairbench-models", "gairbench-tasks"} <= {row["plugin"] for row in plugins}
+
+
+def test_run_prints_and_writes_a_leaderboard_and_the_second_run_reuses_it(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    first = gairbench("run", *QUICK, "--results", str(results), cache=tmp_path / "cache")
+    assert first.returncode == 0, first.stderr
+    assert "4 ok (0 of them reused), 4 skipped, 0 failed" in first.stderr
+    written = (results / "LEADERBOARD.md").read_text()
+    assert written.strip() == first.stdout.strip()
+    assert "earth-rs-koeppen" in written
+    assert "lonlat has no rs encoder" in written
+    second = gairbench("run", *QUICK, "--results", str(results), cache=tmp_path / "cache")
+    assert "4 ok (4 of them reused)" in second.stderr
+    assert (results / "LEADERBOARD.md").read_text() == written
+    again = gairbench("leaderboard", "--results", str(results), "--out", str(tmp_path / "out"), cache=tmp_path)
+    assert again.stdout == second.stdout
+    check = ("leaderboard", "--results", str(results), "--out", str(tmp_path / "out"), "--check")
+    assert gairbench(*check, cache=tmp_path).returncode == 0
+    (tmp_path / "out" / "LEADERBOARD.md").write_text("old")
+    assert gairbench(*check, cache=tmp_path).returncode == 1
+
+
+def test_progress_is_plain_lines_without_a_terminal(tmp_path: Path) -> None:
+    done = gairbench("run", *QUICK, "--results", str(tmp_path / "r"), cache=tmp_path / "c")
+    assert "embed pixel-stats.encode_rs on earth/train: 300/300 (100%)" in done.stderr
+    assert "\x1b" not in done.stderr
+    assert "\r" not in done.stderr
+
+
+def test_dry_run_prints_the_whole_plan_quickly_and_writes_nothing(tmp_path: Path) -> None:
+    start = time.monotonic()
+    done = gairbench("run", "--model", "all", "--dry-run", "--results", str(tmp_path / "r"), cache=tmp_path / "c")
+    assert time.monotonic() - start < 20, "5 s on an idle machine; see benchmarks/startup.py"
+    assert done.returncode == 0, done.stderr
+    assert "pretrain gair (tiny) on earth-triplets" in done.stdout
+    assert re.search(r"lonlat +default +earth-rs-koeppen +linear +skipped: lonlat has no rs encoder", done.stdout)
+    assert re.search(r"\d+ todo, 0 cached, \d+ skipped, 0 failed", done.stdout)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "--model", "gairr"), "no model 'gairr'; did you mean gair?"),
+        (("run", "--task", "earth-rs-kopen"), "did you mean earth-rs-koeppen"),
+        (("run", "--preset", "smal"), "no preset 'smal'; did you mean small?"),
+        (("run", "--checkpoint", "gair"), "is not MODEL=PATH"),
+        (("run", "--checkpoint", "mae=x"), "--checkpoint names 'mae', which is not run"),
+        (("run", "--config", "nowhere.yaml"), "cannot read nowhere.yaml"),
+        (
+            ("run", "--device", "cuda:77", "--model", "lonlat", "--task", "earth-location-koeppen"),
+            "no device 'cuda:77'",
+        ),
+        (("run", "--limit", "0"), "Invalid value for '--limit'"),
+        (("data", "check", "erth"), "no dataset 'erth'; did you mean earth"),
+        (("frobnicate",), "No such command"),
+    ],
+)
+def test_usage_error_is_one_clear_line_and_status_2(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    extra = ("--results", str(tmp_path / "r")) if arguments[0] == "run" else ()
+    done = gairbench(*arguments, *extra, cache=tmp_path)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 2
+
+
+def test_nothing_ok_is_status_1(tmp_path: Path) -> None:
+    done = gairbench("run", "--model", "lonlat", "--task", "rs", "--results", str(tmp_path / "r"), cache=tmp_path)
+    assert done.returncode == 1
+    assert "0 ok" in done.stderr
+
+
+def test_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"no weights at all")
+    arguments = ("run", "--model", "gair", "--task", "earth-rs-koeppen", "--limit", "50")
+    checkpoint = ("--checkpoint", f"gair={tmp_path / 'model.safetensors'}")
+    done = gairbench(*arguments, *checkpoint, "--results", str(tmp_path / "r"), cache=tmp_path / "c")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "failed: " in done.stderr
+    assert "model.safetensors" in done.stderr
+
+
+def test_missing_results_folder_is_one_line(tmp_path: Path) -> None:
+    done = gairbench("leaderboard", "--results", str(tmp_path / "nowhere"), cache=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "run 'gairbench run' first" in done.stderr
+
+
+def test_killed_five_times_and_run_again_gives_the_same_leaderboard(tmp_path: Path) -> None:
+    expected = gairbench("run", *QUICK, "--results", str(tmp_path / "whole"), cache=tmp_path / "cache-whole")
+    assert expected.returncode == 0, expected.stderr
+    chance = random.Random(0)
+    results, cache = tmp_path / "killed", tmp_path / "cache"
+    command = [sys.executable, "-m", "gairbench", "run", *QUICK, "--results", str(results)]
+    killed = 0
+    for _ in range(5):
+        process = subprocess.Popen(
+            command,
+            env=os.environ | {"GAIRBENCH_CACHE": str(cache)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(chance.uniform(1, 7))
+        killed += process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        for record in results.rglob("*.json"):
+            json.loads(record.read_text())  # whole, whenever the kill came
+    assert killed, "no run was still going when it was to be killed"
+    done = gairbench("run", *QUICK, "--results", str(results), cache=cache)
+    assert done.returncode == 0, done.stderr
+
+    def numbers(folder: Path) -> dict[str, object]:
+        records = {str(p.relative_to(folder)): json.loads(p.read_text()) for p in folder.rglob("*.json")}
+        return {name: (r["status"], r["metrics"], r["key"], r["weights"]) for name, r in records.items()}
+
+    assert numbers(results) == numbers(tmp_path / "whole")
+    board, other = ((f / "LEADERBOARD.md").read_text() for f in (results, tmp_path / "whole"))
+    assert board.replace(str(results), "R") == other.replace(str(tmp_path / "whole"), "R")
