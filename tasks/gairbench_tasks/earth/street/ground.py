@@ -86,7 +86,7 @@ def _surface(s: Scenes, look: Look, across: Floats, along: Floats, footprint: Fl
             kerbs = _stripe(o - h, 0.2, px)
             drawn = kerbs - (0.6 * joints) * (1 - kerbs) * spread(chance(key, "tiled") < 0.6)
         elif kind == RAILWAY:
-            rails = _stripe(o - 0.72, 0.11, px)
+            rails = _stripe(f32(o - 0.72), 0.11, px)
             sleepers = ((cycle(z, 0.65) < 0.43) & (o < 1.3)) / (1 + 2 * px)
             drawn = rails - (0.35 * sleepers) * (1 - rails)
         else:
