@@ -1,0 +1,134 @@
+"""Checks that every model, dataset and task must pass, ours and third parties', after scikit-learn's.
+
+A plugin's whole conformance test::
+
+    from gairbench.testing import parametrize_with_model_checks, parametrize_with_task_checks
+
+    import my_package
+
+
+    @parametrize_with_model_checks(my_package.register_models())
+    def test_model(check):
+        check()
+
+
+    @parametrize_with_task_checks(my_package.register_tasks())
+    def test_task(check):
+        check()
+
+pytest shows each as ``test_model[check_embeddings_are_finite[my-model-default]]``. A failed check raises
+``AssertionError`` with one sentence that says what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gairbench.spec import DatasetSpec, ModelSpec, TaskSpec
+
+if TYPE_CHECKING:
+    import pytest
+
+__all__ = ["parametrize_with_dataset_checks", "parametrize_with_model_checks", "parametrize_with_task_checks"]
+
+_Case = tuple[Callable[[], None], str, str]
+"""A bound check, its name, and the name of what it checks."""
+
+
+def parametrize_with_model_checks(
+    specs: Iterable[ModelSpec], *, skip: Mapping[str, str] | None = None
+) -> pytest.MarkDecorator:
+    """Parametrize a test's ``check`` argument with everything that a model must fulfil.
+
+    The declaration is checked once, the behaviour once for every preset, on generated inputs and untrained weights.
+
+    Args:
+        specs: The models.
+        skip: Presets not to build, as ``"<model>-<preset>"``, each with the reason that pytest shows.
+
+    Returns:
+        A decorator for a test function with one argument, ``check``, which the test calls.
+    """
+    from gairbench.testing.model_checks import BEHAVIOUR, DECLARATION
+
+    cases: list[_Case] = []
+    for spec in specs:
+        cases += _cases(DECLARATION, spec.name, spec)
+        for preset in spec.presets:
+            cases += _cases(BEHAVIOUR, f"{spec.name}-{preset.name}", spec, preset)
+    return _parametrize(cases, skip)
+
+
+def parametrize_with_dataset_checks(
+    specs: Iterable[DatasetSpec], *, data_root: Path | None = None, skip: Mapping[str, str] | None = None
+) -> pytest.MarkDecorator:
+    """Parametrize a test's ``check`` argument with everything that a dataset must fulfil.
+
+    Args:
+        specs: The datasets.
+        data_root: Where datasets that are not embedded lie; without their files the checks of their samples skip.
+        skip: Datasets not to check, by name, each with the reason that pytest shows.
+
+    Returns:
+        A decorator for a test function with one argument, ``check``, which the test calls.
+    """
+    return _parametrize([case for spec in specs for case in _dataset_cases(spec, data_root)], skip)
+
+
+def parametrize_with_task_checks(
+    specs: Iterable[TaskSpec], *, data_root: Path | None = None, skip: Mapping[str, str] | None = None
+) -> pytest.MarkDecorator:
+    """Parametrize a test's ``check`` argument with everything that a task and its dataset must fulfil.
+
+    Args:
+        specs: The tasks; a dataset that several of them share is checked once.
+        data_root: Where datasets that are not embedded lie; without their files the checks of their targets skip.
+        skip: Tasks and datasets not to check, by name, each with the reason that pytest shows.
+
+    Returns:
+        A decorator for a test function with one argument, ``check``, which the test calls.
+    """
+    from gairbench.testing.task_checks import BEHAVIOUR, DECLARATION
+
+    # Tasks that share a dataset stand together, so that it is opened once.
+    by_dataset: dict[DatasetSpec, list[TaskSpec]] = {}
+    for task in specs:
+        by_dataset.setdefault(task.dataset, []).append(task)
+    cases: list[_Case] = []
+    for dataset, tasks in by_dataset.items():
+        cases += _dataset_cases(dataset, data_root)
+        for task in tasks:
+            cases += _cases(DECLARATION, task.name, task)
+            cases += _cases(BEHAVIOUR, task.name, task, data_root)
+    return _parametrize(cases, skip)
+
+
+def _dataset_cases(spec: DatasetSpec, data_root: Path | None) -> list[_Case]:
+    from gairbench.testing.dataset_checks import BEHAVIOUR, DECLARATION
+
+    return [*_cases(DECLARATION, spec.name, spec), *_cases(BEHAVIOUR, spec.name, spec, data_root)]
+
+
+def _cases(checks: Sequence[Callable[..., None]], subject: str, *arguments: object) -> list[_Case]:
+    return [(partial(check, *arguments), check.__name__, subject) for check in checks]
+
+
+def _parametrize(cases: Iterable[_Case], skip: Mapping[str, str] | None) -> pytest.MarkDecorator:
+    # Only who runs the checks needs pytest.
+    import pytest
+
+    reasons = skip or {}
+    return pytest.mark.parametrize(
+        "check",
+        [
+            pytest.param(
+                check,
+                id=f"{name}[{subject}]",
+                marks=[pytest.mark.skip(reason=reasons[subject])] if subject in reasons else [],
+            )
+            for check, name, subject in cases
+        ],
+    )

@@ -1,0 +1,144 @@
+"""What every spec must state, whatever it describes."""
+
+from __future__ import annotations
+
+import importlib.metadata as md
+import json
+import pickle
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from functools import cache
+
+from gairbench.plugins import BUILTIN, GROUP, Origin, Registry, load_registry
+from gairbench.spec import DatasetSpec, Factory, ImageInput, Input, ModelSpec, Normalization, TaskSpec, resolve
+
+Spec = ModelSpec | DatasetSpec | TaskSpec
+
+HEAVY = (
+    *("PIL", "lightning", "matplotlib", "numpy", "pandas", "rasterio", "scipy"),
+    *("sklearn", "tensorflow", "timm", "torch", "torchgeo", "torchvision", "transformers"),
+)
+"""What no plugin may import before a factory is called: ``gairbench list`` would wait for it."""
+
+
+def require(holds: bool, message: str) -> None:
+    """Raise an ``AssertionError`` unless the condition holds, under ``python -O`` too."""
+    if not holds:
+        raise AssertionError(message)
+
+
+def require_slug(name: str, what: str) -> None:
+    """Require a name that is safe in file names, tables and on the command line."""
+    require(
+        re.fullmatch(r"[a-z0-9]+([-_.][a-z0-9]+)*", name) is not None,
+        f"{what} name {name!r} is not lower-case words of letters and digits joined by '-', '_' or '.'",
+    )
+
+
+def require_value_object(spec: Spec) -> None:
+    """Require that a spec can be a dictionary key, compared, and sent to another process."""
+    hash(spec)
+    if not any(callable(factory) for factory in _factories(spec)):
+        require(pickle.loads(pickle.dumps(spec)) == spec, f"{spec.name}: a pickled copy differs from the spec")  # noqa: S301
+
+
+def require_inputs(inputs: Iterable[Input], where: str, *, encoder: bool) -> None:
+    """Require image and location declarations that leave nothing to guess.
+
+    Args:
+        inputs: What an encoder takes or a dataset delivers.
+        where: Whom to name.
+        encoder: They belong to a model: normalization is for these only.
+    """
+    inputs = list(inputs)
+    modalities = [i.modality for i in inputs]
+    require(bool(inputs), f"{where} declares no inputs")
+    require(len(set(modalities)) == len(modalities), f"{where} declares a modality twice: {modalities}")
+    for image in inputs:
+        if not isinstance(image, ImageInput):
+            continue
+        name = f"{where}, {image.modality}"
+        require(bool(image.bands), f"{name}: no bands")
+        require(len(set(image.bands)) == len(image.bands), f"{name}: a band twice in {image.bands}")
+        require(image.size is None or image.size > 0, f"{name}: size {image.size}")
+        require(image.gsd_m is None or image.gsd_m > 0, f"{name}: gsd_m {image.gsd_m}")
+        if encoder:
+            require(not image.synthetic, f"{name}: 'synthetic' is for datasets")
+        else:
+            require(image.normalization is Normalization.NONE, f"{name}: 'normalization' is for models")
+        if image.normalization is not Normalization.NONE:
+            for statistic in ("mean", "std"):
+                values = getattr(image, statistic)
+                require(
+                    len(values) == len(image.bands), f"{name}: {len(values)} {statistic} for {len(image.bands)} bands"
+                )
+            require(min(image.std) > 0, f"{name}: a std is not positive: {image.std}")
+
+
+def require_cheap(spec: Spec) -> None:
+    """Require that registering the spec's plugin imports no heavy package, in a fresh process."""
+    address = _plugin_address(spec)
+    imported = _heavy_imports(address)
+    require(not imported, f"registering {address} imports {', '.join(imported)}; import them inside the factory")
+
+
+def _factories(spec: Spec) -> list[Factory]:
+    if isinstance(spec, TaskSpec):
+        return [spec.dataset.factory]
+    if isinstance(spec, ModelSpec) and spec.pretraining:
+        return [spec.factory, spec.pretraining.recipe]
+    return [spec.factory]
+
+
+def require_factories(spec: Spec) -> None:
+    """Require that every lazy address leads to something callable."""
+    for factory in _factories(spec):
+        require(callable(resolve(factory)), f"{spec.name}: {factory!r} is not callable")
+
+
+def _plugin_address(spec: Spec) -> str:
+    """Return the entry point that registers the spec; for one that none does, the package of its factory."""
+    registry = _registry()
+    for specs, origins in (
+        (registry.models, registry.model_origins),
+        (registry.datasets, registry.dataset_origins),
+        (registry.tasks, registry.task_origins),
+    ):
+        if specs.get(spec.name) == spec:
+            return _entry_point(origins[spec.name])
+    factory = _factories(spec)[0]
+    module = factory.partition(":")[0] if isinstance(factory, str) else factory.__module__
+    return module.partition(".")[0]
+
+
+def _entry_point(origin: Origin) -> str:
+    for entry in md.entry_points(group=GROUP, name=origin.plugin):
+        if entry.dist and entry.dist.name == origin.distribution:
+            return entry.value
+    return BUILTIN[origin.plugin]  # a checkout that was never installed
+
+
+@cache
+def _registry() -> Registry:
+    return load_registry(strict=True)
+
+
+_PROBE = """
+import importlib.metadata, json, sys
+address, group, heavy, sys.path[:] = json.loads(sys.argv[1])
+from gairbench.plugins import Origin, Registry, register
+plugin = importlib.metadata.EntryPoint("probe", address, group).load()
+register(Registry(), plugin, Origin("probe", "probe", "0"))
+print(json.dumps([name for name in heavy if name in sys.modules]))
+"""
+
+
+@cache
+def _heavy_imports(address: str) -> list[str]:
+    arguments = json.dumps([address, GROUP, HEAVY, sys.path])
+    done = subprocess.run([sys.executable, "-c", _PROBE, arguments], capture_output=True, text=True, check=False)
+    require(done.returncode == 0, f"{address} cannot be loaded in a fresh process:\n{done.stderr}")
+    found: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return found
