@@ -33,7 +33,7 @@ TABLE_COUNTS: Mapping[str, int] = {"train": 6000, "val": 1500, "test": 3000}
 # Nearly half of the world's listed airports are in the United States.
 AIRPORTS_PER_COUNTRY: Mapping[str, int] = {"train": 300, "val": 75, "test": 150}
 PAIRS = 1000
-TRIPLETS = 24_000
+TRIPLETS = 20_000
 # A class of the segmentation masks needs this share of the pixels in every split.
 MIN_PIXEL_SHARE = 0.002
 
