@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -143,8 +144,14 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
         raise typer.Exit
 
 
+def _one_line(message: Warning | str, *_: object) -> None:
+    """Show a warning without the code it comes from, which is not the user's."""
+    typer.echo(f"gairbench: warning: {message}", err=True)
+
+
 def main() -> None:
     """Run the command line; a user's mistake is one line on standard error, never a traceback."""
+    warnings.showwarning = _one_line
     try:
         app()
     except GairbenchError as error:

@@ -60,7 +60,8 @@ def run_plan(plan: Plan, request: RunRequest, registry: Registry, progress: Prog
     _check_writable(request.results)
     run = _Run(plan, request, registry, progress)
     if any(cell.state == "todo" and needs_model(cell) for cell in plan.cells):
-        run.device  # noqa: B018 - a device that is not there is a mistake in the call, not in a cell
+        # A device that is not there is a mistake in the call, not in a cell.
+        run.device()
     outcomes = []
     for number, cell in enumerate(plan.cells, 1):
         if cell.state == "cached":
@@ -118,9 +119,8 @@ class _Run:
         self._dataset = ""
         self._splits: dict[str, Split] = {}
 
-    @property
     def device(self) -> torch.device:
-        """The device, chosen when it is first needed."""
+        """Return the device, chosen when it is first needed."""
         if self._device is None:
             self._device = choose_device(self.request.device)
         return self._device
@@ -252,13 +252,13 @@ class _Run:
                 split,
                 limited(len(split), self.request.limit).tolist(),
                 wanted.converters,
-                self.device,
+                self.device(),
                 step,
             )
         about = {
             "conversion": {str(modality): c.describe() for modality, c in wanted.converters.items()},
             "weights": loaded.weights,
-            "device": _device_name(self.device),
+            "device": _device_name(self.device()),
             "seconds": time.perf_counter() - start,
         }
         self.cache.store(wanted.key, values, about)
@@ -298,7 +298,7 @@ class _Run:
         model = resolve(cell.model.factory)(context)
         weights = ""
         if isinstance(model, nn.Module):
-            model = model.requires_grad_(False).eval().to(self.device)
+            model = model.requires_grad_(False).eval().to(self.device())
             weights = weights_sha256(model)
         return _Loaded(model, weights, identity)
 
@@ -321,7 +321,7 @@ class _Run:
                         delivers=corpus.delivers,
                         fingerprint=source.fingerprint(),
                         output=scratch,
-                        device=self.device.type,
+                        device=str(self.device()),
                         limit=self.request.limit,
                         report=step,
                     )
