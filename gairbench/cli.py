@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -144,14 +144,22 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
         raise typer.Exit
 
 
-def _one_line(message: Warning | str, *_: object) -> None:
-    """Show a warning without the code it comes from, which is not the user's."""
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show a warning as one line, without the code it comes from, which is not the user's."""
+    del category, filename, lineno, file, line
     typer.echo(f"gairbench: warning: {message}", err=True)
 
 
 def main() -> None:
     """Run the command line; a user's mistake is one line on standard error, never a traceback."""
-    warnings.showwarning = _one_line
+    warnings.showwarning = _show_warning
     try:
         app()
     except GairbenchError as error:

@@ -61,6 +61,30 @@ def test_run_prints_and_writes_a_leaderboard_and_the_second_run_reuses_it(tmp_pa
     assert gairbench(*check, cache=tmp_path).returncode == 1
 
 
+def test_main_job_pretrains_gair_and_evaluates_every_embedded_task(tmp_path: Path) -> None:
+    arguments = ("run", "--model", "gair", "--task", "all", "--limit", "300", "--results", str(tmp_path / "r"))
+    done = gairbench(*arguments, cache=tmp_path / "c")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"\d\d ok \(0 of them reused\), 0 skipped, 0 failed", done.stderr), done.stderr
+    for heading in ("Remote sensing, real data", "Street view, synthetic data", "Location, real data"):
+        assert heading in done.stdout
+
+
+def test_same_seed_gives_the_same_leaderboard_and_another_seed_another(tmp_path: Path) -> None:
+    tasks = ("--task", "earth-location-koeppen,earth-cross-modal-rs-sv", "--limit", "100")
+
+    def numbers(name: str, seed: str) -> list[object]:
+        arguments = ("run", "--model", "gair", *tasks, "--seed", seed, "--results", str(tmp_path / name))
+        done = gairbench(*arguments, cache=tmp_path / f"cache-{name}")
+        assert done.returncode == 0, done.stderr
+        records = [json.loads(path.read_text()) for path in sorted((tmp_path / name).rglob("*.json"))]
+        return [(record["task"], record["probe"], record["metrics"], record["weights"]) for record in records]
+
+    first = numbers("first", "0")
+    assert numbers("second", "0") == first
+    assert numbers("third", "1") != first
+
+
 def test_progress_is_plain_lines_without_a_terminal(tmp_path: Path) -> None:
     done = gairbench("run", *QUICK, "--results", str(tmp_path / "r"), cache=tmp_path / "c")
     assert "embed pixel-stats.encode_rs on earth/train: 300/300 (100%)" in done.stderr

@@ -1,0 +1,71 @@
+"""What is installed is whole, takes no generic import names, and works away from the checkout."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = {"gairbench", "gairbench_models", "gairbench_tasks", "gairbench_leaderboard"}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from a copy: setuptools leaves its traces where it builds."""
+    source = tmp_path_factory.mktemp("source")
+    for name in ("gairbench", "models", "tasks", "leaderboard"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    out = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", str(out), str(source)]
+    subprocess.run(command, check=True, capture_output=True)
+    (built,) = out.glob("*.whl")
+    return built
+
+
+def test_wheel_holds_our_packages_and_nothing_else(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == PACKAGES
+    for package in PACKAGES:
+        assert f"{package}/py.typed" in names
+    assert sum(name.startswith("gairbench_tasks/earth/grids/") and name.endswith(".png") for name in names) >= 2
+
+
+def test_installed_wheel_works_away_from_the_checkout(wheel: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--target", str(site), str(wheel)]
+    subprocess.run(command, check=True, capture_output=True)
+    env = os.environ | {"PYTHONPATH": str(site), "GAIRBENCH_CACHE": str(tmp_path / "cache")}
+    arguments = ["-m", "gairbench", "run", "--model", "all", "--dry-run", "--results", str(tmp_path / "results")]
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "pretrain gair" in done.stdout
+    where = "import gairbench, gairbench_tasks; print(gairbench.__file__, gairbench_tasks.__file__)"
+    done = subprocess.run([sys.executable, "-c", where], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.stdout.count(str(site)) == 2
+
+
+def test_checkout_works_without_being_installed(tmp_path: Path) -> None:
+    roots = [ROOT, *(ROOT / name for name in ("models", "tasks", "leaderboard"))]
+    program = (
+        "import importlib.metadata as md, sys\n"
+        "md.entry_points = lambda **_: ()\n"
+        "from gairbench.plugins import load_registry\n"
+        "registry = load_registry(strict=True)\n"
+        "assert 'gair' in registry.models and 'earth-rs-koeppen' in registry.tasks\n"
+        "print(registry.model_origins['gair'])\n"
+    )
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, roots))}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "gairbench-models (gairbench source)", done.stderr
