@@ -6,52 +6,63 @@ import json
 import os
 import shutil
 import subprocess
-import sys
+import sysconfig
+import venv
 from pathlib import Path
+
+import pytest
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "gairbench-example"
 
 
-def run(*command: str, site: Path, cache: Path) -> subprocess.CompletedProcess[str]:
-    env = os.environ | {"PYTHONPATH": str(site), "GAIRBENCH_CACHE": str(cache)}
-    return subprocess.run(
-        [sys.executable, "-m", *command], capture_output=True, text=True, env=env, timeout=300, check=False
-    )
+@pytest.fixture
+def python(tmp_path: Path) -> Path:
+    """Python of a fresh environment that sees everything this one has: pip installs into it and nowhere else."""
+    venv.create(tmp_path / "venv", with_pip=False)
+    (site,) = (tmp_path / "venv").glob("lib/python*/site-packages")
+    (site / "parent.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
+    return tmp_path / "venv" / "bin" / "python"
 
 
-def test_plugin_is_installed_listed_run_and_uninstalled(tmp_path: Path) -> None:
-    source, site = tmp_path / "source", tmp_path / "site"
+def run(python: Path, *command: str, cache: Path) -> subprocess.CompletedProcess[str]:
+    env = os.environ | {"GAIRBENCH_CACHE": str(cache)}
+    return subprocess.run([python, "-m", *command], capture_output=True, text=True, env=env, timeout=300, check=False)
+
+
+def test_plugin_is_installed_listed_run_and_uninstalled(tmp_path: Path, python: Path) -> None:
+    source = tmp_path / "source"
     shutil.copytree(EXAMPLE, source, ignore=shutil.ignore_patterns("*.egg-info", "build", "__pycache__"))
     assert sorted(path.name for path in source.iterdir()) == ["gairbench_example.py", "pyproject.toml"]
-    install = ("pip", "install", "--no-deps", "--no-build-isolation", "--target", str(site), str(source))
-    done = run(*install, site=site, cache=tmp_path)
-    assert done.returncode == 0, done.stderr
 
     def origins(kind: str) -> dict[str, str]:
-        rows = json.loads(run("gairbench", "list", f"{kind}s", "--json", site=site, cache=tmp_path).stdout)
+        rows = json.loads(run(python, "gairbench", "list", f"{kind}s", "--json", cache=tmp_path).stdout)
         return {row[kind]: row["origin"] for row in rows}
 
+    assert "example-waves" not in origins("model")
+    done = run(python, "pip", "install", "--no-deps", "--no-build-isolation", str(source), cache=tmp_path)
+    assert done.returncode == 0, done.stderr
     assert origins("model")["example-waves"] == "example (gairbench-example 0.1)"
     assert origins("task")["example-daylight"] == "example (gairbench-example 0.1)"
-    plugins = json.loads(run("gairbench", "list", "plugins", "--json", site=site, cache=tmp_path).stdout)
+    plugins = json.loads(run(python, "gairbench", "list", "plugins", "--json", cache=tmp_path).stdout)
     (ours,) = (row for row in plugins if row["plugin"] == "example")
     assert (ours["distribution"], ours["state"], ours["models"], ours["tasks"]) == ("gairbench-example", "ok", 1, 1)
 
     done = run(
+        python,
         "gairbench",
         "run",
         *("--model", "example-waves,lonlat", "--task", "example-daylight,earth-location-koeppen"),
         *("--limit", "200", "--results", str(tmp_path / "results")),
-        site=site,
         cache=tmp_path / "cache",
     )
     assert done.returncode == 0, done.stderr
     assert "6 ok (0 of them reused), 0 skipped, 0 failed" in done.stderr
-    record = next((tmp_path / "results" / "example-waves").rglob("example-daylight/ridge.json"))
+    (record,) = (tmp_path / "results" / "example-waves").rglob("example-daylight/ridge.json")
     found = json.loads(record.read_text())
     assert found["model_origin"] == "example (gairbench-example 0.1)"
     assert found["metrics"]["r2"]["value"] > 0.95
 
-    shutil.rmtree(site)  # what pip does for a --target folder, which it cannot uninstall from
+    done = run(python, "pip", "uninstall", "--yes", "gairbench-example", cache=tmp_path)
+    assert done.returncode == 0, done.stderr
     assert "example-waves" not in origins("model")
     assert "example-daylight" not in origins("task")

@@ -1,7 +1,7 @@
 """A whole gairbench plugin: a location encoder and a task with its own data.
 
-The model turns a point into sines and cosines of its position on the globe; the task asks for the length of the day at a
-place on a date, which follows from the latitude by the sunrise equation.
+The model turns a point into sines and cosines of its position on the globe; the task asks for the length of the day at
+the June solstice, which follows from the latitude by the sunrise equation.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from gairbench import (
 )
 
 if TYPE_CHECKING:
-    from gairbench.data import ArraySplit
     from torch import Tensor
+
+    from gairbench.data import ArraySplit
 
 # --- what is registered: specs only; torch and numpy are imported when they are needed --------------------------------
 
@@ -107,6 +108,7 @@ class Daylight:
     def split(self, name: str) -> ArraySplit:
         """Return 500 points and the hours of daylight there."""
         import numpy as np
+
         from gairbench.data import ArraySplit
 
         rng = np.random.default_rng(["train", "val", "test"].index(name))
