@@ -10,27 +10,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.errors import DataError
+from gairbench.filespec import KNOWN_BANDS
+from gairbench.spec import Unit
 
 GEOTIFF = {".tif", ".tiff"}
 
 
-def read_image(path: Path, bands: Sequence[str], size: int | None) -> NDArray[Any]:
+def read_image(path: Path, bands: Sequence[str], unit: Unit, size: int | None) -> NDArray[Any]:
     """Read an image.
 
     Args:
-        path: GeoTIFF, or JPEG, PNG or whatever Pillow reads as RGB.
+        path: GeoTIFF, or JPEG, PNG or whatever Pillow reads; a photo is turned upright as its EXIF data say.
         bands: Names of the bands that the file must hold, in its order.
+        unit: Scale of its values; it rules data types out, and never changes a value.
         size: Edge in pixels to resize to, or ``None`` to leave it as it is.
 
     Returns:
-        ``(band, height, width)`` in the file's data type; resized values of whole-number types are rounded.
+        ``(band, height, width)`` in the file's data type. Resizing is bilinear with a low-pass before shrinking, to a
+        square whatever the shape was; values of whole-number types are rounded.
 
     Raises:
-        DataError: The file is missing, broken or cut short, or has another number of bands.
+        DataError: The file is missing, broken or cut short, has other bands or another number of them, is of a data
+            type that cannot hold the unit, or has values that are no numbers.
     """
     if not path.is_file():
         raise DataError(f"no image {path}", "correct the folder or the image column")
     values = _read_geotiff(path, bands) if path.suffix.lower() in GEOTIFF else _read_picture(path, bands)
+    _check_values(path, values, unit)
     return values if size is None or values.shape[1:] == (size, size) else _resize(values, size)
 
 
@@ -47,11 +53,14 @@ def _read_geotiff(path: Path, bands: Sequence[str]) -> NDArray[Any]:
             with rasterio.open(path) as file:
                 if file.count != len(bands):
                     raise _band_error(path, file.count, bands)
-                names = [name for name in file.descriptions if name]
-                if len(names) == len(bands) and set(names) == set(bands) and tuple(names) != tuple(bands):
+                names = tuple(name or "" for name in file.descriptions)
+                # Descriptions are free text: only those that are band names are a statement.
+                if names != tuple(bands) and {*bands, *KNOWN_BANDS} & {*names}:
+                    absent = [band for band in bands if band not in names]
                     raise DataError(
-                        f"{path} says that its bands are {', '.join(names)}, not {', '.join(bands)}",
-                        "declare them in the file's order",
+                        f"{path} says that its bands are {', '.join(name or '(unnamed)' for name in names)}"
+                        + (f" and has no {', '.join(absent)}" if absent else f", not {', '.join(bands)}"),
+                        "declare them as they are in the file, in its order",
                     )
                 values: NDArray[Any] = file.read()
     except (RasterioError, OSError) as error:
@@ -60,19 +69,32 @@ def _read_geotiff(path: Path, bands: Sequence[str]) -> NDArray[Any]:
 
 
 def _read_picture(path: Path, bands: Sequence[str]) -> NDArray[Any]:
-    from PIL import Image
+    from PIL import Image, ImageFile, ImageOps
 
+    # Another library may have switched this on for the whole process: missing rows would silently be grey.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         with Image.open(path) as image:
             if image.mode not in {"RGB", "RGBA", "L", "I;16"}:
                 raise DataError(f"{path} is of colour mode {image.mode}", "convert it to RGB")
             if len(image.getbands()) != len(bands):
                 raise _band_error(path, len(image.getbands()), bands)
-            values: NDArray[Any] = np.asarray(image)
+            values: NDArray[Any] = np.asarray(ImageOps.exif_transpose(image))
             return values[None] if values.ndim == 2 else values.transpose(2, 0, 1)
     # Pillow raises SyntaxError for broken PNG chunks, and OSError for data that end too early.
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"cannot read image {path}: {error}", "replace or remove the file") from error
+
+
+def _check_values(path: Path, values: NDArray[Any], unit: Unit) -> None:
+    fitting = {Unit.UINT8: values.dtype == np.uint8, Unit.REFLECTANCE: values.dtype.kind == "f"}
+    if not fitting.get(unit, values.dtype.kind in "uif"):
+        raise DataError(
+            f"{path} holds {values.dtype} values, which cannot be {unit}", "declare the unit that the files are in"
+        )
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        bad = int((~np.isfinite(values)).sum())
+        raise DataError(f"{path} has {bad} values that are no finite numbers", "fill them, or remove the file")
 
 
 def _band_error(path: Path, count: int, bands: Sequence[str]) -> DataError:

@@ -1,12 +1,15 @@
-"""Divide samples into train, val and test: at random, by spatial block, by group, or as a column says."""
+"""Divide samples into train, val and test: drawn at random, by spatial block or by group, or as given."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gairbench.errors import DataError
 
 SPLITS = ("train", "val", "test")
 
@@ -74,3 +77,67 @@ def block_split(lonlat: NDArray[np.float64], degrees: float, shares: Sequence[fl
     """
     cells = np.floor((lonlat + np.array([180.0, 90.0])) / degrees).astype(np.int64)
     return group_split(cells[:, 0] * 10**6 + cells[:, 1], shares, seed)
+
+
+def given_split(ids: Sequence[str], words: Sequence[str], given: Sequence[Sequence[str]], what: str) -> Names:
+    """Assign samples as they say themselves.
+
+    Args:
+        ids: Identifiers, for messages.
+        words: What each sample says.
+        given: The words that mean train, val and test.
+        what: What the words are, for messages.
+
+    Returns:
+        The split's name of every sample.
+
+    Raises:
+        DataError: A sample says something else.
+    """
+    split_of = {word: split for split, meanings in zip(SPLITS, given, strict=True) for word in meanings}
+    for identifier, word in zip(ids, words, strict=True):
+        if word not in split_of:
+            raise DataError(
+                f"sample {identifier!r} is in no split: {what} is {word!r}, which means none of {', '.join(SPLITS)}",
+                "name the value under 'train', 'val' or 'test' of the dataset's split",
+            )
+    return np.array([split_of[word] for word in words], dtype="<U5")
+
+
+def listed_split(ids: Sequence[str], lists: Sequence[Sequence[Path]]) -> Names:
+    """Assign samples as text files list them, one identifier a line.
+
+    Args:
+        ids: Identifiers of all samples.
+        lists: The files of train, val and test.
+
+    Returns:
+        The split's name of every sample.
+
+    Raises:
+        DataError: A file cannot be read, names an unknown sample or one of another split, or a sample is in none.
+    """
+    known = set(ids)
+    split_of: dict[str, str] = {}
+    for split, paths in zip(SPLITS, lists, strict=True):
+        for path in paths:
+            try:
+                lines = path.read_text(encoding="utf-8-sig").splitlines()
+            except (OSError, UnicodeDecodeError) as error:
+                raise DataError(f"cannot read the list {path}: {error}", "correct the path or the file") from error
+            for number, identifier in enumerate(map(str.strip, lines), 1):
+                if not identifier:
+                    continue
+                if identifier not in known:
+                    raise DataError(
+                        f"{path}, line {number}: there is no sample {identifier!r}",
+                        f"write identifiers like {ids[0]!r}",
+                    )
+                if split_of.setdefault(identifier, split) != split:
+                    raise DataError(
+                        f"{path}, line {number}: sample {identifier!r} is in {split_of[identifier]} too", "list it once"
+                    )
+    for identifier in ids:
+        if identifier not in split_of:
+            raise DataError(f"sample {identifier!r} is in none of the lists", "add it to one of them")
+    return np.array([split_of[identifier] for identifier in ids], dtype="<U5")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Literal, cast
 
-from gairbench.filedata import FileDataset, ImageFiles, Join, SplitRule, Table, Target
+from gairbench.filespec import KNOWN_BANDS, PLACEHOLDER, FileDataset, ImageFiles, Join, SplitRule, Table, Target
 from gairbench.spec import (
     RGB,
     Category,
@@ -30,6 +30,11 @@ METRICS = {
 """Headline and further metrics of the kinds that a task file can declare; all are better when higher."""
 
 TRANSFORMS = ("none", "log1p")
+
+SPLITS = ("train", "val", "test")
+DRAWN = ("random", "blocks", "group")
+GIVEN = ("column", "folder", "files")
+"""Rules that draw the splits, and rules that are told them."""
 
 Missing = Literal["refuse", "drop"]
 
@@ -126,7 +131,7 @@ def _dataset(name: str, section: Section, targets: tuple[Target, ...]) -> tuple[
         delivers.append(LocationInput())
     if not delivers:
         raise section.error("table", "no images and no coordinates", "name the columns lon and lat")
-    split = _split(section.get("split", Section), table)
+    split = _split(section.get("split", Section), images, table)
     if split.by == "blocks" and not any(isinstance(d, LocationInput) for d in delivers):
         raise section.error("split", "spatial blocks need coordinates", "declare lon and lat, or images.location")
     spec = DatasetSpec(
@@ -135,17 +140,24 @@ def _dataset(name: str, section: Section, targets: tuple[Target, ...]) -> tuple[
         factory=FileDataset(name=name, images=images, table=table, split=split, targets=targets),
         delivers=tuple(delivers),
         description=section.get("description", str, ""),
-        licence=section.get("licence", str),
+        licence=_licence(section),
         citation=section.get("citation", str, ""),
         folder=images.folder if images else str(PurePosixPath(table.path).parent) if table else ".",
     )
     return spec, synthetic
 
 
+def _licence(section: Section) -> str:
+    licence: str = section.get("licence", str)
+    if not licence.strip():
+        raise section.error("licence", "is empty", "state it; if nobody knows, write 'unknown'")
+    return licence
+
+
 def _images(section: Section, table: Table | None) -> tuple[ImageFiles, ImageInput]:
     section.only("modality", "folder", "pattern", "file", "location", "bands", "unit", "size", "gsd_m", "missing")
     modality = Modality(section.choice("modality", [Modality.RS, Modality.SV]))
-    bands = tuple(section.texts("bands", list(RGB)))
+    bands = _bands(section)
     unit = Unit(section.choice("unit", list(Unit)))
     location: str = section.get("location", str, "")
     if location:
@@ -157,6 +169,8 @@ def _images(section: Section, table: Table | None) -> tuple[ImageFiles, ImageInp
             raise section.error("location", "has no groups lon and lat", "write (?P<lon>...) and (?P<lat>...)")
     if ("file" in section) == ("pattern" in section):
         raise section.error("file", "exactly one of 'file' and 'pattern' is needed", "name images by table or by glob")
+    if "file" in section:
+        _check_template(section, section.get("file", str))
     if "file" in section and table is None:
         raise section.error("file", "needs a table to take the names from", "declare 'table', or use 'pattern'")
     if "pattern" in section and table is not None:
@@ -167,17 +181,41 @@ def _images(section: Section, table: Table | None) -> tuple[ImageFiles, ImageInp
     files = ImageFiles(
         modality=modality,
         folder=_relative(section, "folder"),
-        pattern=section.get("pattern", str, ""),
+        pattern=_relative(section, "pattern") if "pattern" in section else "",
         file=section.get("file", str, ""),
         location=location,
         bands=bands,
+        unit=unit,
         size=size,
         missing=_missing(section),
     )
-    delivered = ImageInput(
-        modality=modality, bands=bands, unit=unit, size=size, gsd_m=section.get("gsd_m", float, None)
-    )
-    return files, delivered
+    gsd: float | None = section.get("gsd_m", float, None)
+    if gsd is not None and not gsd > 0:
+        raise section.error("gsd_m", f"{gsd:g} is no distance", "give metres per pixel, above 0")
+    return files, ImageInput(modality=modality, bands=bands, unit=unit, size=size, gsd_m=gsd)
+
+
+def _bands(section: Section) -> tuple[str, ...]:
+    bands = tuple(section.texts("bands", list(RGB)))
+    known = {_plain_band(name): name for name in KNOWN_BANDS}
+    for band in bands:
+        # Another spelling of a known band would match no model's, and look like a missing band.
+        meant = known.get(_plain_band(band), band)
+        if meant != band:
+            raise section.error("bands", f"{band!r} is not how models name that band", f"did you mean {meant!r}?")
+    if not bands or len(set(bands)) < len(bands):
+        raise section.error("bands", f"{', '.join(bands) or 'nothing'}: a band twice, or none", "name each band once")
+    return bands
+
+
+def _plain_band(name: str) -> str:
+    return re.sub(r"^b0*(?=\d)", "b", name.casefold())
+
+
+def _check_template(section: Section, template: str) -> None:
+    literal = PLACEHOLDER.sub("", template)
+    if not PLACEHOLDER.search(template) or "{" in literal or "}" in literal:
+        raise section.error("file", f"{template!r} names no column", "write for instance '{uuid}.jpeg'")
 
 
 def _table(section: Section) -> Table:
@@ -199,30 +237,70 @@ def _table(section: Section) -> Table:
     )
 
 
-def _split(section: Section, table: Table | None) -> SplitRule:
-    section.only("by", "column", "degrees", "shares", "seed", "stratify")
-    by = section.choice("by", ["random", "blocks", "group", "column"])
-    if (by in {"group", "column"}) != ("column" in section):
-        raise section.error("column", f"does not fit 'by: {by}'", "it is for 'group' and 'column' only")
+def _split(section: Section, images: ImageFiles | None, table: Table | None) -> SplitRule:
+    section.only("by", "column", "degrees", "shares", "seed", "stratify", "train", "val", "test", "val_share")
+    by = section.choice("by", [*DRAWN, *GIVEN])
+
+    def belongs(key: str, *rules: str) -> None:
+        if key in section and by not in rules:
+            raise section.error(key, f"does not fit 'by: {by}'", f"it is for {' and '.join(rules)} only")
+
+    belongs("column", "group", "column")
+    belongs("degrees", "blocks")
+    belongs("shares", *DRAWN)
+    for key in (*SPLITS, "val_share"):
+        belongs(key, *GIVEN)
     if by in {"group", "column"} and table is None:
-        raise section.error("by", "needs a table with that column", "use random or blocks")
-    degrees: float = section.get("degrees", float, 0.0)
-    if (by == "blocks") != (degrees > 0):
-        raise section.error("degrees", f"does not fit 'by: {by}'", "give the edge of a block in degrees, above 0")
-    if "stratify" in section and by != "random":
-        raise section.error("stratify", f"does not fit 'by: {by}'", "it is for 'random' only")
+        raise section.error("by", "needs a table with that column", "declare 'table', or divide by something else")
+    if by == "folder" and images is None:
+        raise section.error("by", "needs images in folders", "declare 'images', or divide by something else")
+    if "val" in section and "val_share" in section:
+        raise section.error("val_share", "val is given already", "give one of 'val' and 'val_share'")
+    val_share: float = section.get("val_share", float, 0.0)
+    if "val_share" in section and not 0 < val_share < 1:
+        raise section.error("val_share", f"{val_share:g} is no share", "give a number between 0 and 1")
+    if "stratify" in section and by != "random" and not val_share:
+        raise section.error("stratify", f"does not fit 'by: {by}'", "it is for 'random' and 'val_share' only")
+    degrees: float = section.get("degrees", float) if by == "blocks" else 0.0
+    if by == "blocks" and not 0 < degrees <= 360:
+        raise section.error("degrees", f"{degrees:g} is no size of a block", "give degrees above 0, at most 360")
+    return SplitRule(
+        by=cast(Literal["random", "blocks", "group", "column", "folder", "files"], by),
+        column=section.get("column", str) if by in {"group", "column"} else "",
+        degrees=degrees,
+        shares=_shares(section),
+        seed=section.get("seed", int, 0),
+        stratify=section.get("stratify", str, ""),
+        given=_given(section, by) if by in GIVEN else ((), (), ()),
+        val_share=val_share,
+    )
+
+
+def _shares(section: Section) -> tuple[float, float, float]:
     shares = section.get("shares", list, [0.6, 0.15, 0.25])
     numbers = [float(s) for s in shares if isinstance(s, int | float) and not isinstance(s, bool) and s > 0]
     if len(numbers) != 3 or len(shares) != 3 or abs(sum(numbers) - 1) > 1e-6:
         raise section.error("shares", f"{shares} are no shares of train, val and test", "give three that sum to 1")
-    return SplitRule(
-        by=cast(Literal["random", "blocks", "group", "column"], by),
-        column=section.get("column", str, ""),
-        degrees=degrees,
-        shares=(numbers[0], numbers[1], numbers[2]),
-        seed=section.get("seed", int, 0),
-        stratify=section.get("stratify", str, ""),
-    )
+    return numbers[0], numbers[1], numbers[2]
+
+
+def _given(section: Section, by: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Return what means train, val and test: by default their own names, and for lists nothing."""
+    given: dict[str, tuple[str, ...]] = {}
+    taken: dict[str, str] = {}
+    for split in SPLITS:
+        if split == "val" and "val_share" in section:
+            given[split] = ()
+            continue
+        values = section.texts(split) if by == "files" else section.texts(split, [split])
+        if by == "files":
+            for value in values:
+                _refuse_leaving(section, split, value)
+        for value in values:
+            if taken.setdefault(value, split) != split:
+                raise section.error(split, f"{value!r} is in {taken[value]} too", "name it once")
+        given[split] = tuple(values)
+    return given["train"], given["val"], given["test"]
 
 
 def _missing(section: Section) -> Missing:
@@ -231,6 +309,10 @@ def _missing(section: Section) -> Missing:
 
 def _relative(section: Section, key: str) -> str:
     path: str = section.get(key, str)
+    _refuse_leaving(section, key, path)
+    return path
+
+
+def _refuse_leaving(section: Section, key: str, path: str) -> None:
     if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
         raise section.error(key, f"{path!r} leaves the data root", "give a path relative to --data-root")
-    return path

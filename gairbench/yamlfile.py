@@ -137,7 +137,7 @@ def load_yaml(path: Path) -> Section:
         raise UsageError(f"cannot read {path}: {error}", "name an existing UTF-8 YAML file") from error
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        value = _build(path, root, "", yaml.SafeLoader(text)) if root is not None else None
+        value = _build(path, root, "", yaml.SafeLoader(text), ()) if root is not None else None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -149,7 +149,10 @@ def load_yaml(path: Path) -> Section:
     return value
 
 
-def _build(path: Path, node: yaml.Node, name: str, loader: yaml.SafeLoader) -> Any:
+def _build(path: Path, node: yaml.Node, name: str, loader: yaml.SafeLoader, parents: tuple[yaml.Node, ...]) -> Any:
+    line = node.start_mark.line + 1
+    if node in parents:
+        raise UsageError(f"{path}, line {line}: an alias stands for something that contains it", "write it out")
     if isinstance(node, yaml.MappingNode):
         values: dict[str, Any] = {}
         lines: dict[str, int] = {}
@@ -158,12 +161,16 @@ def _build(path: Path, node: yaml.Node, name: str, loader: yaml.SafeLoader) -> A
                 raise UsageError(f"{path}, line {key_node.start_mark.line + 1}: a key is no word", "write 'key: value'")
             # The word as written: YAML 1.1 would make True of 'on'.
             key = str(key_node.value)
-            line = key_node.start_mark.line + 1
+            here = key_node.start_mark.line + 1
             if key in values:
-                raise UsageError(f"{path}, line {line}: key {key!r} is there twice", "remove one")
-            values[key] = _build(path, value_node, f"{name}.{key}" if name else key, loader)
-            lines[key] = line
-        return Section(path, node.start_mark.line + 1, name, values, lines)
+                raise UsageError(f"{path}, line {here}: key {key!r} is there twice", "remove one")
+            values[key] = _build(path, value_node, f"{name}.{key}" if name else key, loader, (*parents, node))
+            lines[key] = here
+        return Section(path, line, name, values, lines)
     if isinstance(node, yaml.SequenceNode):
-        return [_build(path, item, f"{name}[{i}]", loader) for i, item in enumerate(node.value)]
-    return loader.construct_object(node)
+        return [_build(path, item, f"{name}[{i}]", loader, (*parents, node)) for i, item in enumerate(node.value)]
+    try:
+        return loader.construct_object(node)
+    # A date that does not exist, for instance.
+    except ValueError as error:
+        raise UsageError(f"{path}, line {line}: {error}", "quote it if it is a word") from error

@@ -214,11 +214,11 @@ def read_all(task: TaskSpec, root: Path) -> None:
 @pytest.mark.parametrize(
     ("cell", "value", "message"),
     [
-        ((5, "lat"), "95", r"points.csv, line 7: longitude .*, latitude 95 is out of range"),
-        ((5, "lon"), "", r"points.csv, line 7, column 'lon': 'nan' is not a number"),
-        ((5, "metres"), "", r"points.csv, line 7, column 'metres': 'nan' is not a number"),
+        ((5, "lat"), "95", r"points.csv, line 7, column 'lat': longitude .*, latitude 95 is out of range"),
+        ((5, "lon"), "", r"points.csv, line 7, column 'lon' is empty"),
+        ((5, "metres"), "", r"points.csv, line 7, column 'metres' is empty"),
         ((5, "metres"), "high", r"line 7, column 'metres': 'high' is not a number"),
-        ((5, "key"), "p4", r"column 'key': 'p4' is there twice"),
+        ((5, "key"), "p4", r"points.csv, line 7, column 'key': 'p4' is there twice"),
     ],
 )
 def test_bad_cell_is_told_by_row_and_column(table: Path, cell: tuple[int, str], value: str, message: str) -> None:
@@ -297,9 +297,9 @@ def test_geotiff_that_names_its_bands_otherwise_is_refused(tmp_path: Path) -> No
         file.write(np.zeros((2, 2, 2), dtype=np.uint8))
         file.descriptions = ("B3", "B2")
     with pytest.raises(DataError, match="says that its bands are B3, B2, not B2, B3"):
-        read_image(path, ("B2", "B3"), None)
+        read_image(path, ("B2", "B3"), Unit.UINT8, None)
     with pytest.raises(DataError, match="has 2 bands, and 3 are declared"):
-        read_image(path, ("B2", "B3", "B4"), None)
+        read_image(path, ("B2", "B3", "B4"), Unit.UINT8, None)
 
 
 def test_row_without_an_image_is_refused_or_left_out_as_declared(
@@ -312,7 +312,7 @@ def test_row_without_an_image_is_refused_or_left_out_as_declared(
         "    images: {modality: rs, folder: fields, file: '{file}', unit: uint8}\n    split: {by: random}\n"
         "tasks:\n  - {name: t, dataset: d, label: score, kind: regression}\n"
     )
-    with pytest.raises(DataError, match=r"t.csv, line 22: no image in .* \(1 such rows\); add it, or declare"):
+    with pytest.raises(DataError, match=r"t.csv, line 22: no image .*maize/x\.png; add it, or declare"):
         read_all(load(images, text)[0], images)
     (task,) = load(images, text.replace("unit: uint8}", "unit: uint8, missing: drop}"))
     read_all(task, images)
