@@ -36,7 +36,7 @@ MODELS: tuple[ModelSpec, ...] = (
         aligned=frozenset({Modality.RS, Modality.SV}),
         description="Mean, deviation, quantiles and a colour histogram of the pixels",
         licence="MIT",
-        citation="https://gairbench.readthedocs.io",
+        citation="docs/gair.md",
     ),
     ModelSpec(
         name="lonlat",
@@ -45,5 +45,6 @@ MODELS: tuple[ModelSpec, ...] = (
         presets=(Preset(name="default", inputs=(LocationInput(),), description="longitude and latitude"),),
         description="Longitude and latitude in degrees, as they are",
         licence="MIT",
+        citation="docs/gair.md",
     ),
 )

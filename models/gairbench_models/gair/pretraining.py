@@ -250,6 +250,8 @@ def _seeded(seed: int) -> Iterator[None]:
         # The embedded data are read faster than they are learnt from.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
+        # Between Lightning and PyTorch; nothing that a user of gairbench could mend.
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*")
         torch.manual_seed(seed)
         try:
             for voice in voices:
