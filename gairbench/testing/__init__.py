@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gairbench.spec import DatasetSpec, ModelSpec, TaskSpec
 
@@ -34,8 +34,11 @@ if TYPE_CHECKING:
 
 __all__ = ["parametrize_with_dataset_checks", "parametrize_with_model_checks", "parametrize_with_task_checks"]
 
-_Case = tuple[Callable[[], None], str, str]
-"""A bound check, its name, and the name of what it checks."""
+
+class _Case(NamedTuple):
+    check: Callable[[], None]
+    identity: str
+    subject: str
 
 
 def parametrize_with_model_checks(
@@ -109,11 +112,13 @@ def parametrize_with_task_checks(
 def _dataset_cases(spec: DatasetSpec, data_root: Path | None) -> list[_Case]:
     from gairbench.testing.dataset_checks import BEHAVIOUR, DECLARATION
 
-    return [*_cases(DECLARATION, spec.name, spec), *_cases(BEHAVIOUR, spec.name, spec, data_root)]
+    cases = [*_cases(DECLARATION, spec.name, spec), *_cases(BEHAVIOUR, spec.name, spec, data_root)]
+    # A task may have its dataset's name; their checks' ids must differ.
+    return [case._replace(identity=case.identity.replace("[", "[dataset:")) for case in cases]
 
 
 def _cases(checks: Sequence[Callable[..., None]], subject: str, *arguments: object) -> list[_Case]:
-    return [(partial(check, *arguments), check.__name__, subject) for check in checks]
+    return [_Case(partial(check, *arguments), f"{check.__name__}[{subject}]", subject) for check in checks]
 
 
 def _parametrize(cases: Iterable[_Case], skip: Mapping[str, str] | None) -> pytest.MarkDecorator:
@@ -125,10 +130,10 @@ def _parametrize(cases: Iterable[_Case], skip: Mapping[str, str] | None) -> pyte
         "check",
         [
             pytest.param(
-                check,
-                id=f"{name}[{subject}]",
-                marks=[pytest.mark.skip(reason=reasons[subject])] if subject in reasons else [],
+                case.check,
+                id=case.identity,
+                marks=[pytest.mark.skip(reason=reasons[case.subject])] if case.subject in reasons else [],
             )
-            for check, name, subject in cases
+            for case in cases
         ],
     )

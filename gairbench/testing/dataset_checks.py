@@ -38,7 +38,6 @@ def check_licence_and_citation_are_stated(spec: DatasetSpec) -> None:
     """Who uses the data can tell whose they are and on what terms."""
     require(bool(spec.licence), f"{spec.name}: no licence")
     require(bool(spec.citation), f"{spec.name}: no citation")
-    require(bool(spec.description), f"{spec.name}: no description")
 
 
 def check_inputs_leave_nothing_to_guess(spec: DatasetSpec) -> None:

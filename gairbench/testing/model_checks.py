@@ -42,7 +42,6 @@ def check_licence_and_citation_are_stated(spec: ModelSpec) -> None:
     """Who publishes a number can tell whose model it is and on what terms."""
     require(bool(spec.licence), f"{spec.name}: no licence")
     require(bool(spec.citation), f"{spec.name}: no citation")
-    require(bool(spec.description), f"{spec.name}: no description")
 
 
 def check_presets_are_unique(spec: ModelSpec) -> None:

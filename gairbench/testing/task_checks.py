@@ -36,8 +36,11 @@ def check_licence_and_citation_are_stated(spec: TaskSpec) -> None:
     """The task or its dataset says whose it is and on what terms."""
     require(bool(spec.licence or spec.dataset.licence), f"{spec.name}: no licence, nor has its dataset one")
     require(bool(spec.citation or spec.dataset.citation), f"{spec.name}: no citation, nor has its dataset one")
-    require(bool(spec.description), f"{spec.name}: no description")
-    require(bool(spec.family), f"{spec.name}: no family")
+
+
+def check_family_is_stated(spec: TaskSpec) -> None:
+    """The task can be chosen and tabulated with others of its family."""
+    require(bool(spec.family.strip()), f"{spec.name}: no family")
 
 
 def check_inputs_are_delivered(spec: TaskSpec) -> None:
@@ -161,6 +164,7 @@ DECLARATION: tuple[Callable[[TaskSpec], None], ...] = (
     check_name_is_a_slug,
     check_version_counts_from_one,
     check_licence_and_citation_are_stated,
+    check_family_is_stated,
     check_inputs_are_delivered,
     check_splits_are_declared,
     check_metrics_exist_and_point_the_same_way,
