@@ -1,11 +1,12 @@
-"""The two-file plugin under examples/: really installed, listed with its origin, run, and uninstalled again."""
+"""The example plugin, installed for real, listed with its origin, run with a built-in task, and uninstalled again."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import shutil
 import subprocess
-import sys
 import sysconfig
 import venv
 from collections.abc import Callable
@@ -16,125 +17,85 @@ import pytest
 
 from gairbench.testing import parametrize_with_model_checks, parametrize_with_task_checks
 
-ROOT = Path(__file__).parents[1]
-PLUGIN = ROOT / "examples" / "gairbench-example"
-ORIGIN = "example (gairbench-example 0.1.0)"
+EXAMPLE = Path(__file__).parents[1] / "examples" / "gairbench-example"
 
 
-def _plugin() -> Any:
-    sys.path.insert(0, str(PLUGIN))
-    try:
-        import gairbench_example
-    finally:
-        sys.path.remove(str(PLUGIN))
-    return gairbench_example
+def example() -> Any:
+    """Import the plugin's module from where it lies."""
+    spec = importlib.util.spec_from_file_location("gairbench_example", EXAMPLE / "gairbench_example.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let its lazy factories be found although it is not installed here."""
-    monkeypatch.syspath_prepend(str(PLUGIN))
+    """Let its lazy factories be found, although it is not installed here."""
+    monkeypatch.syspath_prepend(str(EXAMPLE))
 
 
-@parametrize_with_model_checks(_plugin().register_models())
-def test_example_model(check: Callable[[], None]) -> None:
+@pytest.mark.usefixtures("importable")
+@parametrize_with_model_checks(example().register_models())
+def test_its_model_conforms(check: Callable[[], None]) -> None:
     check()
 
 
-@parametrize_with_task_checks(_plugin().register_tasks())
-def test_example_task(check: Callable[[], None]) -> None:
+@pytest.mark.usefixtures("importable")
+@parametrize_with_task_checks(example().register_tasks())
+def test_its_task_conforms(check: Callable[[], None]) -> None:
     check()
 
 
-def test_it_is_two_files() -> None:
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "."],
-        cwd=PLUGIN,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if listed.returncode:
-        pytest.skip("not a git checkout")
-    assert sorted(listed.stdout.split()) == ["gairbench_example.py", "pyproject.toml"]
+@pytest.fixture
+def python(tmp_path: Path) -> Path:
+    """Python of a fresh environment that sees everything this one has: pip installs into it and nowhere else."""
+    venv.create(tmp_path / "venv", with_pip=False)
+    (site,) = (tmp_path / "venv").glob("lib/python*/site-packages")
+    (site / "parent.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
+    return tmp_path / "venv" / "bin" / "python"
 
 
-class Installation:
-    """A virtual environment of its own that also sees the packages of this one."""
-
-    def __init__(self, folder: Path) -> None:
-        self.work = folder / "work"
-        self.work.mkdir()
-        self.environment = dict(os.environ)
-        venv.create(folder / "venv", symlinks=os.name != "nt")
-        scripts = "Scripts" if os.name == "nt" else "bin"
-        self.executable = folder / "venv" / scripts / "python"
-        # A .pth file reaches everything installed here, editable installs and pip itself among them.
-        site = Path(self._run("-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
-        line = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
-        (site / "everything_else.pth").write_text(line, encoding="utf-8")
-        self.environment |= {
-            # For a checkout that is not installed.
-            "PYTHONPATH": os.pathsep.join(str(ROOT / name) for name in ("", "models", "tasks", "leaderboard")),
-            "GAIRBENCH_CACHE": str(folder / "cache"),
-            "GAIRBENCH_STRICT_PLUGINS": "1",
-            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            "PIP_NO_INDEX": "1",
-        }
-
-    def python(self, *arguments: str) -> str:
-        return self._run("-m", *arguments)
-
-    def _run(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [self.executable, *arguments],
-            cwd=self.work,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
-        return done.stdout
-
-    def listing(self, what: str) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = json.loads(self.python("gairbench", "list", what, "--json"))
-        return rows
+def run(python: Path, *command: str, cache: Path) -> subprocess.CompletedProcess[str]:
+    env = os.environ | {"GAIRBENCH_CACHE": str(cache)}
+    return subprocess.run([python, "-m", *command], capture_output=True, text=True, env=env, timeout=300, check=False)
 
 
-def test_install_list_run_and_uninstall(tmp_path: Path) -> None:
-    # pip builds in place; a copy keeps the checkout clean.
+def test_plugin_is_installed_listed_run_and_uninstalled(tmp_path: Path, python: Path) -> None:
     source = tmp_path / "source"
-    source.mkdir()
-    for file in ("pyproject.toml", "gairbench_example.py"):
-        (source / file).write_bytes((PLUGIN / file).read_bytes())
-    here = Installation(tmp_path)
-    before = here.listing("models")
+    shutil.copytree(EXAMPLE, source, ignore=shutil.ignore_patterns("*.egg-info", "build", "__pycache__"))
+    assert sorted(path.name for path in source.iterdir()) == ["gairbench_example.py", "pyproject.toml"]
 
-    here.python("pip", "install", "--quiet", "--no-deps", "--no-build-isolation", str(source))
-    models = {row["model"]: row["origin"] for row in here.listing("models")}
-    assert models["example-sphere"] == ORIGIN
-    tasks = {row["task"]: row["origin"] for row in here.listing("tasks")}
-    assert tasks["example-daylight-june"] == ORIGIN
-    plugins = {row["plugin"]: row for row in here.listing("plugins")}
-    assert plugins["example"]["distribution"] == "gairbench-example"
-    assert plugins["example"]["state"] == "ok"
-    assert ORIGIN in here.python("gairbench", "list", "models")
+    def origins(kind: str) -> dict[str, str]:
+        rows = json.loads(run(python, "gairbench", "list", f"{kind}s", "--json", cache=tmp_path).stdout)
+        return {row[kind]: row["origin"] for row in rows}
 
-    # In one command, its model with its own task and with a built-in one.
-    wanted = "earth-location-koeppen,example-daylight-june"
-    table = here.python("gairbench", "run", "--model", "example-sphere", "--task", wanted, "--limit", "200")
-    assert "example-sphere" in table
-    records = [json.loads(path.read_text(encoding="utf-8")) for path in (here.work / "results").rglob("*.json")]
-    found = {(r["task"], r["probe"]): r for r in records}
-    assert {r["status"] for r in records} == {"ok"}, [r["reason"] for r in records]
-    assert {r["model_origin"] for r in records} == {ORIGIN}
-    builtin = found["earth-location-koeppen", "linear"]
-    assert builtin["n"]["train"] <= 200
-    assert builtin["embedding_dim"] == 20
-    # A smooth function of latitude: a model that knows the sphere must explain most of it.
-    assert found["example-daylight-june", "ridge"]["metrics"]["r2"]["value"] > 0.9
+    assert "example-waves" not in origins("model")
+    done = run(python, "pip", "install", "--no-deps", "--no-build-isolation", str(source), cache=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert origins("model")["example-waves"] == "example (gairbench-example 0.1)"
+    assert origins("task")["example-daylight"] == "example (gairbench-example 0.1)"
+    plugins = json.loads(run(python, "gairbench", "list", "plugins", "--json", cache=tmp_path).stdout)
+    (ours,) = (row for row in plugins if row["plugin"] == "example")
+    assert (ours["distribution"], ours["state"], ours["models"], ours["tasks"]) == ("gairbench-example", "ok", 1, 1)
 
-    here.python("pip", "uninstall", "--quiet", "--yes", "gairbench-example")
-    assert here.listing("models") == before
-    assert "example" not in {row["plugin"] for row in here.listing("plugins")}
+    done = run(
+        python,
+        "gairbench",
+        "run",
+        *("--model", "example-waves,lonlat", "--task", "example-daylight,earth-location-koeppen"),
+        *("--limit", "200", "--results", str(tmp_path / "results")),
+        cache=tmp_path / "cache",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "6 ok (0 of them reused), 0 skipped, 0 failed" in done.stderr
+    (record,) = (tmp_path / "results" / "example-waves").rglob("example-daylight/ridge.json")
+    found = json.loads(record.read_text())
+    assert found["model_origin"] == "example (gairbench-example 0.1)"
+    assert found["metrics"]["r2"]["value"] > 0.95
+
+    done = run(python, "pip", "uninstall", "--yes", "gairbench-example", cache=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "example-waves" not in origins("model")
+    assert "example-daylight" not in origins("task")
