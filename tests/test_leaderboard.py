@@ -120,6 +120,12 @@ def test_different_test_sizes_are_pointed_out() -> None:
     assert "compare with care: earth-rs-koeppen" in text
 
 
+def test_very_few_test_samples_are_pointed_out() -> None:
+    few = make_result("gair", "a", 1.0, half=0.0, n={"train": 12, "val": 6, "test": 7})
+    assert "Fewer than 30 test samples, so that the interval itself is a guess: a." in render([few])
+    assert "Fewer than" not in render([make_result()])
+
+
 def test_every_empty_cell_has_its_reason() -> None:
     results = [
         make_result("gair", "a"),
@@ -309,6 +315,8 @@ def test_provenance_names_commands_versions_weights_and_data() -> None:
         "pretrained:ffffffffffff",
         "abababababab",
     ]
+    without = render([make_result(environment={"gairbench": "0.1.0", "my.yaml": "not installed"})])
+    assert "my.yaml" not in without
     given = render([make_result()], commands=["make leaderboard"])
     assert "$ make leaderboard" in given
     assert "--model gair" not in given

@@ -22,6 +22,9 @@ MARKDOWN, CSV = "LEADERBOARD.md", "leaderboard.csv"
 WIDEST = 8
 """Columns of numbers that one table may have; more are split, tasks of one family together."""
 
+FEW = 30
+"""Test samples below which percentile bootstrap intervals are noticeably too narrow (Hesterberg, Am. Stat. 69, 2015)."""
+
 _TITLES = {
     Category.RS: "Remote sensing",
     Category.SV: "Street view",
@@ -167,6 +170,9 @@ def _ranking(results: Sequence[Result], overtaken: Sequence[Result]) -> list[str
                 f"Not the same test samples for every row, compare with care: {_names(uneven)}."
                 " The records say what was left out."
             )
+        few = [c.task for c in table.columns if 0 < c.n[0] < FEW]
+        if few:
+            parts.append(f"Fewer than {FEW} test samples, so that the interval itself is a guess: {_names(few)}.")
     if table.absent:
         lines = [f"- {escape(str(row))}: {escape('; '.join(reasons))}" for row, reasons in table.absent.items()]
         parts.append("Without a number here:\n\n" + "\n".join(lines))
@@ -374,7 +380,9 @@ def _provenance(results: Sequence[Result], commands: Sequence[str]) -> list[str]
     versions: dict[str, set[str]] = {}
     for result in measured:
         for package, version in result.environment.items():
-            versions.setdefault(package, set()).add(version)
+            # Records also name what no package is, as a task file is the origin of its tasks.
+            if version != "not installed":
+                versions.setdefault(package, set()).add(version)
     devices = {r.device for r in measured if r.device}
     body = [[escape(name), escape(", ".join(sorted(found)))] for name, found in sorted(versions.items())]
     if devices:
