@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -381,3 +382,15 @@ def test_geotiffs_with_coordinates_deliver_both(shared: Path, tmp_path: Path) ->
     assert 0 < float(sample["image"].float().mean()) < 20000
     assert float(sample["lonlat"][1]) == pytest.approx(split.target(task.target)[0])
     assert task.dataset.delivers[0].unit is Unit.S2_DN  # type: ignore[union-attr]
+
+
+def test_every_yaml_of_the_reference_is_accepted(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "own-data.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    whole = [block for block in blocks if block.startswith("datasets:")]
+    splits = [line for block in blocks if block not in whole for line in block.splitlines()]
+    assert len(whole) == 1
+    assert len(splits) == 3
+    for text in (whole[0], *(re.sub(r"split: .*", lambda _, line=line: line, whole[0]) for line in splits)):
+        (tmp_path / "my.yaml").write_text(text)
+        assert [task.name for task in load_task_file(tmp_path / "my.yaml")] == ["plot-yield", "plot-crops"]
