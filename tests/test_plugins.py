@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import itertools
 import os
@@ -18,6 +19,7 @@ import pytest
 from gairbench import hookspecs
 from gairbench.errors import PluginError
 from gairbench.plugins import BUILTIN, GROUP, Origin, PluginWarning, Registry, load_registry, register
+from gairbench.testing import parametrize_with_model_checks, parametrize_with_task_checks
 
 ROOT = Path(__file__).parents[1]
 HOOKS = [name for name in vars(hookspecs) if name.startswith("register_")]
@@ -272,6 +274,26 @@ def test_every_hook_is_documented_with_its_exact_signature(hook: str) -> None:
     documented = re.findall(r"^def .*$", (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert f"def {hook}{inspect.signature(function)}: ..." in documented
     assert inspect.getdoc(function)
+
+
+def test_the_guides_plugin_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    guide = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    files = re.findall(r"^```python\n# (my_package/\w+\.py)\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    assert [name for name, _ in files] == ["my_package/__init__.py", "my_package/model.py", "my_package/data.py"]
+    (tmp_path / "my_package").mkdir()
+    for name, source in files:
+        (tmp_path / name).write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plugin = importlib.import_module("my_package")
+    register(Registry(), plugin, Origin("mine", "mine", "1"))
+    marks = [
+        parametrize_with_model_checks(plugin.register_models()),
+        parametrize_with_task_checks(plugin.register_tasks()),
+    ]
+    cases = [case for mark in marks for case in mark.mark.args[1]]
+    assert len(cases) > 40
+    for case in cases:
+        case.values[0]()
 
 
 def test_listing_plugins_imports_nothing_heavy() -> None:

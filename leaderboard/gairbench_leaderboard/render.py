@@ -23,7 +23,7 @@ WIDEST = 8
 """Columns of numbers that one table may have; more are split, tasks of one family together."""
 
 FEW = 30
-"""Test samples below which percentile bootstrap intervals are noticeably too narrow (Hesterberg, Am. Stat. 69, 2015)."""
+"""Test samples below which percentile bootstrap intervals are clearly too narrow (Hesterberg, Am. Stat. 69, 2015)."""
 
 _TITLES = {
     Category.RS: "Remote sensing",
