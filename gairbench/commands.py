@@ -119,7 +119,7 @@ def check_command(names: Sequence[str], task_files: Sequence[Path], data_root: P
     sound = True
     for spec in specs:
         try:
-            report = check_dataset(spec, data_root)
+            report = check_dataset(spec, data_root, registry.tasks.values())
         except GairbenchError as error:
             print(f"{spec.name}: {error}")
             sound = False
