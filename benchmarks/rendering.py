@@ -1,6 +1,7 @@
 """Measure how many street photos a second the earth renderer makes on one core.
 
 Run ``python benchmarks/rendering.py``. Wall time counts other processes too; processor time is the renderer's own.
+The best of many short repetitions is the one that other processes disturbed least.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from gairbench_tasks.earth.street.scene import Surroundings, compose
 def main() -> None:
     """Print the best of several repetitions."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--photos", type=int, default=1024)
-    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--photos", type=int, default=128)
+    parser.add_argument("--repeat", type=int, default=40)
     args = parser.parse_args()
     where = points.sample(
         "benchmark", args.photos, region="globe", placement="anywhere", role="evaluation", prefer_lit=True
