@@ -46,7 +46,7 @@ from gairbench.testing import (
 REGISTRY = load_registry(strict=True)
 TASK_DATA = {task.dataset.name for task in REGISTRY.tasks.values()}
 
-BASE = "ViT-B three times over: half a minute and 2 GiB on two cores; its parts are tested at smaller sizes"
+BASE = "ViT-B takes minutes and 2 GiB on two cores; the same code is checked at the smaller sizes"
 
 
 @pytest.fixture(scope="module", autouse=True)
