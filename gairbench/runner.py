@@ -148,7 +148,7 @@ class _Run:
         except Exception as error:
             log = blank.path(self.request.results).with_suffix(".traceback.txt")
             write_atomically(log, traceback.format_exc().encode())
-            result = replace(blank, status="failed", reason=f"{type(error).__name__}: {error} (see {log})")
+            result = replace(blank, status="failed", reason=f"{type(error).__name__}: {error} (see {log.name})")
         results.save(result, self.request.results)
         return result
 
