@@ -6,10 +6,12 @@ All methods take what the model's :class:`gairbench.spec.ImageInput` and :class:
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from gairbench.pretraining.options import TrainerOptions
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -86,19 +88,25 @@ class PretrainContext:
     """What a pre-training recipe is called with.
 
     Args:
+        model: Name of the model to train.
         preset: Name of the preset to train.
         seed: Seed of initial weights, sampling and augmentation.
+        dataset: Name of the pre-training dataset, or the path it was opened from.
         source: The pre-training dataset; its only split is called ``"pretrain"``.
         delivers: What its samples hold, one input per modality.
         fingerprint: Hash of the pre-training data, to be kept with the checkpoint.
-        output: Empty folder for the checkpoint; it counts only if the recipe returns.
+        output: Folder for the checkpoint; it counts only if the recipe returns.
         device: ``"cpu"``, ``"cuda"``, ``"mps"`` ...
         limit: Use at most this many samples, or ``None``.
         report: Call it as ``report(done, total, note)`` to show progress.
+        trainer: Devices, precision, logs, checkpoints, sampling.
+        settings: Settings of the recipe to change, by name, as text; a recipe refuses those it does not have.
     """
 
+    model: str
     preset: str
     seed: int
+    dataset: str
     source: DataSource
     delivers: tuple[Input, ...]
     fingerprint: str
@@ -106,3 +114,5 @@ class PretrainContext:
     device: str
     limit: int | None
     report: Callable[[int, int, str], None]
+    trainer: TrainerOptions = field(default_factory=TrainerOptions)
+    settings: Mapping[str, str] = field(default_factory=dict)

@@ -315,8 +315,10 @@ class _Run:
             with self.progress.step(f"pretrain {cell.model.name} ({cell.preset.name})") as step:
                 resolve(recipe.recipe)(
                     PretrainContext(
+                        model=cell.model.name,
                         preset=cell.preset.name,
                         seed=self.request.seed,
+                        dataset=corpus.name,
                         source=source,
                         delivers=corpus.delivers,
                         fingerprint=source.fingerprint(),

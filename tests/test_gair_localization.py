@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gairbench_models.gair.localization import MeanToken, Nili, Sampled, make_localizer, relative_position
+from gairbench.tiles import relative_position
+from gairbench_models.gair.localization import MeanToken, Nili, Sampled, make_localizer
 
 DIM = 5
 

@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gairbench_models.gair.localization import Sampled, relative_position
+from gairbench.tiles import relative_position
+from gairbench_models.gair.localization import Sampled
 from gairbench_models.gair.model import Gair
 from gairbench_models.gair.presets import PRESETS
 from gairbench_models.gair.rs_encoder import alibi_bias

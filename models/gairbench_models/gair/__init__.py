@@ -1,23 +1,31 @@
-"""GAIR: overhead images, street views and locations in one space (arXiv 2503.16683)."""
+"""GAIR: overhead images, street views and locations in one space (arXiv 2503.16683), and its ablations."""
 
 from __future__ import annotations
 
 from gairbench import Modality, ModelSpec, Pretraining, View
-from gairbench_models.gair.presets import DATASET, MODEL, VERSION, listed
+from gairbench_models.gair.presets import DATASET, MODEL, RECIPE, VERSION, listed
+from gairbench_models.gair.variants import VARIANTS
 
-MODELS: tuple[ModelSpec, ...] = (
+_VIEWS = {Modality.RS: {View.RS_TOKENS, View.RS_QUERY}, Modality.SV: {View.SV_PROJECTED}, Modality.LOCATION: set[View]()}
+
+MODELS: tuple[ModelSpec, ...] = tuple(
     ModelSpec(
-        name=MODEL,
+        name=name,
         version=VERSION,
         factory="gairbench_models.gair.model:load",
-        presets=listed(),
-        views=frozenset({View.RS_TOKENS, View.RS_QUERY, View.SV_PROJECTED}),
-        aligned=frozenset({Modality.RS, Modality.SV, Modality.LOCATION}),
-        pretraining=Pretraining(recipe="gairbench_models.gair.pretraining:pretrain", version=1, dataset=DATASET),
+        presets=listed(name),
+        views=frozenset().union(*(_VIEWS[modality] for modality in variant.modalities)),
+        aligned=frozenset(variant.modalities),
+        pretraining=Pretraining(
+            recipe="gairbench_models.gair.pretraining:pretrain", version=RECIPE, dataset=DATASET
+        ),
         seeded=True,
-        description="Tri-modal contrastive model with localized overhead embeddings (NILI)",
+        description=variant.description,
         licence="MIT",
-        citation="arXiv:2503.16683",
+        citation=variant.citation,
         trained_on=frozenset({DATASET}),
-    ),
+    )
+    for name, variant in VARIANTS.items()
 )
+
+assert MODELS[0].name == MODEL

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from gairbench.spec import Input
+from gairbench.pretraining.budget import Budget
+from gairbench.spec import Input, Modality
 
 Localization = Literal["nili", "bilinear", "bicubic", "none"]
 """How a tile is looked up at a point: see :mod:`gairbench_models.gair.localization`."""
@@ -63,11 +64,12 @@ class GairConfig:
     """One configured GAIR.
 
     Args:
-        dim: Length of the embeddings that the three encoders share; the RS encoder's tokens have this width.
+        dim: Length of the embeddings that the encoders share; the RS encoder's tokens have this width.
         rs: Overhead-image encoder.
         sv: Street-view encoder.
         location: Location encoder.
         localization: How a tile is looked up at a point; the paper's is ``"nili"``.
+        modalities: The encoders that it has.
     """
 
     dim: int
@@ -75,6 +77,7 @@ class GairConfig:
     sv: VisionConfig
     location: LocationConfig
     localization: Localization = "nili"
+    modalities: tuple[Modality, ...] = (Modality.RS, Modality.SV, Modality.LOCATION)
 
     def __post_init__(self) -> None:
         if self.rs.width != self.dim:
@@ -82,34 +85,45 @@ class GairConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingConfig:
-    """How a preset is pre-trained.
+class ContrastiveConfig:
+    """GAIR's objectives.
 
     Args:
-        epochs: Passes over the triplets.
-        batch_size: Triplets per step, which are each other's negatives.
-        learning_rate: Peak of the schedule.
-        weight_decay: AdamW's decay of matrices; biases, norms and embeddings have none.
-        warmup: Share of the steps over which the learning rate rises from zero before its cosine decay.
-        temperature: Of every contrastive loss; fixed, 0.07 in the paper.
+        incl: Contrast localized RS with SV (Implicit Neural Contrastive Learning).
+        secl: Contrast SV with location and localized RS with location (Spatially Explicit Contrastive Learning).
+        temperature: Of every term; 0.07 in the paper.
+        learn_temperature: Learn it, starting there and never below 0.01, as CLIP does; fixed in the paper.
         queue_size: Past coordinates kept as further negatives for location; 4,096 in the paper.
         coordinate_jitter: Standard deviation in degrees of the noise on the coordinates that the location encoder sees.
-        brightness: Images are multiplied by a random factor in 1 +- this.
-        contrast: Deviations from an image's mean are multiplied by a random factor in 1 +- this.
         sv_patch_drop: Share of street-view patches left out at random in training.
     """
 
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float = 0.05
-    warmup: float = 0.1
+    incl: bool = True
+    secl: bool = True
     temperature: float = 0.07
+    learn_temperature: bool = False
     queue_size: int = 4096
     coordinate_jitter: float = 0.0
-    brightness: float = 0.2
-    contrast: float = 0.2
     sv_patch_drop: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.temperature <= 1:
+            raise ValueError(f"a temperature of {self.temperature} is not in 0 ... 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Starts:
+    """Weights that training starts from instead of random ones; see ``docs/checkpoints.md``.
+
+    Args:
+        rs: File of a CROMA checkpoint.
+        sv: File of a timm ViT's weights, or ``timm:<model name>``, which may download them.
+        location: File of GeoCLIP's or SatCLIP's location encoder.
+    """
+
+    rs: str | None = None
+    sv: str | None = None
+    location: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,10 +134,12 @@ class GairPreset:
         description: One line for the listings.
         config: The model.
         inputs: What its encoders take, one per modality.
-        training: Its recipe; ``None`` where no registered data can train it.
+        budget: Passes, batch, optimizer and augmentation, the same for every model that is compared.
+        objective: What is minimized.
     """
 
     description: str
     config: GairConfig
     inputs: tuple[Input, ...]
-    training: TrainingConfig | None
+    budget: Budget
+    objective: ContrastiveConfig

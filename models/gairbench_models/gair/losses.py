@@ -1,58 +1,26 @@
-"""GAIR's two contrastive objectives, INCL and SECL (arXiv 2503.16683)."""
+"""GAIR's two contrastive objectives, INCL and SECL (arXiv 2503.16683), and the queue of past coordinates."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+
+from gairbench.pretraining.objective import info_nce
 
 
-def info_nce(left: Tensor, right: Tensor, temperature: float, right_negatives: Tensor | None = None) -> Tensor:
-    """Return the symmetric InfoNCE loss (van den Oord et al., arXiv 1807.03748).
-
-    Args:
-        left: ``(batch, dim)``; row i belongs to row i of ``right``, all other rows are negatives.
-        right: ``(batch, dim)``.
-        temperature: Divides the cosine similarities.
-        right_negatives: ``(n, dim)`` further negatives for ``left``, of ``right``'s modality.
-
-    Returns:
-        Scalar: the mean of left to right and right to left.
-    """
-    left, right = functional.normalize(left, dim=-1), functional.normalize(right, dim=-1)
-    target = torch.arange(len(left), device=left.device)
-    logits = left @ right.T / temperature
-    backward = functional.cross_entropy(logits.T, target)
-    if right_negatives is not None and len(right_negatives):
-        extra = left @ functional.normalize(right_negatives, dim=-1).T / temperature
-        logits = torch.cat([logits, extra], dim=1)
-    return (functional.cross_entropy(logits, target) + backward) / 2
-
-
-@dataclass(frozen=True, slots=True)
-class GairLoss:
-    """The two objectives of one batch; they are summed.
-
-    Args:
-        incl: Implicit Neural Contrastive Learning: localized RS and SV.
-        secl: Spatially Explicit Contrastive Learning: SV and location plus localized RS and location.
-    """
-
-    incl: Tensor
-    secl: Tensor
-
-    @property
-    def total(self) -> Tensor:
-        """Scalar to minimize."""
-        return self.incl + self.secl
-
-
-def gair_loss(
-    localized: Tensor, street_view: Tensor, location: Tensor, past_locations: Tensor, temperature: float
-) -> GairLoss:
-    """Compute INCL and SECL.
+def gair_losses(
+    localized: Tensor | None,
+    street_view: Tensor | None,
+    location: Tensor | None,
+    past_locations: Tensor | None,
+    temperature: Tensor | float,
+    *,
+    incl: bool = True,
+    secl: bool = True,
+) -> Mapping[str, Tensor]:
+    """Compute INCL and SECL as far as they are switched on and their embeddings are there; they are summed.
 
     Args:
         localized: RS tiles looked up at the photos' positions, ``(batch, dim)``.
@@ -60,12 +28,22 @@ def gair_loss(
         location: Location embeddings, ``(batch, dim)``.
         past_locations: Embeddings of the queued coordinates, ``(n, dim)``, n may be 0.
         temperature: Of every term.
+        incl: Contrast localized RS with SV.
+        secl: Contrast SV with location, and localized RS with location.
+
+    Returns:
+        Scalars ``incl`` and ``secl``, those that apply.
     """
-    return GairLoss(
-        incl=info_nce(localized, street_view, temperature),
-        secl=info_nce(street_view, location, temperature, past_locations)
-        + info_nce(localized, location, temperature, past_locations),
-    )
+    parts: dict[str, Tensor] = {}
+    if incl and localized is not None and street_view is not None:
+        parts["incl"] = info_nce(localized, street_view, temperature)
+    if secl and location is not None:
+        terms = [
+            info_nce(side, location, temperature, past_locations) for side in (street_view, localized) if side is not None
+        ]
+        if terms:
+            parts["secl"] = torch.stack(terms).sum()
+    return parts
 
 
 class CoordinateQueue(nn.Module):

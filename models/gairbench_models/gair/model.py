@@ -7,11 +7,12 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from gairbench import ModelContext
+from gairbench import Modality, ModelContext
 from gairbench.errors import DataError
+from gairbench.tiles import relative_position
 from gairbench_models.gair.checkpoint import load_weights
 from gairbench_models.gair.config import GairConfig
-from gairbench_models.gair.localization import make_localizer, relative_position
+from gairbench_models.gair.localization import make_localizer
 from gairbench_models.gair.location_encoder import LocationEncoder
 from gairbench_models.gair.presets import PRESETS
 from gairbench_models.gair.rs_encoder import RSEncoder
@@ -22,18 +23,23 @@ class Gair(nn.Module):
     """Geo-Aligned Implicit Representations of overhead images, street views and locations.
 
     Args:
-        config: Its size.
+        config: Its size, and which encoders it has.
         sv_patch_drop: Share of street-view patches left out at random in training mode.
     """
 
     def __init__(self, config: GairConfig, *, sv_patch_drop: float = 0.0) -> None:
         super().__init__()
         self.config = config
-        self.rs_encoder = RSEncoder(config.rs)
-        self.sv_encoder = SVEncoder(config.sv, patch_drop=sv_patch_drop)
-        self.location_encoder = LocationEncoder(config.location, config.dim)
-        self.localizer = make_localizer(config.localization, config.dim)
-        self.sv_projection = nn.Linear(config.sv.width, config.dim)
+        if Modality.RS in config.modalities:
+            self.rs_encoder = RSEncoder(config.rs)
+        if Modality.SV in config.modalities:
+            self.sv_encoder = SVEncoder(config.sv, patch_drop=sv_patch_drop)
+        if Modality.LOCATION in config.modalities:
+            self.location_encoder = LocationEncoder(config.location, config.dim)
+        if Modality.RS in config.modalities:
+            self.localizer = make_localizer(config.localization, config.dim)
+        if Modality.SV in config.modalities:
+            self.sv_projection = nn.Linear(config.sv.width, config.dim)
 
     def encode_rs(self, images: Tensor) -> Tensor:
         """Map overhead images ``(batch, band, height, width)`` to the mean token ``(batch, dim)``."""

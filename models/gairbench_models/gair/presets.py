@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from gairbench import ImageInput, LocationInput, Modality, Normalization, Preset, Unit
+from gairbench.pretraining.budget import Budget
 from gairbench.spec import Input
 from gairbench_models.gair.config import (
+    ContrastiveConfig,
     GairConfig,
     GairPreset,
     LocationConfig,
-    TrainingConfig,
     VisionConfig,
 )
+from gairbench_models.gair.variants import VARIANTS
 
 MODEL = "gair"
 VERSION = "1"
 """Of the model's code; raised when embeddings change."""
+
+RECIPE = 2
+"""Of the pre-training; raised when its outcome changes."""
 
 DATASET = "earth-triplets"
 """What gairbench pre-trains GAIR on."""
@@ -86,30 +92,18 @@ PRESETS: Mapping[str, GairPreset] = {
         description="4 blocks, 128 wide, RGB 48 px; minutes on a CPU",
         config=_TINY,
         inputs=_rgb_inputs(_TINY),
-        training=TrainingConfig(
-            epochs=2,
-            batch_size=256,
-            learning_rate=2e-3,
-            queue_size=1024,
-            coordinate_jitter=1.0,
-            sv_patch_drop=0.75,
-        ),
+        budget=Budget(epochs=2, batch_size=256, learning_rate=2e-3),
+        objective=ContrastiveConfig(queue_size=1024, coordinate_jitter=1.0, sv_patch_drop=0.75),
     ),
     "small": GairPreset(
         description="4 blocks, 192 wide, RGB 48 px; up to 40 minutes on a CPU",
         config=_SMALL,
         inputs=_rgb_inputs(_SMALL),
-        training=TrainingConfig(
-            epochs=5,
-            batch_size=256,
-            learning_rate=1.5e-3,
-            queue_size=1024,
-            coordinate_jitter=1.0,
-            sv_patch_drop=0.75,
-        ),
+        budget=Budget(epochs=5, batch_size=256, learning_rate=1.5e-3),
+        objective=ContrastiveConfig(queue_size=1024, coordinate_jitter=1.0, sv_patch_drop=0.75),
     ),
     "base": GairPreset(
-        description="as published: ViT-B, ten Sentinel-2 bands; needs --checkpoint",
+        description="as published: ViT-B, ten Sentinel-2 bands; needs --checkpoint or your own triplets",
         config=_BASE,
         inputs=(
             ImageInput(
@@ -132,14 +126,28 @@ PRESETS: Mapping[str, GairPreset] = {
             ),
             LocationInput(),
         ),
-        training=None,
+        # The paper gives loss, temperature and queue; passes, batch and optimizer are ours.
+        budget=Budget(epochs=10, batch_size=512, learning_rate=3e-4),
+        objective=ContrastiveConfig(),
     ),
 }
 """By name, the default first."""
 
 
-def listed() -> tuple[Preset, ...]:
-    """Return the presets as a model spec declares them."""
+def configured(variant: str, preset: str) -> GairConfig:
+    """Return the configuration of a variant's preset."""
+    chosen = VARIANTS[variant]
+    return replace(PRESETS[preset].config, localization=chosen.localization, modalities=chosen.modalities)
+
+
+def listed(variant: str = MODEL) -> tuple[Preset, ...]:
+    """Return a variant's presets as a model spec declares them."""
+    modalities = VARIANTS[variant].modalities
     return tuple(
-        Preset(name=name, inputs=preset.inputs, description=preset.description) for name, preset in PRESETS.items()
+        Preset(
+            name=name,
+            inputs=tuple(i for i in preset.inputs if i.modality in modalities),
+            description=preset.description,
+        )
+        for name, preset in PRESETS.items()
     )

@@ -1,264 +1,227 @@
-"""Pre-training on triplets of overhead tile, street view and location, by Lightning."""
+"""Pre-training of GAIR and its variants on triplets, pairs of them included."""
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
-from typing import Any, cast
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 
-import lightning
 import torch
-from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, RandomSampler, Subset, default_collate
 
-from gairbench.conversion import make_converter
-from gairbench.data import Sample
-from gairbench.errors import DataError, UsageError
+from gairbench.errors import UsageError
+from gairbench.pretraining.augmentation import Augmentation, jitter_coordinates
+from gairbench.pretraining.budget import Budget
+from gairbench.pretraining.corpus import Batch, Corpus
+from gairbench.pretraining.fitting import fit
+from gairbench.pretraining.gathering import gather
+from gairbench.pretraining.objective import Losses, Objective
+from gairbench.pretraining.overrides import override
 from gairbench.protocols import PretrainContext
-from gairbench.spec import Input, Modality
-from gairbench_models.gair.augmentation import jitter_colours, jitter_coordinates, mirror_photos, mirror_tiles
+from gairbench.spec import ImageInput, Modality
 from gairbench_models.gair.checkpoint import save
-from gairbench_models.gair.config import TrainingConfig
-from gairbench_models.gair.localization import relative_position
-from gairbench_models.gair.losses import CoordinateQueue, gair_loss
+from gairbench_models.gair.config import ContrastiveConfig, GairConfig, Starts
+from gairbench_models.gair.losses import CoordinateQueue, gair_losses
 from gairbench_models.gair.model import Gair, untrained
-from gairbench_models.gair.presets import DATASET, PRESETS
+from gairbench_models.gair.presets import PRESETS, configured, listed
+from gairbench_models.gair.variants import VARIANTS
 
-Batch = dict[str, Tensor]
-"""Delivered ``image`` and ``street_view``, ``lonlat`` in degrees, and ``position`` of the photo in its tile."""
+COLDEST = 0.01
+"""A learned temperature stays above this (CLIP, arXiv 2103.00020)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Everything about a run that ``--set`` can change.
+
+    Args:
+        budget: Passes, batch, optimizer and augmentation.
+        objective: What is minimized.
+        start: Weights to start from.
+        model: The model.
+    """
+
+    budget: Budget
+    objective: ContrastiveConfig
+    start: Starts
+    model: GairConfig
 
 
 def pretrain(context: PretrainContext) -> None:
-    """Train a preset and write its checkpoint into ``context.output``.
+    """Train a variant's preset and write its checkpoint into ``context.output``.
 
-    The same seed, data and machine give the same weights, bit for bit, on a CPU.
+    The same seed, data, machine and number of threads give the same weights, bit for bit, on a CPU.
 
     Raises:
-        UsageError: The preset has no recipe for the registered data.
+        UsageError: A setting is unknown or wrong, or an encoder would stay untrained.
         InputMismatchError: The data's declarations do not fit the preset's.
         DataError: There are too few triplets, or one is broken.
+        CheckpointError: A start does not fit, or the run cannot be resumed.
         StorageError: The checkpoint cannot be written.
     """
-    preset = PRESETS[context.preset]
-    if preset.training is None:
-        raise UsageError(
-            f"preset {context.preset!r} of gair cannot be pre-trained on {DATASET!r}, which lacks its ten Sentinel-2"
-            " bands",
-            "evaluate a trained one with --checkpoint gair=PATH, or choose --preset tiny or small",
-        )
-    convert = {modality: _converter(modality, context.delivers, preset.inputs) for modality in Modality}
-    split = context.source.split("pretrain")
-    n = len(split) if context.limit is None else min(context.limit, len(split))
-    if n < 2:
-        raise DataError(f"{n} triplet for contrastive pre-training", "give at least 2, with a higher --limit")
-    triplets = Subset(cast(Dataset[Sample], split), range(n))
-    training = preset.training
-    with _seeded(context.seed):
-        model = untrained(preset.config, context.seed, sv_patch_drop=training.sv_patch_drop)
-        loader = DataLoader(
-            triplets,
-            batch_size=min(training.batch_size, n),
-            sampler=RandomSampler(triplets, generator=torch.Generator().manual_seed(context.seed)),
-            drop_last=True,
-            collate_fn=_Collate(convert[Modality.LOCATION]),
-        )
-        steps = training.epochs * len(loader)
-        task = ContrastiveTraining(
-            model,
-            training,
-            convert_rs=convert[Modality.RS],
-            convert_sv=convert[Modality.SV],
-            steps=steps,
-            seed=context.seed,
-        )
-        _fit(task, loader, context, steps)
-    save(
+    preset, variant = PRESETS[context.preset], VARIANTS[context.model]
+    recipe = override(
+        Recipe(
+            budget=preset.budget,
+            objective=replace(preset.objective, incl=variant.incl, secl=variant.secl),
+            start=Starts(),
+            model=configured(context.model, context.preset),
+        ),
+        context.settings,
+    )
+    inputs = next(p.inputs for p in listed(context.model) if p.name == context.preset)
+    corpus = Corpus(context, inputs)
+    steps = corpus.steps(recipe.budget)
+    model = untrained(recipe.model, context.seed, sv_patch_drop=recipe.objective.sv_patch_drop)
+    started = _start(model, recipe.start, inputs)
+    task = ContrastiveTraining(
         model,
+        recipe.objective,
+        recipe.budget,
+        augmentation=Augmentation(corpus.converters, recipe.budget),
+        steps=steps,
+        seed=context.seed,
+    )
+    identity = {
+        "model": context.model,
+        "preset": context.preset,
+        "recipe": asdict(recipe),
+        "starts": started,
+        "seed": context.seed,
+        "dataset": context.dataset,
+        "dataset_fingerprint": context.fingerprint,
+        "samples": len(corpus.train),
+        "held_out": len(corpus.held_out),
+        "steps": steps,
+        "accumulate_grad_batches": context.trainer.accumulate_grad_batches,
+        "balance": context.trainer.balance,
+    }
+    state = fit(task, corpus, context, identity)
+    save(
+        {name.removeprefix("model."): value for name, value in state.items() if name.startswith("model.")},
         context.output,
+        model=context.model,
         preset=context.preset,
-        provenance={
-            "training": asdict(training),
-            "seed": context.seed,
-            "dataset": DATASET,
-            "dataset_fingerprint": context.fingerprint,
-            "triplets": n,
-            "steps": steps,
-        },
+        config=recipe.model,
+        inputs=inputs,
+        provenance=identity,
     )
 
 
-class ContrastiveTraining(lightning.LightningModule):
-    """GAIR's objectives, optimizer and schedule.
+class _Network(nn.Module):
+    """What is trained, and what training must remember."""
+
+    def __init__(self, model: Gair, config: ContrastiveConfig) -> None:
+        super().__init__()
+        self.model = model
+        self.queue = CoordinateQueue(config.queue_size)
+        self.log_temperature = nn.Parameter(
+            torch.tensor(math.log(config.temperature)), requires_grad=config.learn_temperature
+        )
+
+
+class ContrastiveTraining(Objective):
+    """INCL and SECL, as far as the model has the encoders.
 
     Args:
         model: What to train.
-        training: Hyper-parameters.
-        convert_rs: From delivered overhead images to what the model takes.
-        convert_sv: From delivered photos to what the model takes.
-        steps: Optimizer steps in all, for the schedule.
-        seed: Of the augmentations.
+        config: The objectives.
+        budget: Optimizer, schedule and augmentation.
+        augmentation: From delivered inputs to what the model takes.
+        steps: Optimizer steps in all.
+        seed: Of everything random in a step.
+
+    Raises:
+        UsageError: An encoder has no part in any objective that is switched on.
     """
+
+    network: _Network
 
     def __init__(
         self,
         model: Gair,
-        training: TrainingConfig,
+        config: ContrastiveConfig,
+        budget: Budget,
         *,
-        convert_rs: Callable[[Tensor], Tensor],
-        convert_sv: Callable[[Tensor], Tensor],
+        augmentation: Augmentation,
         steps: int,
         seed: int,
     ) -> None:
-        super().__init__()
-        self.model = model
-        self.training_config = training
-        self.queue = CoordinateQueue(training.queue_size)
-        self.convert_rs = convert_rs
-        self.convert_sv = convert_sv
-        self.steps = steps
-        self.seed = seed
-
-    def on_fit_start(self) -> None:
-        """Seed the augmentations, differently in each process of a distributed run."""
-        self.generator = torch.Generator().manual_seed(self.seed + self.global_rank)
-
-    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:  # noqa: ARG002 - Lightning names it
-        """Return the batch's ``loss`` and its two parts."""
-        config = self.training_config
-        images = jitter_colours(batch["image"], config.brightness, config.contrast, self.generator)
-        images, position = mirror_tiles(self.convert_rs(images), batch["position"], self.generator)
-        photos = jitter_colours(batch["street_view"], config.brightness, config.contrast, self.generator)
-        photos = mirror_photos(self.convert_sv(photos), self.generator)
-        past = self.queue.stored()
-        lonlat = jitter_coordinates(torch.cat([batch["lonlat"], past]), config.coordinate_jitter, self.generator)
-
-        localized = self.model.localizer(self.model.encode_rs_tokens(images), position)
-        street_view = self.model.project_sv(photos)
-        location = self.model.encode_location(lonlat)
-        loss = gair_loss(localized, street_view, location[: len(images)], location[len(images) :], config.temperature)
-        self.queue.push(batch["lonlat"])
-        return {"loss": loss.total, "incl": loss.incl.detach(), "secl": loss.secl.detach()}
-
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Return AdamW, with decay of matrices only, and a cosine schedule with linear warm-up."""
-        config = self.training_config
-        weights = [p for p in self.model.parameters() if p.requires_grad]
-        decayed = _decayed(self.model)
-        groups = [
-            {"params": [p for p in weights if id(p) in decayed], "weight_decay": config.weight_decay},
-            {"params": [p for p in weights if id(p) not in decayed], "weight_decay": 0.0},
+        super().__init__(_Network(model, config), budget, steps=steps, seed=seed)
+        self.config = config
+        self.augmentation = augmentation
+        self.has = model.config.modalities
+        contrasted = [
+            *([("rs", "sv")] if config.incl else []),
+            *([("sv", "location"), ("rs", "location")] if config.secl else []),
         ]
-        optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
-        warmup = max(1, round(config.warmup * self.steps))
-        schedule = torch.optim.lr_scheduler.SequentialLR(
-            optimizer,
-            [
-                torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=1 / warmup, total_iters=warmup),
-                torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(1, self.steps - warmup)),
-            ],
-            milestones=[warmup],
+        self.pairs = [(left, right) for left, right in contrasted if {Modality(left), Modality(right)} <= {*self.has}]
+        idle = {*self.has} - {Modality(name) for pair in self.pairs for name in pair}
+        if idle:
+            raise UsageError(
+                f"no objective trains the {' and the '.join(sorted(idle))} encoder",
+                "switch incl or secl on, or train a variant without it (gair[incl-only])",
+            )
+
+    @property
+    def temperature(self) -> Tensor | float:
+        """The temperature now."""
+        if not self.config.learn_temperature:
+            return self.config.temperature
+        return self.network.log_temperature.exp().clamp(min=COLDEST)
+
+    def losses(self, batch: Batch, generator: torch.Generator) -> Losses:
+        """Return INCL and SECL of an augmented batch."""
+        model, queue = self.network.model, self.network.queue
+        found: dict[str, Tensor] = {}
+        if Modality.RS in self.has:
+            images, position = self.augmentation.tiles(batch["image"], batch.get("position"), generator)
+            found["rs"] = model.localizer(model.encode_rs_tokens(images), position)
+        if Modality.SV in self.has:
+            found["sv"] = model.project_sv(self.augmentation.photos(batch["street_view"], generator))
+        past: Tensor | None = None
+        if Modality.LOCATION in self.has:
+            stored = queue.stored()
+            seen = jitter_coordinates(
+                torch.cat([batch["lonlat"], stored]), self.config.coordinate_jitter, generator
+            )
+            encoded = model.encode_location(seen)
+            found["location"], past = encoded[: len(batch["lonlat"])], encoded[len(batch["lonlat"]) :]
+        parts = gair_losses(
+            found.get("rs"),
+            found.get("sv"),
+            found.get("location"),
+            past,
+            self.temperature,
+            incl=self.config.incl,
+            secl=self.config.secl,
         )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        if Modality.LOCATION in self.has:
+            queue.push(gather(batch["lonlat"]))
+        reported = dict(parts)
+        if self.config.learn_temperature:
+            reported["temperature"] = torch.as_tensor(self.temperature)
+        return Losses(total=torch.stack([*parts.values()]).sum(), parts=reported, embeddings=found)
+
+    def embed_pairs(self, batch: Batch) -> Mapping[str, Tensor]:
+        """Return embeddings in the shared space, without augmentation."""
+        model, convert = self.network.model, self.augmentation.converters
+        found: dict[str, Tensor] = {}
+        if Modality.RS in self.has:
+            tokens = model.encode_rs_tokens(convert[Modality.RS](batch["image"]))
+            position = batch.get("position", tokens.new_zeros(len(tokens), 2))
+            found["rs"] = model.localizer(tokens, position)
+        if Modality.SV in self.has:
+            found["sv"] = model.project_sv(convert[Modality.SV](batch["street_view"]))
+        if Modality.LOCATION in self.has:
+            found["location"] = model.encode_location(batch["lonlat"])
+        return found
 
 
-class _Collate:
-    """Stack samples and place each photo in its tile, in float64 on the CPU, before anything reaches a device."""
+def _start(model: Gair, start: Starts, inputs: tuple[object, ...]) -> dict[str, object]:
+    if start == Starts():
+        return {}
+    from gairbench_models.gair.starts import apply_starts
 
-    def __init__(self, convert_location: Callable[[Tensor], Tensor]) -> None:
-        self.convert_location = convert_location
-
-    def __call__(self, samples: Sequence[Sample]) -> Batch:
-        batch: Batch = default_collate([dict(sample) for sample in samples])
-        lonlat = self.convert_location(batch["lonlat"])
-        try:
-            position = relative_position(lonlat, batch["bbox"].double())
-        except ValueError as error:
-            raise DataError(f"pre-training triplet: {error}", "correct its coordinates or bounding box") from error
-        return {
-            "image": batch["image"],
-            "street_view": batch["street_view"],
-            "lonlat": lonlat.float(),
-            "position": position.float(),
-        }
-
-
-class _Report(lightning.Callback):
-    """Tells the runner how far training is and the mean loss since it last told."""
-
-    def __init__(self, report: Callable[[int, int, str], None], steps: int) -> None:
-        self.report = report
-        self.steps = steps
-
-    def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,  # noqa: ARG002 - Lightning names them
-        outputs: Any,
-        batch: Any,  # noqa: ARG002
-        batch_idx: int,  # noqa: ARG002
-    ) -> None:
-        """Report one step."""
-        self.report(
-            trainer.global_step,
-            self.steps,
-            f"loss {outputs['loss']:.2f} (INCL {outputs['incl']:.2f}, SECL {outputs['secl']:.2f})",
-        )
-
-
-def _fit(task: ContrastiveTraining, loader: DataLoader[Sample], context: PretrainContext, steps: int) -> None:
-    kind, _, index = context.device.partition(":")
-    trainer = lightning.Trainer(
-        accelerator="gpu" if kind == "cuda" else kind,
-        devices=[int(index)] if index else 1,
-        precision="bf16-mixed" if kind == "cuda" else "32-true",
-        max_epochs=task.training_config.epochs,
-        gradient_clip_val=1.0,
-        callbacks=[_Report(context.report, steps)],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=context.output,
-    )
-    trainer.fit(task, loader)
-
-
-def _converter(modality: Modality, delivers: Sequence[Input], wants: Sequence[Input]) -> Callable[[Tensor], Tensor]:
-    delivered = next((i for i in delivers if i.modality is modality), None)
-    if delivered is None:
-        raise DataError(f"pre-training data deliver no {modality} input", "give triplets of all three modalities")
-    return make_converter(delivered, next(i for i in wants if i.modality is modality))
-
-
-def _decayed(model: nn.Module) -> set[int]:
-    """Return the ids of the weights of linear and convolution layers."""
-    layers = (module for module in model.modules() if isinstance(module, (nn.Linear, nn.Conv2d)))
-    return {id(layer.weight) for layer in layers}
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Seed everything inside and leave the process as it was: random state, deterministic mode, Lightning's voice."""
-    voices = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [voice.level for voice in voices]
-    was_deterministic = torch.are_deterministic_algorithms_enabled()
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), warnings.catch_warnings():
-        # The embedded data are read faster than they are learnt from.
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
-        # Between Lightning and PyTorch; nothing that a user of gairbench could mend.
-        warnings.filterwarnings("ignore", message=".*LeafSpec.*")
-        torch.manual_seed(seed)
-        try:
-            for voice in voices:
-                voice.setLevel(logging.ERROR)
-            torch.use_deterministic_algorithms(True)
-            yield
-        finally:
-            torch.use_deterministic_algorithms(was_deterministic)
-            for voice, level in zip(voices, levels, strict=True):
-                voice.setLevel(level)
+    bands = next((i.bands for i in inputs if isinstance(i, ImageInput) and i.modality is Modality.RS), ())
+    return apply_starts(model, rs=start.rs, sv=start.sv, location=start.location, bands=bands)

@@ -2,8 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
+
+from gairbench.conversion import Converter
+from gairbench.pretraining.budget import Budget
+from gairbench.spec import Modality
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """The random changes that every model sees alike, and the conversion to what it takes.
+
+    Args:
+        converters: From delivered to taken inputs, by modality.
+        budget: How strongly colours are changed.
+    """
+
+    converters: Mapping[Modality, Converter]
+    budget: Budget
+
+    def tiles(self, images: Tensor, position: Tensor | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Change overhead images' colours and mirror them, with the points in them.
+
+        Args:
+            images: ``(batch, band, height, width)`` as delivered.
+            position: ``(batch, 2)`` points from :func:`gairbench.tiles.relative_position`; ``None``: the centres.
+            generator: On the CPU.
+
+        Returns:
+            Images as the model takes them, and positions.
+        """
+        images = jitter_colours(images, self.budget.brightness, self.budget.contrast, generator)
+        images = self.converters[Modality.RS](images)
+        if position is None:
+            position = images.new_zeros(len(images), 2)
+        return mirror_tiles(images, position, generator)
+
+    def photos(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Change photos' colours and mirror them; from delivered photos to what the model takes."""
+        images = jitter_colours(images, self.budget.brightness, self.budget.contrast, generator)
+        return mirror_photos(self.converters[Modality.SV](images), generator)
 
 
 def jitter_colours(images: Tensor, brightness: float, contrast: float, generator: torch.Generator) -> Tensor:
@@ -29,7 +71,7 @@ def mirror_tiles(images: Tensor, position: Tensor, generator: torch.Generator) -
 
     Args:
         images: ``(batch, band, height, width)``.
-        position: ``(batch, 2)`` from :func:`gairbench_models.gair.localization.relative_position`.
+        position: ``(batch, 2)`` from :func:`gairbench.tiles.relative_position`.
         generator: On the CPU.
 
     Returns:

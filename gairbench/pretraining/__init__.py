@@ -1,0 +1,1 @@
+"""Pre-training for any model: data, schedule, Lightning loop, monitoring, exact resume. Import from the submodules."""

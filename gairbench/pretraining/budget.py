@@ -1,0 +1,30 @@
+"""What models that are compared have in common; light enough for a plugin hook to import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """The part of a recipe that is equal for every model that is compared.
+
+    Args:
+        epochs: Passes over the samples.
+        batch_size: Samples per batch over all devices; contrastive objectives take them as each other's negatives.
+        learning_rate: Peak of the schedule.
+        weight_decay: AdamW's decay of matrices; biases, norms and embeddings have none.
+        warmup: Share of the steps over which the learning rate rises from zero before its cosine decay.
+        clip: Largest gradient norm.
+        brightness: Images are multiplied by a random factor in 1 +- this.
+        contrast: Deviations from an image's mean are multiplied by a random factor in 1 +- this.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float = 0.05
+    warmup: float = 0.1
+    clip: float = 1.0
+    brightness: float = 0.2
+    contrast: float = 0.2

@@ -1,0 +1,173 @@
+"""The samples of a pre-training dataset as training batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Subset, default_collate
+
+from gairbench.conversion import Converter, make_converter
+from gairbench.data import SAMPLE_KEYS, Sample
+from gairbench.errors import DataError, UsageError
+from gairbench.pretraining.budget import Budget
+from gairbench.pretraining.sampling import BatchStream, Shard
+from gairbench.protocols import PretrainContext
+from gairbench.spec import Input, Modality
+
+Batch = dict[str, Tensor]
+"""``image`` and ``street_view`` as delivered, ``lonlat`` in degrees, ``position`` of the point in its tile."""
+
+HELD_OUT = 512
+"""Samples kept for validation at most; a tenth of a smaller dataset."""
+
+
+class Corpus:
+    """What a recipe trains on.
+
+    Args:
+        context: The recipe's context.
+        inputs: What the model's encoders take, one per modality.
+
+    Raises:
+        InputMismatchError: What is delivered does not fit the model's inputs.
+        DataError: A modality is not delivered, there are too few samples, or they cannot be balanced.
+    """
+
+    def __init__(self, context: PretrainContext, inputs: Sequence[Input]) -> None:
+        self.context = context
+        delivered = {i.modality: i for i in context.delivers}
+        absent = [str(i.modality) for i in inputs if i.modality not in delivered]
+        if absent:
+            raise DataError(
+                f"dataset {context.dataset!r} delivers no {' and no '.join(absent)} samples",
+                f"{context.model} is pre-trained on {', '.join(str(i.modality) for i in inputs)}",
+            )
+        self.converters: Mapping[Modality, Converter] = {
+            i.modality: make_converter(delivered[i.modality], i) for i in inputs
+        }
+        self.split = context.source.split("pretrain")
+        n = len(self.split) if context.limit is None else min(context.limit, len(self.split))
+        order = np.random.default_rng([context.seed, n]).permutation(n)
+        held_out = min(HELD_OUT, n // 10) if context.trainer.validate_every != 0 else 0
+        self.train, self.held_out = np.sort(order[held_out:]), np.sort(order[:held_out])
+        if len(self.train) < 2:
+            raise DataError(f"{len(self.train)} training sample in {context.dataset!r}", "give at least 2")
+
+    def batch_size(self, budget: Budget) -> int:
+        """Return the samples per batch over all processes: the budget's, or all there are."""
+        return min(budget.batch_size, len(self.train))
+
+    def batches_per_epoch(self, budget: Budget) -> int:
+        """Return the full batches in one pass."""
+        return len(self.train) // self.batch_size(budget)
+
+    def steps(self, budget: Budget) -> int:
+        """Return the optimizer steps of a whole run.
+
+        Raises:
+            UsageError: There is not one, because gradients are accumulated over more batches than there are.
+        """
+        batches = budget.epochs * self.batches_per_epoch(budget)
+        steps = batches // self.context.trainer.accumulate_grad_batches
+        if steps < 1:
+            raise UsageError(
+                f"{batches} batches make no step of {self.context.trainer.accumulate_grad_batches}",
+                "accumulate fewer batches, train longer, or give more samples",
+            )
+        return steps
+
+    def training_loader(self, budget: Budget, *, start: int, shard: Shard) -> DataLoader[Sample]:
+        """Return the batches of the run, without those that an earlier part of it has taken.
+
+        Raises:
+            UsageError: The batch cannot be split evenly over the processes.
+        """
+        batch_size = self.batch_size(budget)
+        if batch_size % shard.world_size:
+            raise UsageError(
+                f"a batch of {batch_size} cannot be split over {shard.world_size} devices",
+                "choose a batch_size that is a multiple of the number of devices",
+            )
+        stream = BatchStream(
+            len(self.train),
+            batch_size,
+            self.steps(budget) * self.context.trainer.accumulate_grad_batches,
+            seed=self.context.seed,
+            start=start,
+            weights=self._weights(),
+            shard=shard,
+        )
+        return self._loader(self.train, batch_sampler=stream)
+
+    def validation_loader(self, budget: Budget) -> DataLoader[Sample] | None:
+        """Return the held-out samples in order, or ``None`` where nothing is held out."""
+        if not len(self.held_out):
+            return None
+        size = self.batch_size(budget)
+        chunks = [list(range(start, min(start + size, len(self.held_out)))) for start in range(0, len(self.held_out), size)]
+        return self._loader(self.held_out, batch_sampler=chunks)
+
+    def _loader(self, indices: NDArray[np.int64], *, batch_sampler: BatchStream | list[list[int]]) -> DataLoader[Sample]:
+        workers = self.context.trainer.num_workers
+        return DataLoader(
+            Subset(cast(Dataset[Sample], self.split), indices.tolist()),
+            batch_sampler=batch_sampler,
+            num_workers=workers,
+            collate_fn=_Collate(self.converters),
+            persistent_workers=workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def _weights(self) -> NDArray[np.float64] | None:
+        cells = self.context.trainer.balance
+        if cells is None:
+            return None
+        lonlat = getattr(self.split, "lonlat", None)
+        if lonlat is None:
+            raise DataError(
+                f"dataset {self.context.dataset!r} does not tell the coordinates of its samples, so they cannot be"
+                " balanced in space",
+                "leave --balance out, or give a manifest",
+            )
+        from gairbench.triplets.balance import balance_weights
+
+        return balance_weights(np.asarray(lonlat)[self.train], cells)
+
+
+class _Collate:
+    """Stack samples and place each point in its tile, in float64 on the CPU, before anything reaches a device."""
+
+    def __init__(self, converters: Mapping[Modality, Converter]) -> None:
+        self.converters = converters
+
+    def __call__(self, samples: Sequence[Sample]) -> Batch:
+        wanted = {SAMPLE_KEYS[modality] for modality in self.converters}
+        if SAMPLE_KEYS[Modality.LOCATION] in wanted and SAMPLE_KEYS[Modality.RS] in wanted:
+            wanted.add("bbox")
+        try:
+            columns: Batch = default_collate([{key: sample[key] for key in wanted} for sample in samples])
+        except KeyError as error:
+            raise DataError(f"a pre-training sample has no {error}", "deliver every declared input") from None
+        except RuntimeError as error:
+            raise DataError(f"pre-training samples differ in size: {error}", "deliver images of one size") from error
+        if "lonlat" not in columns:
+            return columns
+        lonlat = self.converters[Modality.LOCATION](columns["lonlat"])
+        batch = {key: columns[key] for key in ("image", "street_view") if key in columns} | {"lonlat": lonlat.float()}
+        if "bbox" in columns:
+            batch["position"] = _position(lonlat, columns["bbox"].double()).float()
+        return batch
+
+
+def _position(lonlat: Tensor, bbox: Tensor) -> Tensor:
+    from gairbench.tiles import relative_position
+
+    try:
+        return relative_position(lonlat, bbox)
+    except ValueError as error:
+        raise DataError(f"pre-training sample: {error}", "correct its coordinates or bounding box") from error

@@ -1,0 +1,188 @@
+"""Run an objective over a corpus with Lightning, stop and resume exactly."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from torch import Tensor
+
+from gairbench.errors import CheckpointError, UsageError
+from gairbench.pretraining.corpus import Corpus
+from gairbench.pretraining.monitoring import Monitor
+from gairbench.pretraining.objective import Objective
+from gairbench.pretraining.sampling import Shard
+from gairbench.protocols import PretrainContext
+from gairbench.storage import write_atomically
+
+TRAINING = "training"
+"""Folder in the output with logs and checkpoints of the run itself."""
+
+LAST = "last.ckpt"
+RUN = "run.json"
+
+
+def fit(objective: Objective, corpus: Corpus, context: PretrainContext, identity: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Train.
+
+    Args:
+        objective: What to minimize; its network has its initial weights.
+        corpus: What to train on.
+        context: Device, options, output and progress.
+        identity: Everything that decides the outcome (settings, data fingerprint, seed), JSON types: a run is resumed
+            only with the same.
+
+    Returns:
+        The state dict of ``objective.network`` after the last step, on the CPU, the same in every process.
+
+    Raises:
+        UsageError: Lightning refuses the options, or the batch does not fit the number of devices.
+        CheckpointError: There is a checkpoint of another run, or of this one and ``resume`` is off.
+        DataError: A sample is broken.
+    """
+    folder = context.output / TRAINING
+    last = _resumable(folder, context, identity)
+    with seeded(context.seed):
+        try:
+            trainer = _trainer(objective, context, folder, corpus.batches_per_epoch(objective.budget))
+        except (MisconfigurationException, ValueError) as error:
+            raise UsageError(f"cannot train so: {error}", "correct the devices, strategy or precision") from error
+        start = 0 if last is None else _batches_done(last)
+        shard = Shard(rank=trainer.global_rank, world_size=trainer.world_size)
+        loader = corpus.training_loader(objective.budget, start=start, shard=shard)
+        if context.trainer.record and trainer.is_global_zero:
+            write_atomically(folder / RUN, (json.dumps(identity, indent=1, sort_keys=True) + "\n").encode())
+        trainer.fit(
+            objective,
+            loader,
+            corpus.validation_loader(objective.budget),
+            ckpt_path=None if last is None else str(last),
+            weights_only=True,
+        )
+        state = trainer.strategy.lightning_module_state_dict()
+    prefix = "network."
+    return {name.removeprefix(prefix): value.detach().cpu() for name, value in state.items() if name.startswith(prefix)}
+
+
+def _trainer(objective: Objective, context: PretrainContext, folder: Path, steps_per_epoch: int) -> lightning.Trainer:
+    options = context.trainer
+    kind, _, index = context.device.partition(":")
+    accelerator = options.accelerator or ("gpu" if kind == "cuda" else kind)
+    accumulated = options.accumulate_grad_batches
+    epoch = max(1, steps_per_epoch // accumulated)
+    callbacks: list[lightning.Callback] = [Monitor(context.report)]
+    loggers: list[Logger] = []
+    if options.record:
+        loggers = [CSVLogger(folder, name=None, version=""), TensorBoardLogger(folder, name=None, version="")]
+        callbacks.append(
+            ModelCheckpoint(
+                folder,
+                filename=LAST.removesuffix(".ckpt"),
+                every_n_train_steps=options.checkpoint_every or epoch,
+                enable_version_counter=False,
+            )
+        )
+    validate_every = epoch if options.validate_every is None else options.validate_every
+    on_gpu = accelerator in {"gpu", "cuda"}
+    return lightning.Trainer(
+        accelerator=accelerator,
+        devices=[int(index)] if index and options.accelerator is None else _devices(options.devices),
+        num_nodes=options.num_nodes,
+        strategy=options.strategy,
+        precision=options.precision or ("bf16-mixed" if on_gpu else "32-true"),  # type: ignore[arg-type]
+        accumulate_grad_batches=accumulated,
+        max_steps=objective.steps,
+        max_epochs=-1,
+        val_check_interval=validate_every * accumulated or 1.0,
+        check_val_every_n_epoch=None if validate_every else 1,
+        limit_val_batches=1.0 if validate_every else 0,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+        callbacks=callbacks,
+        logger=loggers,
+        enable_checkpointing=options.record,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        default_root_dir=context.output,
+    )
+
+
+def _devices(words: str) -> int | str | list[int]:
+    if words == "auto":
+        return words
+    try:
+        numbers = [int(word) for word in words.split(",")]
+    except ValueError:
+        raise UsageError(f"--devices {words!r} is no number of devices", "write 2, auto or a list such as 0,2") from None
+    return numbers if "," in words else numbers[0]
+
+
+def _resumable(folder: Path, context: PretrainContext, identity: Mapping[str, Any]) -> Path | None:
+    """Return the checkpoint to continue from."""
+    last = folder / LAST
+    if not context.trainer.record or not last.is_file():
+        return None
+    if not context.trainer.resume:
+        raise CheckpointError(
+            f"{folder} holds a run that was not finished", "continue it with --resume, or choose another --out"
+        )
+    try:
+        started = json.loads((folder / RUN).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"cannot read {folder / RUN}: {error}", "choose another --out") from error
+    # Through JSON, which knows no tuples.
+    wanted = json.loads(json.dumps(identity))
+    if started != wanted:
+        names = sorted(key for key in started.keys() | wanted.keys() if started.get(key) != wanted.get(key))
+        shown = "; ".join(f"{key} was {started.get(key)!r}, now {wanted.get(key)!r}" for key in names)
+        raise CheckpointError(
+            f"the run in {folder} was started with other settings: {shown}",
+            "repeat its command with --resume, or choose another --out",
+        )
+    return last
+
+
+def _batches_done(checkpoint: Path) -> int:
+    try:
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+        return int(content["batches"])
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise CheckpointError(f"cannot resume from {checkpoint}: {error}", "remove it and start again") from error
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed everything inside and leave the process as it was: random state, deterministic mode, Lightning's voice."""
+    voices = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [voice.level for voice in voices]
+    was_deterministic = torch.are_deterministic_algorithms_enabled()
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), warnings.catch_warnings():
+        # Workers are the caller's choice: embedded data are read faster than they are learnt from.
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
+        # Ours resume by themselves: the stream of batches starts where the run stopped.
+        warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
+        warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+        # Between Lightning and PyTorch; nothing that a user of gairbench could mend.
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+        torch.manual_seed(seed)
+        try:
+            for voice in voices:
+                voice.setLevel(logging.ERROR)
+            torch.use_deterministic_algorithms(True)
+            yield
+        finally:
+            torch.use_deterministic_algorithms(was_deterministic)
+            for voice, level in zip(voices, levels, strict=True):
+                voice.setLevel(level)
