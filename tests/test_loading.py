@@ -23,8 +23,9 @@ def spec(**more: object) -> ModelSpec:
 def test_a_model_is_frozen_and_has_its_provenance() -> None:
     random = load_registry().models["random"]
     loaded = load_model(random, preset=None, checkpoint=None, seed=3, device=CPU)
-    assert loaded.preset.name == "tiny" and loaded.identity == "init:3" and len(loaded.weights) == 64
-    assert isinstance(loaded.model, torch.nn.Module) and not loaded.model.training
+    assert (loaded.preset.name, loaded.identity, len(loaded.weights)) == ("tiny", "init:3", 64)
+    assert isinstance(loaded.model, torch.nn.Module)
+    assert not loaded.model.training
     assert not any(p.requires_grad for p in loaded.model.parameters())
     again = load_model(random, preset="tiny", checkpoint=None, seed=4, device=CPU)
     assert again.weights != loaded.weights
@@ -42,7 +43,7 @@ def test_an_unknown_preset_is_refused_with_near_names() -> None:
 
 
 def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="no checkpoint .*nothing"):
+    with pytest.raises(CheckpointError, match=r"no checkpoint .*nothing"):
         load_model(spec(), preset=None, checkpoint=tmp_path / "nothing", seed=0, device=CPU)
 
 
