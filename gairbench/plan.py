@@ -11,9 +11,10 @@ from gairbench import results
 from gairbench.cache import EmbeddingCache
 from gairbench.conversion import CONVERSION_VERSION, Converter, make_converter
 from gairbench.data import DataSource
-from gairbench.digests import digest, file_sha256
+from gairbench.digests import digest
 from gairbench.embedding import EMBEDDING_VERSION
 from gairbench.errors import CheckpointError, GairbenchError, InputMismatchError, StorageError, UsageError
+from gairbench.loading import checkpoint_identity, untrained_identity
 from gairbench.plugins import Registry
 from gairbench.probes import PROBES, Probe, probes_for
 from gairbench.selection import unknown
@@ -241,9 +242,9 @@ class _Data:
 def _weights(request: RunRequest, data: _Data, model: ModelSpec) -> Weights:
     path = request.checkpoints.get(model.name)
     if path is not None:
-        return Weights(identity=f"file:{_checkpoint_sha256(path)}", path=path, ready=True)
+        return Weights(identity=checkpoint_identity(path), path=path, ready=True)
     if model.pretraining is None:
-        return Weights(identity=f"init:{request.seed if model.seeded else 0}", path=None, ready=True)
+        return Weights(identity=untrained_identity(model, request.seed), path=None, ready=True)
     preset = model.preset(request.preset)
     recipe = model.pretraining
     if recipe.dataset not in data.specs:
@@ -261,14 +262,6 @@ def _weights(request: RunRequest, data: _Data, model: ModelSpec) -> Weights:
     )
     folder = request.cache / "checkpoints" / model.name / f"{preset.name}-seed{request.seed}-{key[:16]}"
     return Weights(identity=f"pretrained:{key}", path=folder, ready=folder.is_dir() and not request.fresh)
-
-
-def _checkpoint_sha256(path: Path) -> str:
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    try:
-        return digest(files=[file_sha256(file) for file in files if file.is_file()])
-    except OSError as error:
-        raise CheckpointError(f"cannot read {error.filename}: {error.strerror}", "mend it or name another") from error
 
 
 def _plan_cell(

@@ -57,6 +57,27 @@ class QueriesRS(Protocol):
 
 
 @runtime_checkable
+class MapsRS(EncodesRSTokens, Protocol):
+    """A model whose overhead embedding is defined at every point of a tile, for ``gairbench map``.
+
+    No view: its values are those of ``query_rs``. A model with a token grid alone is mapped by bilinear interpolation.
+    """
+
+    def look_up_rs(self, tokens: Tensor, position: Tensor) -> Tensor:
+        """Look token grids up at points.
+
+        Args:
+            tokens: ``(batch, dim, rows, columns)`` from ``encode_rs_tokens``.
+            position: ``(batch, points, 2)`` float32: x from the tile's west edge (-1) to its east edge (1), y from its
+                north edge (-1) to its south edge (1).
+
+        Returns:
+            ``(batch, points, dim)``; each point's embedding depends on no other point.
+        """
+        ...
+
+
+@runtime_checkable
 class EncodesSV(Protocol):
     """A model with a street-view encoder."""
 

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from gairbench import results
 from gairbench.cache import EmbeddingCache
 from gairbench.data import DataSource, Split
-from gairbench.digests import weights_sha256
 from gairbench.embedding import embed
 from gairbench.environment import choose_device, versions
 from gairbench.errors import GairbenchError, PluginError, StorageError
+from gairbench.loading import build, missing_module
 from gairbench.metrics import METRICS
 from gairbench.plan import Cell, Embedding, Plan, RunRequest, blank_result, needs_model
 from gairbench.plugins import Registry
@@ -281,25 +281,17 @@ class _Run:
             self._broken[identity] = str(error)
             raise
         except ModuleNotFoundError as error:
-            mend = f"pip install '{cell.model.extra}'" if cell.model.extra else f"pip install {error.name}"
-            self._broken[identity] = f"model {cell.model.name!r} needs the module {error.name!r}; {mend}"
-            raise PluginError(self._broken[identity], "") from error
+            missing = missing_module(cell.model, error)
+            self._broken[identity] = str(missing)
+            raise missing from error
         except Exception as error:
             self._broken[identity] = f"model {cell.model.name!r} cannot be loaded: {type(error).__name__}: {error}"
             raise
         return self._loaded
 
     def _load(self, cell: Cell, identity: str) -> _Loaded:
-        import torch
-        from torch import nn
-
-        torch.manual_seed(self.request.seed)
         context = ModelContext(preset=cell.preset.name, seed=self.request.seed, checkpoint=cell.weights.path)
-        model = resolve(cell.model.factory)(context)
-        weights = ""
-        if isinstance(model, nn.Module):
-            model = model.requires_grad_(False).eval().to(self.device())
-            weights = weights_sha256(model)
+        model, weights = build(cell.model, context, self.device())
         return _Loaded(model, weights, identity)
 
     def _pretrain(self, cell: Cell) -> None:

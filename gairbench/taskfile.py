@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Literal, cast
 
-from gairbench.filespec import KNOWN_BANDS, PLACEHOLDER, FileDataset, ImageFiles, Join, SplitRule, Table, Target
+from gairbench.bandnames import canonical
+from gairbench.filespec import PLACEHOLDER, FileDataset, ImageFiles, Join, SplitRule, Table, Target
 from gairbench.spec import (
     RGB,
     Category,
@@ -197,19 +198,14 @@ def _images(section: Section, table: Table | None) -> tuple[ImageFiles, ImageInp
 
 def _bands(section: Section) -> tuple[str, ...]:
     bands = tuple(section.texts("bands", list(RGB)))
-    known = {_plain_band(name): name for name in KNOWN_BANDS}
     for band in bands:
         # Another spelling of a known band would match no model's, and look like a missing band.
-        meant = known.get(_plain_band(band), band)
+        meant = canonical(band)
         if meant != band:
             raise section.error("bands", f"{band!r} is not how models name that band", f"did you mean {meant!r}?")
     if not bands or len(set(bands)) < len(bands):
         raise section.error("bands", f"{', '.join(bands) or 'nothing'}: a band twice, or none", "name each band once")
     return bands
-
-
-def _plain_band(name: str) -> str:
-    return re.sub(r"^b0*(?=\d)", "b", name.casefold())
 
 
 def _check_template(section: Section, template: str) -> None:

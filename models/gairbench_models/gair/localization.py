@@ -32,6 +32,23 @@ class Localizer(nn.Module):
         """Map a grid and points ``(batch, points, 2)`` to ``(batch, points, dim)``."""
         raise NotImplementedError
 
+    def dense(self, tokens: Tensor, rows: int, columns: int) -> Tensor:
+        """Look a whole raster up.
+
+        Args:
+            tokens: ``(batch, dim, token rows, token columns)``.
+            rows: Cells of the raster from north to south.
+            columns: Cells of the raster from west to east.
+
+        Returns:
+            ``(batch, dim, rows, columns)``, the embeddings at the centres of cells that divide the tile evenly.
+        """
+        exact = torch.promote_types(tokens.dtype, torch.float32)
+        y, x = ((torch.arange(n, device=tokens.device, dtype=exact) * 2 + 1) / n - 1 for n in (rows, columns))
+        raster = torch.stack([x.expand(rows, -1), y[:, None].expand(-1, columns)], dim=-1).flatten(0, 1)
+        found = self.look_up(tokens, raster.expand(len(tokens), -1, -1))
+        return found.transpose(1, 2).unflatten(2, (rows, columns))
+
 
 class Nili(Localizer):
     """Neural Implicit Local Interpolation (GAIR, arXiv 2503.16683; after LIIF, arXiv 2012.09161).
@@ -54,31 +71,48 @@ class Nili(Localizer):
     def look_up(self, tokens: Tensor, position: Tensor) -> Tensor:
         """Map a grid and points ``(batch, points, 2)`` to ``(batch, points, dim)``; memory is linear in points."""
         rows, columns = tokens.shape[2:]
-        predicted = self.neighbourhood(tokens).flatten(2).transpose(1, 2)
+        predicted = self.neighbourhood(tokens)
         size = position.new_tensor([columns, rows])
         # In cells, whole numbers at their centres; beyond the outermost centres the border cell answers alone.
         cell = ((position + 1) * size - 1) / 2
         inner = cell.clamp(min=torch.zeros_like(size), max=size - 1)
         low = inner.floor().clamp(max=(size - 2).clamp(min=0))
-        share = inner - low
+        east, south = (inner - low).unbind(-1)
+        weights = torch.stack([(1 - east) * (1 - south), east * (1 - south), (1 - east) * south, east * south], dim=-1)
         column, row = low.long().unbind(-1)
-        east, south = share.to(predicted.dtype)[..., None].unbind(-2)
+        tile = torch.arange(len(tokens), device=tokens.device)[:, None]
         step_east, step_south = min(1, columns - 1), columns * min(1, rows - 1)
-        corner = row * columns + column
-        blended = (
-            _take(predicted, corner) * (1 - east) * (1 - south)
-            + _take(predicted, corner + step_east) * east * (1 - south)
-            + _take(predicted, corner + step_south) * (1 - east) * south
-            + _take(predicted, corner + step_east + step_south) * east * south
+        steps = torch.tensor([0, step_east, step_south, step_east + step_south], device=tokens.device)
+        corners = ((tile * rows + row) * columns + column)[..., None] + steps
+        blended = functional.embedding_bag(
+            corners.flatten(0, 1),
+            predicted.permute(0, 2, 3, 1).flatten(0, 2),
+            mode="sum",
+            per_sample_weights=weights.to(predicted.dtype).flatten(0, 1),
         )
         # A cell is two units wide, as in the [-1, 1] frame times the grid size.
-        return blended + cast(Tensor, self.offset((2 * (cell - inner)).to(tokens.dtype)))
+        offset = self.offset((2 * (cell - inner)).to(tokens.dtype))
+        return cast(Tensor, blended.view_as(offset) + offset)
+
+    def dense(self, tokens: Tensor, rows: int, columns: int) -> Tensor:
+        """Look a whole raster up, ``(batch, dim, rows, columns)``, in about the memory of the result."""
+        predicted = self.neighbourhood(tokens)
+        blended = functional.interpolate(predicted, size=(rows, columns), mode="bilinear", align_corners=False)
+        x, y = (
+            _beyond(cells, points, predicted) for cells, points in ((tokens.shape[3], columns), (tokens.shape[2], rows))
+        )
+        east, south = self.offset.weight.to(predicted.dtype).unbind(1)
+        # In place: with 768 numbers a point, a second map would be most of the memory.
+        blended += (east[:, None] * x)[:, None, :]
+        blended += (south[:, None] * y)[:, :, None]
+        return blended
 
 
-def _take(grid: Tensor, index: Tensor) -> Tensor:
-    """Pick cells ``(batch, points)`` of a flat grid ``(batch, cells, dim)``."""
-    # Not torch.gather: the backward pass of plain indexing is deterministic on every device.
-    return grid[torch.arange(len(grid), device=grid.device)[:, None], index]
+def _beyond(cells: int, points: int, like: Tensor) -> Tensor:
+    """Return how far, in half cells, each of evenly spaced points lies beyond the outermost centres of the cells."""
+    centre = torch.arange(points, device=like.device, dtype=torch.float32) + 0.5
+    cell = centre * (cells / points) - 0.5
+    return (2 * (cell - cell.clamp(0, cells - 1))).to(like.dtype)
 
 
 class Sampled(Localizer):

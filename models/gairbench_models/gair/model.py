@@ -12,7 +12,7 @@ from gairbench.errors import DataError
 from gairbench.tiles import relative_position
 from gairbench_models.gair.checkpoint import load_weights
 from gairbench_models.gair.config import GairConfig
-from gairbench_models.gair.localization import make_localizer
+from gairbench_models.gair.localization import Localizer, make_localizer
 from gairbench_models.gair.location_encoder import LocationEncoder
 from gairbench_models.gair.presets import PRESETS
 from gairbench_models.gair.rs_encoder import RSEncoder
@@ -69,6 +69,32 @@ class Gair(nn.Module):
         except ValueError as error:
             raise DataError(str(error), "correct the point or the tile's bounding box") from error
         return cast(Tensor, self.localizer(self.encode_rs_tokens(images), position))
+
+    def look_up_rs(self, tokens: Tensor, position: Tensor) -> Tensor:
+        """Look token grids up at points.
+
+        Args:
+            tokens: ``(batch, dim, rows, columns)`` from :meth:`encode_rs_tokens`.
+            position: ``(batch, points, 2)``: x from the tile's west (-1) to east (1), y from north (-1) to south (1).
+
+        Returns:
+            ``(batch, points, dim)``, what :meth:`query_rs` gives there.
+        """
+        return cast(Tensor, self.localizer(tokens, position))
+
+    def map_rs(self, images: Tensor, rows: int, columns: int) -> Tensor:
+        """Map overhead images ``(batch, band, height, width)`` densely.
+
+        Args:
+            images: ``(batch, band, height, width)``.
+            rows: Cells of the map from north to south.
+            columns: Cells of the map from west to east.
+
+        Returns:
+            ``(batch, dim, rows, columns)``: what :meth:`query_rs` gives at the centres of cells that divide the tile
+            evenly, at the cost of one convolution.
+        """
+        return cast(Localizer, self.localizer).dense(self.encode_rs_tokens(images), rows, columns)
 
     def encode_sv(self, images: Tensor) -> Tensor:
         """Map photos ``(batch, 3, height, width)`` to ``(batch, width)``, values in -1 ... 1."""
