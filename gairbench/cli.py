@@ -91,6 +91,64 @@ def leaderboard(
     raise typer.Exit(leaderboard_command(results, out, check=check))
 
 
+@app.command()
+def embed(
+    model: Annotated[str, typer.Option(help="Name of the model.")],
+    table: Annotated[Path, typer.Option("--input", help="CSV or Parquet table of images and coordinates.")],
+    out: Annotated[Path, typer.Option(help="GeoParquet file to write.")],
+    views: Annotated[
+        list[str] | None,
+        typer.Option(help="rs, rs_tokens, rs_query, sv, sv_projected, location [default: all possible but rs_tokens]."),
+    ] = None,
+    rs_unit: Annotated[str | None, typer.Option(help="Values of RS images: uint8, reflectance or s2_dn.")] = None,
+    rs_bands: Annotated[
+        list[str] | None, typer.Option(help="Bands of RS images in the files' order [default: as the files say].")
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="Folder that paths in the table start from [default: the table's].")
+    ] = None,
+    id_column: Annotated[str | None, typer.Option(help="Identifiers [default: id, else the row number].")] = None,
+    lon_column: Annotated[str | None, typer.Option(help="Longitude, degrees [default: lon].")] = None,
+    lat_column: Annotated[str | None, typer.Option(help="Latitude, degrees [default: lat].")] = None,
+    rs_column: Annotated[str | None, typer.Option(help="Path of the RS image [default: rs].")] = None,
+    sv_column: Annotated[str | None, typer.Option(help="Path of the photo [default: sv].")] = None,
+    bbox_columns: Annotated[
+        str | None, typer.Option(help="Box of the RS image [default: lon_min,lat_max,lon_max,lat_min].")
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="Preset of the model [default: its first].")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="File or folder of the model's weights.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of untrained weights.")] = 0,
+    on_error: Annotated[str, typer.Option(help="At a row that cannot be embedded: stop or skip.")] = "stop",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew, and replace --out.")] = False,
+) -> None:
+    """Embed the images and coordinates of a table into a GeoParquet file; run it again to continue.
+
+    Exit status: 0 if every row was embedded; 1 if rows were skipped or something is broken; 2 for a usage error.
+    """
+    from gairbench.embedcommand import run_embed
+
+    raise typer.Exit(
+        run_embed(
+            model=model,
+            table=table,
+            out=out,
+            views=views,
+            rs_unit=rs_unit,
+            rs_bands=rs_bands,
+            root=root,
+            columns=(id_column, lon_column, lat_column, rs_column, sv_column),
+            bbox_columns=bbox_columns,
+            preset=preset,
+            checkpoint=checkpoint,
+            device=device,
+            seed=seed,
+            on_error=on_error,
+            fresh=fresh,
+        )
+    )
+
+
 @list_app.command("models")
 def list_models(json: AsJson = False) -> None:
     """List models: presets, inputs, origin."""

@@ -72,7 +72,7 @@ def embed(
 
 
 def prefetched(jobs: Iterable[Callable[[], Loaded]]) -> Iterator[Loaded]:
-    """Yield what jobs return, in order, done by threads a few jobs ahead (image decoding releases the interpreter lock).
+    """Yield what jobs return, in order, done ahead by threads (image decoding releases the interpreter lock).
 
     Args:
         jobs: Taken one at a time as places become free, so that an endless stream needs no more memory than a few.
