@@ -80,6 +80,88 @@ def run(
 
 
 @app.command()
+def pretrain(
+    model: Annotated[str, typer.Option(help="Name of the model, e.g. gair, 'gair[bilinear]', mocov3, mae.")],
+    data: Annotated[str, typer.Option(help="Registered dataset, manifest (.csv, .parquet) or folder of shards.")],
+    out: Annotated[Path, typer.Option(help="Folder of the checkpoint, the logs and the run's state.")],
+    preset: Annotated[str | None, typer.Option(help="Preset of the model [default: its first].")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the recipe; repeatable.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    limit: Annotated[int | None, typer.Option(min=2, help="Use at most N samples.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out where it stopped.")] = False,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
+    accelerator: Annotated[str | None, typer.Option(help="Lightning's accelerator [default: from --device].")] = None,
+    devices: Annotated[str, typer.Option(help="Lightning's devices on each node: 8, auto or 0,2.")] = "1",
+    num_nodes: Annotated[int, typer.Option(min=1, help="Nodes.")] = 1,
+    strategy: Annotated[str, typer.Option(help="Lightning's strategy: auto, ddp, fsdp ...")] = "auto",
+    precision: Annotated[
+        str | None, typer.Option(help="Lightning's precision [default: bf16-mixed on CUDA, else 32-true].")
+    ] = None,
+    accumulate_grad_batches: Annotated[int, typer.Option(min=1, help="Batches per optimizer step.")] = 1,
+    num_workers: Annotated[int, typer.Option(min=0, help="Processes per device that load data.")] = 0,
+    checkpoint_every: Annotated[
+        int | None, typer.Option(min=1, help="Steps between checkpoints to resume from [default: an epoch].")
+    ] = None,
+    validate_every: Annotated[
+        int | None, typer.Option(min=0, help="Steps between validations, 0: none [default: an epoch].")
+    ] = None,
+    balance: Annotated[
+        str | None, typer.Option(help="Sample cells of the Earth alike: grid:DEGREES or h3:RESOLUTION.")
+    ] = None,
+    rs_unit: Annotated[
+        str | None, typer.Option(help="Scale of a manifest's overhead images: s2_dn, reflectance or uint8.")
+    ] = None,
+    rs_bands: Annotated[
+        str | None, typer.Option(help="Their bands, comma-separated [default: the files' band names].")
+    ] = None,
+    root: Annotated[Path | None, typer.Option(help="What a manifest's paths are relative to [default: it].")] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=COLUMN", help="A manifest's own column name; repeatable.")
+    ] = None,
+    on_error: Annotated[str, typer.Option(help="stop, or skip bad rows of a manifest and report them.")] = "stop",
+    data_root: DataRoot = None,
+) -> None:
+    """Pre-train a model on a registered dataset or on your own triplets, and write a checkpoint.
+
+    Loss, spread of the embeddings, alignment, uniformity and validation retrieval go to OUT/training/metrics.csv and
+    TensorBoard files beside it.
+    """
+    from gairbench.listing import registry_with
+    from gairbench.pretrain import PretrainRequest, manifest_options, parse_settings, pretrain_command
+    from gairbench.pretraining.options import TrainerOptions
+
+    request = PretrainRequest(
+        model=model,
+        data=data,
+        out=out,
+        preset=preset,
+        seed=seed,
+        device=device,
+        limit=limit,
+        data_root=data_root,
+        triplets=manifest_options(rs_unit, rs_bands, root, column or [], on_error),
+        trainer=TrainerOptions(
+            accelerator=accelerator,
+            devices=devices,
+            num_nodes=num_nodes,
+            strategy=strategy,
+            precision=precision,
+            accumulate_grad_batches=accumulate_grad_batches,
+            num_workers=num_workers,
+            record=True,
+            resume=resume,
+            checkpoint_every=checkpoint_every,
+            validate_every=validate_every,
+            balance=balance,
+        ),
+        settings=parse_settings(set_ or [], "--set"),
+    )
+    raise typer.Exit(pretrain_command(request, registry_with([])))
+
+
+@app.command()
 def leaderboard(
     results: Results = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write LEADERBOARD.md and leaderboard.csv to.")] = None,
@@ -89,6 +171,64 @@ def leaderboard(
     from gairbench.commands import leaderboard_command
 
     raise typer.Exit(leaderboard_command(results, out, check=check))
+
+
+@app.command()
+def embed(
+    model: Annotated[str, typer.Option(help="Name of the model.")],
+    table: Annotated[Path, typer.Option("--input", help="CSV or Parquet table of images and coordinates.")],
+    out: Annotated[Path, typer.Option(help="GeoParquet file to write.")],
+    views: Annotated[
+        list[str] | None,
+        typer.Option(help="rs, rs_tokens, rs_query, sv, sv_projected, location [default: all possible but rs_tokens]."),
+    ] = None,
+    rs_unit: Annotated[str | None, typer.Option(help="Values of RS images: uint8, reflectance or s2_dn.")] = None,
+    rs_bands: Annotated[
+        list[str] | None, typer.Option(help="Bands of RS images in the files' order [default: as the files say].")
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="Folder that paths in the table start from [default: the table's].")
+    ] = None,
+    id_column: Annotated[str | None, typer.Option(help="Identifiers [default: id, else the row number].")] = None,
+    lon_column: Annotated[str | None, typer.Option(help="Longitude, degrees [default: lon].")] = None,
+    lat_column: Annotated[str | None, typer.Option(help="Latitude, degrees [default: lat].")] = None,
+    rs_column: Annotated[str | None, typer.Option(help="Path of the RS image [default: rs].")] = None,
+    sv_column: Annotated[str | None, typer.Option(help="Path of the photo [default: sv].")] = None,
+    bbox_columns: Annotated[
+        str | None, typer.Option(help="Box of the RS image [default: lon_min,lat_max,lon_max,lat_min].")
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="Preset of the model [default: its first].")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="File or folder of the model's weights.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of untrained weights.")] = 0,
+    on_error: Annotated[str, typer.Option(help="At a row that cannot be embedded: stop or skip.")] = "stop",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew, and replace --out.")] = False,
+) -> None:
+    """Embed the images and coordinates of a table into a GeoParquet file; run it again to continue.
+
+    Exit status: 0 if every row was embedded; 1 if rows were skipped or something is broken; 2 for a usage error.
+    """
+    from gairbench.embedcommand import run_embed
+
+    raise typer.Exit(
+        run_embed(
+            model=model,
+            table=table,
+            out=out,
+            views=views,
+            rs_unit=rs_unit,
+            rs_bands=rs_bands,
+            root=root,
+            columns=(id_column, lon_column, lat_column, rs_column, sv_column),
+            bbox_columns=bbox_columns,
+            preset=preset,
+            checkpoint=checkpoint,
+            device=device,
+            seed=seed,
+            on_error=on_error,
+            fresh=fresh,
+        )
+    )
 
 
 @list_app.command("models")

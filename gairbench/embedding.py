@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from gairbench.spec import VIEW_MODALITY, Modality, View
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+Loaded = TypeVar("Loaded")
 
 EMBEDDING_VERSION = 1
 """Part of every embedding's key: raise it when embeddings of unchanged models on unchanged data change."""
@@ -52,38 +55,36 @@ def embed(
     Raises:
         DataError: A sample lacks a declared input, or an embedding is not finite.
     """
-    import torch
-
-    encode = getattr(model, view.value)
     parts: list[NDArray[np.float32]] = []
     done = 0
-    with torch.inference_mode():
-        for samples in _batches(split, indices):
-            inputs = [t.to(device) for t in _inputs(view, samples, converters)]
-            output = encode(*inputs).float().cpu()
-            if len(output) != len(samples) or output.ndim != (4 if view is View.RS_TOKENS else 2):
-                raise DataError(
-                    f"{type(model).__name__}.{view.value} returned {tuple(output.shape)} for {len(samples)} samples",
-                    "return (batch, dim), or (batch, dim, rows, columns) for tokens",
-                )
-            finite = torch.isfinite(output).flatten(1).all(1)
-            if not bool(finite.all()):
-                bad = split.ids[indices[done + int((~finite).nonzero()[0, 0])]]
-                raise DataError(f"the embedding of sample {bad!r} is not finite", "look at that sample's values")
-            parts.append(output.numpy())
-            done += len(samples)
-            report(done, len(indices))
+    for samples in prefetched(
+        partial(_read, split, indices[start : start + BATCH]) for start in range(0, len(indices), BATCH)
+    ):
+        output = encode_batch(model, view, _inputs(view, samples, converters), device)
+        bad = first_not_finite(output)
+        if bad is not None:
+            name = split.ids[indices[done + bad]]
+            raise DataError(f"the embedding of sample {name!r} is not finite", "look at that sample's values")
+        parts.append(output)
+        done += len(samples)
+        report(done, len(indices))
     return np.concatenate(parts)
 
 
-def _batches(split: Split, indices: Sequence[int]) -> Iterator[list[Sample]]:
-    """Yield batches in order, read by threads a few batches ahead (image decoding releases the interpreter lock)."""
-    chunks = [indices[start : start + BATCH] for start in range(0, len(indices), BATCH)]
-    pending: deque[Future[list[Sample]]] = deque()
+def prefetched(jobs: Iterable[Callable[[], Loaded]]) -> Iterator[Loaded]:
+    """Yield what jobs return, in order, done ahead by threads (image decoding releases the interpreter lock).
+
+    Args:
+        jobs: Taken one at a time as places become free, so that an endless stream needs no more memory than a few.
+
+    Raises:
+        Exception: Whatever a job raises, when its turn comes.
+    """
+    pending: deque[Future[Loaded]] = deque()
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="gairbench-load") as pool:
         try:
-            for chunk in chunks:
-                pending.append(pool.submit(_read, split, chunk))
+            for job in jobs:
+                pending.append(pool.submit(job))
                 if len(pending) > WORKERS:
                     yield pending.popleft().result()
             while pending:
@@ -91,6 +92,41 @@ def _batches(split: Split, indices: Sequence[int]) -> Iterator[list[Sample]]:
         finally:
             for future in pending:
                 future.cancel()
+
+
+def encode_batch(model: object, view: View, inputs: Sequence[Tensor], device: torch.device) -> NDArray[np.float32]:
+    """Compute one view of a batch.
+
+    Args:
+        model: Implements ``view``; already on ``device`` and in evaluation mode.
+        view: The method to call.
+        inputs: Its arguments, converted to what the model takes.
+        device: Where to compute.
+
+    Returns:
+        ``(batch, dim)``, or ``(batch, dim, rows, columns)`` for tokens.
+
+    Raises:
+        DataError: The model returned another shape.
+    """
+    import torch
+
+    with torch.inference_mode():
+        # Asynchronous only from pinned memory, and then the copy and the computation stay in order.
+        on_device = [tensor.to(device, non_blocking=True) for tensor in inputs]
+        output: Tensor = getattr(model, view.value)(*on_device).float().cpu()
+    if len(output) != len(inputs[0]) or output.ndim != (4 if view is View.RS_TOKENS else 2):
+        raise DataError(
+            f"{type(model).__name__}.{view.value} returned {tuple(output.shape)} for {len(inputs[0])} samples",
+            "return (batch, dim), or (batch, dim, rows, columns) for tokens",
+        )
+    return output.numpy()
+
+
+def first_not_finite(values: NDArray[np.float32]) -> int | None:
+    """Return the first row that holds infinity or no number, if there is one."""
+    bad = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
+    return int(bad[0]) if len(bad) else None
 
 
 def _read(split: Split, indices: Sequence[int]) -> list[Sample]:

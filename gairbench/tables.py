@@ -5,15 +5,20 @@ from __future__ import annotations
 import csv
 import difflib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from gairbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 LISTED = 20
 """Columns an error message lists at most."""
@@ -96,11 +101,7 @@ class SampleTable:
         if name in self.doubled:
             raise DataError(f"column {name!r} {self.doubled[name]}", "rename or remove one of them")
         if name not in self.home:
-            near = difflib.get_close_matches(name, self.home, n=1)
-            more = f" and {len(self.home) - LISTED} more" if len(self.home) > LISTED else ""
-            columns = f"its columns are {', '.join([*self.home][:LISTED])}{more}"
-            files = " joined with ".join(str(path) for path in self.lines)
-            raise DataError(f"{files} has no column {name!r}", f"did you mean {near[0]!r}?" if near else columns)
+            raise no_column(" joined with ".join(str(path) for path in self.lines), name, [*self.home])
         path = self.home[name]
         return Column(name, self.words[name].to_numpy(dtype=object), path, self.lines[path])
 
@@ -163,14 +164,59 @@ def read_table(path: Path) -> SampleTable:
     return _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
 
 
-def _read_csv(path: Path) -> SampleTable:
+def stream_table(path: Path, names: Sequence[str], size: int, start: int = 0) -> Iterator[list[Column]]:
+    """Read some columns of a CSV or Parquet file a few rows at a time, in memory that does not grow with the file.
+
+    Args:
+        path: As for :func:`read_table`, which it agrees with.
+        names: The columns, which :func:`table_columns` has.
+        size: Rows at a time; the last time there may be fewer.
+        start: Rows to pass over.
+
+    Yields:
+        The columns, in the order of ``names``.
+
+    Raises:
+        DataError: It is missing or broken, or a line has more or fewer fields than the header.
+    """
+    rows = _parquet_rows(path, names) if path.suffix.lower() == ".parquet" else _chosen_csv_rows(path, names)
+    rows = islice(rows, start, None)
+    while chunk := list(islice(rows, size)):
+        lines = np.array([line for line, _ in chunk], dtype=np.int64)
+        for_each_column = zip(*(words for _, words in chunk), strict=True)
+        yield [
+            Column(name, np.array(words, dtype=object), path, lines)
+            for name, words in zip(names, for_each_column, strict=True)
+        ]
+
+
+def table_columns(path: Path) -> list[str]:
+    """Return the names in a table's header, without reading its rows.
+
+    Raises:
+        DataError: It is missing or broken, or a name is there twice.
+    """
+    if not path.is_file():
+        raise DataError(f"no table {path}", "correct the path")
+    if path.suffix.lower() == ".parquet":
+        with _open_parquet(path) as file:
+            names = [str(name) for name in file.schema_arrow.names]
+    else:
+        names = next(_csv_rows(path), (1, []))[1]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"the header of {path} has column {twice[0]!r} more than once", "rename or remove one of them")
+    return names
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield each line's number and fields, the header's first; blank lines are passed over."""
     try:
         # Spreadsheets put a byte-order mark before the first name.
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file, strict=True)
             header = next(reader, [])
-            rows: list[list[str]] = []
-            lines: list[int] = []
+            yield 1, header
             start = reader.line_num + 1
             for row in reader:
                 if row:
@@ -179,11 +225,46 @@ def _read_csv(path: Path) -> SampleTable:
                             f"{path}, line {start} has {len(row)} fields and the header {len(header)}",
                             "quote fields that hold commas, and give every line as many fields",
                         )
-                    rows.append(row)
-                    lines.append(start)
+                    yield start, row
                 start = reader.line_num + 1
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot read table {path}: {error}", "check that it is a UTF-8 CSV file") from error
+
+
+def _chosen_csv_rows(path: Path, names: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+    rows = _csv_rows(path)
+    _, header = next(rows)
+    places = [header.index(name) for name in names]
+    for line, row in rows:
+        yield line, [row[place] for place in places]
+
+
+def _parquet_rows(path: Path, names: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+    number = 0
+    with _open_parquet(path) as file:
+        try:
+            for batch in file.iter_batches(columns=list(names)):
+                columns = [batch.column(name).to_pylist() for name in names]
+                for row in zip(*columns, strict=True):
+                    number += 1
+                    # NaN is the only value that differs from itself.
+                    yield number, ["" if value is None or value != value else str(value) for value in row]
+        except (OSError, ValueError) as error:
+            raise DataError(f"cannot read table {path}: {error}", "check that it is a Parquet file") from error
+
+
+def _open_parquet(path: Path) -> pq.ParquetFile:
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot read table {path}: {error}", "check that it is a Parquet file") from error
+
+
+def _read_csv(path: Path) -> SampleTable:
+    read = list(_csv_rows(path))
+    header, rows, lines = read[0][1], [row for _, row in read[1:]], [line for line, _ in read[1:]]
     if not rows:
         raise DataError(f"table {path} has no rows", "fill it or name another")
     counts = Counter(header)
@@ -217,6 +298,14 @@ def _table(
         home=dict.fromkeys(columns, path),
         doubled=doubled,
     )
+
+
+def no_column(where: str, name: str, columns: Sequence[str]) -> DataError:
+    """Return the error for a column that a table lacks: the near one, else all there are."""
+    near = difflib.get_close_matches(name, columns, n=1)
+    more = f" and {len(columns) - LISTED} more" if len(columns) > LISTED else ""
+    listed = f"its columns are {', '.join(columns[:LISTED])}{more}"
+    return DataError(f"{where} has no column {name!r}", f"did you mean {near[0]!r}?" if near else listed)
 
 
 def _line_word(path: Path) -> str:

@@ -1,0 +1,212 @@
+"""Carry out ``gairbench pretrain``: one model, one dataset, one folder."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gairbench.data import DataSource
+from gairbench.errors import StorageError, UsageError
+from gairbench.plugins import Registry
+from gairbench.pretraining.options import TrainerOptions
+from gairbench.protocols import PretrainContext
+from gairbench.selection import unknown
+from gairbench.spec import DataContext, ImageInput, Input, Modality, ModelSpec, Preset, Unit, resolve
+
+if TYPE_CHECKING:
+    from gairbench.triplets.source import TripletOptions
+
+CARD_FILES = ("model.safetensors", "checkpoint.json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PretrainRequest:
+    """What a user asks for, complete.
+
+    Args:
+        model: Name of the model.
+        data: Name of a registered dataset, a manifest, or a folder of shards.
+        out: Folder of the checkpoint, the logs and what a resumed run needs.
+        preset: Its preset; ``None``: the first.
+        seed: Seed of initial weights, sampling, crops and augmentation.
+        device: As torch names it, or ``"auto"``.
+        limit: Use at most this many samples.
+        data_root: Folder of registered datasets that are not embedded.
+        triplets: How a manifest is read; sizes are filled in from the model's inputs.
+        trainer: Devices, precision, logs, checkpoints, sampling.
+        settings: Settings of the recipe to change.
+    """
+
+    model: str
+    data: str
+    out: Path
+    preset: str | None = None
+    seed: int = 0
+    device: str = "auto"
+    limit: int | None = None
+    data_root: Path | None = None
+    triplets: Mapping[str, object] = field(default_factory=dict)
+    trainer: TrainerOptions = field(default_factory=lambda: TrainerOptions(record=True, validate_every=None))
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Corpus:
+    name: str
+    source: DataSource
+    delivers: tuple[Input, ...]
+
+
+def pretrain_command(request: PretrainRequest, registry: Registry) -> int:
+    """Train a model and write its checkpoint.
+
+    Returns:
+        0.
+
+    Raises:
+        GairbenchError: The request, the data or an earlier run in the folder do not allow it.
+    """
+    if request.model not in registry.models:
+        raise unknown("model", request.model, registry.models)
+    spec = registry.models[request.model]
+    if spec.pretraining is None:
+        able = ", ".join(name for name, model in registry.models.items() if model.pretraining)
+        raise UsageError(f"model {spec.name!r} has no pre-training", f"choose one of {able}")
+    preset = _preset(spec, request.preset)
+    _check_folder(request)
+
+    from rich.console import Console
+
+    from gairbench.environment import choose_device
+    from gairbench.progress import Progress
+
+    console = Console(stderr=True)
+    device = choose_device(request.device)
+    corpus = _open(request, preset, registry, console)
+    with Progress(console).step(f"pretrain {spec.name} ({preset.name})") as step:
+        resolve(spec.pretraining.recipe)(
+            PretrainContext(
+                model=spec.name,
+                preset=preset.name,
+                seed=request.seed,
+                dataset=corpus.name,
+                source=corpus.source,
+                delivers=corpus.delivers,
+                fingerprint=corpus.source.fingerprint(),
+                output=request.out,
+                device=str(device),
+                limit=request.limit,
+                report=step,
+                trainer=request.trainer,
+                settings=request.settings,
+            )
+        )
+    if int(os.environ.get("LOCAL_RANK", "0")) == 0 and int(os.environ.get("NODE_RANK", "0")) == 0:
+        console.print(
+            f"checkpoint in {request.out}; evaluate it: gairbench run --model {spec.name!r} --checkpoint"
+            f" '{spec.name}={request.out}'",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+    return 0
+
+
+def _preset(spec: ModelSpec, name: str | None) -> Preset:
+    names = [preset.name for preset in spec.presets]
+    if name is not None and name not in names:
+        raise unknown(f"preset of {spec.name}", name, names)
+    return spec.preset(name)
+
+
+def _check_folder(request: PretrainRequest) -> None:
+    """Refuse to touch a finished checkpoint, and find out now that nothing can be written."""
+    try:
+        request.out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=request.out):
+            pass
+    except OSError as error:
+        raise StorageError(f"cannot write to {request.out}: {error.strerror}", "choose another --out") from error
+    finished = [name for name in CARD_FILES if (request.out / name).exists()]
+    if finished:
+        raise UsageError(f"{request.out} holds a finished checkpoint ({', '.join(finished)})", "choose another --out")
+
+
+def _open(request: PretrainRequest, preset: Preset, registry: Registry, console: object) -> _Corpus:
+    spec = registry.datasets.get(request.data)
+    path = Path(request.data)
+    if spec is not None:
+        if "pretrain" not in spec.splits:
+            able = [name for name, dataset in registry.datasets.items() if "pretrain" in dataset.splits]
+            raise UsageError(
+                f"dataset {spec.name!r} is no pre-training dataset", f"name one of {', '.join(able)}, or a manifest"
+            )
+        return _Corpus(spec.name, resolve(spec.factory)(DataContext(root=request.data_root)), spec.delivers)
+    if not path.exists():
+        able = [name for name, dataset in registry.datasets.items() if "pretrain" in dataset.splits]
+        raise UsageError(
+            f"--data {request.data!r} is no dataset and no file",
+            f"name one of {', '.join(able)}, a manifest (.csv, .parquet) or a folder of shards",
+        )
+    from gairbench.triplets.source import open_triplets
+
+    source = open_triplets(path, _triplet_options(request, preset))
+    if source.report.total:
+        from rich.console import Console
+
+        assert isinstance(console, Console)
+        console.print(source.report.render(), highlight=False, markup=False, soft_wrap=True)
+    return _Corpus(str(path), source, source.delivers)
+
+
+def _triplet_options(request: PretrainRequest, preset: Preset) -> TripletOptions:
+    from gairbench.triplets.source import TripletOptions
+
+    sizes = {i.modality: i.size for i in preset.inputs if isinstance(i, ImageInput)}
+    given = {"rs_size": sizes.get(Modality.RS), "sv_size": sizes.get(Modality.SV), "seed": request.seed}
+    return TripletOptions(**(given | dict(request.triplets)))  # type: ignore[arg-type]
+
+
+def manifest_options(
+    rs_unit: str | None, rs_bands: str | None, root: Path | None, columns: Sequence[str], on_error: str
+) -> dict[str, object]:
+    """Return what the command line says about a manifest, as fields of ``TripletOptions``.
+
+    Raises:
+        UsageError: A value is none of those that there are.
+    """
+    options: dict[str, object] = {"on_error": on_error}
+    if on_error not in {"stop", "skip"}:
+        raise unknown("--on-error", on_error, ["stop", "skip"])
+    if rs_unit is not None:
+        if rs_unit not in {*Unit}:
+            raise unknown("--rs-unit", rs_unit, [*Unit])
+        options["rs_unit"] = Unit(rs_unit)
+    if rs_bands is not None:
+        options["rs_bands"] = tuple(band.strip() for band in rs_bands.split(","))
+    if root is not None:
+        options["root"] = root
+    if columns:
+        options["columns"] = parse_settings(columns, "--column")
+    return options
+
+
+def parse_settings(values: Sequence[str], option: str) -> dict[str, str]:
+    """Return ``NAME=VALUE`` pairs as a mapping.
+
+    Raises:
+        UsageError: One has no ``=``, or a name comes twice.
+    """
+    settings: dict[str, str] = {}
+    for value in values:
+        name, equals, text = (part.strip() for part in value.partition("="))
+        if not (name and equals):
+            raise UsageError(f"{option} {value!r} is not NAME=VALUE", "write for instance --set epochs=10")
+        if name in settings:
+            raise UsageError(f"{option} {name} is given twice", "leave one out")
+        settings[name] = text
+    return settings
