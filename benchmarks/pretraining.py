@@ -1,138 +1,163 @@
-"""Speed of GAIR's pre-training recipe on generated triplets, and of its two image encoders alone on the same batches.
+"""A whole training step of GAIR beside forward and backward of its two image encoders alone, on the same batches.
 
-The recipe is timed from step to step, so that start-up and the first, slower step do not count. What it adds to the
-encoders is decoding of batches, augmentation, conversion, location encoder and queue, NILI, losses and the optimizer.
+Paired: each repetition times both, in alternating order, in this process; peak memory is that of a fresh process each.
+What a step adds to the encoders is augmentation and conversion, location encoder with a full queue of past coordinates,
+NILI, losses, clipping and the optimizer.
 
-Usage: python benchmarks/pretraining.py [PRESET] [STEPS] [DEVICE]
+Usage: python benchmarks/pretraining.py [PRESET] [BATCH] [REPETITIONS] [DEVICE]
 """
 
 from __future__ import annotations
 
+import resource
 import statistics
+import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
+from collections.abc import Callable
 
-import numpy as np
 import torch
+from torch import Tensor
 
 from gairbench import ImageInput, LocationInput, Modality
-from gairbench.data import ArraySplit
-from gairbench.protocols import PretrainContext
-from gairbench_models.gair.model import untrained
+from gairbench.conversion import make_converter
+from gairbench.pretraining.augmentation import Augmentation
+from gairbench.spec import Unit
+from gairbench_models.gair.model import Gair, untrained
 from gairbench_models.gair.presets import PRESETS
-from gairbench_models.gair.pretraining import pretrain
+from gairbench_models.gair.pretraining import ContrastiveTraining
 
 
-class Generated:
-    """Random pixels at random places: the recipe's speed does not depend on what the images show.
-
-    Args:
-        n: Number of triplets.
-        rs_size: Edge of the overhead images in pixels.
-        sv_size: Edge of the photos in pixels.
-    """
-
-    def __init__(self, n: int, rs_size: int, sv_size: int) -> None:
-        self.n, self.rs_size, self.sv_size = n, rs_size, sv_size
-
-    def fingerprint(self) -> str:
-        """Return a constant: nothing is cached."""
-        return "generated"
-
-    def classes(self, target: str) -> tuple[str, ...]:
-        """Return nothing: there are no targets, ``target`` or other."""
-        del target
-        return ()
-
-    def split(self, name: str) -> ArraySplit:
-        """Return the triplets, whatever ``name``."""
-        del name
-        rng = np.random.default_rng(0)
-        lonlat = np.stack([rng.uniform(-179, 179, self.n), rng.uniform(-80, 80, self.n)], axis=1)
-        west, north = lonlat[:, 0] - 0.5, lonlat[:, 1] + 0.5
-        return ArraySplit(
-            [str(i) for i in range(self.n)],
-            {
-                "image": rng.integers(0, 256, (self.n, 3, self.rs_size, self.rs_size), dtype=np.uint8),
-                "street_view": rng.integers(0, 256, (self.n, 3, self.sv_size, self.sv_size), dtype=np.uint8),
-                "lonlat": lonlat,
-                "bbox": np.stack([west, north, west + 1, north - 1], axis=1),
-            },
-            {},
-        )
+def generate(preset: str, batch: int, device: str) -> dict[str, Tensor]:
+    """Return a batch of random pixels at random places, as data deliver it: speed does not depend on what they show."""
+    generator = torch.Generator().manual_seed(0)
+    inputs = {i.modality: i for i in PRESETS[preset].inputs}
+    rs, sv = inputs[Modality.RS], inputs[Modality.SV]
+    assert isinstance(rs, ImageInput)
+    assert isinstance(sv, ImageInput)
+    assert rs.size is not None
+    assert sv.size is not None
+    top = 256 if rs.unit is Unit.UINT8 else 5000
+    lonlat = torch.rand(batch, 2, generator=generator) * torch.tensor([358.0, 160.0]) - torch.tensor([179.0, 80.0])
+    values = {
+        "image": torch.randint(0, top, (batch, len(rs.bands), rs.size, rs.size), generator=generator),
+        "street_view": torch.randint(0, 256, (batch, 3, sv.size, sv.size), generator=generator),
+        "lonlat": lonlat,
+        "position": torch.rand(batch, 2, generator=generator) * 2 - 1,
+    }
+    return {name: value.to(device) for name, value in values.items()}
 
 
-def recipe_seconds(preset: str, steps: int, device: str) -> list[float]:
-    """Return the seconds of each step after the first."""
-    config, training = PRESETS[preset].config, PRESETS[preset].training
-    if training is None:
-        raise SystemExit(f"preset {preset!r} has no recipe")
-    # Every epoch has at least this many steps; what is over the wanted number is cut off below.
-    per_epoch = -(-(steps + 1) // training.epochs)
-    ends: list[float] = []
-    with tempfile.TemporaryDirectory() as folder:
-        pretrain(
-            PretrainContext(
-                preset=preset,
-                seed=0,
-                source=Generated(per_epoch * training.batch_size, config.rs.image_size, config.sv.image_size),
-                delivers=(
-                    ImageInput(modality=Modality.RS, size=config.rs.image_size),
-                    ImageInput(modality=Modality.SV, size=config.sv.image_size),
-                    LocationInput(),
-                ),
-                fingerprint="generated",
-                output=Path(folder),
-                device=device,
-                limit=None,
-                report=lambda _done, _total, _note: ends.append(time.perf_counter()),
-            )
-        )
-    return np.diff(ends)[:steps].tolist()
+def make_step(preset: str, batch: int, device: str) -> Callable[[], None]:
+    """Return a function that does one training step."""
+    chosen = PRESETS[preset]
+    converters = {i.modality: make_converter(_delivered(i), i) for i in chosen.inputs}
+    model = untrained(chosen.config, 0, sv_patch_drop=chosen.objective.sv_patch_drop)
+    task = ContrastiveTraining(
+        model,
+        chosen.objective,
+        chosen.budget,
+        augmentation=Augmentation(converters, chosen.budget),
+        steps=100,
+        seed=0,
+    ).to(device)
+    optimizer = task.configure_optimizers()["optimizer"]
+    task.network.queue.push(generate(preset, chosen.objective.queue_size, device)["lonlat"])
+    data = generate(preset, batch, device)
+    number = 0
+
+    def step() -> None:
+        nonlocal number
+        with torch.autocast("cuda", dtype=torch.bfloat16, enabled=device.startswith("cuda")):
+            loss: Tensor = task.training_step(data, number)["loss"]
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(task.parameters(), chosen.budget.clip)
+        optimizer.step()
+        optimizer.zero_grad()
+        number += 1
+
+    return step
 
 
-def encoder_seconds(preset: str, steps: int, device: str) -> list[float]:
-    """Return the seconds of forward and backward passes through the two image encoders, after a first one."""
-    config, training = PRESETS[preset].config, PRESETS[preset].training
-    assert training is not None
-    model = untrained(config, 0, sv_patch_drop=training.sv_patch_drop).to(device)
-    tiles = torch.randn(training.batch_size, 3, config.rs.image_size, config.rs.image_size, device=device)
-    photos = torch.randn(training.batch_size, 3, config.sv.image_size, config.sv.image_size, device=device)
-    seconds = []
-    for _ in range(steps + 1):
-        start = time.perf_counter()
+def _delivered(wanted: ImageInput | LocationInput) -> ImageInput | LocationInput:
+    if isinstance(wanted, LocationInput):
+        return wanted
+    return ImageInput(modality=wanted.modality, bands=wanted.bands, unit=wanted.unit, size=wanted.size)
+
+
+def make_encoders(preset: str, batch: int, device: str) -> Callable[[], None]:
+    """Return a function that does forward and backward through both image encoders."""
+    chosen = PRESETS[preset]
+    model: Gair = untrained(chosen.config, 0, sv_patch_drop=chosen.objective.sv_patch_drop).to(device)
+    rs, sv = chosen.config.rs, chosen.config.sv
+    tiles = torch.randn(batch, rs.bands, rs.image_size, rs.image_size, device=device)
+    photos = torch.randn(batch, sv.bands, sv.image_size, sv.image_size, device=device)
+
+    def step() -> None:
         with torch.autocast("cuda", dtype=torch.bfloat16, enabled=device.startswith("cuda")):
             loss = model.encode_rs(tiles).sum() + model.encode_sv(photos).sum()
         loss.backward()
         model.zero_grad()
-        if device.startswith("cuda"):
-            torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - start)
-    return seconds[1:]
+
+    return step
 
 
-def main(preset: str, steps: int, device: str) -> None:
-    """Print medians, and what they come to for the whole recipe on the embedded triplets."""
-    training = PRESETS[preset].training
-    whole, encoders = (statistics.median(f(preset, steps, device)) for f in (recipe_seconds, encoder_seconds))
-    assert training is not None
-    batch = training.batch_size
-    print(f"{preset}, batch {batch}, {device}, {torch.get_num_threads()} threads, median of {steps} steps")
-    print(f"{'whole step':16}{whole:8.3f} s{batch / whole:10.0f} triplets/s")
-    print(f"{'encoders alone':16}{encoders:8.3f} s{batch / encoders:10.0f} triplets/s")
-    print(
-        f"a step takes {whole / encoders:.2f} x its image encoders; 10,000 triplets x {training.epochs} epochs: ",
-        end="",
-    )
-    print(f"{training.epochs * (10_000 // batch) * whole / 60:.1f} min")
+MAKE = {"step": make_step, "encoders": make_encoders}
+
+
+def seconds_of(function: Callable[[], None], device: str) -> float:
+    """Return how long one call takes."""
+    start = time.perf_counter()
+    function()
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def peak_gib(name: str, preset: str, batch: int, device: str) -> float:
+    """Return the peak memory of two steps in a fresh process."""
+    command = [sys.executable, __file__, "--peak", name, preset, str(batch), device]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def main(preset: str, batch: int, repetitions: int, device: str) -> None:
+    """Print medians and their ratio, and the peak memory of both."""
+    functions = {name: make(preset, batch, device) for name, make in MAKE.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    for repetition in range(repetitions + 1):
+        for name in sorted(functions, reverse=bool(repetition % 2)):
+            taken = seconds_of(functions[name], device)
+            if repetition:
+                seconds[name].append(taken)
+    del functions
+    ratios = [step / encoders for step, encoders in zip(seconds["step"], seconds["encoders"], strict=True)]
+    print(f"{preset}, batch {batch}, {device}, {torch.get_num_threads()} threads, median of {repetitions}")
+    for name, title in (("step", "whole training step"), ("encoders", "encoders alone, forward and backward")):
+        peak = peak_gib(name, preset, batch, device)
+        print(f"{title:40}{statistics.median(seconds[name]):8.3f} s{peak:8.2f} GiB peak")
+    print(f"a step takes {statistics.median(ratios):.3f} x its two image encoders")
+
+
+def _peak(name: str, preset: str, batch: str, device: str) -> None:
+    step = MAKE[name](preset, int(batch), device)
+    step()
+    step()
+    peak = torch.cuda.max_memory_allocated() if device.startswith("cuda") else _resident()
+    print(peak / 2**30)
+
+
+def _resident() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    main(
-        arguments[0] if arguments else "tiny",
-        int(arguments[1]) if len(arguments) > 1 else 5,
-        arguments[2] if len(arguments) > 2 else "cpu",
-    )
+    if sys.argv[1:2] == ["--peak"]:
+        _peak(*sys.argv[2:])
+    else:
+        given = sys.argv[1:]
+        main(
+            given[0] if given else "tiny",
+            int(given[1]) if len(given) > 1 else 256,
+            int(given[2]) if len(given) > 2 else 5,
+            given[3] if len(given) > 3 else "cpu",
+        )

@@ -86,7 +86,8 @@ def pretrain(
     out: Annotated[Path, typer.Option(help="Folder of the checkpoint, the logs and the run's state.")],
     preset: Annotated[str | None, typer.Option(help="Preset of the model [default: its first].")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the recipe; repeatable.")
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the recipe; repeatable."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     limit: Annotated[int | None, typer.Option(min=2, help="Use at most N samples.")] = None,

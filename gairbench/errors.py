@@ -36,6 +36,10 @@ class CheckpointError(GairbenchError):
     """A checkpoint is missing, broken, or belongs to another model."""
 
 
+class TrainingError(GairbenchError):
+    """Pre-training has gone wrong beyond repair."""
+
+
 class PluginError(GairbenchError):
     """A plugin is broken or clashes with another one."""
 

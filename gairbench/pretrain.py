@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,8 @@ from gairbench.selection import unknown
 from gairbench.spec import DataContext, ImageInput, Input, Modality, ModelSpec, Preset, Unit, resolve
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from gairbench.triplets.source import TripletOptions
 
 CARD_FILES = ("model.safetensors", "checkpoint.json")
@@ -79,12 +80,14 @@ def pretrain_command(request: PretrainRequest, registry: Registry) -> int:
     preset = _preset(spec, request.preset)
     _check_folder(request)
 
+    from lightning.fabric.utilities.rank_zero import rank_zero_only
     from rich.console import Console
 
     from gairbench.environment import choose_device
     from gairbench.progress import Progress
 
-    console = Console(stderr=True)
+    # Lightning starts this command once more for every further device.
+    console = Console(stderr=True, quiet=rank_zero_only.rank != 0)
     device = choose_device(request.device)
     corpus = _open(request, preset, registry, console)
     with Progress(console).step(f"pretrain {spec.name} ({preset.name})") as step:
@@ -105,14 +108,13 @@ def pretrain_command(request: PretrainRequest, registry: Registry) -> int:
                 settings=request.settings,
             )
         )
-    if int(os.environ.get("LOCAL_RANK", "0")) == 0 and int(os.environ.get("NODE_RANK", "0")) == 0:
-        console.print(
-            f"checkpoint in {request.out}; evaluate it: gairbench run --model {spec.name!r} --checkpoint"
-            f" '{spec.name}={request.out}'",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+    console.print(
+        f"checkpoint in {request.out}; evaluate it: gairbench run --model {spec.name!r} --checkpoint"
+        f" '{spec.name}={request.out}'",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
     return 0
 
 
@@ -136,7 +138,7 @@ def _check_folder(request: PretrainRequest) -> None:
         raise UsageError(f"{request.out} holds a finished checkpoint ({', '.join(finished)})", "choose another --out")
 
 
-def _open(request: PretrainRequest, preset: Preset, registry: Registry, console: object) -> _Corpus:
+def _open(request: PretrainRequest, preset: Preset, registry: Registry, console: Console) -> _Corpus:
     spec = registry.datasets.get(request.data)
     path = Path(request.data)
     if spec is not None:
@@ -156,9 +158,6 @@ def _open(request: PretrainRequest, preset: Preset, registry: Registry, console:
 
     source = open_triplets(path, _triplet_options(request, preset))
     if source.report.total:
-        from rich.console import Console
-
-        assert isinstance(console, Console)
         console.print(source.report.render(), highlight=False, markup=False, soft_wrap=True)
     return _Corpus(str(path), source, source.delivers)
 

@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from gairbench_models.gair.losses import CoordinateQueue, gair_loss, info_nce
+from gairbench.pretraining.objective import info_nce
+from gairbench_models.gair.losses import CoordinateQueue, gair_losses
 
 
 def test_info_nce_equals_a_sum_written_out_by_hand() -> None:
@@ -48,12 +49,26 @@ def test_unrelated_embeddings_cost_the_logarithm_of_the_batch() -> None:
 
 def test_incl_pairs_images_and_secl_pairs_both_with_location() -> None:
     localized, street_view, location, past = (torch.randn(6, 4) for _ in range(4))
-    loss = gair_loss(localized, street_view, location, past, 0.07)
-    torch.testing.assert_close(loss.incl, info_nce(localized, street_view, 0.07))
+    loss = gair_losses(localized, street_view, location, past, 0.07)
+    torch.testing.assert_close(loss["incl"], info_nce(localized, street_view, 0.07))
     secl = info_nce(street_view, location, 0.07, past) + info_nce(localized, location, 0.07, past)
-    torch.testing.assert_close(loss.secl, secl)
-    torch.testing.assert_close(loss.total, loss.incl + loss.secl)
-    assert gair_loss(localized, street_view, location, past[:0], 0.07).secl < loss.secl
+    torch.testing.assert_close(loss["secl"], secl)
+    assert gair_losses(localized, street_view, location, past[:0], 0.07)["secl"] < loss["secl"]
+
+
+def test_each_objective_can_be_switched_off() -> None:
+    localized, street_view, location, past = (torch.randn(6, 4) for _ in range(4))
+    assert set(gair_losses(localized, street_view, location, past, 0.07, secl=False)) == {"incl"}
+    assert set(gair_losses(localized, street_view, location, past, 0.07, incl=False)) == {"secl"}
+
+
+def test_two_modalities_leave_one_two_way_contrast() -> None:
+    localized, street_view, location, past = (torch.randn(6, 4) for _ in range(4))
+    as_satclip = gair_losses(localized, None, location, past, 0.07)
+    assert set(as_satclip) == {"secl"}
+    torch.testing.assert_close(as_satclip["secl"], info_nce(localized, location, 0.07, past))
+    as_geoclip = gair_losses(None, street_view, location, past, 0.07)
+    torch.testing.assert_close(as_geoclip["secl"], info_nce(street_view, location, 0.07, past))
 
 
 def numbered(first: int, last: int) -> torch.Tensor:

@@ -17,15 +17,24 @@ from gairbench import ImageInput, LocationInput, Modality, ModelContext
 from gairbench.conversion import make_converter
 from gairbench.data import ArraySplit
 from gairbench.errors import DataError, InputMismatchError, UsageError
+from gairbench.pretraining.augmentation import (
+    Augmentation,
+    jitter_colours,
+    jitter_coordinates,
+    mirror_photos,
+    mirror_tiles,
+)
+from gairbench.pretraining.budget import Budget
+from gairbench.pretraining.monitoring import CollapseWarning
 from gairbench.protocols import PretrainContext
 from gairbench.spec import Input, View, resolve
+from gairbench.tiles import relative_position
 from gairbench_models.gair import MODELS
-from gairbench_models.gair.augmentation import jitter_colours, jitter_coordinates, mirror_photos, mirror_tiles
-from gairbench_models.gair.config import GairConfig, GairPreset, LocationConfig, TrainingConfig, VisionConfig
-from gairbench_models.gair.localization import relative_position
+from gairbench_models.gair.config import ContrastiveConfig, GairConfig, GairPreset, LocationConfig, VisionConfig
 from gairbench_models.gair.model import load, untrained
 from gairbench_models.gair.presets import PRESETS
 from gairbench_models.gair.pretraining import ContrastiveTraining, pretrain
+from gairbench_models.gair.variants import VARIANTS
 
 MINI = GairConfig(
     dim=32,
@@ -35,7 +44,8 @@ MINI = GairConfig(
 )
 RGB_16 = tuple(ImageInput(modality=m, size=16) for m in (Modality.RS, Modality.SV))
 DELIVERS: tuple[Input, ...] = (*RGB_16, LocationInput())
-TRAINING = TrainingConfig(epochs=3, batch_size=16, learning_rate=1e-3, queue_size=24, sv_patch_drop=0.25)
+BUDGET = Budget(epochs=3, batch_size=16, learning_rate=1e-3)
+OBJECTIVE = ContrastiveConfig(queue_size=24, sv_patch_drop=0.25)
 
 
 class Generated:
@@ -72,7 +82,7 @@ class Generated:
 
 @pytest.fixture(autouse=True)
 def _mini(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    preset = GairPreset(description="", config=MINI, inputs=DELIVERS, training=TRAINING)
+    preset = GairPreset(description="", config=MINI, inputs=DELIVERS, budget=BUDGET, objective=OBJECTIVE)
     monkeypatch.setitem(cast(dict[str, GairPreset], PRESETS), "mini", preset)
     monkeypatch.chdir(tmp_path)
     # Models this small gain nothing from threads, and lose much where other processes compete for the cores.
@@ -82,16 +92,13 @@ def _mini(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def set_training(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
-    preset = dataclasses.replace(PRESETS["mini"], training=dataclasses.replace(TRAINING, **changes))
-    monkeypatch.setitem(cast(dict[str, GairPreset], PRESETS), "mini", preset)
-
-
 def run(output: Path, **changes: Any) -> list[tuple[int, int, str]]:
     reports: list[tuple[int, int, str]] = []
     arguments: dict[str, Any] = {
+        "model": "gair",
         "preset": "mini",
         "seed": 5,
+        "dataset": "generated",
         "source": Generated(),
         "delivers": DELIVERS,
         "fingerprint": "f00d",
@@ -139,9 +146,11 @@ def test_a_failed_training_restores_deterministic_mode(tmp_path: Path) -> None:
     assert not torch.are_deterministic_algorithms_enabled()
 
 
-def test_loss_goes_down_and_progress_is_reported_to_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    set_training(monkeypatch, epochs=25, learning_rate=3e-3, queue_size=0)
-    reports = run(tmp_path / "out")
+LONG = {"epochs": "25", "learning_rate": "0.003"}
+
+
+def test_loss_goes_down_and_progress_is_reported_to_the_end(tmp_path: Path) -> None:
+    reports = run(tmp_path / "out", settings=LONG | {"queue_size": "0"})
     steps = 25 * 64 // 16
     assert [done for done, _, _ in reports] == list(range(1, steps + 1))
     assert {total for _, total, _ in reports} == {steps}
@@ -149,9 +158,8 @@ def test_loss_goes_down_and_progress_is_reported_to_the_end(tmp_path: Path, monk
     assert np.mean(losses[-8:]) < 0.8 * np.mean(losses[:8])
 
 
-def test_trained_modalities_retrieve_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    set_training(monkeypatch, epochs=25, learning_rate=3e-3)
-    run(tmp_path / "out")
+def test_trained_modalities_retrieve_each_other(tmp_path: Path) -> None:
+    run(tmp_path / "out", settings=LONG)
     source = Generated()
     trained = load(ModelContext(preset="mini", seed=0, checkpoint=tmp_path / "out"))
     images, photos = (torch.from_numpy(source.arrays[key]).float() for key in ("image", "street_view"))
@@ -168,18 +176,30 @@ def test_trained_modalities_retrieve_each_other(tmp_path: Path, monkeypatch: pyt
     assert recall(untrained(MINI, 5).eval()) < 0.2
 
 
+def test_a_collapse_is_told_early(tmp_path: Path) -> None:
+    source = Generated()
+    source.arrays["street_view"][:] = 90
+    unvaried = {"brightness": "0", "contrast": "0", "sv_patch_drop": "0", "warmup": "0", "epochs": "8"}
+    with pytest.warns(
+        CollapseWarning, match=r"step 30: the sv embeddings have collapsed \(spread 0.000 of 1\)"
+    ) as told:
+        run(tmp_path / "out", source=source, settings=unvaried)
+    assert len([w for w in told if w.category is CollapseWarning]) == 1
+
+
 def test_card_keeps_what_is_needed_to_train_again(tmp_path: Path) -> None:
     run(tmp_path / "out", limit=40)
     card = json.loads((tmp_path / "out" / "checkpoint.json").read_text())
     assert card["seed"] == 5
     assert card["dataset_fingerprint"] == "f00d"
-    assert card["triplets"] == 40
-    assert card["steps"] == TRAINING.epochs * (40 // TRAINING.batch_size)
-    assert card["training"] == dataclasses.asdict(TRAINING)
+    assert card["samples"] == 40
+    assert card["steps"] == BUDGET.epochs * (40 // BUDGET.batch_size)
+    assert card["recipe"]["budget"] == dataclasses.asdict(BUDGET)
+    assert card["recipe"]["objective"] == dataclasses.asdict(OBJECTIVE)
 
 
 def test_fewer_triplets_than_a_batch_make_one_batch(tmp_path: Path) -> None:
-    assert len(run(tmp_path / "out", limit=5)) == TRAINING.epochs
+    assert len(run(tmp_path / "out", limit=5)) == BUDGET.epochs
 
 
 def test_weights_finite_and_changed_everywhere_that_the_loss_reaches(tmp_path: Path) -> None:
@@ -201,13 +221,13 @@ def test_coordinates_are_taken_in_the_order_the_data_declare(tmp_path: Path) -> 
     assert weights(tmp_path / "a") == weights(tmp_path / "b")
 
 
-def test_base_cannot_be_trained_on_rgb_and_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"'base'.*ten Sentinel-2 bands; .*--checkpoint gair=PATH.*--preset tiny"):
+def test_base_cannot_be_trained_on_rgb(tmp_path: Path) -> None:
+    with pytest.raises(InputMismatchError, match="unit uint8 and the encoder takes s2_dn"):
         run(tmp_path / "out", preset="base")
 
 
 def test_data_without_a_modality_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="deliver no sv"):
+    with pytest.raises(DataError, match="'generated' delivers no sv"):
         run(tmp_path / "out", delivers=(RGB_16[0], LocationInput()))
 
 
@@ -218,66 +238,119 @@ def test_data_without_the_models_bands_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_single_triplet_has_no_negatives(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"1 triplet for contrastive pre-training.*--limit"):
+    with pytest.raises(DataError, match=r"1 training sample in 'generated'"):
         run(tmp_path / "out", limit=1)
 
 
 def test_a_photo_outside_its_tile_is_refused_by_its_coordinates(tmp_path: Path) -> None:
     source = Generated()
     source.arrays["lonlat"][0] = (0.0, 89.0)
-    with pytest.raises(DataError, match=r"triplet: point \[0.0, 89.0\].*outside its tile"):
+    with pytest.raises(DataError, match=r"sample: point \[0.0, 89.0\].*outside its tile"):
         run(tmp_path / "out", source=source)
 
 
-def step(task: ContrastiveTraining, source: Generated, rows: slice) -> dict[str, torch.Tensor]:
+def training(config: ContrastiveConfig = OBJECTIVE, budget: Budget = BUDGET, steps: int = 10) -> ContrastiveTraining:
+    convert = {i.modality: make_converter(i, i) for i in DELIVERS}
+    return ContrastiveTraining(
+        untrained(MINI, 0), config, budget, augmentation=Augmentation(convert, budget), steps=steps, seed=0
+    )
+
+
+def batch_of(source: Generated, rows: slice) -> dict[str, torch.Tensor]:
     arrays = {key: torch.from_numpy(value[rows]) for key, value in source.arrays.items()}
-    batch = {
+    return {
         "image": arrays["image"],
         "street_view": arrays["street_view"],
         "lonlat": arrays["lonlat"].float(),
         "position": relative_position(arrays["lonlat"], arrays["bbox"]).float(),
     }
-    return task.training_step(batch, 0)
 
 
 def test_a_step_queues_its_true_coordinates_and_uses_those_of_the_steps_before() -> None:
-    convert = {i.modality: make_converter(i, i) for i in RGB_16}
-    training = dataclasses.replace(TRAINING, brightness=0.0, contrast=0.0, coordinate_jitter=2.0, sv_patch_drop=0.0)
-    task = ContrastiveTraining(
-        untrained(MINI, 0).eval(),
-        training,
-        convert_rs=convert[Modality.RS],
-        convert_sv=convert[Modality.SV],
-        steps=10,
-        seed=0,
-    )
-    task.generator = torch.Generator().manual_seed(0)
-    source = Generated()
-    alone = step(task, source, slice(0, 8))
-    assert torch.equal(task.queue.stored(), torch.from_numpy(source.arrays["lonlat"][:8]).float())
-    task.generator.manual_seed(0)
-    with_negatives = step(task, source, slice(0, 8))
-    assert with_negatives["incl"] == alone["incl"]
-    assert with_negatives["secl"] > alone["secl"]
+    task = training(dataclasses.replace(OBJECTIVE, coordinate_jitter=2.0, sv_patch_drop=0.0)).eval()
+    batch = batch_of(Generated(), slice(0, 8))
+    alone = task.training_step(batch, 0)
+    assert torch.equal(task.network.queue.stored(), batch["lonlat"])
+    with_negatives = task.training_step(batch, 0)
+    assert with_negatives["parts"]["incl"] == alone["parts"]["incl"]
+    assert with_negatives["parts"]["secl"] > alone["parts"]["secl"]
+
+
+def test_a_batch_draws_the_same_numbers_whatever_came_before_it() -> None:
+    batch = batch_of(Generated(), slice(0, 8))
+    config = dataclasses.replace(OBJECTIVE, queue_size=0)
+    task = training(config)
+    for index in range(3):
+        last = task.training_step(batch, index)
+    assert training(config).training_step(batch, 2)["loss"] == last["loss"]
+    assert training(config).training_step(batch, 1)["loss"] != last["loss"]
+
+
+def test_a_learned_temperature_is_trained_and_a_fixed_one_stays() -> None:
+    task = training(dataclasses.replace(OBJECTIVE, learn_temperature=True))
+    task.training_step(batch_of(Generated(), slice(0, 8)), 0)["loss"].backward()
+    assert float(torch.as_tensor(task.temperature).detach()) == pytest.approx(0.07)
+    assert task.network.log_temperature.grad is not None
+    assert task.network.log_temperature.grad.abs() > 0
+    assert not training().network.log_temperature.requires_grad
+
+
+def test_an_encoder_without_objective_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"no objective trains the location encoder.*incl-only"):
+        training(dataclasses.replace(OBJECTIVE, secl=False))
+
+
+@pytest.mark.parametrize("name", sorted(VARIANTS))
+def test_every_variant_trains_what_it_has_and_nothing_else(tmp_path: Path, name: str) -> None:
+    variant = VARIANTS[name]
+    run(tmp_path / "out", model=name, limit=20)
+    trained = load(ModelContext(preset="mini", seed=0, checkpoint=tmp_path / "out", model=name))
+    parts = {key.partition(".")[0] for key in trained.state_dict()}
+    assert ("rs_encoder" in parts) == (Modality.RS in variant.modalities)
+    assert ("sv_encoder" in parts) == (Modality.SV in variant.modalities)
+    assert ("location_encoder" in parts) == (Modality.LOCATION in variant.modalities)
+    assert ("localizer" in parts) == (variant.localization == "nili" and Modality.RS in variant.modalities)
+    initial = untrained(trained.config, 5).state_dict()
+    unmoved = {key for key, value in trained.state_dict().items() if torch.equal(value, initial[key])}
+    assert {key for key in unmoved if not key.endswith("frequency")} == set()
+
+
+def test_settings_change_the_model_and_the_checkpoint_remembers(tmp_path: Path) -> None:
+    run(tmp_path / "out", limit=20, settings={"rs.depth": "1", "localization": "bilinear", "epochs": "1"})
+    trained = load(ModelContext(preset="mini", seed=0, checkpoint=tmp_path / "out", model="gair"))
+    assert trained.config.rs.depth == 1
+    assert trained.config.localization == "bilinear"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"temprature": "1"}, "no setting 'temprature'; did you mean 'temperature'"),
+        ({"depth": "1"}, "could be model.rs.depth or model.sv.depth"),
+        ({"epochs": "many"}, "setting epochs=many: Input should be a valid integer"),
+        ({"temperature": "-1"}, "not in 0 ... 1"),
+        ({"localization": "nearest"}, "localization=nearest: Input should be 'nili'"),
+    ],
+)
+def test_a_wrong_setting_is_one_clear_line(tmp_path: Path, settings: dict[str, str], message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        run(tmp_path / "out", settings=settings)
+    assert message in str(error.value)
 
 
 def test_weight_decay_spares_biases_norms_and_embeddings() -> None:
-    convert = make_converter(RGB_16[0], RGB_16[0])
-    model = untrained(MINI, 0)
-    task = ContrastiveTraining(model, TRAINING, convert_rs=convert, convert_sv=convert, steps=10, seed=0)
+    task = training()
     optimizer = cast(dict[str, Any], task.configure_optimizers())["optimizer"]
     decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
-    by_name = {name: decay[id(p)] for name, p in model.named_parameters()}
-    assert by_name["rs_encoder.blocks.0.attn.qkv.weight"] == TRAINING.weight_decay
-    assert by_name["localizer.neighbourhood.weight"] == TRAINING.weight_decay
+    by_name = {name: decay[id(p)] for name, p in task.network.model.named_parameters()}
+    assert by_name["rs_encoder.blocks.0.attn.qkv.weight"] == BUDGET.weight_decay
+    assert by_name["localizer.neighbourhood.weight"] == BUDGET.weight_decay
     assert by_name["sv_encoder.vit.pos_embed"] == by_name["sv_encoder.vit.cls_token"] == 0
     assert by_name["rs_encoder.blocks.0.norm1.weight"] == by_name["sv_projection.bias"] == 0
 
 
 def test_learning_rate_warms_up_to_its_peak_and_falls_to_zero() -> None:
-    convert = make_converter(RGB_16[0], RGB_16[0])
-    task = ContrastiveTraining(untrained(MINI, 0), TRAINING, convert_rs=convert, convert_sv=convert, steps=50, seed=0)
-    configured = cast(dict[str, Any], task.configure_optimizers())
+    configured = cast(dict[str, Any], training(steps=50).configure_optimizers())
     optimizer, schedule = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
     rates = []
     for _ in range(50):
@@ -285,10 +358,10 @@ def test_learning_rate_warms_up_to_its_peak_and_falls_to_zero() -> None:
         optimizer.step()
         schedule.step()
     peak = rates.index(max(rates))
-    assert max(rates) == pytest.approx(TRAINING.learning_rate)
-    assert peak == pytest.approx(TRAINING.warmup * 50, abs=1)
+    assert max(rates) == pytest.approx(BUDGET.learning_rate)
+    assert peak == pytest.approx(BUDGET.warmup * 50, abs=1)
     assert rates == sorted(rates[: peak + 1]) + sorted(rates[peak + 1 :], reverse=True)
-    assert rates[-1] < 0.01 * TRAINING.learning_rate
+    assert rates[-1] < 0.01 * BUDGET.learning_rate
 
 
 def test_a_mirrored_tile_keeps_every_point_on_its_pixel() -> None:
@@ -341,7 +414,7 @@ def test_coordinate_jitter_is_as_far_east_as_north_and_stays_on_the_map() -> Non
 
 
 def test_spec_names_what_the_model_implements() -> None:
-    (spec,) = MODELS
+    spec = MODELS[0]
     model = resolve(spec.factory)(ModelContext(preset="tiny", seed=0))
     assert spec.views == {View.RS_TOKENS, View.RS_QUERY, View.SV_PROJECTED}
     assert all(callable(getattr(model, view)) for view in View)

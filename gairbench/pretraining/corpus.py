@@ -109,10 +109,14 @@ class Corpus:
         if not len(self.held_out):
             return None
         size = self.batch_size(budget)
-        chunks = [list(range(start, min(start + size, len(self.held_out)))) for start in range(0, len(self.held_out), size)]
+        chunks = [
+            list(range(start, min(start + size, len(self.held_out)))) for start in range(0, len(self.held_out), size)
+        ]
         return self._loader(self.held_out, batch_sampler=chunks)
 
-    def _loader(self, indices: NDArray[np.int64], *, batch_sampler: BatchStream | list[list[int]]) -> DataLoader[Sample]:
+    def _loader(
+        self, indices: NDArray[np.int64], *, batch_sampler: BatchStream | list[list[int]]
+    ) -> DataLoader[Sample]:
         workers = self.context.trainer.num_workers
         return DataLoader(
             Subset(cast(Dataset[Sample], self.split), indices.tolist()),

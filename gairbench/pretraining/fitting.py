@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,13 @@ LAST = "last.ckpt"
 RUN = "run.json"
 
 
-def fit(objective: Objective, corpus: Corpus, context: PretrainContext, identity: Mapping[str, Any]) -> dict[str, Tensor]:
+def fit(
+    objective: Objective,
+    corpus: Corpus,
+    context: PretrainContext,
+    identity: Mapping[str, Any],
+    export: Callable[[Mapping[str, Tensor]], None],
+) -> None:
     """Train.
 
     Args:
@@ -41,9 +47,8 @@ def fit(objective: Objective, corpus: Corpus, context: PretrainContext, identity
         context: Device, options, output and progress.
         identity: Everything that decides the outcome (settings, data fingerprint, seed), JSON types: a run is resumed
             only with the same.
-
-    Returns:
-        The state dict of ``objective.network`` after the last step, on the CPU, the same in every process.
+        export: Writes the checkpoint from the state dict of ``objective.network`` after the last step, on the CPU;
+            called in the first process only.
 
     Raises:
         UsageError: Lightning refuses the options, or the batch does not fit the number of devices.
@@ -70,8 +75,10 @@ def fit(objective: Objective, corpus: Corpus, context: PretrainContext, identity
             weights_only=True,
         )
         state = trainer.strategy.lightning_module_state_dict()
-    prefix = "network."
-    return {name.removeprefix(prefix): value.detach().cpu() for name, value in state.items() if name.startswith(prefix)}
+        if trainer.is_global_zero:
+            prefix = "network."
+            export({n.removeprefix(prefix): value.detach().cpu() for n, value in state.items() if n.startswith(prefix)})
+        trainer.strategy.barrier("checkpoint written")
 
 
 def _trainer(objective: Objective, context: PretrainContext, folder: Path, steps_per_epoch: int) -> lightning.Trainer:
@@ -124,7 +131,9 @@ def _devices(words: str) -> int | str | list[int]:
     try:
         numbers = [int(word) for word in words.split(",")]
     except ValueError:
-        raise UsageError(f"--devices {words!r} is no number of devices", "write 2, auto or a list such as 0,2") from None
+        raise UsageError(
+            f"--devices {words!r} is no number of devices", "write 2, auto or a list such as 0,2"
+        ) from None
     return numbers if "," in words else numbers[0]
 
 
@@ -174,6 +183,7 @@ def seeded(seed: int) -> Iterator[None]:
         # Ours resume by themselves: the stream of batches starts where the run stopped.
         warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
         warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+        warnings.filterwarnings("ignore", message=".*but have no `val_dataloader`.*")
         # Between Lightning and PyTorch; nothing that a user of gairbench could mend.
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")
         torch.manual_seed(seed)

@@ -16,8 +16,7 @@ def gather(tensor: Tensor) -> Tensor:
     """Concatenate a tensor of equal shape over all processes, in the order of their ranks.
 
     Gradients flow back to the process that a row came from. With a loss that each process takes over its own rows, the
-    mean over processes, which distributed data parallel training computes, is the loss of the joint batch, and so is its
-    gradient.
+    mean over processes, which distributed training takes, is the loss of the joint batch, and so is its gradient.
 
     Args:
         tensor: ``(batch, ...)``, of the same shape in every process.
@@ -31,4 +30,5 @@ def gather(tensor: Tensor) -> Tensor:
         parts = [torch.empty_like(tensor) for _ in range(distributed.get_world_size())]
         distributed.all_gather(parts, tensor.contiguous())
         return torch.cat(parts)
-    return torch.cat(distributed_functional.all_gather(tensor.contiguous()))
+    linked: tuple[Tensor, ...] = distributed_functional.all_gather(tensor.contiguous())  # type: ignore[no-untyped-call]
+    return torch.cat(linked)

@@ -1,4 +1,4 @@
-"""Watch a contrastive run: losses, embedding spread, alignment and uniformity, and a warning when embeddings collapse."""
+"""Watch a run: losses, spread, alignment and uniformity of embeddings, and a warning when they collapse."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gairbench.errors import TrainingError
 from gairbench.pretraining.objective import Objective
 
 COLLAPSED = 0.05
@@ -34,8 +35,8 @@ def spread(embeddings: Tensor) -> Tensor:
         embeddings: ``(batch, dim)``, of any length.
 
     Returns:
-        Scalar in 0 ... 1: standard deviation per dimension of the normalized embeddings, averaged, times the square root
-        of ``dim``; 1 for directions that fill the sphere, 0 when all are the same (SimSiam, arXiv 2011.10566).
+        Scalar in 0 ... 1: standard deviation per dimension of the normalized embeddings, averaged, times the square
+        root of ``dim``; 1 for directions that fill the sphere, 0 when all are the same (SimSiam, arXiv 2011.10566).
     """
     unit = functional.normalize(embeddings.float(), dim=-1)
     return unit.std(dim=0, unbiased=False).mean() * unit.shape[1] ** 0.5
@@ -44,7 +45,8 @@ def spread(embeddings: Tensor) -> Tensor:
 def alignment(left: Tensor, right: Tensor) -> Tensor:
     """Return the mean squared distance of normalized pairs, 0 ... 4 (Wang and Isola, arXiv 2005.10242)."""
     unit = (functional.normalize(side.float(), dim=-1) for side in (left, right))
-    return torch.sub(*unit).square().sum(-1).mean()
+    distance: Tensor = torch.sub(*unit).square().sum(-1).mean()
+    return distance
 
 
 def uniformity(embeddings: Tensor) -> Tensor:
@@ -54,7 +56,7 @@ def uniformity(embeddings: Tensor) -> Tensor:
 
 
 class Monitor(lightning.Callback):
-    """Log losses every step, and what embeddings look like every few; report progress.
+    """Log losses every step, and what embeddings look like every few; report progress; stop when the loss is no number.
 
     Args:
         report: Called as ``report(done, total, note)``.
@@ -74,7 +76,13 @@ class Monitor(lightning.Callback):
         batch_idx: int,  # noqa: ARG002
     ) -> None:
         """Log one step."""
-        assert isinstance(pl_module, Objective)
+        if not isinstance(pl_module, Objective):
+            raise TypeError(f"monitors an Objective, not a {type(pl_module).__name__}")
+        if not bool(torch.isfinite(outputs["loss"])):
+            raise TrainingError(
+                f"the loss of step {trainer.global_step} is {float(outputs['loss'])}",
+                "lower the learning rate, lengthen the warm-up, or use a wider precision",
+            )
         parts: Mapping[str, Tensor] = outputs["parts"]
         pl_module.log_dict({f"train/{name}": value for name, value in parts.items()}, sync_dist=trainer.world_size > 1)
         pl_module.log("train/loss", outputs["loss"], sync_dist=trainer.world_size > 1)
@@ -84,7 +92,9 @@ class Monitor(lightning.Callback):
             self._look_at(pl_module, outputs["embeddings"], trainer)
         if trainer.is_global_zero:
             told = ", ".join(f"{name} {value:.2f}" for name, value in parts.items())
-            self.report(trainer.global_step, pl_module.steps, f"loss {outputs['loss']:.2f}" + (f" ({told})" if told else ""))
+            self.report(
+                trainer.global_step, pl_module.steps, f"loss {outputs['loss']:.2f}" + (f" ({told})" if told else "")
+            )
 
     def _look_at(self, objective: Objective, embeddings: Mapping[str, Tensor], trainer: lightning.Trainer) -> None:
         if not embeddings or len(next(iter(embeddings.values()))) < 2:

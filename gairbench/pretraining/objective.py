@@ -153,7 +153,7 @@ def info_nce(left: Tensor, right: Tensor, temperature: Tensor | float, right_neg
         left: ``(batch, dim)``; row i belongs to row i of ``right``, all other rows are negatives.
         right: ``(batch, dim)``.
         temperature: Divides the cosine similarities.
-        right_negatives: ``(n, dim)`` further negatives for ``left``, of ``right``'s modality, the same in all processes.
+        right_negatives: ``(n, dim)`` further negatives for ``left``, of ``right``'s modality, alike in all processes.
 
     Returns:
         Scalar: the mean of left to right and right to left.

@@ -20,8 +20,8 @@ class TrainerOptions:
         record: Write logs and resumable checkpoints into ``<output>/training``.
         resume: Continue from ``<output>/training/last.ckpt`` where there is one.
         checkpoint_every: Optimizer steps between checkpoints; ``None``: once an epoch.
-        validate_every: Optimizer steps between validations on held-out samples; ``None``: once an epoch; 0: hold nothing
-            out.
+        validate_every: Optimizer steps between validations on held-out samples; ``None``: once an epoch; 0: no sample
+            is held out.
         balance: Sample every occupied cell alike: ``"grid:5"`` (degrees) or ``"h3:3"`` (H3 resolution).
     """
 

@@ -32,7 +32,9 @@ def override(recipe: T, settings: Mapping[str, str]) -> T:
             fitting = [name]
         if not fitting:
             near = difflib.get_close_matches(name, {*names, *(full.rpartition(".")[2] for full in names)}, n=1)
-            raise UsageError(f"no setting {name!r}", f"did you mean {near[0]!r}?" if near else f"settings: {', '.join(names)}")
+            raise UsageError(
+                f"no setting {name!r}", f"did you mean {near[0]!r}?" if near else f"settings: {', '.join(names)}"
+            )
         if len(fitting) > 1:
             raise UsageError(f"setting {name!r} could be {' or '.join(fitting)}", "write it in full")
         recipe = _replaced(recipe, fitting[0].split("."), _parsed(text, names[fitting[0]], name))

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields, is_dataclass
 from enum import Enum
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from gairbench.spec import ImageInput, Input, LocationInput
+
+T = TypeVar("T")
 
 
 def to_json(value: Any) -> Any:

@@ -78,7 +78,9 @@ def _read_torch(path: Path) -> dict[str, Any]:
     return content
 
 
-def state_dict(content: Mapping[str, Any], source: Path | str, wrappers: Iterable[str] = ("model",)) -> dict[str, Tensor]:
+def state_dict(
+    content: Mapping[str, Any], source: Path | str, wrappers: Iterable[str] = ("model",)
+) -> dict[str, Tensor]:
     """Take the state dict out of what a file holds.
 
     Args:

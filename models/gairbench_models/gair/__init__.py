@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from gairbench import Modality, ModelSpec, Pretraining, View
-from gairbench_models.gair.presets import DATASET, MODEL, RECIPE, VERSION, listed
+from gairbench_models.gair.presets import DATASET, RECIPE, VERSION, listed
 from gairbench_models.gair.variants import VARIANTS
 
-_VIEWS = {Modality.RS: {View.RS_TOKENS, View.RS_QUERY}, Modality.SV: {View.SV_PROJECTED}, Modality.LOCATION: set[View]()}
+_VIEWS = {
+    Modality.RS: {View.RS_TOKENS, View.RS_QUERY},
+    Modality.SV: {View.SV_PROJECTED},
+    Modality.LOCATION: set[View](),
+}
 
 MODELS: tuple[ModelSpec, ...] = tuple(
     ModelSpec(
@@ -16,9 +20,7 @@ MODELS: tuple[ModelSpec, ...] = tuple(
         presets=listed(name),
         views=frozenset().union(*(_VIEWS[modality] for modality in variant.modalities)),
         aligned=frozenset(variant.modalities),
-        pretraining=Pretraining(
-            recipe="gairbench_models.gair.pretraining:pretrain", version=RECIPE, dataset=DATASET
-        ),
+        pretraining=Pretraining(recipe="gairbench_models.gair.pretraining:pretrain", version=RECIPE, dataset=DATASET),
         seeded=True,
         description=variant.description,
         licence="MIT",
@@ -27,5 +29,3 @@ MODELS: tuple[ModelSpec, ...] = tuple(
     )
     for name, variant in VARIANTS.items()
 )
-
-assert MODELS[0].name == MODEL

@@ -39,7 +39,9 @@ def gair_losses(
         parts["incl"] = info_nce(localized, street_view, temperature)
     if secl and location is not None:
         terms = [
-            info_nce(side, location, temperature, past_locations) for side in (street_view, localized) if side is not None
+            info_nce(side, location, temperature, past_locations)
+            for side in (street_view, localized)
+            if side is not None
         ]
         if terms:
             parts["secl"] = torch.stack(terms).sum()

@@ -96,17 +96,20 @@ def pretrain(context: PretrainContext) -> None:
         "accumulate_grad_batches": context.trainer.accumulate_grad_batches,
         "balance": context.trainer.balance,
     }
-    state = fit(task, corpus, context, identity)
-    save(
-        {name.removeprefix("model."): value for name, value in state.items() if name.startswith("model.")},
-        context.output,
-        model=context.model,
-        version=VERSION,
-        preset=context.preset,
-        config=recipe.model,
-        inputs=inputs,
-        provenance=identity,
-    )
+
+    def export(state: Mapping[str, Tensor]) -> None:
+        save(
+            {name.removeprefix("model."): value for name, value in state.items() if name.startswith("model.")},
+            context.output,
+            model=context.model,
+            version=VERSION,
+            preset=context.preset,
+            config=recipe.model,
+            inputs=inputs,
+            provenance=identity,
+        )
+
+    fit(task, corpus, context, identity, export)
 
 
 class _Network(nn.Module):
@@ -183,9 +186,7 @@ class ContrastiveTraining(Objective):
         past: Tensor | None = None
         if Modality.LOCATION in self.has:
             stored = queue.stored()
-            seen = jitter_coordinates(
-                torch.cat([batch["lonlat"], stored]), self.config.coordinate_jitter, generator
-            )
+            seen = jitter_coordinates(torch.cat([batch["lonlat"], stored]), self.config.coordinate_jitter, generator)
             encoded = model.encode_location(seen)
             found["location"], past = encoded[: len(batch["lonlat"])], encoded[len(batch["lonlat"]) :]
         parts = gair_losses(
