@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import rasterio
 import torch
+import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -23,11 +25,11 @@ from gairbench import ImageInput, LocationInput, Modality, ModelSpec, Preset, Pr
 from gairbench.cli import app
 from gairbench.conversion import make_converter
 from gairbench.errors import DataError, GairbenchError, StorageError, UsageError
-from gairbench.maps import blending, command, quicklook, rasters
+from gairbench.maps import command, quicklook, rasters
 from gairbench.maps.blending import SceneMap, TileEncoder
 from gairbench.maps.command import MapRequest, map_command
 from gairbench.maps.scene import open_scene
-from gairbench.maps.tiling import BLOCK, Axis, Block, Tiling
+from gairbench.maps.tiling import BLOCK, Axis, Block, Tile, Tiling
 from gairbench.plugins import Registry
 
 SIZE, PATCH = 16, 4
@@ -117,6 +119,11 @@ def make(tmp_path: Path, image: Path, **more: Any) -> tuple[NDArray[np.float32],
         return file.read(), file
 
 
+def read_tags(path: Path) -> dict[str, str]:
+    with rasterio.open(path) as file:
+        return file.tags()
+
+
 @pytest.mark.parametrize("georeference", [UTM, LONLAT], ids=["utm", "lonlat"])
 @pytest.mark.parametrize(
     ("pixels", "overlap"), [(None, 0.5), (1.0, 0.5), (2.7, 0.3), (5.0, 0.75), (0.4, 0.0), (21.0, 0.5)]
@@ -130,7 +137,7 @@ def test_every_pixel_of_a_map_is_where_the_scene_has_it(
     mapped, file = make(tmp_path, image, resolution=resolution, overlap=overlap)
     assert file.crs == rasterio.crs.CRS.from_string(crs)
     if pixels is None:  # one token is four pixels, on both axes
-        assert mapped.shape == (2, 13, 18)
+        assert mapped.shape == (2, 13, 17)
         assert file.transform.almost_equals(
             Affine(transform.a * 4, 0, transform.c, 0, transform.e * 4, transform.f), precision=1e-12
         )
@@ -142,8 +149,8 @@ def test_every_pixel_of_a_map_is_where_the_scene_has_it(
     y = (rows * file.transform.e + file.transform.f - transform.f) / transform.e
     np.testing.assert_allclose(mapped, np.stack([x, y]), atol=1e-3)
     # All pixels whose centre is in the scene, and no others.
-    assert 0 < 70 - x.max() <= (x[0, 0] * 2 if mapped.shape[2] > 1 else 70)
-    assert 0 < 53 - y.max() <= (y[0, 0] * 2 if mapped.shape[1] > 1 else 53)
+    assert 0 < 70 - x.max() <= x[0, 0] * 2 + 1e-6
+    assert 0 < 53 - y.max() <= y[0, 0] * 2 + 1e-6
 
 
 def test_a_model_with_tokens_alone_is_interpolated_bilinearly(tmp_path: Path) -> None:
@@ -167,11 +174,11 @@ def test_tiles_leave_no_seams(tmp_path: Path) -> None:
 
 def test_a_scene_smaller_than_an_input_is_resized_and_stays_in_place(tmp_path: Path) -> None:
     image = write_scene(tmp_path / "scene.tif", coordinates(8, 11))
-    mapped, file = make(tmp_path, image, resolution=10)
+    mapped, _ = make(tmp_path, image, resolution=10)
     assert mapped.shape == (2, 8, 11)
     # Bicubic resizing bends a ramp at its ends.
     np.testing.assert_allclose(mapped, coordinates(8, 11), atol=0.3)
-    assert json.loads(file.tags()["conversion"])["size"] == [8, SIZE]
+    assert json.loads(read_tags(tmp_path / "map.tif")["conversion"])["size"] == [8, SIZE]
 
 
 def test_pixels_without_data_stay_without_and_do_not_reach_the_others(tmp_path: Path) -> None:
@@ -194,16 +201,15 @@ def test_pixels_without_data_stay_without_and_do_not_reach_the_others(tmp_path: 
 
 def test_an_alpha_band_is_a_mask_and_no_band(tmp_path: Path) -> None:
     path = tmp_path / "rgba.tif"
-    values = np.full((3, 16, 16), 100, dtype=np.uint8)
-    values[2, :4] = 0
-    profile = {"driver": "GTiff", "dtype": "uint8", "count": 3, "height": 16, "width": 16}
-    with rasterio.open(path, "w", crs=UTM[0], transform=UTM[1], alpha="yes", photometric="minisblack", **profile) as f:
-        f.write(values)
-        f.colorinterp = [*f.colorinterp[:2], rasterio.enums.ColorInterp.alpha]
-    with open_scene(path, Unit.UINT8, ["red", "green"]) as scene:
-        assert scene.bands == ("red", "green")
-        read, valid = scene.read(blending.Tile(0, 0, 16))
-    assert read.shape == (2, 16, 16)
+    values = np.full((4, 16, 16), 100, dtype=np.uint8)
+    values[3, :4] = 0
+    profile = {"driver": "GTiff", "dtype": "uint8", "count": 4, "height": 16, "width": 16, "photometric": "rgb"}
+    with rasterio.open(path, "w", crs=UTM[0], transform=UTM[1], alpha="yes", **profile) as file:
+        file.write(values)
+    with open_scene(path, Unit.UINT8, ["red", "green", "blue"]) as scene:
+        assert scene.bands == ("red", "green", "blue")
+        read, valid = scene.read(Tile(0, 0, 16))
+    assert read.shape == (3, 16, 16)
     assert not valid[:4].any()
     assert valid[4:].all()
 
@@ -284,7 +290,6 @@ def test_tiles_cover_a_scene_and_blocks_cover_its_map(
 
 @pytest.mark.parametrize("georeference", [UTM, LONLAT], ids=["utm", "lonlat"])
 def test_zarr_holds_the_same_map_with_its_georeference(tmp_path: Path, georeference: Any) -> None:
-    zarr = pytest.importorskip("zarr")
     image = write_scene(tmp_path / "scene.tif", coordinates(53, 70), georeference=georeference)
     mapped, file = make(tmp_path, image)
     out = tmp_path / "map.zarr"
@@ -300,17 +305,18 @@ def test_zarr_holds_the_same_map_with_its_georeference(tmp_path: Path, georefere
     corner = file.transform.a / 2 + file.transform.c, file.transform.e / 2 + file.transform.f
     assert (group["x"][0], group["y"][0]) == pytest.approx(corner)
     assert group.attrs["model"] == "ramp"
-    if "Zarr" in rasterio.drivers.raster_driver_extensions().values() or True:
-        with rasterio.open(f'ZARR:"{out}":/embedding') as seen:
-            assert seen.crs == file.crs
-            assert seen.transform.almost_equals(file.transform, precision=1e-9)
+    with rasterio.Env() as gdal:
+        if "Zarr" in gdal.drivers():  # as in rasterio's own wheels
+            with rasterio.open(f'ZARR:"{out}":/embedding') as seen:
+                assert seen.crs == file.crs
+                assert seen.transform.almost_equals(file.transform, precision=1e-9)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["map.png", "map.tif", "map.zarr", "scene.tif", "z.png"]
 
 
 def test_a_map_says_what_made_it(tmp_path: Path) -> None:
     image = write_scene(tmp_path / "scene.tif", coordinates(40, 40))
-    _, file = make(tmp_path, image)
-    tags = file.tags()
+    make(tmp_path, image)
+    tags = read_tags(tmp_path / "map.tif")
     assert {name: tags[name] for name in ("model", "model_version", "preset", "checkpoint", "source")} == {
         "model": "ramp",
         "model_version": "7",
@@ -318,8 +324,9 @@ def test_a_map_says_what_made_it(tmp_path: Path) -> None:
         "checkpoint": "init:0",
         "source": "scene.tif",
     }
-    assert file.descriptions == ("embedding_0", "embedding_1")
-    assert (file.profile["compress"], file.profile["tiled"]) == ("deflate", True)
+    with rasterio.open(tmp_path / "map.tif") as file:
+        assert file.descriptions == ("embedding_0", "embedding_1")
+        assert (file.profile["compress"], file.profile["tiled"]) == ("deflate", True)
 
 
 def test_a_map_that_fails_leaves_the_older_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -403,7 +410,7 @@ def test_a_mistake_is_told_in_one_line(
     write_scene(tmp_path / "scene.tif", values)
     write_scene(tmp_path / "nowhere.tif", values, georeference=(None, UTM[1]))
     write_scene(tmp_path / "south.tif", values, georeference=(UTM[0], Affine(10, 0, 0, 0, 10, 0)))
-    write_scene(tmp_path / "rotated.tif", values, georeference=(UTM[0], UTM[1] * Affine.rotation(5)))
+    write_scene(tmp_path / "rotated.tif", values, georeference=(UTM[0], Affine(10, 1, 0, 1, -10, 0)))
     write_scene(tmp_path / "nameless.tif", values, names=(None, None))
     write_scene(tmp_path / "empty.tif", values * 0, nodata=0)
     (tmp_path / "text.tif").write_text("no image")
@@ -417,7 +424,7 @@ def test_a_mistake_is_told_in_one_line(
 
 
 def test_zarr_is_asked_for_by_name_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "zarr", None)
+    monkeypatch.setitem(sys.modules, "zarr", None)
     with pytest.raises(UsageError, match=r"pip install 'gairbench\[zarr\]'"):
         rasters.format_of(Path("map.zarr"))
 

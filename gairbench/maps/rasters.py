@@ -112,7 +112,7 @@ class GeoTiff:
 
 
 class Zarr:
-    """A Zarr group (format 2) with ``embedding`` (band, y, x), its coordinates, and the CRS as the CF conventions say."""
+    """A Zarr group (format 2) with ``embedding`` (band, y, x), its coordinates, and a CF grid mapping."""
 
     @contextmanager
     def write(self, path: Path, grid: MapGrid) -> Iterator[Callable[[Block, Values], None]]:

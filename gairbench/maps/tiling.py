@@ -80,7 +80,7 @@ class Axis:
 
     def centres(self, first: int, last: int) -> NDArray[np.float64]:
         """Return the source positions of the centres of output pixels ``first`` to below ``last``."""
-        return (np.arange(first, last) + 0.5) * self.scale
+        return (np.arange(first, last, dtype=np.float64) + 0.5) * self.scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,8 @@ def weight(share: NDArray[np.float64]) -> NDArray[np.float64]:
     It falls smoothly to all but zero at the tile's edges, so that no edge shows where another tile goes on; all but,
     because along the edges of a scene there is no other.
     """
-    return np.maximum(np.sin(np.pi * share) ** 2, 1e-6)
+    weights: NDArray[np.float64] = np.maximum(np.sin(np.pi * share) ** 2, 1e-6)
+    return weights
 
 
 def _stride(axis: Axis) -> float:
@@ -146,4 +147,5 @@ def _stride(axis: Axis) -> float:
 def _touching(axis: Axis, first: int, last: int) -> NDArray[np.int64]:
     low, high = axis.centres(first, first + 1)[0], axis.centres(last - 1, last)[0]
     starts = axis.starts
-    return starts[(starts <= high + axis.scale) & (starts + axis.tile >= low - axis.scale)]
+    touching: NDArray[np.int64] = starts[(starts <= high + axis.scale) & (starts + axis.tile >= low - axis.scale)]
+    return touching
