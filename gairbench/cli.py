@@ -10,6 +10,7 @@ from typing import Annotated, TextIO
 import typer
 
 from gairbench.errors import GairbenchError, UsageError
+from gairbench.spec import Unit
 
 app = typer.Typer(
     name="gairbench",
@@ -230,6 +231,46 @@ def embed(
             fresh=fresh,
         )
     )
+
+
+@app.command("map")
+def map_(
+    image: Annotated[Path, typer.Option(help="GeoTIFF (or whatever GDAL reads): georeferenced, north up.")],
+    out: Annotated[Path, typer.Option(help="File to write: .tif or .zarr.")],
+    unit: Annotated[Unit, typer.Option(help="Scale of the image's values; never guessed.")],
+    model: Annotated[str, typer.Option(help="Model with a grid of patch tokens.")] = "gair",
+    preset: Annotated[str | None, typer.Option(help="Preset of the model [default: its first].")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(metavar="PATH", help="File or folder of its weights.")] = None,
+    bands: Annotated[
+        str | None, typer.Option(help="The image's bands in order, e.g. 'red,green,blue' [default: as the file says].")
+    ] = None,
+    resolution: Annotated[
+        float | None, typer.Option(min=0, help="Edge of an output pixel in units of the CRS [default: one token].")
+    ] = None,
+    overlap: Annotated[float, typer.Option(min=0, max=0.9, help="Share of a tile that its neighbour covers.")] = 0.5,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
+    quicklook: Annotated[Path | None, typer.Option(help="PNG to draw [default: beside --out].")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Tiles per call of the model.")] = 16,
+) -> None:
+    """Make a dense, georeferenced embedding map of an overhead image of any size."""
+    from gairbench.maps.command import MapRequest, map_command
+    from gairbench.selection import split_names
+
+    request = MapRequest(
+        model=model,
+        image=image,
+        out=out,
+        unit=unit,
+        preset=preset,
+        checkpoint=checkpoint,
+        bands=split_names([bands]) if bands else None,
+        resolution=resolution,
+        overlap=overlap,
+        device=device,
+        quicklook=quicklook,
+        batch=batch,
+    )
+    raise typer.Exit(map_command(request))
 
 
 @list_app.command("models")

@@ -86,12 +86,21 @@ def _read_picture(path: Path, bands: Sequence[str]) -> NDArray[Any]:
         raise DataError(f"cannot read image {path}: {error}", "replace or remove the file") from error
 
 
-def _check_values(path: Path, values: NDArray[Any], unit: Unit) -> None:
-    fitting = {Unit.UINT8: values.dtype == np.uint8, Unit.REFLECTANCE: values.dtype.kind == "f"}
-    if not fitting.get(unit, values.dtype.kind in "uif"):
+def check_dtype(path: Path, dtype: np.dtype[Any], unit: Unit) -> None:
+    """Refuse a unit that an image's data type cannot hold.
+
+    Raises:
+        DataError: Display values that are no bytes, reflectances that are whole numbers, or complex numbers.
+    """
+    fitting = {Unit.UINT8: dtype == np.uint8, Unit.REFLECTANCE: dtype.kind == "f"}
+    if not fitting.get(unit, dtype.kind in "uif"):
         raise DataError(
-            f"{path} holds {values.dtype} values, which cannot be {unit}", "declare the unit that the files are in"
+            f"{path} holds {dtype} values, which cannot be {unit}", "declare the unit that the files are in"
         )
+
+
+def _check_values(path: Path, values: NDArray[Any], unit: Unit) -> None:
+    check_dtype(path, values.dtype, unit)
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         bad = int((~np.isfinite(values)).sum())
         raise DataError(f"{path} has {bad} values that are no finite numbers", "fill them, or remove the file")

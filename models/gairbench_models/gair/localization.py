@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -47,7 +45,7 @@ class Localizer(nn.Module):
         y, x = ((torch.arange(n, device=tokens.device, dtype=exact) * 2 + 1) / n - 1 for n in (rows, columns))
         raster = torch.stack([x.expand(rows, -1), y[:, None].expand(-1, columns)], dim=-1).flatten(0, 1)
         found = self.look_up(tokens, raster.expand(len(tokens), -1, -1))
-        return found.transpose(1, 2).unflatten(2, (rows, columns))
+        return found.transpose(1, 2).reshape(len(tokens), -1, rows, columns)
 
 
 class Nili(Localizer):
@@ -70,29 +68,40 @@ class Nili(Localizer):
 
     def look_up(self, tokens: Tensor, position: Tensor) -> Tensor:
         """Map a grid and points ``(batch, points, 2)`` to ``(batch, points, dim)``; memory is linear in points."""
-        rows, columns = tokens.shape[2:]
-        predicted = self.neighbourhood(tokens)
-        size = position.new_tensor([columns, rows])
-        # In cells, whole numbers at their centres; beyond the outermost centres the border cell answers alone.
-        cell = ((position + 1) * size - 1) / 2
-        inner = cell.clamp(min=torch.zeros_like(size), max=size - 1)
-        low = inner.floor().clamp(max=(size - 2).clamp(min=0))
-        east, south = (inner - low).unbind(-1)
+        field = self._field(tokens)
+        rows, columns = field.shape[2:]
+        size = position.new_tensor([tokens.shape[3], tokens.shape[2]])
+        # In cells of the field, whole numbers at their centres: half a cell inside its outermost ones the tile ends.
+        cell = (position + 1) / 2 * size + 0.5
+        low = cell.floor().clamp(max=size)
+        east, south = (cell - low).unbind(-1)
         weights = torch.stack([(1 - east) * (1 - south), east * (1 - south), (1 - east) * south, east * south], dim=-1)
         column, row = low.long().unbind(-1)
         tile = torch.arange(len(tokens), device=tokens.device)[:, None]
-        step_east, step_south = min(1, columns - 1), columns * min(1, rows - 1)
-        steps = torch.tensor([0, step_east, step_south, step_east + step_south], device=tokens.device)
+        steps = torch.tensor([0, 1, columns, columns + 1], device=tokens.device)
         corners = ((tile * rows + row) * columns + column)[..., None] + steps
         blended = functional.embedding_bag(
             corners.flatten(0, 1),
-            predicted.permute(0, 2, 3, 1).flatten(0, 2),
+            field.permute(0, 2, 3, 1).flatten(0, 2),
             mode="sum",
-            per_sample_weights=weights.to(predicted.dtype).flatten(0, 1),
+            per_sample_weights=weights.to(field.dtype).flatten(0, 1),
         )
-        # A cell is two units wide, as in the [-1, 1] frame times the grid size.
-        offset = self.offset((2 * (cell - inner)).to(tokens.dtype))
-        return cast(Tensor, blended.view_as(offset) + offset)
+        return blended.view(*position.shape[:2], -1)
+
+    def _field(self, tokens: Tensor) -> Tensor:
+        """Return the grid ``(batch, dim, rows + 2, columns + 2)`` whose bilinear interpolation is the embedding.
+
+        The ring around the cells' own predictions continues the border cells by the offset of a whole cell, which is
+        two units wide, as in the [-1, 1] frame times the grid size.
+        """
+        predicted = self.neighbourhood(tokens)
+        row, column = (torch.arange(-1, n + 1, device=tokens.device) for n in tokens.shape[2:])
+        inner_row, inner_column = (ring.clamp(0, len(ring) - 3) for ring in (row, column))
+        # Not a replicating pad: the backward pass of plain indexing is deterministic on every device.
+        continued = predicted[:, :, inner_row[:, None], inner_column]
+        east, south = self.offset.weight.to(predicted.dtype).unbind(1)
+        beyond_east, beyond_south = (2 * (column - inner_column)), (2 * (row - inner_row))
+        return continued + east[:, None, None] * beyond_east + south[:, None, None] * beyond_south[:, None]
 
     def dense(self, tokens: Tensor, rows: int, columns: int) -> Tensor:
         """Look a whole raster up, ``(batch, dim, rows, columns)``, in about the memory of the result."""

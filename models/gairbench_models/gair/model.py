@@ -12,7 +12,7 @@ from gairbench.errors import DataError
 from gairbench.tiles import relative_position
 from gairbench_models.gair.checkpoint import load_weights
 from gairbench_models.gair.config import GairConfig
-from gairbench_models.gair.localization import Localizer, make_localizer
+from gairbench_models.gair.localization import make_localizer
 from gairbench_models.gair.location_encoder import LocationEncoder
 from gairbench_models.gair.presets import PRESETS
 from gairbench_models.gair.rs_encoder import RSEncoder
@@ -94,7 +94,7 @@ class Gair(nn.Module):
             ``(batch, dim, rows, columns)``: what :meth:`query_rs` gives at the centres of cells that divide the tile
             evenly, at the cost of one convolution.
         """
-        return cast(Localizer, self.localizer).dense(self.encode_rs_tokens(images), rows, columns)
+        return self.localizer.dense(self.encode_rs_tokens(images), rows, columns)
 
     def encode_sv(self, images: Tensor) -> Tensor:
         """Map photos ``(batch, 3, height, width)`` to ``(batch, width)``, values in -1 ... 1."""

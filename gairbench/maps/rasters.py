@@ -1,0 +1,233 @@
+"""Write a map as GeoTIFF or Zarr, block by block, and read it back; a map is there whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.transform import Affine
+from rasterio.windows import Window
+
+from gairbench.errors import StorageError, UsageError
+from gairbench.maps.tiling import BLOCK, Block
+from gairbench.storage import atomic_file
+
+Values = NDArray[np.float32]
+
+_CHUNK = 32
+"""Edge of a Zarr chunk in pixels, a divisor of BLOCK; all bands are in one chunk, for maps are read by the pixel."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapGrid:
+    """The pixels of a map.
+
+    Args:
+        dim: Bands, the numbers of an embedding.
+        height: Rows from north to south.
+        width: Columns from west to east.
+        crs: Coordinate reference system.
+        transform: From (column, row) to the CRS's coordinates.
+        tags: What the map is of, by name.
+    """
+
+    dim: int
+    height: int
+    width: int
+    crs: CRS
+    transform: Affine
+    tags: Mapping[str, str]
+
+
+class RasterFormat(Protocol):
+    """A file format of maps."""
+
+    def write(self, path: Path, grid: MapGrid) -> AbstractContextManager[Callable[[Block, Values], None]]:
+        """Open a map for writing blocks ``(dim, height, width)``; it appears when the context ends without an error."""
+        ...
+
+    def read(self, path: Path) -> AbstractContextManager[Callable[[Block], Values]]:
+        """Open a map for reading blocks."""
+        ...
+
+
+class GeoTiff:
+    """A tiled, compressed GeoTIFF of one band per number of the embedding; NaN is nodata."""
+
+    @contextmanager
+    def write(self, path: Path, grid: MapGrid) -> Iterator[Callable[[Block, Values], None]]:
+        """Open a map for writing.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        profile = {
+            "driver": "GTiff",
+            "dtype": "float32",
+            "count": grid.dim,
+            "height": grid.height,
+            "width": grid.width,
+            "crs": grid.crs,
+            "transform": grid.transform,
+            "nodata": float("nan"),
+            "tiled": True,
+            "blockxsize": BLOCK,
+            "blockysize": BLOCK,
+            "interleave": "band",
+            "photometric": "minisblack",
+            "compress": "deflate",
+            "predictor": 3,
+            "zlevel": 1,  # embeddings hardly compress further
+            "bigtiff": "if_safer",
+            "num_threads": "all_cpus",
+        }
+        with atomic_file(path) as scratch, rasterio.open(scratch.name, "w", **profile) as file:
+            file.update_tags(**grid.tags)
+            file.descriptions = tuple(f"embedding_{band}" for band in range(grid.dim))
+
+            def write(block: Block, values: Values) -> None:
+                file.write(values, window=_window(block))
+
+            yield write
+
+    @contextmanager
+    def read(self, path: Path) -> Iterator[Callable[[Block], Values]]:
+        """Open a map for reading."""
+        with rasterio.open(path) as file:
+
+            def read(block: Block) -> Values:
+                values: Values = file.read(window=_window(block))
+                return values
+
+            yield read
+
+
+class Zarr:
+    """A Zarr group (format 2) with ``embedding`` (band, y, x), its coordinates, and a CF grid mapping."""
+
+    @contextmanager
+    def write(self, path: Path, grid: MapGrid) -> Iterator[Callable[[Block, Values], None]]:
+        """Open a map for writing.
+
+        Raises:
+            UsageError: The package ``zarr`` is not installed, or there is something else at the path.
+            StorageError: It cannot be written.
+        """
+        zarr = _zarr()
+        if path.exists() and not (path / ".zgroup").is_file():
+            raise UsageError(f"{path} exists and is no Zarr group", "choose another --out")
+        scratch: Path | None = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            scratch = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+            group = zarr.open_group(str(scratch / "new"), mode="w", zarr_format=2)
+            embedding = _describe(group, grid)
+
+            def write(block: Block, values: Values) -> None:
+                rows, columns = _slices(block)
+                embedding[:, rows, columns] = values
+
+            yield write
+            zarr.consolidate_metadata(str(scratch / "new"), zarr_format=2)
+            if path.exists():
+                path.rename(scratch / "old")
+            (scratch / "new").rename(path)
+        except OSError as error:
+            raise StorageError(
+                f"cannot write {path}: {error.strerror or error}", "free space, or choose a folder that can be written"
+            ) from error
+        finally:
+            if scratch is not None:
+                shutil.rmtree(scratch, ignore_errors=True)
+
+    @contextmanager
+    def read(self, path: Path) -> Iterator[Callable[[Block], Values]]:
+        """Open a map for reading."""
+        embedding = _zarr().open_group(str(path), mode="r")["embedding"]
+
+        def read(block: Block) -> Values:
+            rows, columns = _slices(block)
+            return np.asarray(embedding[:, rows, columns], dtype=np.float32)
+
+        yield read
+
+
+def format_of(path: Path) -> RasterFormat:
+    """Return the format that a path's suffix names.
+
+    Raises:
+        UsageError: It names none, or one whose package is not installed.
+    """
+    match path.suffix.lower():
+        case ".tif" | ".tiff":
+            return GeoTiff()
+        case ".zarr":
+            _zarr()
+            return Zarr()
+        case suffix:
+            raise UsageError(f"--out {path} is of unknown format {suffix!r}", "let it end in .tif or .zarr")
+
+
+def _zarr() -> Any:
+    try:
+        import zarr
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "writing .zarr needs the package 'zarr'", "pip install 'gairbench[zarr]', or let --out end in .tif"
+        ) from error
+    return zarr
+
+
+def _describe(group: Any, grid: MapGrid) -> Any:
+    """Create the arrays of a group and return the embedding's."""
+    wkt = grid.crs.to_wkt()
+    group.attrs.update({"Conventions": "CF-1.8", **grid.tags})
+    geographic = grid.crs.is_geographic
+    axes = {
+        "y": (np.arange(grid.height) + 0.5) * grid.transform.e + grid.transform.f,
+        "x": (np.arange(grid.width) + 0.5) * grid.transform.a + grid.transform.c,
+    }
+    names = {"y": ("latitude", "degrees_north"), "x": ("longitude", "degrees_east")}
+    for name, centres in axes.items():
+        standard, units = names[name] if geographic else (f"projection_{name}_coordinate", grid.crs.linear_units)
+        attributes = {"_ARRAY_DIMENSIONS": [name], "axis": name.upper(), "standard_name": standard, "units": units}
+        group.create_array(name, data=centres, attributes=attributes)
+    band = {"_ARRAY_DIMENSIONS": ["band"], "long_name": "position in the embedding"}
+    group.create_array("band", data=np.arange(grid.dim), attributes=band)
+    # rioxarray and GDAL read crs_wkt and GeoTransform from here; the array's own _CRS is GDAL's older way.
+    reference = {
+        "_ARRAY_DIMENSIONS": [],
+        "crs_wkt": wkt,
+        "spatial_ref": wkt,
+        "GeoTransform": " ".join(repr(float(number)) for number in grid.transform.to_gdal()),
+    }
+    group.create_array("spatial_ref", data=np.array(0), attributes=reference)
+    return group.create_array(
+        "embedding",
+        shape=(grid.dim, grid.height, grid.width),
+        chunks=(grid.dim, min(_CHUNK, grid.height), min(_CHUNK, grid.width)),
+        dtype="float32",
+        fill_value=float("nan"),
+        attributes={
+            "_ARRAY_DIMENSIONS": ["band", "y", "x"],
+            "grid_mapping": "spatial_ref",
+            "_CRS": {"wkt": wkt},
+        },
+    )
+
+
+def _window(block: Block) -> Window:
+    return Window(block.column, block.row, block.width, block.height)
+
+
+def _slices(block: Block) -> tuple[slice, slice]:
+    return slice(block.row, block.row + block.height), slice(block.column, block.column + block.width)
