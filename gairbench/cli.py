@@ -54,6 +54,9 @@ def run(
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of everything random [default: 0].")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Use at most N samples per split; for smoke tests.")] = None,
     fresh: Annotated[bool | None, typer.Option("--fresh", help="Reuse nothing of earlier runs.")] = None,
+    download: Annotated[
+        bool | None, typer.Option("--download", help="Fetch published weights that are not here, under their licence.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
 ) -> None:
     """Pre-train what needs it, evaluate every model-task pair, and print and write the leaderboard.
@@ -76,6 +79,7 @@ def run(
         seed=seed,
         limit=limit,
         fresh=fresh,
+        download=download,
     )
     raise typer.Exit(run_command(given, config, dry_run=dry_run))
 

@@ -41,6 +41,8 @@ def run_command(given: Settings, config: Path | None, *, dry_run: bool) -> int:
     settings = given.over(load_settings(config)) if config else given
     registry = registry_with(settings.task_file or [])
     request = _request(settings, registry)
+    if settings.download and not dry_run:
+        _download(request)
     plan = make_plan(request, registry)
     if dry_run:
         print(_describe(plan))
@@ -61,6 +63,17 @@ def run_command(given: Settings, config: Path | None, *, dry_run: bool) -> int:
         soft_wrap=True,
     )
     return 0 if counts["ok"] and not counts["failed"] else 1
+
+
+def _download(request: RunRequest) -> None:
+    """Fetch the published weights of the models asked for, telling each licence first."""
+    from gairbench.hub import cached_file, download
+
+    for spec in request.models:
+        if spec.hub is not None and spec.name not in request.checkpoints and cached_file(spec.hub) is None:
+            told = f"fetching {spec.hub.filename} of {spec.hub.repo}; licence of the weights: {spec.hub.licence}"
+            print(told, file=sys.stderr)
+            download(spec.hub)
 
 
 def leaderboard_command(results: Path | None, out: Path | None, *, check: bool) -> int:

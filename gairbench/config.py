@@ -23,6 +23,7 @@ class Settings:
     seed: int | None = None
     limit: int | None = None
     fresh: bool | None = None
+    download: bool | None = None
 
     def over(self, other: Settings) -> Settings:
         """Return these settings where they are given, else the other ones."""
@@ -69,4 +70,5 @@ def load_settings(path: Path) -> Settings:
         seed=section.get("seed", int, None),
         limit=section.get("limit", int, None),
         fresh=section.get("fresh", bool, None),
+        download=section.get("download", bool, None),
     )

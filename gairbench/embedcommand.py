@@ -35,7 +35,8 @@ from gairbench.embedinput import (
 from gairbench.environment import choose_device, versions
 from gairbench.errors import DataError, StorageError, UsageError
 from gairbench.geoparquet import join_parts, part_about, write_part
-from gairbench.loading import LoadedModel, load_model
+from gairbench.hub import weights_file
+from gairbench.loading import LoadedModel, choose_preset, load_model
 from gairbench.selection import split_names, unknown
 from gairbench.spec import RGB, VIEW_MODALITY, ImageInput, Modality, ModelSpec, Preset, Unit, View
 from gairbench.storage import write_atomically
@@ -177,7 +178,7 @@ def embed_command(request: EmbedRequest, registry: Registry, progress: Progress)
     table = InputTable(
         path=request.table, root=request.root or request.table.parent, columns=columns, skip=request.skip_errors
     )
-    preset = spec.preset(request.preset)
+    preset = choose_preset(spec, request.preset, weights_file(spec, request.checkpoint))
     views = _views(request, spec, preset, table, progress)
     unit = _unit(request, views)
     _check_photo_units(preset, views)

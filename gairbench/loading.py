@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gairbench.digests import digest, file_sha256, weights_sha256
 from gairbench.errors import CheckpointError, PluginError, UsageError
+from gairbench.hub import weights_file
 from gairbench.selection import unknown
 from gairbench.spec import ModelContext, ModelSpec, Preset, resolve
 
@@ -54,6 +55,7 @@ def load_model(
     """
     if preset is not None and preset not in {p.name for p in spec.presets}:
         raise unknown(f"preset of model {spec.name!r}", preset, [p.name for p in spec.presets])
+    checkpoint = weights_file(spec, checkpoint)
     if checkpoint is not None:
         identity = checkpoint_identity(checkpoint)
     elif spec.pretraining is not None:
@@ -63,12 +65,35 @@ def load_model(
         )
     else:
         identity = untrained_identity(spec, seed)
-    chosen = spec.preset(preset)
+    chosen = choose_preset(spec, preset, checkpoint)
+    context = ModelContext(model=spec.name, preset=chosen.name, seed=seed, checkpoint=checkpoint)
     try:
-        model, weights = build(spec, ModelContext(preset=chosen.name, seed=seed, checkpoint=checkpoint), device)
+        model, weights = build(spec, context, device)
     except ModuleNotFoundError as error:
         raise missing_module(spec, error) from error
     return LoadedModel(model=model, preset=chosen, weights=weights, identity=identity)
+
+
+def choose_preset(spec: ModelSpec, name: str | None, checkpoint: Path | None) -> Preset:
+    """Return the preset to build: what the checkpoint says it is of, else the one of that name, else the first.
+
+    Args:
+        spec: The model.
+        name: The preset asked for; a model that has none of that name takes its first.
+        checkpoint: The checkpoint to load, if any.
+
+    Raises:
+        CheckpointError: The checkpoint is of another preset than the one asked for, or broken.
+    """
+    if checkpoint is None or spec.read_checkpoint is None:
+        return spec.preset(name)
+    found: Preset = resolve(spec.read_checkpoint)(checkpoint)
+    if name is not None and name != found.name and name in {p.name for p in spec.presets}:
+        raise CheckpointError(
+            f"{checkpoint} is of preset {found.name!r}, not {name!r}",
+            f"leave --preset out or write --preset {found.name}, or give another checkpoint",
+        )
+    return found
 
 
 def build(spec: ModelSpec, context: ModelContext, device: torch.device) -> tuple[object, str]:

@@ -14,7 +14,8 @@ from gairbench.data import DataSource
 from gairbench.digests import digest
 from gairbench.embedding import EMBEDDING_VERSION
 from gairbench.errors import CheckpointError, GairbenchError, InputMismatchError, StorageError, UsageError
-from gairbench.loading import checkpoint_identity, untrained_identity
+from gairbench.hub import cached_file, how_to_get
+from gairbench.loading import checkpoint_identity, choose_preset, untrained_identity
 from gairbench.plugins import Registry
 from gairbench.probes import PROBES, Probe, probes_for
 from gairbench.selection import unknown
@@ -78,11 +79,18 @@ class Weights:
         identity: ``"file:<sha256>"``, ``"pretrained:<key>"`` or ``"init:<seed>"``; part of every embedding's key.
         path: Checkpoint file or folder; ``None`` for an untrained model.
         ready: The checkpoint exists, or none is needed.
+        missing: How to get published weights that are not here.
     """
 
     identity: str
     path: Path | None
     ready: bool
+    missing: str = ""
+
+    @property
+    def foreign(self) -> bool:
+        """Whether they come from a file and not from a run of ours."""
+        return self.identity.startswith("file:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,9 +183,10 @@ def make_plan(request: RunRequest, registry: Registry) -> Plan:
     _check_names(request)
     data = _Data(request, registry)
     cells = [
-        _plan_cell(request, data, model, weights, task, probe, number == 0)
+        _plan_cell(request, data, model, preset, weights, task, probe, number == 0)
         for model in request.models
         for weights in [_weights(request, data, model)]
+        for preset in [choose_preset(model, request.preset, weights.path if weights.foreign else None)]
         for task in sorted(request.tasks, key=lambda t: t.dataset.name)
         for number, probe in enumerate(_probes(task))
     ]
@@ -241,6 +250,10 @@ class _Data:
 
 def _weights(request: RunRequest, data: _Data, model: ModelSpec) -> Weights:
     path = request.checkpoints.get(model.name)
+    if path is None and model.hub is not None:
+        path = cached_file(model.hub)
+        if path is None:
+            return Weights(identity=f"hub:{model.hub.repo}", path=None, ready=False, missing=how_to_get(model.hub))
     if path is not None:
         return Weights(identity=checkpoint_identity(path), path=path, ready=True)
     if model.pretraining is None:
@@ -265,10 +278,15 @@ def _weights(request: RunRequest, data: _Data, model: ModelSpec) -> Weights:
 
 
 def _plan_cell(
-    request: RunRequest, data: _Data, model: ModelSpec, weights: Weights, task: TaskSpec, probe: Probe, headline: bool
+    request: RunRequest,
+    data: _Data,
+    model: ModelSpec,
+    preset: Preset,
+    weights: Weights,
+    task: TaskSpec,
+    probe: Probe,
+    headline: bool,
 ) -> Cell:
-    preset = model.preset(request.preset)
-
     def cell(state: Literal["cached", "todo", "skipped", "failed"], **more: str | tuple[Embedding, ...]) -> Cell:
         return Cell(
             model=model,
@@ -289,6 +307,8 @@ def _plan_cell(
         conversions = {view: _converters(view, preset, task.dataset) for view in views}
     except InputMismatchError as error:
         return cell("skipped", reason=str(error), fingerprint=fingerprint)
+    if weights.missing:
+        return cell("skipped", reason=f"its weights are not here; {weights.missing}", fingerprint=fingerprint)
     cache = EmbeddingCache(request.cache)
     embeddings = []
     for split in ["test"] if task.kind is Kind.RETRIEVAL else ["train", "val", "test"]:

@@ -290,7 +290,12 @@ class _Run:
         return self._loaded
 
     def _load(self, cell: Cell, identity: str) -> _Loaded:
-        context = ModelContext(preset=cell.preset.name, seed=self.request.seed, checkpoint=cell.weights.path)
+        context = ModelContext(
+            model=cell.model.name,
+            preset=cell.preset.name,
+            seed=self.request.seed,
+            checkpoint=cell.weights.path,
+        )
         model, weights = build(cell.model, context, self.device())
         return _Loaded(model, weights, identity)
 

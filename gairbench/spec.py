@@ -171,6 +171,23 @@ class Pretraining:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HubWeights:
+    """Published weights on Hugging Face, fetched only when ``--download`` asks for it.
+
+    Args:
+        repo: For instance ``"PingL/GAIR"``.
+        filename: The file in it.
+        licence: Of the weights, shown before they are fetched.
+        revision: Branch, tag or commit.
+    """
+
+    repo: str
+    filename: str
+    licence: str
+    revision: str = "main"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     """What the runner must know about a model before it loads one.
 
@@ -183,6 +200,9 @@ class ModelSpec:
         views: The methods it implements beyond ``encode_<modality>``.
         aligned: Modalities whose embeddings share one space, so that retrieval between them means something.
         pretraining: Its recipe, if gairbench can train it.
+        hub: Published weights that it is evaluated with where no checkpoint is given.
+        read_checkpoint: ``read_checkpoint(path: Path) -> Preset``: the preset that a checkpoint is of and the inputs
+            its encoders take, read without loading weights or importing torch; ``None``: the preset asked for.
         seeded: Its untrained weights depend on ``--seed``.
         description: One line for the listings.
         licence: Licence of the weights or code, SPDX where possible.
@@ -198,6 +218,8 @@ class ModelSpec:
     views: frozenset[View] = frozenset()
     aligned: frozenset[Modality] = frozenset()
     pretraining: Pretraining | None = None
+    hub: HubWeights | None = None
+    read_checkpoint: Factory | None = None
     seeded: bool = False
     description: str = ""
     licence: str = ""
@@ -293,11 +315,13 @@ class ModelContext:
         preset: Name of the preset to build.
         seed: Seed of everything random in it.
         checkpoint: Folder or file to load; ``None``: an untrained model.
+        model: Name of the model spec being built.
     """
 
     preset: str
     seed: int
     checkpoint: Path | None = None
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -252,7 +252,7 @@ def _build(spec: ModelSpec, preset: str, seed: int) -> Any:
     from torch import nn
 
     torch.manual_seed(seed)
-    model = resolve(spec.factory)(ModelContext(preset=preset, seed=seed))
+    model = resolve(spec.factory)(ModelContext(preset=preset, seed=seed, model=spec.name))
     return model.requires_grad_(False).eval() if isinstance(model, nn.Module) else model
 
 

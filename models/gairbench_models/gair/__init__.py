@@ -1,31 +1,41 @@
-"""GAIR: overhead images, street views and locations in one space (arXiv 2503.16683), and its ablations."""
+"""GAIR: overhead images, street views and locations in one space (arXiv 2503.16683), its ablations and its release."""
 
 from __future__ import annotations
 
 from gairbench import Modality, ModelSpec, Pretraining, View
-from gairbench_models.gair.presets import DATASET, RECIPE, VERSION, listed
-from gairbench_models.gair.variants import VARIANTS
+from gairbench.spec import HubWeights
+from gairbench_models.gair.presets import DATASET, OFFICIAL, RECIPE, VERSION, listed
+from gairbench_models.gair.variants import VARIANTS, Variant
 
 _VIEWS = {
-    Modality.RS: {View.RS_TOKENS, View.RS_QUERY},
-    Modality.SV: {View.SV_PROJECTED},
-    Modality.LOCATION: set[View](),
+    Modality.RS: frozenset({View.RS_TOKENS, View.RS_QUERY}),
+    Modality.SV: frozenset({View.SV_PROJECTED}),
+    Modality.LOCATION: frozenset[View](),
 }
+_RELEASED = HubWeights(repo="PingL/GAIR", filename="checkpoint.pth", licence="CC BY-NC 4.0")
 
-MODELS: tuple[ModelSpec, ...] = tuple(
-    ModelSpec(
+
+def _spec(name: str, variant: Variant) -> ModelSpec:
+    official = name == OFFICIAL
+    return ModelSpec(
         name=name,
         version=VERSION,
         factory="gairbench_models.gair.model:load",
-        presets=listed(name),
-        views=frozenset().union(*(_VIEWS[modality] for modality in variant.modalities)),
+        presets=tuple(p for p in listed(name) if not official or p.name == "base"),
+        views=frozenset[View]().union(*(_VIEWS[modality] for modality in variant.modalities)),
         aligned=frozenset(variant.modalities),
-        pretraining=Pretraining(recipe="gairbench_models.gair.pretraining:pretrain", version=RECIPE, dataset=DATASET),
+        pretraining=None
+        if official
+        else Pretraining(recipe="gairbench_models.gair.pretraining:pretrain", version=RECIPE, dataset=DATASET),
+        hub=_RELEASED if official else None,
+        read_checkpoint="gairbench_models.gair.checkpoint:read_checkpoint",
         seeded=True,
         description=variant.description,
-        licence="MIT",
+        licence=_RELEASED.licence if official else "MIT",
         citation=variant.citation,
-        trained_on=frozenset({DATASET}),
+        # Streetscapes1M, which the released weights have seen, is no dataset of ours.
+        trained_on=frozenset() if official else frozenset({DATASET}),
     )
-    for name, variant in VARIANTS.items()
-)
+
+
+MODELS: tuple[ModelSpec, ...] = tuple(_spec(name, variant) for name, variant in VARIANTS.items())

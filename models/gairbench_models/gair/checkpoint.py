@@ -1,126 +1,152 @@
-"""Checkpoints: ``model.safetensors`` and, beside it, ``checkpoint.json`` that says what it is."""
+"""GAIR's checkpoints: our own layout with its configuration and inputs, and the released one."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import safetensors.torch
-from safetensors import SafetensorError
-
-import gairbench
+from gairbench import Preset
 from gairbench.errors import CheckpointError
-from gairbench.storage import write_atomically
+from gairbench.spec import ImageInput, Input, Modality
+from gairbench_models import checkpoints
+from gairbench_models.checkpoints import CARD, Card, read_card, read_state
 from gairbench_models.gair.config import GairConfig
-from gairbench_models.gair.presets import MODEL, VERSION
+from gairbench_models.gair.presets import MODEL, OFFICIAL, PRESETS, VERSION
+from gairbench_models.serialization import from_json, to_json
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from gairbench_models.gair.model import Gair
+RELEASED_PRESET = "base"
+"""The preset that the released checkpoint is of."""
 
-FORMAT = 1
-"""Version of this layout."""
-
-WEIGHTS = "model.safetensors"
-CARD = "checkpoint.json"
-
-_SHOWN = 5
+_PICKLED = (".pth", ".pt", ".bin")
 
 
-def save(model: Gair, folder: Path, *, preset: str, provenance: Mapping[str, Any]) -> None:
-    """Write a checkpoint; its card is written last, so that a folder with a card is whole.
-
-    Args:
-        model: What to save.
-        folder: Where; made if missing.
-        preset: The preset it was built from.
-        provenance: How it came to be (training settings, seed, data set and fingerprint), for the card.
-
-    Raises:
-        StorageError: The folder cannot be written, or the disk is full.
-    """
-    weights = safetensors.torch.save({name: value.contiguous() for name, value in model.state_dict().items()})
-    card = {
-        "format": FORMAT,
-        "model": MODEL,
-        "model_version": VERSION,
-        "gairbench_version": gairbench.__version__,
-        "preset": preset,
-        "config": asdict(model.config),
-        "sha256": hashlib.sha256(weights).hexdigest(),
-        **provenance,
-    }
-    write_atomically(folder / WEIGHTS, weights)
-    write_atomically(folder / CARD, (json.dumps(card, indent=1, sort_keys=True) + "\n").encode())
+def save(
+    state: Mapping[str, Tensor],
+    folder: Path,
+    *,
+    model: str,
+    preset: str,
+    config: GairConfig,
+    inputs: tuple[Input, ...],
+    provenance: Mapping[str, Any],
+) -> None:
+    """Write a checkpoint of GAIR or one of its variants: see :func:`gairbench_models.checkpoints.save`."""
+    checkpoints.save(
+        state,
+        folder,
+        model=model,
+        version=VERSION,
+        preset=preset,
+        config=config,
+        inputs=inputs,
+        provenance=provenance,
+    )
 
 
-def load_weights(model: Gair, path: Path, *, preset: str) -> None:
-    """Fill a model from a checkpoint, all of it or nothing.
+def read_checkpoint(path: Path) -> Preset:
+    """Say which preset a checkpoint is of and what its encoders take; neither weights nor torch are loaded.
 
     Args:
-        model: Built from ``preset``.
-        path: The checkpoint's folder, or its ``.safetensors`` file.
-        preset: The preset that is asked for.
+        path: A folder or ``.safetensors`` file of ours, or a file of the released layout.
 
     Raises:
-        CheckpointError: It is missing, cut short, altered, of another model, preset or configuration, or its tensors
-            are not exactly the model's.
+        CheckpointError: It says nothing about itself, or nothing valid.
     """
-    file = path / WEIGHTS if path.is_dir() else path
-    card = _read_card(file.parent / CARD)
-    _check_card(card, file, model.config, preset)
-    try:
-        content = file.read_bytes()
-    except OSError as error:
+    if is_released(path):
+        return _preset(RELEASED_PRESET)
+    card = read_card(path)
+    config = _config(card)
+    if not card.inputs:
+        return _preset(card.preset)
+    for taken, encoder in ((Modality.RS, config.rs), (Modality.SV, config.sv)):
+        for image in card.inputs:
+            if isinstance(image, ImageInput) and image.modality is taken and len(image.bands) != encoder.bands:
+                raise CheckpointError(
+                    f"{card.weights.parent / CARD}: {taken} input of bands {', '.join(image.bands)} for an encoder of"
+                    f" {encoder.bands} bands",
+                    "pre-train it again, or correct the card",
+                )
+    name = card.preset
+    return replace(_preset(name), inputs=card.inputs) if name in PRESETS else Preset(name=name, inputs=card.inputs)
+
+
+def read_weights(path: Path, *, model: str, preset: str) -> tuple[GairConfig, dict[str, Tensor]]:
+    """Read a checkpoint whole.
+
+    Args:
+        path: A folder or ``.safetensors`` file of ours, or a file of the released layout.
+        model: The model that is asked for; only ``gair`` and ``gair-official`` take the released layout.
+        preset: The preset that is asked for, which :func:`read_checkpoint` tells.
+
+    Returns:
+        The configuration to build, and its tensors by our names.
+
+    Raises:
+        CheckpointError: It is missing, broken, or of another model or preset.
+    """
+    if not is_released(path):
+        card = read_card(path)
+        state = read_state(card, model=model, preset=preset)
+        return _config(card), state
+    if model not in (MODEL, OFFICIAL):
         raise CheckpointError(
-            f"cannot read {file}: {error.strerror}", f"give the folder that holds {WEIGHTS} and {CARD}"
-        ) from error
-    if hashlib.sha256(content).hexdigest() != card.get("sha256"):
-        raise CheckpointError(f"{file} is cut short or altered: its SHA-256 is not the one in {CARD}", "copy it again")
-    try:
-        tensors = safetensors.torch.load(content)
-    except SafetensorError as error:
-        raise CheckpointError(f"{file} is not a safetensors file: {error}", "copy it again") from error
-    _check_tensors(tensors, model.state_dict(), file)
-    model.load_state_dict(tensors)
-
-
-def _read_card(path: Path) -> dict[str, Any]:
-    mend = f"give a checkpoint of {MODEL}: a folder with {WEIGHTS} and {CARD}"
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CheckpointError(f"cannot read {path}: {error.strerror}", mend) from error
-    except ValueError as error:
-        raise CheckpointError(f"{path} is not JSON: {error}", mend) from error
-    if not isinstance(card, dict) or card.get("format") != FORMAT:
-        raise CheckpointError(f"{path} is not a checkpoint card of format {FORMAT}", mend)
-    return card
-
-
-def _check_card(card: Mapping[str, Any], file: Path, config: GairConfig, preset: str) -> None:
-    if card.get("model") != MODEL:
-        raise CheckpointError(
-            f"{file} is a checkpoint of {card.get('model')!r}, not of {MODEL!r}", f"give a checkpoint of {MODEL}"
+            f"{path} is not a folder with {CARD}, and {model} takes no other checkpoint",
+            f"give it to {MODEL}, or a checkpoint of {model}",
         )
-    if card.get("preset") != preset:
+    if preset != RELEASED_PRESET:
         raise CheckpointError(
-            f"{file} is of preset {card.get('preset')!r}, not {preset!r}",
-            f"run with --preset {card.get('preset')}, or give another checkpoint",
+            f"{path} has the released layout, which is preset {RELEASED_PRESET!r}, not {preset!r}",
+            f"run with --preset {RELEASED_PRESET} or without --preset",
         )
-    # Through JSON, which knows no tuples.
-    expected = json.loads(json.dumps(asdict(config)))
-    if card.get("config") != expected:
+    from gairbench_models.gair.released import load_released
+
+    return PRESETS[RELEASED_PRESET].config, load_released(path)
+
+
+def is_released(path: Path) -> bool:
+    """Whether a file is to be read in the released layout: a pickle's suffix, or safetensors of its names, no card."""
+    if path.suffix in _PICKLED:
+        return True
+    if path.suffix != ".safetensors" or not path.is_file() or (path.parent / CARD).exists():
+        return False
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return any(key.removeprefix("module.") == "imnet.weight" for key in file.keys())  # noqa: SIM118 - no mapping
+    except (SafetensorError, OSError):
+        return False
+
+
+def _preset(name: str) -> Preset:
+    preset = PRESETS[name]
+    return Preset(name=name, inputs=preset.inputs, description=preset.description)
+
+
+def _config(card: Card) -> GairConfig:
+    file = card.weights.parent / CARD
+    if card.inputs:
+        try:
+            return from_json(GairConfig, card.config)
+        except ValueError as error:
+            raise CheckpointError(
+                f"{file}: config: {error}", "pre-train it again, or use the version of gairbench that made it"
+            ) from error
+    if card.preset not in PRESETS:
+        raise CheckpointError(f"{file}: no preset {card.preset!r}", "use the version of gairbench that made it")
+    expected = to_json(PRESETS[card.preset].config)
+    if card.config != expected:
         raise CheckpointError(
-            f"{file} was made with another configuration of preset {preset!r}:"
-            f" {_difference(card.get('config'), expected)}",
+            f"{file} was made with another configuration of preset {card.preset!r}:"
+            f" {_difference(card.config, expected)}",
             "pre-train it again, or use the version of gairbench that made it",
         )
+    return PRESETS[card.preset].config
 
 
 def _difference(found: Any, expected: Any, where: str = "") -> str:
@@ -130,23 +156,3 @@ def _difference(found: Any, expected: Any, where: str = "") -> str:
             if found.get(key) != expected.get(key):
                 return _difference(found.get(key), expected.get(key), f"{where}.{key}" if where else key)
     return f"{where} is {found!r}, expected {expected!r}"
-
-
-def _check_tensors(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], file: Path) -> None:
-    problems = {
-        "missing": sorted(expected.keys() - found.keys()),
-        "unexpected": sorted(found.keys() - expected.keys()),
-        "misshapen": [
-            f"{name} {tuple(found[name].shape)} for {tuple(expected[name].shape)}"
-            for name in sorted(found.keys() & expected.keys())
-            if found[name].shape != expected[name].shape
-        ],
-    }
-    if any(problems.values()):
-        told = "; ".join(f"{kind} {_listed(names)}" for kind, names in problems.items() if names)
-        raise CheckpointError(f"{file} does not hold the model's tensors: {told}", "give a whole checkpoint")
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

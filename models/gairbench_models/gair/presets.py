@@ -18,6 +18,7 @@ from gairbench_models.gair.config import (
 from gairbench_models.gair.variants import VARIANTS
 
 MODEL = "gair"
+OFFICIAL = "gair-official"
 VERSION = "1"
 """Of the model's code; raised when embeddings change."""
 

@@ -19,11 +19,11 @@ from gairbench.pretraining.objective import Losses, Objective
 from gairbench.pretraining.overrides import override
 from gairbench.protocols import PretrainContext
 from gairbench.spec import ImageInput, Modality
-from gairbench_models.checkpoints import save
+from gairbench_models.gair.checkpoint import save
 from gairbench_models.gair.config import ContrastiveConfig, GairConfig, Starts
 from gairbench_models.gair.losses import CoordinateQueue, gair_losses
 from gairbench_models.gair.model import Gair, untrained
-from gairbench_models.gair.presets import PRESETS, VERSION, configured, listed
+from gairbench_models.gair.presets import PRESETS, configured, listed
 from gairbench_models.gair.variants import VARIANTS
 
 COLDEST = 0.01
@@ -102,7 +102,6 @@ def pretrain(context: PretrainContext) -> None:
             {name.removeprefix("model."): value for name, value in state.items() if name.startswith("model.")},
             context.output,
             model=context.model,
-            version=VERSION,
             preset=context.preset,
             config=recipe.model,
             inputs=inputs,

@@ -37,6 +37,7 @@ VARIANTS: Mapping[str, Variant] = {
     "gair[no-inr]": Variant(description="GAIR whose tile embedding is the mean token", localization="none"),
     "gair[bilinear]": Variant(description="GAIR with bilinear sampling in place of NILI", localization="bilinear"),
     "gair[bicubic]": Variant(description="GAIR with bicubic sampling in place of NILI", localization="bicubic"),
+    "gair-official": Variant(description="GAIR as its authors released it, the checkpoint of PingL/GAIR"),
     # Without SECL nothing reaches a location encoder, so there is none.
     "gair[incl-only]": Variant(
         description="GAIR trained on RS-SV pairs alone", modalities=(Modality.RS, Modality.SV), secl=False

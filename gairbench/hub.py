@@ -1,0 +1,58 @@
+"""Published weights on Hugging Face: found in its local cache, fetched only when asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gairbench.errors import CheckpointError
+from gairbench.spec import HubWeights, ModelSpec
+
+
+def cached_file(weights: HubWeights) -> Path | None:
+    """Return the file in Hugging Face's local cache (``$HF_HOME``), or ``None``; the network is not touched."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(weights.repo, weights.filename, revision=weights.revision)
+    return Path(found) if isinstance(found, str) else None
+
+
+def weights_file(spec: ModelSpec, given: Path | None) -> Path | None:
+    """Return the checkpoint to load: the one given, else a published one that is here.
+
+    Raises:
+        CheckpointError: The model's weights are published and not here.
+    """
+    if given is not None or spec.hub is None:
+        return given
+    found = cached_file(spec.hub)
+    if found is None:
+        raise CheckpointError(f"the weights of {spec.name} are not here", how_to_get(spec.hub))
+    return found
+
+
+def how_to_get(weights: HubWeights) -> str:
+    """Say how to get weights that are not here, and under which licence."""
+    return (
+        f"add --download to fetch {weights.filename} of {weights.repo} ({weights.licence}) from Hugging Face, or give"
+        " a copy with --checkpoint"
+    )
+
+
+def download(weights: HubWeights) -> Path:
+    """Fetch published weights into Hugging Face's cache.
+
+    Raises:
+        CheckpointError: The file or the network is not there.
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        return Path(hf_hub_download(weights.repo, weights.filename, revision=weights.revision))
+    # Its HTTP library's errors and its own have OSError in common; LocalEntryNotFoundError is one too.
+    except (HfHubHTTPError, OSError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CheckpointError(
+            f"cannot fetch {weights.filename} of {weights.repo}: {first}",
+            f"check the network, or fetch it from https://huggingface.co/{weights.repo} and give it with --checkpoint",
+        ) from error
