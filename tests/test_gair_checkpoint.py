@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from gairbench import ModelContext
+from gairbench import ImageInput, Modality, ModelContext, Unit
 from gairbench.errors import CheckpointError
-from gairbench_models.gair.checkpoint import save
+from gairbench_models.gair.checkpoint import read_checkpoint, save
 from gairbench_models.gair.model import load, untrained
 from gairbench_models.gair.presets import PRESETS
 
@@ -24,7 +25,16 @@ PROVENANCE = {"seed": 3, "dataset": "generated", "dataset_fingerprint": "f00d", 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    save(untrained(PRESETS["tiny"].config, 3), tmp_path, preset="tiny", provenance=PROVENANCE)
+    preset = PRESETS["tiny"]
+    save(
+        untrained(preset.config, 3).state_dict(),
+        tmp_path,
+        model="gair",
+        preset="tiny",
+        config=preset.config,
+        inputs=preset.inputs,
+        provenance=PROVENANCE,
+    )
     return tmp_path
 
 
@@ -133,13 +143,47 @@ def test_another_presets_checkpoint_is_refused_and_the_right_preset_named(folder
     assert "--preset tiny" in message
 
 
-def test_another_configuration_is_refused_and_the_difference_named(folder: Path) -> None:
+def test_a_configuration_that_is_none_is_refused_by_its_place(folder: Path) -> None:
     config = json.loads((folder / "checkpoint.json").read_text())["config"]
-    config["rs"]["depth"] = 99
-    rewrite_card(folder, config=config)
-    assert f"rs.depth is 99, expected {PRESETS['tiny'].config.rs.depth}" in refusal(folder)
+    rewrite_card(folder, config=config | {"localization": "nearest"})
+    assert "localization is 'nearest', expected one of 'nili'" in refusal(folder)
+    rewrite_card(folder, config={**config, "rs": {**config["rs"], "heads": 5}})
+    assert "width 128 cannot be split into 5 heads" in refusal(folder)
     rewrite_card(folder, config=None)
-    assert "another configuration" in refusal(folder)
+    assert "config" in refusal(folder)
+
+
+def test_other_sizes_and_inputs_come_back_as_they_were_trained(tmp_path: Path) -> None:
+    preset = PRESETS["tiny"]
+    config = replace(preset.config, rs=replace(preset.config.rs, bands=4, depth=1), localization="bilinear")
+    bands = ("B2", "B3", "B4", "B8")
+    inputs = (ImageInput(modality=Modality.RS, bands=bands, unit=Unit.S2_DN, size=48), *preset.inputs[1:])
+    state = untrained(config, 1).state_dict()
+    save(state, tmp_path, model="gair", preset="tiny", config=config, inputs=inputs, provenance={})
+    assert read_checkpoint(tmp_path).inputs == inputs
+    model = load(ModelContext(model="gair", preset="tiny", seed=0, checkpoint=tmp_path))
+    assert model.config == config
+    assert model.encode_rs_tokens(torch.zeros(1, 4, 48, 48)).shape == (1, 128, 6, 6)
+
+
+def test_a_card_whose_inputs_do_not_fit_its_encoder_is_refused(folder: Path) -> None:
+    card = json.loads((folder / "checkpoint.json").read_text())
+    card["inputs"][0]["bands"] = ["B2"]
+    rewrite_card(folder, inputs=card["inputs"])
+    with pytest.raises(CheckpointError, match="input of bands B2 for an encoder of 3 bands"):
+        read_checkpoint(folder)
+
+
+def test_a_card_of_format_1_counts_if_its_configuration_is_the_presets(folder: Path) -> None:
+    card = json.loads((folder / "checkpoint.json").read_text())
+    del card["inputs"]
+    del card["config"]["modalities"]
+    (folder / "checkpoint.json").write_text(json.dumps(card | {"format": 1}))
+    assert read_checkpoint(folder).inputs == PRESETS["tiny"].inputs
+    assert load(ModelContext(model="gair", preset="tiny", seed=0, checkpoint=folder)).config == PRESETS["tiny"].config
+    card["config"]["rs"]["depth"] = 99
+    (folder / "checkpoint.json").write_text(json.dumps(card | {"format": 1}))
+    assert "rs.depth is 99, expected 4" in refusal(folder)
 
 
 def test_a_missing_tensor_is_refused_by_name(folder: Path) -> None:

@@ -1,68 +1,29 @@
-"""Preset ``base`` computes what the public implementation computes."""
+"""The released layout is read strictly, and preset ``base`` then computes what the public implementation computes."""
 
 from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from torch import Tensor
 
+from gairbench import ModelContext
+from gairbench.errors import CheckpointError
 from gairbench.tiles import relative_position
+from gairbench_models.gair.checkpoint import read_checkpoint
 from gairbench_models.gair.localization import Sampled
-from gairbench_models.gair.model import Gair
+from gairbench_models.gair.model import Gair, load
 from gairbench_models.gair.presets import PRESETS
-from gairbench_models.gair.rs_encoder import alibi_bias
+from gairbench_models.gair.released import convert, load_released, released_names
 
 TOLERANCE = 2e-4
-
-RS_LAYER = {
-    "norm1": "0.input_norm",
-    "attn.qkv": "0.to_qkv",
-    "attn.proj": "0.to_out",
-    "norm2": "1.input_norm",
-    "mlp.fc1": "1.net.0",
-    "mlp.fc2": "1.net.3",
-}
-SV_LAYER = {
-    "norm1": "layernorm_before",
-    "attn.proj": "attention.output.dense",
-    "norm2": "layernorm_after",
-    "mlp.fc1": "intermediate.dense",
-    "mlp.fc2": "output.dense",
-}
-RENAMED = {
-    r"rs_encoder\.patch_embed\.": "rs_encoder.s2_encoder.linear_input.",
-    r"sv_encoder\.vit\.cls_token": "sv_encoder.embeddings.cls_token",
-    r"sv_encoder\.vit\.pos_embed": "sv_encoder.embeddings.position_embeddings",
-    r"sv_encoder\.vit\.patch_embed\.proj\.": "sv_encoder.embeddings.patch_embeddings.projection.",
-    r"sv_encoder\.vit\.norm\.": "sv_encoder.layernorm.",
-    r"sv_encoder\.pooler\.": "sv_encoder.pooler.dense.",
-    r"sv_projection\.": "optical_proj.",
-    r"location_encoder\.capsules\.(\d)\.frequency": r"location_encoder.LocEnc\1.capsule.0.b",
-    r"location_encoder\.capsules\.(\d)\.head\.": r"location_encoder.LocEnc\1.head.0.",
-}
-
-
-def published(ours: str) -> list[str]:
-    """Return the published names of one of our tensors, several where ours stacks them."""
-    layer = re.fullmatch(r"(rs|sv)_encoder\.(?:vit\.)?blocks\.(\d+)\.(.+)\.(weight|bias)", ours)
-    if layer and layer[1] == "rs":
-        return [f"rs_encoder.s2_encoder.transformer.layers.{layer[2]}.{RS_LAYER[layer[3]]}.{layer[4]}"]
-    if layer:
-        start = f"sv_encoder.encoder.layer.{layer[2]}."
-        if layer[3] == "attn.qkv":
-            return [f"{start}attention.attention.{part}.{layer[4]}" for part in ("query", "key", "value")]
-        return [f"{start}{SV_LAYER[layer[3]]}.{layer[4]}"]
-    if hidden := re.fullmatch(r"location_encoder\.capsules\.(\d)\.hidden\.(\d)\.(.+)", ours):
-        return [f"location_encoder.LocEnc{hidden[1]}.capsule.{int(hidden[2]) + 1}.{hidden[3]}"]
-    for pattern, name in RENAMED.items():
-        if re.match(pattern, ours):
-            return [re.sub(pattern, name, ours)]
-    raise KeyError(ours)
 
 
 def drawn(key: str, shape: tuple[int, ...]) -> Tensor:
@@ -79,26 +40,124 @@ def drawn(key: str, shape: tuple[int, ...]) -> Tensor:
     return torch.from_numpy(values.astype(np.float32))
 
 
-def reference_model() -> Gair:
+def released_state() -> dict[str, Tensor]:
+    """Return a state dict of the released layout, unused keys included, drawn by the published rule."""
+    shapes: dict[str, tuple[int, ...]] = {"imnet.weight": (768, 6914), "imnet.bias": (768,)}
     with torch.device("meta"):
         model = Gair(PRESETS["base"].config)
-    weights: dict[str, Tensor] = {}
     for name, value in model.state_dict().items():
         if not name.startswith("localizer."):
-            sources = published(name)
-            shape = (value.shape[0] // len(sources), *value.shape[1:])
-            weights[name] = torch.cat([drawn(source, shape) for source in sources])
-    shared_layer = drawn("imnet.weight", (768, 768 * 9 + 2))
-    weights["localizer.neighbourhood.weight"] = shared_layer[:, : 768 * 9].reshape(768, 768, 3, 3)
-    weights["localizer.neighbourhood.bias"] = drawn("imnet.bias", (768,))
-    weights["localizer.offset.weight"] = shared_layer[:, 768 * 9 :]
-    model.load_state_dict(weights, assign=True)
-    # The attention bias is no weight: it is computed, which the meta device does not do.
-    model.rs_encoder.bias = alibi_bias(12, 12, heads=16)
-    return model.eval()
+            sources = released_names(name)
+            shapes |= dict.fromkeys(sources, (value.shape[0] // len(sources), *value.shape[1:]))
+    # Known keys that no embedding depends on.
+    shapes |= {"rs_encoder.layer_norm.weight": (768,), "radar_proj.weight": (768, 768), "location_proj.bias": (768,)}
+    state = {key: drawn(key, shape) for key, shape in shapes.items()}
+    return state | {"logit_scale": torch.tensor(2.66), "queue_for_location": torch.zeros(2, 4096)}
 
 
-def test_base_agrees_with_the_public_implementation(shared: Path) -> None:
+@pytest.fixture(scope="module")
+def state() -> dict[str, Tensor]:
+    return released_state()
+
+
+LAYOUTS: dict[str, Callable[[dict[str, Tensor]], dict[str, Any]]] = {
+    "state dict": lambda state: dict(state),
+    "in model": lambda state: {"model": state, "epoch": 3},
+    "module prefix": lambda state: {f"module.{key}": value for key, value in state.items()},
+    "in model, module prefix": lambda state: {"model": {f"module.{key}": value for key, value in state.items()}},
+}
+
+
+@pytest.mark.parametrize("layout", [*LAYOUTS, "safetensors"])
+def test_every_layout_of_the_released_checkpoint_is_read(
+    layout: str, state: dict[str, Tensor], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    if layout == "safetensors":
+        file = tmp_path / "checkpoint.safetensors"
+        safetensors.torch.save_file(state, file)
+    else:
+        file = tmp_path / "checkpoint.pth"
+        torch.save(LAYOUTS[layout](state), file)
+    assert read_checkpoint(file).name == "base"
+    converted = load_released(file)
+    expected = convert(state, Path("memory"))
+    assert converted.keys() == expected.keys()
+    assert all(torch.equal(converted[name], value) for name, value in expected.items())
+    assert "left aside" in caplog.text
+    assert "logit_scale" in caplog.text
+
+
+def write(state: Mapping[str, object], folder: Path) -> Path:
+    file = folder / "checkpoint.pth"
+    torch.save(dict(state), file)
+    return file
+
+
+def refused(file: Path) -> str:
+    with pytest.raises(CheckpointError) as error:
+        load(ModelContext(model="gair", preset="base", seed=0, checkpoint=file))
+    message = str(error.value)
+    assert "\n" not in message
+    return message
+
+
+def test_missing_left_over_and_misshapen_keys_are_all_listed(state: dict[str, Tensor], tmp_path: Path) -> None:
+    changed = dict(state)
+    del changed["sv_encoder.layernorm.bias"]
+    changed["sv_encoder.embeddings.mask_token"] = torch.zeros(1, 1, 768)
+    changed["imnet.bias"] = torch.zeros(5)
+    message = refused(write(changed, tmp_path))
+    assert "missing sv_encoder.layernorm.bias" in message
+    assert "unexpected sv_encoder.embeddings.mask_token" in message
+    assert "misshapen imnet.bias (5,) for (768,)" in message
+
+
+def test_keys_of_a_newer_transformers_are_an_error_and_not_a_random_encoder(
+    state: dict[str, Tensor], tmp_path: Path
+) -> None:
+    renamed = {key.replace("attention.attention.query", "attention.q_proj"): value for key, value in state.items()}
+    message = refused(write(renamed, tmp_path))
+    assert "24 in all" in message
+    assert "sv_encoder.encoder.layer.0.attention.q_proj.bias" in message
+
+
+def test_names_with_and_without_prefix_do_not_mix(state: dict[str, Tensor], tmp_path: Path) -> None:
+    mixed = {f"module.{key}" if key.startswith("imnet") else key: value for key, value in state.items()}
+    assert "mixes names with and without the prefix" in refused(write(mixed, tmp_path))
+
+
+class Malicious:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (Path("was-run"),))
+
+
+def test_code_in_a_pickle_is_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"model": Malicious()}, tmp_path / "evil.pth")
+    assert "code in a checkpoint is never run" in refused(tmp_path / "evil.pth")
+    assert not (tmp_path / "was-run").exists()
+
+
+def test_what_is_no_checkpoint_is_refused_in_one_line(tmp_path: Path, state: dict[str, Tensor]) -> None:
+    (tmp_path / "text.pth").write_text("hello")
+    assert "not a" in refused(tmp_path / "text.pth")
+    torch.save([torch.zeros(1)], tmp_path / "list.pth")
+    assert "holds a list" in refused(tmp_path / "list.pth")
+    whole = write({"imnet.bias": state["imnet.bias"]}, tmp_path).read_bytes()
+    (tmp_path / "short.pth").write_bytes(whole[: len(whole) // 2])
+    assert "short.pth" in refused(tmp_path / "short.pth")
+    assert "missing" in refused(tmp_path / "checkpoint.pth")
+
+
+def test_the_released_layout_is_gair_base_and_nothing_else(state: dict[str, Tensor], tmp_path: Path) -> None:
+    file = write(state, tmp_path)
+    with pytest.raises(CheckpointError, match=r"released layout, which is preset 'base', not 'tiny'"):
+        load(ModelContext(model="gair", preset="tiny", seed=0, checkpoint=file))
+    with pytest.raises(CheckpointError, match=r"gair\[bilinear\] takes no other checkpoint"):
+        load(ModelContext(model="gair[bilinear]", preset="base", seed=0, checkpoint=file))
+
+
+def test_base_agrees_with_the_public_implementation(shared: Path, state: dict[str, Tensor], tmp_path: Path) -> None:
     file = shared / "parity" / "gair_reference.npz"
     if not file.is_file():
         pytest.skip(f"no numerical reference at {file}")
@@ -109,7 +168,7 @@ def test_base_agrees_with_the_public_implementation(shared: Path) -> None:
     sv = torch.from_numpy(generator.standard_normal((n, 3, 224, 224)).astype(np.float32))
     lonlat, bbox = torch.from_numpy(reference["coords"]), torch.from_numpy(reference["bbox"])
 
-    model = reference_model()
+    model = load(ModelContext(model="gair", preset="base", seed=0, checkpoint=write(state, tmp_path)))
     with torch.inference_mode():
         tokens = model.encode_rs_tokens(rs)
         position = relative_position(lonlat, bbox)

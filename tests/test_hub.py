@@ -1,0 +1,100 @@
+"""Published weights are used where they are, fetched only when asked, and their licence is told."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from gairbench import cli, hub
+from gairbench.errors import CheckpointError
+from gairbench.spec import HubWeights
+from gairbench_models.gair import MODELS
+
+WEIGHTS = HubWeights(repo="someone/model", filename="weights.pth", licence="CC BY-NC 4.0")
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def put(cache: Path, weights: HubWeights, content: bytes) -> Path:
+    """Lay a file out as Hugging Face's cache does."""
+    folder = cache / f"models--{weights.repo.replace('/', '--')}"
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / weights.revision).write_text(COMMIT)
+    file = folder / "snapshots" / COMMIT / weights.filename
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+    return file
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
+    arguments = ["run", "--model", "gair-official", "--task", "earth-location-koeppen", *options]
+    monkeypatch.setattr(sys, "argv", ["gairbench", *arguments])
+    with pytest.raises(SystemExit) as exit_:
+        cli.main()
+    return int(exit_.value.code or 0)
+
+
+def test_a_file_in_the_local_cache_is_found_and_a_missing_one_is_none(cache: Path) -> None:
+    assert hub.cached_file(WEIGHTS) is None
+    file = put(cache, WEIGHTS, b"tensors")
+    found = hub.cached_file(WEIGHTS)
+    assert found is not None
+    assert found.read_bytes() == file.read_bytes() == b"tensors"
+
+
+def test_without_weights_the_cell_is_skipped_and_says_how_to_get_them(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "--dry-run", "--results", str(tmp_path / "results")) == 1
+    told = capsys.readouterr().out
+    assert "skipped: its weights are not here; add --download to fetch checkpoint.pth of PingL/GAIR" in told
+    assert "CC BY-NC 4.0" in told
+
+
+def test_download_tells_the_licence_and_a_missing_network_is_one_line(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unreachable(*_: object, **__: object) -> str:
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", unreachable)
+    assert run(monkeypatch, "--download", "--results", str(tmp_path / "results")) == 1
+    told = capsys.readouterr().err
+    assert told.index("licence of the weights: CC BY-NC 4.0") < told.index("cannot fetch checkpoint.pth of PingL/GAIR")
+    assert "Name or service not known" in told
+    assert "Traceback" not in told
+
+
+def test_a_dry_run_fetches_nothing(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object, **__: object) -> str:
+        raise AssertionError("the network was touched")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", forbidden)
+    assert run(monkeypatch, "--download", "--dry-run", "--results", str(tmp_path / "results")) == 1
+
+
+def test_what_is_here_is_planned_as_a_checkpoint_of_preset_base(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = next(model for model in MODELS if model.name == "gair-official")
+    assert spec.hub is not None
+    put(cache, spec.hub, b"not read by a dry run")
+    assert run(monkeypatch, "--dry-run", "--results", str(tmp_path / "results")) == 0
+    told = capsys.readouterr().out
+    assert "base" in told
+    assert "todo" in told
+
+
+def test_a_command_for_one_model_says_how_to_get_its_weights(cache: Path) -> None:
+    spec = next(model for model in MODELS if model.name == "gair-official")
+    with pytest.raises(CheckpointError, match="weights of gair-official are not here; add --download"):
+        hub.weights_file(spec, None)
