@@ -59,7 +59,7 @@ def load_model(
     elif spec.pretraining is not None:
         raise UsageError(
             f"model {spec.name!r} has no weights until it is trained",
-            "give --checkpoint PATH; 'gairbench pretrain' writes one, and 'gairbench run' keeps its own in the cache folder",
+            "give --checkpoint PATH; 'gairbench pretrain' writes one, 'gairbench run' keeps its own in the cache",
         )
     else:
         identity = untrained_identity(spec, seed)
