@@ -156,4 +156,4 @@ if __name__ == "__main__":
     else:
         given = sys.argv[1:]
         preset = given[0] if given else "base"
-        main(preset, int(given[1]) if len(given) > 1 else 2 * BATCH, int(given[2]) if len(given) > 2 else 5)
+        main(preset, int(given[1]) if len(given) > 1 else BATCH, int(given[2]) if len(given) > 2 else 5)
