@@ -189,10 +189,11 @@ def embed_command(request: EmbedRequest, registry: Registry, progress: Progress)
     identity = _identity(request, spec, loaded, table, views)
     if request.fresh:
         shutil.rmtree(request.parts, ignore_errors=True)
+    elif request.parts.exists():
+        # An --out beside them is one that an earlier call with --fresh was told to replace.
+        _check_parts(request, identity)
     elif request.out.exists():
         return _already_there(request, identity, progress)
-    else:
-        _check_parts(request, identity)
     request.errors.unlink(missing_ok=True)
     write_atomically(request.parts / "manifest.json", json.dumps(identity, indent=1, sort_keys=True).encode())
 
@@ -336,8 +337,6 @@ def _already_there(request: EmbedRequest, identity: dict[str, Any], progress: Pr
 
 def _check_parts(request: EmbedRequest, identity: dict[str, Any]) -> None:
     manifest = request.parts / "manifest.json"
-    if not request.parts.exists():
-        return
     try:
         theirs = json.loads(manifest.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -151,21 +151,20 @@ class InputTable:
         names = self.columns.all()
         for columns in stream_table(self.path, names, size, start):
             found = dict(zip(names, columns, strict=True))
-            try:
-                yield self._rows(found, start)
-            except DataError:
-                if not self.skip:
-                    raise
-                yield self._one_by_one(found, start)
+            yield _joined(self._good_rows(found, start)) if self.skip else self._rows(found, start)
             start += len(columns[0].lines)
 
     def count(self) -> int:
-        """Return the number of rows, having checked all of them but their images.
+        """Return the number of rows, having checked all of them but their images (unless bad ones are skipped).
 
         Raises:
             DataError: As for :meth:`chunks`, or there are no rows.
         """
-        n = sum(len(rows) + len(rows.bad) for rows in self.chunks(16_384))
+        size = 16_384
+        if self.skip:
+            n = sum(len(columns[0].lines) for columns in stream_table(self.path, self.columns.all(), size))
+        else:
+            n = sum(len(rows) for rows in self.chunks(size))
         if not n:
             raise DataError(f"table {self.path} has no rows", "fill it or name another")
         return n
@@ -189,24 +188,36 @@ class InputTable:
             rows.sv = [self.root / word for word in found[wanted.sv].words()]
         return rows
 
-    def _one_by_one(self, found: Mapping[str, Column], start: int) -> Rows:
-        good: list[Rows] = []
-        bad: list[BadRow] = []
-        for i in range(len(next(iter(found.values())).lines)):
-            one = {n: Column(c.name, c.values[i : i + 1], c.path, c.lines[i : i + 1]) for n, c in found.items()}
-            try:
-                good.append(self._rows(one, start + i))
-            except DataError as error:
-                name = str(found[self.columns.id].values[i]) if self.columns.id else str(start + i + 1)
-                bad.append(BadRow(int(next(iter(one.values())).lines[0]), name, str(error)))
-        rows = Rows(np.array([int(r.lines[0]) for r in good], dtype=np.int64), [r.ids[0] for r in good], bad=bad)
-        if good and good[0].lonlat is not None:
-            rows.lonlat = np.concatenate([r.lonlat for r in good if r.lonlat is not None])
-        if good and good[0].bbox is not None:
-            rows.bbox = np.concatenate([r.bbox for r in good if r.bbox is not None])
-        rows.rs = [path for r in good for path in r.rs]
-        rows.sv = [path for r in good for path in r.sv]
-        return rows
+    def _good_rows(self, found: Mapping[str, Column], start: int) -> list[Rows]:
+        """Check some rows, halving them where one is bad until it is alone."""
+        try:
+            return [self._rows(found, start)]
+        except DataError as error:
+            first = next(iter(found.values()))
+            n = len(first.lines)
+            if n == 1:
+                name = str(found[self.columns.id].values[0]) if self.columns.id else str(start + 1)
+                return [Rows(first.lines[:0], [], bad=[BadRow(int(first.lines[0]), name, str(error))])]
+            halves = [
+                {name: Column(c.name, c.values[part], c.path, c.lines[part]) for name, c in found.items()}
+                for part in (slice(n // 2), slice(n // 2, n))
+            ]
+            return self._good_rows(halves[0], start) + self._good_rows(halves[1], start + n // 2)
+
+
+def _joined(pieces: Sequence[Rows]) -> Rows:
+    """Put pieces of one table together, in order."""
+    lonlat = [rows.lonlat for rows in pieces if rows.lonlat is not None]
+    bbox = [rows.bbox for rows in pieces if rows.bbox is not None]
+    return Rows(
+        np.concatenate([rows.lines for rows in pieces]),
+        [name for rows in pieces for name in rows.ids],
+        lonlat=np.concatenate(lonlat) if lonlat else None,
+        bbox=np.concatenate(bbox) if bbox else None,
+        rs=[path for rows in pieces for path in rows.rs],
+        sv=[path for rows in pieces for path in rows.sv],
+        bad=[row for rows in pieces for row in rows.bad],
+    )
 
 
 def _check_boxes(boxes: NDArray[np.float64], where: Callable[[int], str]) -> None:

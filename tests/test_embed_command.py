@@ -196,6 +196,13 @@ def test_a_killed_run_is_continued_after_its_last_whole_part(folder: Path, monke
     assert sum(calls) == (N - 8) * len(VIEWS), "parts that were whole are not computed again"
     assert (folder / "out.parquet").read_bytes() == whole
     calls.clear()
+    (folder / "8.png").rename(folder / "away.png")
+    assert embed(monkeypatch, folder, "--fresh") == 1
+    (folder / "away.png").rename(folder / "8.png")
+    assert (folder / "out.parquet").read_bytes() == whole, "the old file stays until the new one is whole"
+    assert embed(monkeypatch, folder) == 0
+    assert sum(calls) == N * len(VIEWS), "a replacement is continued too"
+    calls.clear()
     assert embed(monkeypatch, folder) == 0
     assert not calls, "a finished file is left as it is"
 
