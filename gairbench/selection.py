@@ -16,7 +16,9 @@ LISTED = 20
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """Return the error for a name that does not exist: the near ones, else all there are."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    # Variants are near whatever their base is near, and would crowd out other names.
+    likely = names if "[" in name else [known_name for known_name in names if "[" not in known_name]
+    near = difflib.get_close_matches(name, likely, n=3, cutoff=0.5)
     if near:
         return UsageError(f"no {kind} {name!r}", f"did you mean {' or '.join(near)}?")
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""

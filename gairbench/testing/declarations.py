@@ -37,6 +37,14 @@ def require_slug(name: str, what: str) -> None:
     )
 
 
+def require_model_name(name: str) -> None:
+    """Require a slug, or one with its variant in brackets: ``gair[bilinear]``."""
+    base, bracket, variant = name.removesuffix("]").partition("[") if name.endswith("]") else (name, "", "")
+    require_slug(base, "model")
+    if bracket:
+        require_slug(variant, f"variant of model {base}")
+
+
 def require_value_object(spec: Spec) -> None:
     """Require that a spec can be a dictionary key, compared, and sent to another process."""
     hash(spec)

@@ -30,7 +30,7 @@ _BASE = (View.RS, View.SV, View.LOCATION)
 
 def check_name_is_a_slug(spec: ModelSpec) -> None:
     """The name is safe in file names, tables and on the command line."""
-    declarations.require_slug(spec.name, "model")
+    declarations.require_model_name(spec.name)
 
 
 def check_version_is_stated(spec: ModelSpec) -> None:

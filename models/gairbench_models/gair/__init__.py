@@ -7,11 +7,6 @@ from gairbench.spec import HubWeights
 from gairbench_models.gair.presets import DATASET, OFFICIAL, RECIPE, VERSION, listed
 from gairbench_models.gair.variants import VARIANTS, Variant
 
-_VIEWS = {
-    Modality.RS: frozenset({View.RS_TOKENS, View.RS_QUERY}),
-    Modality.SV: frozenset({View.SV_PROJECTED}),
-    Modality.LOCATION: frozenset[View](),
-}
 _RELEASED = HubWeights(repo="PingL/GAIR", filename="checkpoint.pth", licence="CC BY-NC 4.0")
 
 
@@ -22,7 +17,7 @@ def _spec(name: str, variant: Variant) -> ModelSpec:
         version=VERSION,
         factory="gairbench_models.gair.model:load",
         presets=tuple(p for p in listed(name) if not official or p.name == "base"),
-        views=frozenset[View]().union(*(_VIEWS[modality] for modality in variant.modalities)),
+        views=_views(variant),
         aligned=frozenset(variant.modalities),
         pretraining=None
         if official
@@ -36,6 +31,16 @@ def _spec(name: str, variant: Variant) -> ModelSpec:
         # Streetscapes1M, which the released weights have seen, is no dataset of ours.
         trained_on=frozenset() if official else frozenset({DATASET}),
     )
+
+
+def _views(variant: Variant) -> frozenset[View]:
+    has = {
+        View.RS_TOKENS: Modality.RS in variant.modalities,
+        # The mean token is the same at every point: there is nothing to look up.
+        View.RS_QUERY: Modality.RS in variant.modalities and variant.localization != "none",
+        View.SV_PROJECTED: Modality.SV in variant.modalities,
+    }
+    return frozenset(view for view, present in has.items() if present)
 
 
 MODELS: tuple[ModelSpec, ...] = tuple(_spec(name, variant) for name, variant in VARIANTS.items())
