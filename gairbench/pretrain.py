@@ -87,7 +87,7 @@ def pretrain_command(request: PretrainRequest, registry: Registry) -> int:
     from gairbench.progress import Progress
 
     # Lightning starts this command once more for every further device.
-    console = Console(stderr=True, quiet=rank_zero_only.rank != 0)
+    console = Console(stderr=True, quiet=getattr(rank_zero_only, "rank", 0) != 0)
     device = choose_device(request.device)
     corpus = _open(request, preset, registry, console)
     with Progress(console).step(f"pretrain {spec.name} ({preset.name})") as step:

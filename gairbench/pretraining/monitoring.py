@@ -39,7 +39,8 @@ def spread(embeddings: Tensor) -> Tensor:
         root of ``dim``; 1 for directions that fill the sphere, 0 when all are the same (SimSiam, arXiv 2011.10566).
     """
     unit = functional.normalize(embeddings.float(), dim=-1)
-    return unit.std(dim=0, unbiased=False).mean() * unit.shape[1] ** 0.5
+    found: Tensor = unit.std(dim=0, unbiased=False).mean() * unit.shape[1] ** 0.5
+    return found
 
 
 def alignment(left: Tensor, right: Tensor) -> Tensor:

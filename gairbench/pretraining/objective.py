@@ -73,7 +73,7 @@ class Objective(lightning.LightningModule, ABC):
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return the batch's ``loss``, its parts and embeddings."""
-        seed = int(torch.tensor([self.seed, batch_idx, rank()]).mul(torch.tensor([2**40, 2**10, 1])).sum()) % 2**63
+        seed = ((self.seed << 48) + (rank() << 32) + batch_idx) % 2**63
         # Layers with randomness of their own (patch dropout) draw from the global generators.
         torch.manual_seed(seed)
         losses = self.losses(batch, torch.Generator().manual_seed(seed))

@@ -98,7 +98,7 @@ class Nili(Localizer):
         row, column = (torch.arange(-1, n + 1, device=tokens.device) for n in tokens.shape[2:])
         inner_row, inner_column = (ring.clamp(0, len(ring) - 3) for ring in (row, column))
         # Not a replicating pad: the backward pass of plain indexing is deterministic on every device.
-        continued = predicted[:, :, inner_row[:, None], inner_column]
+        continued: Tensor = predicted[:, :, inner_row[:, None], inner_column]
         east, south = self.offset.weight.to(predicted.dtype).unbind(1)
         beyond_east, beyond_south = (2 * (column - inner_column)), (2 * (row - inner_row))
         return continued + east[:, None, None] * beyond_east + south[:, None, None] * beyond_south[:, None]
