@@ -321,6 +321,32 @@ def data_check(
     raise typer.Exit(check_command(names or [], task_file or [], data_root))
 
 
+@data_app.command("shard")
+def data_shard(
+    data: Annotated[Path, typer.Option(help="Manifest of triplets (.csv, .parquet).")],
+    out: Annotated[Path, typer.Option(help="Folder of the shards.")],
+    rs_unit: Annotated[str, typer.Option(help="Scale of the overhead images: s2_dn, reflectance or uint8.")],
+    rs_bands: Annotated[
+        str | None, typer.Option(help="Their bands, comma-separated [default: the files' band names].")
+    ] = None,
+    rs_size: Annotated[int, typer.Option(min=1, help="Edge of the tiles that are cut out, in pixels.")] = 96,
+    sv_size: Annotated[int, typer.Option(min=1, help="Edge to which photos are resized.")] = 224,
+    shard_size: Annotated[int, typer.Option(min=1, help="Triplets per shard.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of where tiles are cut.")] = 0,
+    root: Annotated[Path | None, typer.Option(help="What paths are relative to [default: the manifest].")] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=COLUMN", help="A manifest's own column name; repeatable.")
+    ] = None,
+    on_error: Annotated[str, typer.Option(help="stop, or skip bad rows and report them.")] = "stop",
+) -> None:
+    """Cut the tiles of a manifest and pack triplets into WebDataset shards."""
+    from gairbench.pretrain import manifest_options, shard_command
+
+    options = manifest_options(rs_unit, rs_bands, root, column or [], on_error)
+    sizes = {"rs_size": rs_size, "sv_size": sv_size, "seed": seed}
+    raise typer.Exit(shard_command(data, out, shard_size, options | sizes))
+
+
 @app.callback(invoke_without_command=True)
 def _version(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
     if version:

@@ -37,7 +37,7 @@ def read_image(path: Path, bands: Sequence[str], unit: Unit, size: int | None) -
         raise DataError(f"no image {path}", "correct the folder or the image column")
     values = _read_geotiff(path, bands) if path.suffix.lower() in GEOTIFF else _read_picture(path, bands)
     _check_values(path, values, unit)
-    return values if size is None or values.shape[1:] == (size, size) else _resize(values, size)
+    return values if size is None or values.shape[1:] == (size, size) else resize(values, size)
 
 
 def _read_geotiff(path: Path, bands: Sequence[str]) -> NDArray[Any]:
@@ -113,7 +113,8 @@ def _band_error(path: Path, count: int, bands: Sequence[str]) -> DataError:
     )
 
 
-def _resize(values: NDArray[Any], size: int) -> NDArray[Any]:
+def resize(values: NDArray[Any], size: int) -> NDArray[Any]:
+    """Resize ``(band, height, width)`` to a square: bilinear, low-pass before shrinking, whole numbers rounded."""
     import torch
     from torch.nn import functional
 

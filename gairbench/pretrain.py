@@ -170,6 +170,31 @@ def _triplet_options(request: PretrainRequest, preset: Preset) -> TripletOptions
     return TripletOptions(**(given | dict(request.triplets)))  # type: ignore[arg-type]
 
 
+def shard_command(manifest: Path, out: Path, shard_size: int, options: Mapping[str, object]) -> int:
+    """Carry out ``gairbench data shard``.
+
+    Returns:
+        0, or 1 if rows were left out.
+
+    Raises:
+        GairbenchError: The manifest or a file cannot be used, or the folder cannot be written.
+    """
+    from rich.console import Console
+
+    from gairbench.progress import Progress
+    from gairbench.triplets.manifest import ManifestTriplets
+    from gairbench.triplets.shards import write_shards
+    from gairbench.triplets.source import TripletOptions
+
+    console = Console(stderr=True)
+    source = ManifestTriplets(manifest, TripletOptions(**options))  # type: ignore[arg-type]
+    if source.report.total:
+        console.print(source.report.render(), highlight=False, markup=False, soft_wrap=True)
+    with Progress(console).step(f"shard {manifest}") as step:
+        write_shards(source, out, shard_size, step)
+    return 1 if source.report.total else 0
+
+
 def manifest_options(
     rs_unit: str | None, rs_bands: str | None, root: Path | None, columns: Sequence[str], on_error: str
 ) -> dict[str, object]:

@@ -1,0 +1,89 @@
+"""Open triplets for pre-training: a manifest of files, or a folder of shards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gairbench.data import DataSource, Sample
+from gairbench.errors import DataError
+from gairbench.spec import Input, Unit
+from gairbench.triplets.report import TripletReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TripletOptions:
+    """How triplets are read.
+
+    Args:
+        rs_unit: Scale of the overhead images' values; a manifest needs it, shards remember theirs.
+        rs_bands: Their bands in order; ``None``: as :func:`gairbench.bandnames.stack_bands` finds them.
+        rs_size: Edge of the tiles that are cut out of overhead scenes, in pixels of the scene; ``None``: whole scenes.
+        sv_size: Edge to which photos are resized, squarely; ``None``: as they are.
+        seed: Of where tiles are cut.
+        root: What paths are relative to; ``None``: the manifest's folder.
+        columns: The manifest's own names of its columns, by ours.
+        on_error: ``"stop"`` at triplets that cannot be used, or ``"skip"`` and report them.
+    """
+
+    rs_unit: Unit | None = None
+    rs_bands: tuple[str, ...] | None = None
+    rs_size: int | None = None
+    sv_size: int | None = None
+    seed: int = 0
+    root: Path | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    on_error: Literal["stop", "skip"] = "stop"
+
+
+class TripletSplit(Protocol):
+    """The only split, ``"pretrain"``: a split that also tells where its samples are."""
+
+    lonlat: NDArray[np.float64]
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Identifiers, unique."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample: ...
+
+    def target(self, name: str) -> NDArray[Any]:
+        """Raise ``KeyError``: triplets have no labels."""
+        ...
+
+
+class TripletSource(DataSource, Protocol):
+    """Triplets, what they deliver, and what was wrong with the others."""
+
+    delivers: tuple[Input, ...]
+    report: TripletReport
+
+    def split(self, name: str) -> TripletSplit:
+        """Return the split ``"pretrain"``."""
+        ...
+
+
+def open_triplets(path: Path, options: TripletOptions) -> TripletSource:
+    """Open a manifest (``.csv``, ``.parquet``) or a folder of shards, and check every row.
+
+    Raises:
+        UsageError: A manifest's unit is not given.
+        DataError: It is missing or broken, or has triplets that cannot be used and ``on_error`` is ``"stop"``.
+    """
+    if path.is_dir():
+        from gairbench.triplets.shards import ShardedTriplets
+
+        return ShardedTriplets(path)
+    if path.suffix.lower() not in {".csv", ".parquet"}:
+        raise DataError(f"{path} is neither a manifest nor a folder of shards", "give a .csv or .parquet file")
+    from gairbench.triplets.manifest import ManifestTriplets
+
+    return ManifestTriplets(path, options)
