@@ -52,7 +52,7 @@ class Attention(nn.Module):
 
         Args:
             tokens: ``(batch, n, width)``.
-            bias: ``(heads, n, n)``, added to the scaled scores.
+            bias: ``(heads, n, n)``, or ``(batch, heads, n, n)``, added to the scaled scores.
 
         Returns:
             ``(batch, n, width)``.
@@ -60,7 +60,7 @@ class Attention(nn.Module):
         batch, n, width = tokens.shape
         qkv = self.qkv(tokens).view(batch, n, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
         query, key, value = qkv.unbind(0)
-        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype)[None])
+        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
         return cast(Tensor, self.proj(attended.transpose(1, 2).reshape(batch, n, width)))
 
 
@@ -115,6 +115,14 @@ class RSEncoder(nn.Module):
         Raises:
             ValueError: The number of bands or the image size does not fit.
         """
+        tokens, (rows, columns) = self.embed(images)
+        bias = self.bias_of(rows, columns)
+        for block in self.blocks:
+            tokens = block(tokens, bias)
+        return tokens.transpose(1, 2).reshape(len(images), -1, rows, columns)
+
+    def embed(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Map images to patch tokens ``(batch, rows * columns, width)`` before the blocks, and rows and columns."""
         patch = self.config.patch_size
         batch, bands, height, width = images.shape
         if bands != self.config.bands or height % patch or width % patch:
@@ -125,13 +133,13 @@ class RSEncoder(nn.Module):
         rows, columns = height // patch, width // patch
         # Feature order within a patch: channel, row, column.
         patches = images.view(batch, bands, rows, patch, columns, patch).permute(0, 2, 4, 1, 3, 5)
-        tokens = self.patch_embed(patches.reshape(batch, rows * columns, bands * patch * patch))
-        bias = self.bias
-        if (rows, columns) != (self.config.grid_size, self.config.grid_size):
-            bias = alibi_bias(rows, columns, self.config.heads).to(bias.device)
-        for block in self.blocks:
-            tokens = block(tokens, bias)
-        return cast(Tensor, tokens.transpose(1, 2).unflatten(2, (rows, columns)))
+        return self.patch_embed(patches.reshape(batch, rows * columns, bands * patch * patch)), (rows, columns)
+
+    def bias_of(self, rows: int, columns: int) -> Tensor:
+        """Return the attention bias of a grid, ``(heads, rows * columns, rows * columns)``."""
+        if (rows, columns) == (self.config.grid_size, self.config.grid_size):
+            return self.bias
+        return alibi_bias(rows, columns, self.config.heads).to(self.bias.device)
 
 
 def _initialize(module: nn.Module) -> None:

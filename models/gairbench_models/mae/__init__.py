@@ -1,0 +1,24 @@
+"""Masked autoencoders: rebuild what was masked (arXiv 2111.06377), for overhead images and photos apart."""
+
+from __future__ import annotations
+
+from gairbench import ModelSpec, Pretraining, View
+from gairbench_models.gair.presets import DATASET, VERSION
+from gairbench_models.vision_pair import listed
+
+MODELS: tuple[ModelSpec, ...] = (
+    ModelSpec(
+        name="mae",
+        version=VERSION,
+        factory="gairbench_models.mae.model:load",
+        presets=listed(),
+        views=frozenset({View.RS_TOKENS}),
+        pretraining=Pretraining(recipe="gairbench_models.mae.pretraining:pretrain", version=1, dataset=DATASET),
+        read_checkpoint="gairbench_models.vision_pair:read_checkpoint",
+        seeded=True,
+        description="Masked autoencoder, RS and SV apart; GAIR's image encoders",
+        licence="MIT",
+        citation="arXiv:2111.06377",
+        trained_on=frozenset({DATASET}),
+    ),
+)

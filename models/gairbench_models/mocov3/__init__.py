@@ -1,0 +1,24 @@
+"""MoCo v3: two views of an image agree (arXiv 2104.02057), for overhead images and photos apart."""
+
+from __future__ import annotations
+
+from gairbench import ModelSpec, Pretraining, View
+from gairbench_models.gair.presets import DATASET, VERSION
+from gairbench_models.vision_pair import listed
+
+MODELS: tuple[ModelSpec, ...] = (
+    ModelSpec(
+        name="mocov3",
+        version=VERSION,
+        factory="gairbench_models.mocov3.model:load",
+        presets=listed(),
+        views=frozenset({View.RS_TOKENS}),
+        pretraining=Pretraining(recipe="gairbench_models.mocov3.pretraining:pretrain", version=1, dataset=DATASET),
+        read_checkpoint="gairbench_models.vision_pair:read_checkpoint",
+        seeded=True,
+        description="Momentum contrast of two views, RS and SV apart; GAIR's image encoders",
+        licence="MIT",
+        citation="arXiv:2104.02057",
+        trained_on=frozenset({DATASET}),
+    ),
+)

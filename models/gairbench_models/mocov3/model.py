@@ -1,0 +1,16 @@
+"""The encoders that MoCo v3 has trained."""
+
+from __future__ import annotations
+
+from gairbench import ModelContext
+from gairbench_models import vision_pair
+from gairbench_models.vision_pair_model import VisionPair
+
+
+def load(context: ModelContext) -> VisionPair:
+    """Build a preset, from its checkpoint where one is given; the photo embedding is the pooled class token, as GAIR's.
+
+    Raises:
+        CheckpointError: The checkpoint is missing, broken, or of another model or preset.
+    """
+    return vision_pair.load(context, "pooler")

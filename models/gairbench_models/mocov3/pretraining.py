@@ -1,0 +1,217 @@
+"""MoCo v3 (Chen, Xie, He, arXiv 2104.02057) for overhead images and photos, side by side."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from lightly.models.modules.heads import MoCoProjectionHead
+from lightly.models.utils import deactivate_requires_grad, update_momentum
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gairbench.errors import UsageError
+from gairbench.pretraining.augmentation import Augmentation
+from gairbench.pretraining.budget import Budget
+from gairbench.pretraining.corpus import Batch, Corpus
+from gairbench.pretraining.gathering import gather, rank
+from gairbench.pretraining.objective import Losses
+from gairbench.pretraining.overrides import override
+from gairbench.protocols import PretrainContext
+from gairbench_models.gair.presets import PRESETS
+from gairbench_models.mocov3.views import random_resized_crop
+from gairbench_models.vision_pair import PairConfig, configured, listed
+from gairbench_models.vision_pair_model import SideBySide, VisionPair, train, untrained
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoCoConfig:
+    """MoCo v3's own numbers.
+
+    Args:
+        temperature: 0.2 in the paper.
+        momentum: Of the key encoder, rising to 1 along a cosine; 0.99 in the paper.
+        hidden: Width of the heads' hidden layers, 4,096 in the paper, relative to the encoder's width.
+        dim: Length of what is contrasted.
+        sv_patch_drop: Share of photo patches left out in training, as GAIR's of the same preset.
+    """
+
+    temperature: float = 0.2
+    momentum: float = 0.99
+    hidden: int = 5
+    dim: int = 256
+    sv_patch_drop: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Everything about a run that ``--set`` can change.
+
+    Args:
+        budget: Passes, batch, optimizer and augmentation, GAIR's of the same preset.
+        objective: MoCo v3's own numbers.
+        model: The encoders.
+    """
+
+    budget: Budget
+    objective: MoCoConfig
+    model: PairConfig
+
+
+def pretrain(context: PretrainContext) -> None:
+    """Train a preset and write its checkpoint into ``context.output``.
+
+    Raises:
+        GairbenchError: As :func:`gairbench_models.gair.pretraining.pretrain`.
+    """
+    preset = PRESETS[context.preset]
+    recipe = override(
+        Recipe(
+            budget=preset.budget,
+            objective=MoCoConfig(sv_patch_drop=preset.objective.sv_patch_drop),
+            model=configured(context.preset, "pooler"),
+        ),
+        context.settings,
+    )
+    if recipe.model.sv_pool != "pooler":
+        raise UsageError("mocov3 is evaluated with the pooler", "leave sv_pool as it is")
+    corpus = Corpus(context, next(p.inputs for p in listed() if p.name == context.preset))
+    pair = untrained(recipe.model, context.seed, sv_patch_drop=recipe.objective.sv_patch_drop)
+    objective = MoCoV3(
+        pair,
+        recipe.objective,
+        recipe.budget,
+        augmentation=Augmentation(corpus.converters, recipe.budget),
+        steps=corpus.steps(recipe.budget),
+        seed=context.seed,
+    )
+    train(context, recipe, corpus, objective)
+
+
+class Branch(nn.Module):
+    """Query encoder with heads, and the key encoder that follows it.
+
+    Args:
+        encoder: Maps images to what ``pool`` takes.
+        pool: From the encoder's output to ``(batch, width)``.
+        width: Length of the embedding.
+        config: Sizes of the heads.
+    """
+
+    def __init__(self, encoder: nn.Module, pool: Callable[[Tensor], Tensor], width: int, config: MoCoConfig) -> None:
+        super().__init__()
+        hidden = config.hidden * width
+        self.encoder = encoder
+        self.pool = pool
+        self.projector = MoCoProjectionHead(width, hidden, config.dim, num_layers=3, batch_norm=True)
+        self.predictor = MoCoProjectionHead(config.dim, hidden, config.dim, num_layers=2, batch_norm=True)
+        self.key_encoder = copy.deepcopy(encoder)
+        self.key_projector = copy.deepcopy(self.projector)
+        deactivate_requires_grad(self.key_encoder)
+        deactivate_requires_grad(self.key_projector)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return the embedding that is evaluated, ``(batch, width)``."""
+        return self.pool(self.encoder(images))
+
+    def queries(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return predictions ``(batch, dim)`` and the embeddings that they are made from."""
+        embedding = self.embed(images)
+        return self.predictor(self.projector(embedding)), embedding
+
+    @torch.no_grad()
+    def keys(self, images: Tensor) -> Tensor:
+        """Return the momentum encoder's ``(batch, dim)``."""
+        keys: Tensor = self.key_projector(self.pool(self.key_encoder(images)))
+        return keys
+
+    def follow(self, momentum: float) -> None:
+        """Move the key encoder towards the query encoder."""
+        update_momentum(self.encoder, self.key_encoder, momentum)
+        update_momentum(self.projector, self.key_projector, momentum)
+
+
+class Branches(nn.Module):
+    """One branch for each kind of image.
+
+    Args:
+        pair: The encoders.
+        config: Sizes of the heads.
+    """
+
+    def __init__(self, pair: VisionPair, config: MoCoConfig) -> None:
+        super().__init__()
+        # Frozen random patches keep ViTs stable under this objective (section 4 of the paper).
+        deactivate_requires_grad(pair.rs_encoder.patch_embed)
+        deactivate_requires_grad(pair.sv_encoder.vit.patch_embed)
+        self.rs = Branch(pair.rs_encoder, lambda tokens: tokens.flatten(2).mean(-1), pair.config.rs.width, config)
+        self.sv = Branch(pair.sv_encoder, nn.Identity(), pair.config.sv.width, config)
+
+
+def contrast(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
+    """Return 2 tau times the InfoNCE loss of queries against the keys of all processes.
+
+    Args:
+        queries: ``(batch, dim)``; row i belongs to row i of this process's keys.
+        keys: ``(batch, dim)``, without gradient.
+        temperature: tau.
+    """
+    queries, keys = (functional.normalize(side.float(), dim=-1) for side in (queries, keys))
+    with torch.autocast(queries.device.type, enabled=False):
+        logits = queries @ gather(keys).T / temperature
+    target = torch.arange(len(queries), device=queries.device) + rank() * len(queries)
+    return functional.cross_entropy(logits, target) * 2 * temperature
+
+
+class MoCoV3(SideBySide):
+    """Two views of every image, symmetrically contrasted with the keys of the other view.
+
+    Args:
+        pair: What to train.
+        config: MoCo v3's own numbers.
+        budget: Optimizer, schedule and augmentation.
+        augmentation: The changes that all compared models see; each view draws its own, and a crop.
+        steps: Optimizer steps in all.
+        seed: Of everything random.
+    """
+
+    network: Branches
+
+    def __init__(
+        self,
+        pair: VisionPair,
+        config: MoCoConfig,
+        budget: Budget,
+        *,
+        augmentation: Augmentation,
+        steps: int,
+        seed: int,
+    ) -> None:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            branches = Branches(pair, config)
+        super().__init__(branches, budget, steps=steps, seed=seed)
+        self.config = config
+        self.augmentation = augmentation
+
+    def losses(self, batch: Batch, generator: torch.Generator) -> Losses:
+        """Return the symmetric loss of both branches."""
+        tiles = [self.augmentation.tiles(batch["image"], None, generator)[0] for _ in range(2)]
+        photos = [self.augmentation.photos(batch["street_view"], generator) for _ in range(2)]
+        parts, embeddings = {}, {}
+        for name, branch, views in (("rs", self.network.rs, tiles), ("sv", self.network.sv, photos)):
+            one, two = (random_resized_crop(view, generator) for view in views)
+            (first, embeddings[name]), (second, _) = branch.queries(one), branch.queries(two)
+            parts[name] = contrast(first, branch.keys(two), self.config.temperature) + contrast(
+                second, branch.keys(one), self.config.temperature
+            )
+        return Losses(total=parts["rs"] + parts["sv"], parts=parts, embeddings=embeddings)
+
+    def after_step(self, progress: float) -> None:
+        """Let the key encoders follow, ever more slowly."""
+        momentum = 1 - (1 - self.config.momentum) * (math.cos(math.pi * min(progress, 1.0)) + 1) / 2
+        self.network.rs.follow(momentum)
+        self.network.sv.follow(momentum)
