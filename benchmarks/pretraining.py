@@ -122,6 +122,8 @@ def peak_gib(name: str, preset: str, batch: int, device: str) -> float:
 
 def main(preset: str, batch: int, repetitions: int, device: str) -> None:
     """Print medians and their ratio, and the peak memory of both."""
+    # First: a child process starts out with its parent's peak.
+    peaks = {name: peak_gib(name, preset, batch, device) for name in MAKE}
     functions = {name: make(preset, batch, device) for name, make in MAKE.items()}
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     for repetition in range(repetitions + 1):
@@ -129,12 +131,10 @@ def main(preset: str, batch: int, repetitions: int, device: str) -> None:
             taken = seconds_of(functions[name], device)
             if repetition:
                 seconds[name].append(taken)
-    del functions
     ratios = [step / encoders for step, encoders in zip(seconds["step"], seconds["encoders"], strict=True)]
     print(f"{preset}, batch {batch}, {device}, {torch.get_num_threads()} threads, median of {repetitions}")
     for name, title in (("step", "whole training step"), ("encoders", "encoders alone, forward and backward")):
-        peak = peak_gib(name, preset, batch, device)
-        print(f"{title:40}{statistics.median(seconds[name]):8.3f} s{peak:8.2f} GiB peak")
+        print(f"{title:40}{statistics.median(seconds[name]):8.3f} s{peaks[name]:8.2f} GiB peak")
     print(f"a step takes {statistics.median(ratios):.3f} x its two image encoders")
 
 

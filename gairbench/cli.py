@@ -51,7 +51,9 @@ def run(
     data_root: DataRoot = None,
     results: Results = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps or auto [default: auto].")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of everything random [default: 0].")] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(min=0, help="Seed of everything random [default: 0]; repeatable.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Use at most N samples per split; for smoke tests.")] = None,
     fresh: Annotated[bool | None, typer.Option("--fresh", help="Reuse nothing of earlier runs.")] = None,
     download: Annotated[

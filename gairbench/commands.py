@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -43,19 +44,22 @@ def run_command(given: Settings, config: Path | None, *, dry_run: bool) -> int:
     request = _request(settings, registry)
     if settings.download and not dry_run:
         _download(request)
-    plan = make_plan(request, registry)
+    requests = [replace(request, seed=seed) for seed in settings.seed or [0]]
+    plans = [make_plan(one, registry) for one in requests]
     if dry_run:
-        print(_describe(plan))
-        return 0 if any(cell.state in {"cached", "todo"} for cell in plan.cells) else 1
+        for plan, one in zip(plans, requests, strict=True):
+            print((f"seed {one.seed}\n" if len(plans) > 1 else "") + _describe(plan))
+        return 0 if any(cell.state in {"cached", "todo"} for plan in plans for cell in plan.cells) else 1
 
     from gairbench.runner import run_plan
 
     # The leaderboard is what standard output is for; progress goes beside it.
     console = Console(stderr=True)
-    outcomes = run_plan(plan, request, registry, Progress(console))
+    progress = Progress(console)
+    outcomes = [o for plan, one in zip(plans, requests, strict=True) for o in run_plan(plan, one, registry, progress)]
     _publish(request.results, request.results)
     counts = Counter(outcome.status for outcome in outcomes)
-    cached = sum(cell.state == "cached" for cell in plan.cells)
+    cached = sum(cell.state == "cached" for plan in plans for cell in plan.cells)
     console.print(
         f"{counts['ok']} ok ({cached} of them reused), {counts['skipped']} skipped, {counts['failed']} failed;"
         f" leaderboard in {request.results / 'LEADERBOARD.md'}",
@@ -156,7 +160,6 @@ def _request(settings: Settings, registry: Registry) -> RunRequest:
         checkpoints=_checkpoints(settings.checkpoint or []),
         data_root=settings.data_root,
         device=settings.device or "auto",
-        seed=settings.seed or 0,
         limit=settings.limit,
         fresh=bool(settings.fresh),
         command=shlex.join(["gairbench", *sys.argv[1:]]),

@@ -20,7 +20,7 @@ class Settings:
     data_root: Path | None = None
     results: Path | None = None
     device: str | None = None
-    seed: int | None = None
+    seed: list[int] | None = None
     limit: int | None = None
     fresh: bool | None = None
     download: bool | None = None
@@ -44,9 +44,8 @@ def load_settings(path: Path) -> Settings:
         section.values[key.replace("-", "_")] = section.values.pop(key)
         section.lines[key.replace("-", "_")] = section.lines[key]
     section.only(*(f.name for f in fields(Settings)))
-    for key, least in (("seed", 0), ("limit", 1)):
-        if section.get(key, int, least) < least:
-            raise section.error(key, f"{section.values[key]} is less than {least}", f"write {least} or more")
+    if section.get("limit", int, 1) < 1:
+        raise section.error("limit", f"{section.values['limit']} is less than 1", "write 1 or more")
 
     def folder(key: str) -> Path | None:
         value = section.get(key, str, None)
@@ -67,8 +66,22 @@ def load_settings(path: Path) -> Settings:
         data_root=folder("data_root"),
         results=folder("results"),
         device=section.get("device", str, None),
-        seed=section.get("seed", int, None),
+        seed=_seeds(section),
         limit=section.get("limit", int, None),
         fresh=section.get("fresh", bool, None),
         download=section.get("download", bool, None),
     )
+
+
+def _seeds(section: Section) -> list[int] | None:
+    """Return one seed or a list of them."""
+    listed = isinstance(section.values.get("seed"), list)
+    seeds = section.get("seed", list, None) if listed else [section.get("seed", int, None)]
+    if seeds in (None, [None]):
+        return None
+    for seed in seeds:
+        if not isinstance(seed, int) or isinstance(seed, bool):
+            raise section.error("seed", f"{seed!r} is not a whole number", "write 0, or [0, 1, 2]")
+        if seed < 0:
+            raise section.error("seed", f"{seed} is less than 0", "write 0 or more")
+    return list(dict.fromkeys(seeds))

@@ -370,6 +370,8 @@ def _views(model: ModelSpec, preset: Preset, task: TaskSpec, probe: Probe) -> li
         if View.RS_TOKENS not in model.views:
             raise InputMismatchError(f"{model.name} has no token grid", "")
         return [View.RS_TOKENS]
+    if task.localized and View.RS_QUERY in model.views:
+        return [View.RS_QUERY if modality is Modality.RS else BASE_VIEW[modality] for modality in task.inputs]
     return [BASE_VIEW[modality] for modality in task.inputs]
 
 
@@ -405,6 +407,7 @@ def blank_result(cell: Cell, request: RunRequest, registry: Registry) -> results
         family=task.family,
         kind=str(task.kind),
         synthetic=task.synthetic,
+        diagnostic=task.diagnostic,
         dataset=task.dataset.name,
         dataset_version=task.dataset.version,
         dataset_fingerprint=cell.fingerprint,

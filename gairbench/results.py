@@ -47,6 +47,7 @@ class Result:
         family: The paper's task family.
         kind: What the task asks for.
         synthetic: The inputs or targets are rendered or simulated.
+        diagnostic: The task explains models rather than ranks them.
         dataset: Registered name.
         dataset_version: The dataset's declared version.
         dataset_fingerprint: Hash of the data.
@@ -91,6 +92,7 @@ class Result:
     metric: str
     seed: int
     limit: int | None = None
+    diagnostic: bool = False
     reason: str = ""
     key: str = ""
     weights: str = ""

@@ -78,6 +78,6 @@ def select_tasks(values: Sequence[str], tasks: Mapping[str, TaskSpec]) -> list[T
 def _matches(wanted: str, task: TaskSpec) -> bool:
     if wanted == "all":
         # A superseded task stays runnable by name, so that old numbers can be reproduced.
-        return not task.superseded_by
+        return not task.superseded_by and not task.diagnostic
     groups = {str(task.category), task.family.casefold(), task.family.casefold().replace(" ", "-")}
     return fnmatchcase(task.name, wanted) or wanted.casefold() in groups

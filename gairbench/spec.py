@@ -286,6 +286,10 @@ class TaskSpec:
         licence: Where it differs from the dataset's.
         citation: Where it differs from the dataset's.
         superseded_by: Name of the task that replaces it.
+        localized: Its overhead images are embedded at the sample's point (``View.RS_QUERY``); a model that cannot look
+            a point up embeds the whole image.
+        diagnostic: It explains models rather than ranks them: it is left out of ``--task all`` and of the leaderboard,
+            and run by name, glob or family.
     """
 
     name: str
@@ -305,6 +309,8 @@ class TaskSpec:
     licence: str = ""
     citation: str = ""
     superseded_by: str = ""
+    localized: bool = False
+    diagnostic: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

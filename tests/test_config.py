@@ -28,7 +28,7 @@ def test_file_holds_every_setting(tmp_path: Path) -> None:
         data_root=Path("d"),
         results=Path("r"),
         device="cpu",
-        seed=3,
+        seed=[3],
         limit=10,
         fresh=True,
     )
@@ -40,8 +40,8 @@ def test_settings_are_the_options_of_run() -> None:
 
 
 def test_command_line_wins_where_it_speaks() -> None:
-    file = Settings(model=["a"], seed=3, limit=5)
-    assert Settings(seed=0, task=["t"]).over(file) == Settings(model=["a"], seed=0, limit=5, task=["t"])
+    file = Settings(model=["a"], seed=[3], limit=5)
+    assert Settings(seed=[0], task=["t"]).over(file) == Settings(model=["a"], seed=[0], limit=5, task=["t"])
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,8 @@ def test_command_line_wins_where_it_speaks() -> None:
         ("model: gair\nsede: 3\n", r"run.yaml, line 2, key 'sede': unknown key; did you mean 'seed'\?"),
         ("seed: three\n", "line 1, key 'seed': 'three' is not a whole number"),
         ("seed: -1\n", "-1 is less than 0"),
+        ("seed: [0, x]\n", r"'x' is not a whole number; write 0, or \[0, 1, 2\]"),
+        ("seed: [0, -2]\n", "-2 is less than 0"),
         ("limit: 0\n", "0 is less than 1"),
         ("fresh: 1\n", "1 is not true or false"),
         ("model: [gair, 3]\n", "is not a list of words"),

@@ -77,17 +77,34 @@ def render(results: Sequence[Result], *, commands: Sequence[str] = ()) -> str:
     parts = ["# Leaderboard", _LEGEND]
     settings = by_setting(current)
     published = next(iter(settings), None)
-    for setting, group in settings.items():
+    for setting, everything in settings.items():
+        group = [result for result in everything if not result.diagnostic]
         # The published seed needs no heading of its own; everything else is set apart by one.
         main = setting == published and setting.limit is None
         if not main:
             parts += _setting_heading(setting)
         overtaken = [s.result for s in stale if Setting(s.result.limit, s.result.seed) == setting]
         parts += _categories(group, overtaken, level="##" if main else "###")
+        parts += _diagnostics([r for r in everything if r.diagnostic], level="##" if main else "###")
     parts += _stale_section(stale)
     parts += ["## Tasks", _tasks(current), "## Models", _models(current)]
     parts += ["## How to regenerate", *_provenance(results, commands)]
     return "\n\n".join(parts) + "\n"
+
+
+def _diagnostics(results: Sequence[Result], level: str) -> list[str]:
+    """Return the table of tasks that explain models and rank none."""
+    found = [(r, value) for r in results if r.headline and (value := r.headline_value) is not None]
+    if not found:
+        return []
+    cells = {(r.task, Row.of(r)): numbers.with_interval(value, symmetric=False) for r, value in found}
+    metrics = {r.task: f"{escape(r.metric)} {_arrow(value.higher_is_better)}" for r, value in found}
+    rows = sorted({row for _, row in cells})
+    body = [[escape(task), metrics[task], *(cells.get((task, row), "") for row in rows)] for task in sorted(metrics)]
+    return [
+        f"{level} Diagnostics, not ranked",
+        _markdown(["Task", "Metric", *(escape(str(row)) for row in rows)], body),
+    ]
 
 
 def write(results: Sequence[Result], out: Path, *, commands: Sequence[str] = ()) -> tuple[Path, Path]:

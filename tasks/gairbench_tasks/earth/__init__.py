@@ -110,7 +110,7 @@ def _task(
     )
 
 
-_RS, _SV, _LOC = Category.RS, Category.SV, Category.LOCATION
+_RS, _SV, _LOC, _CROSS = Category.RS, Category.SV, Category.LOCATION, Category.CROSS_MODAL
 _LIGHTS = "log(1 + mean night light of the chip's 3.2 x 3.2 degrees)"
 
 TASKS: tuple[TaskSpec, ...] = (
@@ -212,4 +212,73 @@ TASKS: tuple[TaskSpec, ...] = (
     ),
 )
 
-DATASETS: tuple[DatasetSpec, ...] = (EARTH, STREETS, PAIRS, TRIPLETS, AIRPORTS, CITIES)
+OFFSETS: tuple[tuple[str, str, str], ...] = (
+    ("0", "NoOffset", "at its true point"),
+    ("1-8", "EighthOffset", "1/8 patch off"),
+    ("1-4", "QuarterOffset", "1/4 patch off"),
+    ("1-2", "HalfOffset", "1/2 patch off"),
+    ("1", "OneOffset", "1 patch off"),
+    ("2", "TwoOffset", "2 patches off"),
+)
+"""Shifts of the photo's coordinates: short name, source, and words."""
+
+OFFSET_FAMILY = "registration offset"
+
+
+def _offset_tasks(short: str, source: str, words: str) -> tuple[TaskSpec, TaskSpec]:
+    dataset = DatasetSpec(
+        name=f"earth-offset-{short}",
+        version=1,
+        factory=f"gairbench_tasks.earth.offsets:{source}",
+        delivers=(CHIP, PHOTO, LOCATION),
+        description=f"Chips with a photo rendered somewhere in them, looked up {words} (a patch is 8 pixels)",
+        licence=_LICENCE,
+        citation=_CITATION,
+    )
+    retrieval = TaskSpec(
+        name=f"earth-offset-{short}-rs-sv",
+        version=1,
+        category=_CROSS,
+        family=OFFSET_FAMILY,
+        kind=Kind.RETRIEVAL,
+        dataset=dataset,
+        target="",
+        inputs=(Modality.RS, Modality.SV),
+        metric="recall@10",
+        higher_is_better=True,
+        synthetic=True,
+        extra_metrics=("recall@1", "mrr"),
+        diagnostic=True,
+        description=f"Find the photo taken in a chip, looked up {words}, among 1,000",
+    )
+    probe = TaskSpec(
+        name=f"earth-offset-{short}-land-cover",
+        version=1,
+        category=_RS,
+        family=OFFSET_FAMILY,
+        kind=Kind.CLASSIFICATION,
+        dataset=dataset,
+        target="land_cover",
+        inputs=(Modality.RS,),
+        metric="accuracy",
+        higher_is_better=True,
+        # The place of the photos is simulated; chips and labels are real.
+        synthetic=True,
+        localized=True,
+        diagnostic=True,
+        description=f"IGBP class at a point of the chip, looked up {words} in test, truly in training",
+    )
+    return retrieval, probe
+
+
+TASKS += tuple(task for offset in OFFSETS for task in _offset_tasks(*offset))
+
+DATASETS: tuple[DatasetSpec, ...] = (
+    EARTH,
+    STREETS,
+    PAIRS,
+    TRIPLETS,
+    AIRPORTS,
+    CITIES,
+    *dict.fromkeys(task.dataset for task in TASKS if task.family == OFFSET_FAMILY),
+)

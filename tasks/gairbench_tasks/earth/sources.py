@@ -81,8 +81,8 @@ class EarthSplit:
         return values
 
 
-class _EarthSource(ABC):
-    """What the embedded datasets share."""
+class EmbeddedSource(ABC):
+    """What the embedded datasets share; a subclass makes splits and names classes."""
 
     name: str
 
@@ -110,7 +110,7 @@ class _EarthSource(ABC):
     def _classes(self) -> Mapping[str, tuple[str, ...]]: ...
 
 
-class Land(_EarthSource):
+class Land(EmbeddedSource):
     """``earth``: Blue Marble chips centred on land points, with what the grids say about them."""
 
     name = "earth"
@@ -126,7 +126,7 @@ class Land(_EarthSource):
             return table[points.chips(land_cover())]
 
         return EarthSplit(
-            _pixel_ids(points),
+            pixel_ids(points),
             lambda i: {"image": points.images(i), "lonlat": points.lonlat[i], "bbox": points.bbox[i]},
             {
                 "koeppen": lambda: labels.encode(koeppen()[where], classes["koeppen"]),
@@ -171,7 +171,7 @@ class Photos:
         return self._photos[indices]
 
 
-class Streets(_EarthSource):
+class Streets(EmbeddedSource):
     """``earth-streets``: rendered photos with their attributes."""
 
     name = "earth-streets"
@@ -187,7 +187,7 @@ class Streets(_EarthSource):
         )
         photos = Photos(points, self.name)
         return EarthSplit(
-            _pixel_ids(points),
+            pixel_ids(points),
             lambda i: {"street_view": photos[i], "lonlat": points.lonlat[i]},
             {
                 "view_direction": lambda: photos.scenes.view,
@@ -206,7 +206,7 @@ class Streets(_EarthSource):
         return {"view_direction": VIEW_DIRECTIONS, "platform": PLATFORMS} | regression
 
 
-class Pairs(_EarthSource):
+class Pairs(EmbeddedSource):
     """``earth-pairs``: a Blue Marble chip and a photo rendered somewhere in it, for retrieval."""
 
     name = "earth-pairs"
@@ -218,7 +218,7 @@ class Pairs(_EarthSource):
         return {}
 
 
-class Triplets(_EarthSource):
+class Triplets(EmbeddedSource):
     """``earth-triplets``: chips, photos and coordinates to pre-train on, from the training blocks only.
 
     Photos are rendered from the very grids that the tasks ask for, so none may come from a block that is validated or
@@ -246,7 +246,7 @@ class Triplets(_EarthSource):
         return {}
 
 
-class AirportSource(_EarthSource):
+class AirportSource(EmbeddedSource):
     """``earth-airports``: coordinates of airports, with elevation and country."""
 
     name = "earth-airports"
@@ -268,7 +268,7 @@ class AirportSource(_EarthSource):
         return {"elevation": (), "country": tuple(str(code) for code in _countries())}
 
 
-class CitySource(_EarthSource):
+class CitySource(EmbeddedSource):
     """``earth-cities``: coordinates of cities, with their population."""
 
     name = "earth-cities"
@@ -342,7 +342,7 @@ def _pairs(name: str, count: int, region: Region, role: Role) -> EarthSplit:
     points = sample(name, count, region=region, placement="anywhere", role=role, prefer_lit=True)
     photos = Photos(points, name)
     return EarthSplit(
-        _pixel_ids(points),
+        pixel_ids(points),
         lambda i: {
             "image": points.images(i),
             "bbox": points.bbox[i],
@@ -353,7 +353,19 @@ def _pairs(name: str, count: int, region: Region, role: Role) -> EarthSplit:
     )
 
 
-def _pixel_ids(points: Points) -> list[str]:
+def region_of(split: str) -> Region:
+    """Return the region of a split's blocks.
+
+    Raises:
+        DataError: There is no such split.
+    """
+    if split not in _REGIONS:
+        raise DataError(f"there is no split {split!r}", f"ask for one of {', '.join(_REGIONS)}")
+    return _REGIONS[split]
+
+
+def pixel_ids(points: Points) -> list[str]:
+    """Return an identifier for each point: its pixel in the 1/15-degree grid."""
     return [f"r{row:04d}c{column:04d}" for row, column in zip(points.row, points.column, strict=True)]
 
 
