@@ -86,4 +86,4 @@ def _unique(path: Path, names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _mend(count: int) -> str:
     example = {1: "B8", 3: "red,green,blue", 4: "B2,B3,B4,B8"}.get(count, "B1,B2,B3,...")
-    return f"name them all in the file's order, for instance with --bands {example}"
+    return f"name them all in the file's order with --bands (map) or --rs-bands, for instance {example}"

@@ -7,6 +7,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,30 @@ TRAINING = "training"
 
 LAST = "last.ckpt"
 RUN = "run.json"
+
+
+def identify(context: PretrainContext, recipe: Any, corpus: Corpus, steps: int) -> dict[str, Any]:
+    """Return everything that decides the outcome of a run, for its card and to resume only the same.
+
+    Args:
+        context: The recipe's context.
+        recipe: A dataclass of all settings.
+        corpus: What is trained on.
+        steps: Optimizer steps in all.
+    """
+    return {
+        "model": context.model,
+        "preset": context.preset,
+        "recipe": asdict(recipe),
+        "seed": context.seed,
+        "dataset": context.dataset,
+        "dataset_fingerprint": context.fingerprint,
+        "samples": len(corpus.train),
+        "held_out": len(corpus.held_out),
+        "steps": steps,
+        "accumulate_grad_batches": context.trainer.accumulate_grad_batches,
+        "balance": context.trainer.balance,
+    }
 
 
 def fit(

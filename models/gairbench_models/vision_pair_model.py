@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from gairbench.pretraining.augmentation import Augmentation
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.corpus import Corpus
-from gairbench.pretraining.fitting import fit
+from gairbench.pretraining.fitting import fit, identify
 from gairbench.pretraining.objective import Objective
 from gairbench.protocols import PretrainContext
 from gairbench_models.checkpoints import save
@@ -63,7 +63,30 @@ def untrained(config: PairConfig, seed: int, *, sv_patch_drop: float = 0.0) -> V
 
 
 class SideBySide(Objective):
-    """An objective whose network has a branch ``rs`` and a branch ``sv``, which must not influence each other."""
+    """An objective whose network has a branch ``rs`` and a branch ``sv``, which must not influence each other.
+
+    Args:
+        make: Builds the network; what it draws depends on the seed alone.
+        budget: Optimizer, schedule and augmentation.
+        augmentation: The changes that all compared models see.
+        steps: Optimizer steps in all.
+        seed: Of everything random.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], nn.Module],
+        budget: Budget,
+        *,
+        augmentation: Augmentation,
+        steps: int,
+        seed: int,
+    ) -> None:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            network = make()
+        super().__init__(network, budget, steps=steps, seed=seed)
+        self.augmentation = augmentation
 
     def configure_gradient_clipping(
         self,
@@ -93,19 +116,7 @@ def train(context: PretrainContext, recipe: PairRecipe, corpus: Corpus, objectiv
     Raises:
         GairbenchError: As :func:`gairbench.pretraining.fitting.fit`.
     """
-    identity = {
-        "model": context.model,
-        "preset": context.preset,
-        "recipe": asdict(recipe),  # type: ignore[call-overload]
-        "seed": context.seed,
-        "dataset": context.dataset,
-        "dataset_fingerprint": context.fingerprint,
-        "samples": len(corpus.train),
-        "held_out": len(corpus.held_out),
-        "steps": objective.steps,
-        "accumulate_grad_batches": context.trainer.accumulate_grad_batches,
-        "balance": context.trainer.balance,
-    }
+    identity = identify(context, recipe, corpus, objective.steps)
 
     def export(state: Mapping[str, Tensor]) -> None:
         kept: dict[str, Any] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from gairbench.errors import UsageError
 from gairbench.pretraining.augmentation import Augmentation, jitter_coordinates
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.corpus import Batch, Corpus
-from gairbench.pretraining.fitting import fit
+from gairbench.pretraining.fitting import fit, identify
 from gairbench.pretraining.gathering import gather
 from gairbench.pretraining.objective import Losses, Objective
 from gairbench.pretraining.overrides import override
@@ -82,20 +82,7 @@ def pretrain(context: PretrainContext) -> None:
         steps=steps,
         seed=context.seed,
     )
-    identity = {
-        "model": context.model,
-        "preset": context.preset,
-        "recipe": asdict(recipe),
-        "starts": started,
-        "seed": context.seed,
-        "dataset": context.dataset,
-        "dataset_fingerprint": context.fingerprint,
-        "samples": len(corpus.train),
-        "held_out": len(corpus.held_out),
-        "steps": steps,
-        "accumulate_grad_batches": context.trainer.accumulate_grad_batches,
-        "balance": context.trainer.balance,
-    }
+    identity = identify(context, recipe, corpus, steps) | {"starts": started}
 
     def export(state: Mapping[str, Tensor]) -> None:
         save(

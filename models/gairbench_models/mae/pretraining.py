@@ -225,12 +225,8 @@ class MAE(SideBySide):
         steps: int,
         seed: int,
     ) -> None:
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
-            branches = Branches(pair, config)
-        super().__init__(branches, budget, steps=steps, seed=seed)
+        super().__init__(partial(Branches, pair, config), budget, augmentation=augmentation, steps=steps, seed=seed)
         self.config = config
-        self.augmentation = augmentation
 
     def losses(self, batch: Batch, generator: torch.Generator) -> Losses:
         """Return the mean squared error of the masked patches, for both kinds of images."""

@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from lightly.models.modules.heads import MoCoProjectionHead
@@ -190,12 +191,8 @@ class MoCoV3(SideBySide):
         steps: int,
         seed: int,
     ) -> None:
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
-            branches = Branches(pair, config)
-        super().__init__(branches, budget, steps=steps, seed=seed)
+        super().__init__(partial(Branches, pair, config), budget, augmentation=augmentation, steps=steps, seed=seed)
         self.config = config
-        self.augmentation = augmentation
 
     def losses(self, batch: Batch, generator: torch.Generator) -> Losses:
         """Return the symmetric loss of both branches."""
