@@ -73,6 +73,10 @@ def test_a_run_that_is_stopped_and_resumed_ends_where_an_uninterrupted_one_does(
         torch.testing.assert_close(found[name], value, atol=1e-5, rtol=0)
     last = [rows(tmp_path / name)[-1]["train/loss"] for name in ("whole", "parts")]
     assert last[0] == last[1]
+    with (tmp_path / "parts" / "training" / "metrics.1.csv").open(newline="") as file:
+        earlier = [row["train/loss"] for row in csv.DictReader(file) if row["train/loss"]]
+    assert earlier == [row["train/loss"] for row in rows(tmp_path / "whole") if row["train/loss"]][: len(earlier)]
+    assert len(earlier) >= 4
 
 
 def test_a_run_is_resumed_only_with_its_own_settings(tmp_path: Path) -> None:

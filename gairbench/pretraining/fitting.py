@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ TRAINING = "training"
 
 LAST = "last.ckpt"
 RUN = "run.json"
+METRICS = "metrics.csv"
 
 
 def identify(context: PretrainContext, recipe: Any, corpus: Corpus, steps: int) -> dict[str, Any]:
@@ -82,7 +84,8 @@ def fit(
     """
     folder = context.output / TRAINING
     last = _resumable(folder, context, identity)
-    with seeded(context.seed):
+    on_cpu = (context.trainer.accelerator or context.device) == "cpu"
+    with seeded(context.seed, exactly=on_cpu):
         try:
             trainer = _trainer(objective, context, folder, corpus.batches_per_epoch(objective.budget))
         except (MisconfigurationException, ValueError) as error:
@@ -92,6 +95,7 @@ def fit(
         loader = corpus.training_loader(objective.budget, start=start, shard=shard)
         if context.trainer.record and trainer.is_global_zero:
             write_atomically(folder / RUN, (json.dumps(identity, indent=1, sort_keys=True) + "\n").encode())
+            _keep_log(folder)
         trainer.fit(
             objective,
             loader,
@@ -115,7 +119,10 @@ def _trainer(objective: Objective, context: PretrainContext, folder: Path, steps
     callbacks: list[lightning.Callback] = [Monitor(context.report)]
     loggers: list[Logger] = []
     if options.record:
-        loggers = [CSVLogger(folder, name=None, version=""), TensorBoardLogger(folder, name=None, version="")]
+        loggers = [
+            CSVLogger(folder, name=None, version="", flush_logs_every_n_steps=20),
+            TensorBoardLogger(folder, name=None, version=""),
+        ]
         callbacks.append(
             ModelCheckpoint(
                 folder,
@@ -148,6 +155,13 @@ def _trainer(objective: Objective, context: PretrainContext, folder: Path, steps
         use_distributed_sampler=False,
         default_root_dir=context.output,
     )
+
+
+def _keep_log(folder: Path) -> None:
+    """Set the log of an earlier part of the run aside: Lightning's logger would remove it."""
+    log = folder / METRICS
+    if log.exists():
+        log.rename(folder / f"metrics.{1 + len([*folder.glob('metrics.*.csv')])}.csv")
 
 
 def _devices(words: str) -> int | str | list[int]:
@@ -196,11 +210,19 @@ def _batches_done(checkpoint: Path) -> int:
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Seed everything inside and leave the process as it was: random state, deterministic mode, Lightning's voice."""
+def seeded(seed: int, *, exactly: bool) -> Iterator[None]:
+    """Seed everything inside and leave the process as it was: random state, deterministic mode, Lightning's voice.
+
+    Args:
+        seed: Of the global generators.
+        exactly: Refuse operations that do not repeat themselves bit for bit; they exist on accelerators only, where
+            deterministic ones are merely preferred.
+    """
     voices = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [voice.level for voice in voices]
     was_deterministic = torch.are_deterministic_algorithms_enabled()
+    # Without it cuBLAS refuses to work in deterministic mode; it must be there before CUDA starts.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())), warnings.catch_warnings():
         # Workers are the caller's choice: embedded data are read faster than they are learnt from.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
@@ -211,11 +233,13 @@ def seeded(seed: int) -> Iterator[None]:
         warnings.filterwarnings("ignore", message=".*but have no `val_dataloader`.*")
         # Between Lightning and PyTorch; nothing that a user of gairbench could mend.
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+        # Said of accelerators in the docs.
+        warnings.filterwarnings("ignore", message=".*deterministic.*")
         torch.manual_seed(seed)
         try:
             for voice in voices:
                 voice.setLevel(logging.ERROR)
-            torch.use_deterministic_algorithms(True)
+            torch.use_deterministic_algorithms(True, warn_only=not exactly)
             yield
         finally:
             torch.use_deterministic_algorithms(was_deterministic)
