@@ -12,10 +12,10 @@ from torch.nn import functional
 from gairbench.errors import DataError
 from gairbench.spec import RGB, ImageInput
 from gairbench_models.gair.config import GairConfig, LocationConfig, VisionConfig
-from gairbench_models.gair.location_encoder import LocationEncoder, equal_earth
 from gairbench_models.gair.model import Gair, untrained
 from gairbench_models.gair.presets import PRESETS
 from gairbench_models.gair.rs_encoder import Attention, RSEncoder, alibi_bias
+from gairbench_models.location.fourier import FourierEncoder, equal_earth
 
 MINI = GairConfig(
     dim=32,
@@ -123,14 +123,14 @@ def test_equal_earth_agrees_with_the_projection_library() -> None:
 
 def test_location_embedding_is_the_sum_of_its_capsules() -> None:
     torch.manual_seed(0)
-    encoder = LocationEncoder(LocationConfig(frequencies=8, hidden=16), 12)
+    encoder = FourierEncoder(LocationConfig(frequencies=8, hidden=16), 12)
     lonlat = torch.tensor([[10.0, 50.0], [-70.0, -30.0]], dtype=torch.float64)
     position = equal_earth(lonlat).float()
     torch.testing.assert_close(encoder(lonlat), torch.stack([c(position) for c in encoder.capsules]).sum(0))
     assert encoder(lonlat).dtype == torch.float32
     spread = [
         capsule.frequency.std().item()
-        for capsule in LocationEncoder(LocationConfig(frequencies=500, hidden=4), 4).capsules
+        for capsule in FourierEncoder(LocationConfig(frequencies=500, hidden=4), 4).capsules
     ]
     assert spread == pytest.approx([1, 16, 256], rel=0.1)
 

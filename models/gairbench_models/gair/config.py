@@ -8,6 +8,9 @@ from typing import Literal
 from gairbench.pretraining.budget import Budget
 from gairbench.spec import Input, Modality
 
+LocationEncoderName = Literal["rff", "sh-siren", "space2vec-grid", "sin-cos"]
+"""How coordinates become an embedding: see :mod:`gairbench_models.location.encoders`."""
+
 Localization = Literal["nili", "bilinear", "bicubic", "none"]
 """How a tile is looked up at a point: see :mod:`gairbench_models.gair.localization`."""
 
@@ -46,14 +49,19 @@ class VisionConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocationConfig:
-    """Size of the location encoder.
+    """The location encoder and its size.
 
     Args:
+        encoder: ``"rff"``, the paper's random Fourier features, or one of
+            :data:`gairbench_models.location.encoders.ENCODERS`.
+        layers: Hidden layers of the others; the paper's has three in each capsule.
         sigmas: Standard deviation of the random frequencies, one per capsule; large ones resolve small distances.
         frequencies: Random frequencies per capsule.
-        hidden: Width of a capsule's hidden layers.
+        hidden: Width of the hidden layers.
     """
 
+    encoder: LocationEncoderName = "rff"
+    layers: int = 2
     sigmas: tuple[float, ...] = (1.0, 16.0, 256.0)
     frequencies: int
     hidden: int

@@ -13,10 +13,10 @@ from gairbench.tiles import relative_position
 from gairbench_models.gair.checkpoint import read_weights
 from gairbench_models.gair.config import GairConfig
 from gairbench_models.gair.localization import make_localizer
-from gairbench_models.gair.location_encoder import LocationEncoder
 from gairbench_models.gair.presets import MODEL, configured
 from gairbench_models.gair.rs_encoder import RSEncoder
 from gairbench_models.gair.sv_encoder import SVEncoder
+from gairbench_models.location.encoders import make_location_encoder
 from gairbench_models.tensorfiles import check_shapes
 
 
@@ -36,7 +36,7 @@ class Gair(nn.Module):
         if Modality.SV in config.modalities:
             self.sv_encoder = SVEncoder(config.sv, patch_drop=sv_patch_drop)
         if Modality.LOCATION in config.modalities:
-            self.location_encoder = LocationEncoder(config.location, config.dim)
+            self.location_encoder = make_location_encoder(config.location, config.dim)
         if Modality.RS in config.modalities:
             self.localizer = make_localizer(config.localization, config.dim)
         if Modality.SV in config.modalities:

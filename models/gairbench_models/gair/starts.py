@@ -57,6 +57,8 @@ def apply_starts(
         elif name == "sv":
             told[name] = _start_sv(model.sv_encoder.vit, source)
         else:
+            if model.config.location.encoder != "rff":
+                raise UsageError("GeoCLIP's weights are for the location encoder rff", "leave one of the two out")
             told[name] = _start_location(model.location_encoder, source)
     return told
 

@@ -68,7 +68,7 @@ class Capsule(nn.Module):
         return cast(Tensor, self.head(self.hidden(torch.cat([phase.cos(), phase.sin()], dim=-1))))
 
 
-class LocationEncoder(nn.Module):
+class FourierEncoder(nn.Module):
     """The sum of one capsule per scale.
 
     Args:
