@@ -99,8 +99,8 @@ class Nili(Localizer):
         """Map a grid and points ``(batch, points, 2)`` to ``(batch, points, dim)``; memory is linear in points."""
         field = self._field(tokens)
         size = position.new_tensor([tokens.shape[3], tokens.shape[2]])
-        # Both are one fused step, without a row of numbers per point and corner. The first is the faster one; the second
-        # has a backward pass that is deterministic on every device.
+        # Both are one fused step, without a row of numbers per point and corner: one has a backward pass that is
+        # deterministic on every device, the other is faster.
         return _weighted(field, position, size) if torch.is_grad_enabled() else _sampled(field, position, size)
 
     def _field(self, tokens: Tensor) -> Tensor:
@@ -117,7 +117,7 @@ class Nili(Localizer):
         east, south = self.offset.weight.to(predicted.dtype).unbind(1)
         beyond_east, beyond_south = 2 * (column - inner_column), 2 * (row - inner_row)
         offset = east[:, None, None] * beyond_east + south[:, None, None] * beyond_south[:, None]
-        return continued + cast(Tensor, offset)
+        return cast(Tensor, continued + offset)
 
     def dense(self, tokens: Tensor, rows: int, columns: int) -> Tensor:
         """Look a whole raster up, ``(batch, dim, rows, columns)``, in about the memory of the result."""
@@ -134,7 +134,7 @@ class Nili(Localizer):
 
 
 def _sampled(field: Tensor, position: Tensor, size: Tensor) -> Tensor:
-    """Interpolate a field whose tile has ``size`` cells; the tile ends half a cell inside the field's outermost ones."""
+    """Interpolate a field of a tile of ``size`` cells, which ends half a cell inside the field's outermost ones."""
     exact = torch.promote_types(field.dtype, torch.float32)
     grid = (position * (size / (size + 2)))[:, :, None].to(exact)
     sampled = functional.grid_sample(field.to(exact), grid, mode="bilinear", align_corners=False)
