@@ -92,8 +92,11 @@ def test_nili_equals_its_definition_anywhere_in_any_grid(
     nili = Nili(3)
     tokens = torch.randn(2, 3, rows, columns)
     asked = points + special_points(rows, columns)[:: 1 + seed % 7]
+    position = torch.tensor([asked, asked[::-1]])
+    in_training = nili(tokens, position)
     with torch.no_grad():
-        found = nili(tokens, torch.tensor([asked, asked[::-1]]))
+        found = nili(tokens, position)
+        torch.testing.assert_close(in_training, found, rtol=0, atol=1e-5)
         nili.double()
         for tile, order in enumerate((asked, asked[::-1])):
             expected = torch.stack([by_definition(nili, tokens[tile].double(), point) for point in order])
@@ -154,6 +157,8 @@ def test_nili_runs_in_mixed_precision() -> None:
     exact = nili(tokens, position)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         mixed, dense = nili(tokens, position), nili.dense(tokens, 8, 8)
+        with torch.no_grad():
+            torch.testing.assert_close(nili(tokens, position).float(), exact, rtol=0.05, atol=0.05)
     assert mixed.dtype == dense.dtype == torch.bfloat16
     torch.testing.assert_close(mixed.float(), exact, rtol=0.05, atol=0.05)
     mixed.float().sum().backward()
@@ -182,6 +187,7 @@ def largest_tensor(call: Callable[[], Tensor]) -> int:
 def test_no_step_of_a_lookup_or_a_map_is_larger_than_its_result() -> None:
     nili = Nili(32)
     tokens, position = torch.randn(1, 32, 4, 4), torch.rand(1, 5000, 2) * 2 - 1
+    assert largest_tensor(lambda: nili(tokens, position)) == 5000 * 32
     with torch.inference_mode():
         assert largest_tensor(lambda: nili(tokens, position)) == 5000 * 32
         assert largest_tensor(lambda: nili.dense(tokens, 64, 50)) == 64 * 50 * 32

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -69,24 +71,10 @@ class Nili(Localizer):
     def look_up(self, tokens: Tensor, position: Tensor) -> Tensor:
         """Map a grid and points ``(batch, points, 2)`` to ``(batch, points, dim)``; memory is linear in points."""
         field = self._field(tokens)
-        rows, columns = field.shape[2:]
         size = position.new_tensor([tokens.shape[3], tokens.shape[2]])
-        # In cells of the field, whole numbers at their centres: half a cell inside its outermost ones the tile ends.
-        cell = (position + 1) / 2 * size + 0.5
-        low = cell.floor().clamp(max=size)
-        east, south = (cell - low).unbind(-1)
-        weights = torch.stack([(1 - east) * (1 - south), east * (1 - south), (1 - east) * south, east * south], dim=-1)
-        column, row = low.long().unbind(-1)
-        tile = torch.arange(len(tokens), device=tokens.device)[:, None]
-        steps = torch.tensor([0, 1, columns, columns + 1], device=tokens.device)
-        corners = ((tile * rows + row) * columns + column)[..., None] + steps
-        blended = functional.embedding_bag(
-            corners.flatten(0, 1),
-            field.permute(0, 2, 3, 1).flatten(0, 2),
-            mode="sum",
-            per_sample_weights=weights.to(field.dtype).flatten(0, 1),
-        )
-        return blended.view(*position.shape[:2], -1)
+        # Both are one fused step, without a row of numbers per point and corner: one has a backward pass that is
+        # deterministic on every device, the other is faster.
+        return _weighted(field, position, size) if torch.is_grad_enabled() else _sampled(field, position, size)
 
     def _field(self, tokens: Tensor) -> Tensor:
         """Return the grid ``(batch, dim, rows + 2, columns + 2)`` whose bilinear interpolation is the embedding.
@@ -100,8 +88,9 @@ class Nili(Localizer):
         # Not a replicating pad: the backward pass of plain indexing is deterministic on every device.
         continued: Tensor = predicted[:, :, inner_row[:, None], inner_column]
         east, south = self.offset.weight.to(predicted.dtype).unbind(1)
-        beyond_east, beyond_south = (2 * (column - inner_column)), (2 * (row - inner_row))
-        return continued + east[:, None, None] * beyond_east + south[:, None, None] * beyond_south[:, None]
+        beyond_east, beyond_south = 2 * (column - inner_column), 2 * (row - inner_row)
+        offset = east[:, None, None] * beyond_east + south[:, None, None] * beyond_south[:, None]
+        return cast(Tensor, continued + offset)
 
     def dense(self, tokens: Tensor, rows: int, columns: int) -> Tensor:
         """Look a whole raster up, ``(batch, dim, rows, columns)``, in about the memory of the result."""
@@ -115,6 +104,35 @@ class Nili(Localizer):
         blended += (east[:, None] * x)[:, None, :]
         blended += (south[:, None] * y)[:, :, None]
         return blended
+
+
+def _sampled(field: Tensor, position: Tensor, size: Tensor) -> Tensor:
+    """Interpolate a field of a tile of ``size`` cells, which ends half a cell inside the field's outermost ones."""
+    exact = torch.promote_types(field.dtype, torch.float32)
+    grid = (position * (size / (size + 2)))[:, :, None].to(exact)
+    sampled = functional.grid_sample(field.to(exact), grid, mode="bilinear", align_corners=False)
+    return sampled.squeeze(-1).transpose(1, 2).to(field.dtype)
+
+
+def _weighted(field: Tensor, position: Tensor, size: Tensor) -> Tensor:
+    """Do the same as a weighted sum of rows of a table."""
+    rows, columns = field.shape[2:]
+    # In cells, whole numbers at their centres.
+    cell = (position + 1) / 2 * size + 0.5
+    low = cell.floor().clamp(max=size)
+    east, south = (cell - low).unbind(-1)
+    weights = torch.stack([(1 - east) * (1 - south), east * (1 - south), (1 - east) * south, east * south], dim=-1)
+    column, row = low.long().unbind(-1)
+    tile = torch.arange(len(field), device=field.device)[:, None]
+    steps = torch.tensor([0, 1, columns, columns + 1], device=field.device)
+    corners = ((tile * rows + row) * columns + column)[..., None] + steps
+    summed = functional.embedding_bag(
+        corners.flatten(0, 1),
+        field.permute(0, 2, 3, 1).flatten(0, 2),
+        mode="sum",
+        per_sample_weights=weights.to(field.dtype).flatten(0, 1),
+    )
+    return summed.view(*position.shape[:2], -1)
 
 
 def _beyond(cells: int, points: int, like: Tensor) -> Tensor:
