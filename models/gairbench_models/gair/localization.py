@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -90,7 +88,7 @@ class Nili(Localizer):
         east, south = self.offset.weight.to(predicted.dtype).unbind(1)
         beyond_east, beyond_south = 2 * (column - inner_column), 2 * (row - inner_row)
         offset = east[:, None, None] * beyond_east + south[:, None, None] * beyond_south[:, None]
-        return cast(Tensor, continued + offset)
+        return continued + offset
 
     def dense(self, tokens: Tensor, rows: int, columns: int) -> Tensor:
         """Look a whole raster up, ``(batch, dim, rows, columns)``, in about the memory of the result."""
