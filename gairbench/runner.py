@@ -350,7 +350,10 @@ def _scratch_folder(target: Path) -> Path:
 def _device_name(device: torch.device) -> str:
     import torch
 
-    return f"{device.type} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
+    if device.type == "cuda":
+        return f"cuda ({torch.cuda.get_device_name(device)})"
+    # On a CPU the order of floating-point sums, and so the last digits of weights, depends on the number of threads.
+    return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else device.type
 
 
 def _standardize(features: dict[str, Array]) -> None:
