@@ -182,6 +182,21 @@ def leaderboard(
 
 
 @app.command()
+def compare(
+    results: Results = None,
+    reference: Annotated[str, typer.Option(help="Model that the others are compared with.")] = "gair",
+    out: Annotated[Path | None, typer.Option(help="Folder to write COMPARISON.md, its table and pictures to.")] = None,
+) -> None:
+    """Compare models with one of them over all seeds: means, intervals, paired tests; print it, write it with --out.
+
+    Needs the predictions beside the records, as gairbench run leaves them.
+    """
+    from gairbench.commands import compare_command
+
+    raise typer.Exit(compare_command(results, reference, out))
+
+
+@app.command()
 def embed(
     model: Annotated[str, typer.Option(help="Name of the model.")],
     table: Annotated[Path, typer.Option("--input", help="CSV or Parquet table of images and coordinates.")],

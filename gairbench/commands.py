@@ -111,6 +111,26 @@ def _publish(folder: Path, out: Path | None) -> None:
     print(render(found))
 
 
+def compare_command(results: Path | None, reference: str, out: Path | None) -> int:
+    """Carry out ``gairbench compare``.
+
+    Raises:
+        GairbenchError: There is nothing to compare, or records or predictions are missing or broken.
+    """
+    from gairbench_leaderboard.comparison import compare
+    from gairbench_leaderboard.comparison_report import render, write
+    from gairbench_leaderboard.sweeps import find_sweeps
+
+    folder = results or DEFAULT_RESULTS
+    found = list(load_all(folder))
+    comparisons = compare(found, folder, reference)
+    sweeps = find_sweeps(comparisons, registry_with([]).tasks)
+    if out is not None:
+        write(comparisons, found, sweeps, out)
+    print(render(comparisons, found, sweeps))
+    return 0
+
+
 def check_command(names: Sequence[str], task_files: Sequence[Path], data_root: Path | None) -> int:
     """Carry out ``gairbench data check``.
 

@@ -42,16 +42,16 @@ class Metric:
         """Return the metric over all samples."""
         return float(self.value(self.statistics(target, prediction).sum(axis=0)))
 
-    def interval(self, target: Array, prediction: Array, seed: int) -> tuple[float, float]:
-        """Return the percentile bootstrap interval over samples.
+    def resampled(self, target: Array, prediction: Array, seed: int) -> Array:
+        """Return the metric on bootstrap resamples of the samples.
 
         Args:
             target: Targets, samples along the first axis.
             prediction: Predictions, samples along the first axis.
-            seed: Seed of the resampling.
+            seed: Seed of the resampling; the same seed and number of samples draw the same samples.
 
         Returns:
-            Lower and upper end of the 95 % interval from 1,000 resamples.
+            1,000 values.
         """
         statistics = self.statistics(target, prediction).astype(np.float64)
         n = len(statistics)
@@ -61,8 +61,12 @@ class Metric:
         for start in range(0, RESAMPLES, 100):
             counts = np.stack([np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(100)])
             values[start : start + 100] = self.value(counts @ statistics)
+        return values
+
+    def interval(self, target: Array, prediction: Array, seed: int) -> tuple[float, float]:
+        """Return the lower and upper end of the percentile bootstrap's 95 % interval over samples."""
         tail = (1 - LEVEL) / 2
-        low, high = np.nanquantile(values, [tail, 1 - tail])
+        low, high = np.nanquantile(self.resampled(target, prediction, seed), [tail, 1 - tail])
         return float(low), float(high)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 import tempfile
 import time
@@ -25,6 +24,7 @@ from gairbench.loading import build, missing_module
 from gairbench.metrics import METRICS
 from gairbench.plan import Cell, Embedding, Plan, RunRequest, blank_result, needs_model
 from gairbench.plugins import Registry
+from gairbench.predictions import save_predictions
 from gairbench.probes import ProbeInput, ProbeOutput
 from gairbench.progress import Progress
 from gairbench.protocols import PretrainContext
@@ -172,7 +172,7 @@ class _Run:
         seconds["embed"] = sum(about["seconds"] for about in abouts)
         if cell.weights.identity in self._pretrained:
             seconds["pretrain"] = self._pretrained[cell.weights.identity]
-        predictions = _save_predictions(blank.path(self.request.results), ids, target, output.prediction)
+        predictions = save_predictions(blank.path(self.request.results), ids, target, output.prediction)
         return replace(
             blank,
             status="ok",
@@ -372,11 +372,3 @@ def _measure(name: str, target: Array, prediction: Array, seed: int) -> MetricVa
     low, high = metric.interval(target, prediction, seed)
     value = metric(target, prediction)
     return MetricValue(value=value, low=low, high=high, higher_is_better=metric.higher_is_better)
-
-
-def _save_predictions(record: Path, ids: list[str], target: Array, prediction: Array) -> str:
-    path = record.with_suffix(".predictions.npz")
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, ids=np.asarray(ids, dtype=np.str_), target=target, prediction=prediction)
-    write_atomically(path, buffer.getvalue())
-    return path.name

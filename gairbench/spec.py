@@ -290,6 +290,8 @@ class TaskSpec:
             a point up embeds the whole image.
         diagnostic: It explains models rather than ranks them: it is left out of ``--task all`` and of the leaderboard,
             and run by name, glob or family.
+        sweep: Of a diagnostic task: the quantity, with its unit, in which alone it differs from others of its family,
+            and its value; ``gairbench compare`` draws them over it.
     """
 
     name: str
@@ -311,6 +313,7 @@ class TaskSpec:
     superseded_by: str = ""
     localized: bool = False
     diagnostic: bool = False
+    sweep: tuple[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -489,6 +489,9 @@ def test_a_good_task_and_its_dataset_pass(task: TaskSpec) -> None:
         ({"probes": ("magic",)}, "check_probes_serve_the_kind", "no probe 'magic'"),
         ({"probes": ("ridge",)}, "check_probes_serve_the_kind", "ridge does not serve classification"),
         ({"inputs": (Modality.SV,)}, "check_rendered_inputs_make_it_synthetic", "sv is rendered"),
+        ({"sweep": ("shift (m)", 1.0)}, "check_only_diagnostics_are_swept", "is not diagnostic"),
+        ({"sweep": (" ", 1.0), "diagnostic": True}, "check_only_diagnostics_are_swept", "has no name"),
+        ({"sweep": ("shift (m)", float("nan")), "diagnostic": True}, "check_only_diagnostics_are_swept", "is nan"),
     ],
 )
 def test_a_wrong_task_declaration_is_caught(changes: dict[str, Any], check: str, why: str) -> None:

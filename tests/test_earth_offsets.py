@@ -31,7 +31,8 @@ def lonlat(source: OffsetSource, split: str) -> np.ndarray:
 
 def test_shifts_are_the_issues_six(sources: dict[float, OffsetSource]) -> None:
     assert list(sources) == [0, 1 / 8, 1 / 4, 1 / 2, 1, 2]
-    assert [short for short, _, _ in OFFSETS] == ["0", "1-8", "1-4", "1-2", "1", "2"]
+    assert [patches for _, patches, _, _ in OFFSETS] == list(sources)
+    assert [short for short, *_ in OFFSETS] == ["0", "1-8", "1-4", "1-2", "1", "2"]
     assert {name: resolve(spec.factory).name for name, spec in SPECS.items()} == {name: name for name in SPECS}
 
 

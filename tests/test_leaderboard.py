@@ -15,8 +15,9 @@ from records import make_result
 
 from gairbench.errors import StorageError, UsageError
 from gairbench.results import MetricValue, Result
+from gairbench_leaderboard.markdown import escape
 from gairbench_leaderboard.ranking import Mark, Row, rank
-from gairbench_leaderboard.render import check, escape, render, write
+from gairbench_leaderboard.render import check, render, write
 from gairbench_leaderboard.selection import split_stale
 
 GAIR, STATS, LONLAT = Row("gair", "default", ""), Row("pixel-stats", "default", ""), Row("lonlat", "default", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,6 +92,16 @@ def check_rendered_inputs_make_it_synthetic(spec: TaskSpec) -> None:
     require(spec.synthetic or not rendered, f"{spec.name}: {', '.join(rendered)} is rendered, but synthetic=False")
 
 
+def check_only_diagnostics_are_swept(spec: TaskSpec) -> None:
+    """A task that differs from others in one number is not ranked, and the number can be drawn."""
+    if spec.sweep is None:
+        return
+    variable, value = spec.sweep
+    require(spec.diagnostic, f"{spec.name}: it has a sweep and is not diagnostic")
+    require(bool(variable.strip()), f"{spec.name}: the quantity of its sweep has no name")
+    require(math.isfinite(value), f"{spec.name}: the value of its sweep is {value}")
+
+
 def check_spec_is_a_value(spec: TaskSpec) -> None:
     """The spec can be hashed, compared and pickled."""
     declarations.require_value_object(spec)
@@ -170,6 +181,7 @@ DECLARATION: tuple[Callable[[TaskSpec], None], ...] = (
     check_metrics_exist_and_point_the_same_way,
     check_probes_serve_the_kind,
     check_rendered_inputs_make_it_synthetic,
+    check_only_diagnostics_are_swept,
     check_spec_is_a_value,
     check_registering_imports_nothing_heavy,
 )

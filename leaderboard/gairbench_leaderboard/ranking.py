@@ -123,20 +123,18 @@ def rank(results: Iterable[Result], overtaken: Iterable[Result] = ()) -> Table:
     headline = {(Row.of(r), r.task): r for r in results if r.headline}
     stale = {(Row.of(r), r.task) for r in overtaken if r.headline}
     all_rows = sorted({row for row, _ in headline})
-    tasks = sorted({(r.family, r.task) for r in headline.values()})
+    columns = columns_of(headline.values())
     cells: dict[tuple[Row, str], Cell] = {}
-    columns: list[Column] = []
-    for _, task in tasks:
-        columns.append(_column([r for (_, name), r in headline.items() if name == task]))
-        column = {
+    for column in columns:
+        found = {
             row: cell_of(
-                headline.get((row, task)),
-                columns[-1].metric,
-                missing="only an out-of-date result, listed below" if (row, task) in stale else "not run",
+                headline.get((row, column.task)),
+                column.metric,
+                missing="only an out-of-date result, listed below" if (row, column.task) in stale else "not run",
             )
             for row in all_rows
         }
-        cells |= {(row, task): cell for row, cell in _marked(column).items()}
+        cells |= {(row, column.task): cell for row, cell in _marked(found).items()}
 
     def complete_row(row: Row) -> bool:
         return all(cells[row, column.task].value for column in columns)
@@ -155,7 +153,7 @@ def rank(results: Iterable[Result], overtaken: Iterable[Result] = ()) -> Table:
         mean_rank=mean_rank,
         means=_means(values, columns, complete),
         absent={
-            row: _reasons(headline[row, task] for _, task in tasks if (row, task) in headline)
+            row: _reasons(headline[row, c.task] for c in columns if (row, c.task) in headline)
             for row in all_rows
             if row not in rows
         },
@@ -189,6 +187,14 @@ def cell_of(result: Result | None, metric: str, *, missing: str = "not run") -> 
 
 def _reasons(results: Iterable[Result]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(cell_of(r, r.metric).reason for r in results))
+
+
+def columns_of(results: Iterable[Result]) -> list[Column]:
+    """Return the tasks of headline results, ordered by family and name."""
+    tasks: dict[tuple[str, str], list[Result]] = {}
+    for result in results:
+        tasks.setdefault((result.family, result.task), []).append(result)
+    return [_column(tasks[key]) for key in sorted(tasks)]
 
 
 def _column(results: Sequence[Result]) -> Column:

@@ -212,20 +212,21 @@ TASKS: tuple[TaskSpec, ...] = (
     ),
 )
 
-OFFSETS: tuple[tuple[str, str, str], ...] = (
-    ("0", "NoOffset", "at its true point"),
-    ("1-8", "EighthOffset", "1/8 patch off"),
-    ("1-4", "QuarterOffset", "1/4 patch off"),
-    ("1-2", "HalfOffset", "1/2 patch off"),
-    ("1", "OneOffset", "1 patch off"),
-    ("2", "TwoOffset", "2 patches off"),
+OFFSETS: tuple[tuple[str, float, str, str], ...] = (
+    ("0", 0.0, "NoOffset", "at its true point"),
+    ("1-8", 1 / 8, "EighthOffset", "1/8 patch off"),
+    ("1-4", 1 / 4, "QuarterOffset", "1/4 patch off"),
+    ("1-2", 1 / 2, "HalfOffset", "1/2 patch off"),
+    ("1", 1.0, "OneOffset", "1 patch off"),
+    ("2", 2.0, "TwoOffset", "2 patches off"),
 )
-"""Shifts of the photo's coordinates: short name, source, and words."""
+"""Shifts of the photo's coordinates: short name, patches, source, and words."""
 
 OFFSET_FAMILY = "registration offset"
+_OFFSET = "offset (patch widths)"
 
 
-def _offset_tasks(short: str, source: str, words: str) -> tuple[TaskSpec, TaskSpec]:
+def _offset_tasks(short: str, patches: float, source: str, words: str) -> tuple[TaskSpec, TaskSpec]:
     dataset = DatasetSpec(
         name=f"earth-offset-{short}",
         version=1,
@@ -249,6 +250,7 @@ def _offset_tasks(short: str, source: str, words: str) -> tuple[TaskSpec, TaskSp
         synthetic=True,
         extra_metrics=("recall@1", "mrr"),
         diagnostic=True,
+        sweep=(_OFFSET, patches),
         description=f"Find the photo taken in a chip, looked up {words}, among 1,000",
     )
     probe = TaskSpec(
@@ -266,6 +268,7 @@ def _offset_tasks(short: str, source: str, words: str) -> tuple[TaskSpec, TaskSp
         synthetic=True,
         localized=True,
         diagnostic=True,
+        sweep=(_OFFSET, patches),
         description=f"IGBP class at a point of the chip, looked up {words} in test, truly in training",
     )
     return retrieval, probe

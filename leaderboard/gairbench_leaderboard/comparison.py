@@ -1,0 +1,185 @@
+"""Compare models with one of them, task by task, over all seeds: means, intervals, paired tests."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from gairbench.errors import DataError, UsageError
+from gairbench.metrics import METRICS
+from gairbench.predictions import Predictions, load_predictions
+from gairbench.results import Result
+from gairbench_leaderboard.layout import topics
+from gairbench_leaderboard.ranking import Column, Row, columns_of, usable
+from gairbench_leaderboard.selection import split_stale
+from gairbench_leaderboard.uncertainty import Estimate, Runs, difference, holm, mean
+
+Verdict = Literal["better", "worse", "undecided"]
+
+SIGNIFICANT = 0.05
+"""Adjusted p-value below which a difference counts."""
+
+_RESAMPLING_SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """A model's difference to the reference on one task.
+
+    Args:
+        estimate: The model's metric minus the reference's, in the metric's unit; its ``p`` is of this test alone.
+        adjusted_p: Adjusted for all tests of the table.
+        verdict: Whether the model is better than the reference, by ``adjusted_p`` and the metric's direction.
+    """
+
+    estimate: Estimate
+    adjusted_p: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One table.
+
+    Args:
+        title: Category and kind of data.
+        synthetic: Its inputs or targets are rendered or simulated.
+        diagnostic: Its tasks explain models rather than rank them.
+        reference: What the others are compared with.
+        rows: The reference first, then the others by name.
+        columns: Tasks.
+        runs: What was measured, for the cells that have a number.
+        contrasts: For the cells of all rows but the reference, where both have a number.
+    """
+
+    title: str
+    synthetic: bool
+    diagnostic: bool
+    reference: Row
+    rows: Sequence[Row]
+    columns: Sequence[Column]
+    runs: Mapping[tuple[Row, str], Runs]
+    contrasts: Mapping[tuple[Row, str], Contrast]
+
+    def mean(self, row: Row, task: str) -> Estimate | None:
+        """Return a cell's mean over seeds, or ``None`` where there is no number."""
+        runs = self.runs.get((row, task))
+        return None if runs is None else mean(runs)
+
+
+def compare(results: Iterable[Result], folder: Path, reference: str) -> list[Comparison]:
+    """Compare all models of a results folder with one of them by their headline metrics.
+
+    Args:
+        results: Records; those of limited runs are left out, and those that newer ones have overtaken.
+        folder: The results folder, in which the predictions stand beside the records.
+        reference: A model's name, or a row's (``gair (small)``) where the model has several.
+
+    Returns:
+        One comparison a category, real and synthetic data apart, then the diagnostic ones. Within a table p-values are
+        adjusted together (Holm): it makes as many claims as it has contrasts.
+
+    Raises:
+        UsageError: There is nothing to compare, or the reference is not among it.
+        DataError: Two models were tested on different samples.
+        StorageError: Predictions are missing or broken.
+    """
+    current, _ = split_stale([r for r in results if r.limit is None and r.headline])
+    measured = [r for r in current if r.status == "ok" and (v := r.headline_value) is not None and usable(v)]
+    rows = sorted({Row.of(r) for r in measured})
+    if len(rows) < 2:
+        raise UsageError(
+            f"{len(rows)} model has results of whole splits in {folder}: nothing to compare",
+            "run two or more into one folder, without --limit",
+        )
+    chosen = _reference(reference, rows)
+    runs = _runs(measured, folder)
+    made = []
+    for diagnostic in (False, True):
+        for topic, title in topics(r for r in measured if r.diagnostic is diagnostic):
+            group = [r for r in measured if r.diagnostic is diagnostic and (r.category, r.synthetic) == topic]
+            made.append(_table(title, group, rows, chosen, runs))
+    return made
+
+
+def _reference(name: str, rows: Sequence[Row]) -> Row:
+    found = [row for row in rows if name in (row.model, str(row))]
+    if len(found) == 1:
+        return found[0]
+    listed = ", ".join(map(repr, map(str, found or rows)))
+    if found:
+        raise UsageError(f"model {name!r} has several rows", f"choose one with --reference: {listed}")
+    raise UsageError(f"there is no {name!r} to compare with", f"choose with --reference among {listed}")
+
+
+def _runs(measured: Sequence[Result], folder: Path) -> dict[tuple[Row, str], Runs]:
+    tasks: defaultdict[str, list[Result]] = defaultdict(list)
+    for result in measured:
+        tasks[result.task].append(result)
+    found: dict[tuple[Row, str], Runs] = {}
+    for task, group in tasks.items():
+        first: Predictions | None = None
+        cells: defaultdict[Row, list[tuple[int, float, np.ndarray]]] = defaultdict(list)
+        for result in sorted(group, key=lambda r: r.seed):
+            predicted = load_predictions(result, folder)
+            first = first or predicted
+            if not (np.array_equal(first.ids, predicted.ids) and np.array_equal(first.target, predicted.target)):
+                raise DataError(
+                    f"{result.path(folder)} was tested on other samples of {task} than the records beside it",
+                    "run them again on the same data",
+                )
+            metric = METRICS[result.metric]
+            resampled = metric.resampled(predicted.target, predicted.prediction, _RESAMPLING_SEED)
+            value = metric(predicted.target, predicted.prediction)
+            cells[Row.of(result)].append((result.seed, value, resampled))
+        for row, cell in cells.items():
+            seeds, values, resampled_values = zip(*cell, strict=True)
+            found[row, task] = Runs(
+                seeds=seeds,
+                values=np.array(values),
+                resampled=np.stack(resampled_values),
+                samples=0 if first is None else len(first.ids),
+            )
+    return found
+
+
+def _table(
+    title: str, group: Sequence[Result], rows: Sequence[Row], reference: Row, runs: Mapping[tuple[Row, str], Runs]
+) -> Comparison:
+    columns = columns_of(group)
+    present = [row for row in rows if any((row, c.task) in runs for c in columns)]
+    others = [row for row in present if row != reference]
+    found = {
+        (row, c.task): difference(runs[row, c.task], runs[reference, c.task])
+        for c in columns
+        for row in others
+        if (row, c.task) in runs and (reference, c.task) in runs
+    }
+    direction = {c.task: 1 if c.higher_is_better else -1 for c in columns}
+    contrasts = {
+        (row, task): Contrast(estimate, adjusted, _verdict(estimate.value * direction[task], adjusted))
+        for ((row, task), estimate), adjusted in zip(
+            found.items(), holm([estimate.p for estimate in found.values()]), strict=True
+        )
+    }
+    return Comparison(
+        title=title,
+        synthetic=group[0].synthetic,
+        diagnostic=group[0].diagnostic,
+        reference=reference,
+        rows=[*(row for row in present if row == reference), *others],
+        columns=columns,
+        runs={cell: r for cell, r in runs.items() if cell[1] in direction},
+        contrasts=contrasts,
+    )
+
+
+def _verdict(gain: float, adjusted_p: float) -> Verdict:
+    if adjusted_p >= SIGNIFICANT:
+        return "undecided"
+    return "better" if gain > 0 else "worse"

@@ -1,0 +1,65 @@
+"""Which tables a page has, and which columns a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gairbench.results import Result
+from gairbench.spec import Category
+from gairbench_leaderboard.markdown import arrow, escape
+from gairbench_leaderboard.ranking import Column
+
+WIDEST = 8
+"""Columns of numbers that one table may have; more are split, tasks of one family together."""
+
+_TITLES = {
+    Category.RS: "Remote sensing",
+    Category.SV: "Street view",
+    Category.LOCATION: "Location",
+    Category.CROSS_MODAL: "Cross-modal",
+}
+
+SYNTHETIC = (
+    "Inputs or targets are rendered or simulated: these numbers compare models on that simulation and say nothing about"
+    " real photos."
+)
+"""What stands above a table of such data."""
+
+Topic = tuple[str, bool]
+"""A category, and whether its data are rendered or simulated."""
+
+
+def topics(results: Iterable[Result]) -> list[tuple[Topic, str]]:
+    """Return the tables that results make, in the order of a page, with their titles."""
+    known = {str(category): title for category, title in _TITLES.items()}
+    found = {(r.category, r.synthetic) for r in results}
+    order = [*known, *sorted({category for category, _ in found} - known.keys())]
+    return [
+        ((category, synthetic), f"{known.get(category, category)}, {'synthetic' if synthetic else 'real'} data")
+        for category in order
+        for synthetic in (False, True)
+        if (category, synthetic) in found
+    ]
+
+
+def column_header(column: Column) -> str:
+    """Return a task's name, metric, direction and number of test samples as one cell."""
+    low, high = column.n
+    n = f"<br>n = {low:,}" if low == high else f"<br>n = {low:,} to {high:,}"
+    return f"{escape(column.task)}<br>{escape(column.metric)} {arrow(column.higher_is_better)}{n if high else ''}"
+
+
+def chunks(columns: Sequence[Column]) -> list[list[Column]]:
+    """Split columns into tables of bearable width, keeping families together where they fit."""
+    families: dict[str, list[Column]] = {}
+    for column in columns:
+        families.setdefault(column.family, []).append(column)
+    split: list[list[Column]] = [[]]
+    for family in families.values():
+        if split[-1] and len(split[-1]) + len(family) > WIDEST:
+            split.append([])
+        for column in family:
+            if len(split[-1]) == WIDEST:
+                split.append([])
+            split[-1].append(column)
+    return split

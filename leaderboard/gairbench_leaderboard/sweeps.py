@@ -1,0 +1,113 @@
+"""Diagnostic tasks that differ in one quantity: the metric of every model as a curve over it."""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gairbench.spec import TaskSpec
+from gairbench_leaderboard.comparison import Comparison
+from gairbench_leaderboard.ranking import Row
+from gairbench_leaderboard.uncertainty import Estimate, change
+
+_COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#f0e442")
+"""Told apart by colour-blind readers too (Okabe and Ito)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """One curve for each model.
+
+    Args:
+        family: The tasks' family.
+        variable: The quantity with its unit.
+        metric: What is measured.
+        comparison: The table that the tasks stand in.
+        points: Values of the quantity in ascending order, each with its task.
+    """
+
+    family: str
+    variable: str
+    metric: str
+    comparison: Comparison
+    points: Sequence[tuple[float, str]]
+
+    @property
+    def title(self) -> str:
+        """The table that the tasks stand in."""
+        return self.comparison.title
+
+    def change(self, row: Row, task: str) -> Estimate | None:
+        """Return how far a model moves from the first point; ``None`` where it has not both numbers for its seeds."""
+        first = self.comparison.runs.get((row, self.points[0][1]))
+        then = self.comparison.runs.get((row, task))
+        return None if first is None or then is None or first.seeds != then.seeds else change(then, first)
+
+
+def find_sweeps(comparisons: Sequence[Comparison], tasks: Mapping[str, TaskSpec]) -> list[Sweep]:
+    """Return what can be drawn: at least two tasks of one family, quantity, table and metric.
+
+    Args:
+        comparisons: What was measured.
+        tasks: What is installed: records do not hold the quantity.
+    """
+    found: defaultdict[tuple[int, str, str, str], list[tuple[float, str]]] = defaultdict(list)
+    for number, comparison in enumerate(comparisons):
+        for column in comparison.columns:
+            spec = tasks.get(column.task)
+            if spec is not None and spec.sweep is not None:
+                variable, value = spec.sweep
+                found[number, spec.family, variable, column.metric].append((value, column.task))
+    return [
+        Sweep(family, variable, metric, comparisons[number], sorted(points))
+        for (number, family, variable, metric), points in found.items()
+        if len(points) > 1
+    ]
+
+
+def draw(sweeps: Sequence[Sweep]) -> bytes:
+    """Draw sweeps side by side, means over seeds with their 95 % intervals.
+
+    Returns:
+        A PNG.
+    """
+    rows = sorted({row for sweep in sweeps for row in sweep.comparison.rows})
+    # The reference is what the eye should look for.
+    rows.sort(key=lambda row: row != sweeps[0].comparison.reference)
+    figure = Figure(figsize=(5 * len(sweeps) + 2, 4), layout="constrained")
+    panels = figure.subplots(1, len(sweeps), squeeze=False)[0]
+    for axes, sweep in zip(panels, sweeps, strict=True):
+        for number, row in enumerate(rows):
+            _curve(axes, sweep, row, _COLOURS[number % len(_COLOURS)])
+        values = [value for value, _ in sweep.points]
+        # Zero belongs on the axis, and the steps double.
+        axes.set_xscale("symlog", base=2, linthresh=min((abs(value) for value in values if value), default=1.0))
+        axes.set_xticks(values, [f"{value:g}" for value in values], rotation=45)
+        axes.minorticks_off()
+        axes.set(xlabel=sweep.variable, ylabel=sweep.metric, title=sweep.title)
+        axes.grid(alpha=0.3)
+    handles = {
+        label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(handles.values(), handles.keys(), loc="outside right upper", frameon=False)
+    buffer = io.BytesIO()
+    # Without the version of the program, so that a picture changes only when its numbers do.
+    figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _curve(axes: Axes, sweep: Sweep, row: Row, colour: str) -> None:
+    found = [(value, e) for value, task in sweep.points if (e := sweep.comparison.mean(row, task)) is not None]
+    if not found:
+        return
+    x = np.array([value for value, _ in found])
+    low, middle, high = (np.array([getattr(e, end) for _, e in found]) for end in ("low", "value", "high"))
+    thick = row == sweep.comparison.reference
+    axes.plot(x, middle, color=colour, marker="o", markersize=3, linewidth=2 if thick else 1, label=str(row))
+    axes.fill_between(x, low, high, color=colour, alpha=0.12, linewidth=0)
