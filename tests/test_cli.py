@@ -153,6 +153,21 @@ def test_missing_results_folder_is_one_line(tmp_path: Path) -> None:
     assert "run 'gairbench run' first" in done.stderr
 
 
+def test_compare_prints_and_writes_what_several_seeds_say(tmp_path: Path) -> None:
+    results = ("--results", str(tmp_path / "results"))
+    run = ("run", "--model", "lonlat,xyz", "--task", "earth-location-night-lights", "--seed", "0", "--seed", "1")
+    done = gairbench(*run, *results, cache=tmp_path / "cache")
+    assert done.returncode == 0, done.stderr
+    refused = gairbench("compare", *results, cache=tmp_path)
+    assert refused.returncode == 2
+    assert "there is no 'gair' to compare with; choose with --reference among 'lonlat', 'xyz'" in refused.stderr
+    made = gairbench("compare", "--reference", "lonlat", *results, "--out", str(tmp_path / "out"), cache=tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.strip() == (tmp_path / "out" / "COMPARISON.md").read_text().strip()
+    assert "| xyz<br>2 seeds" in made.stdout
+    assert (tmp_path / "out" / "comparison.csv").read_text().count("earth-location-night-lights") == 2
+
+
 def test_killed_five_times_and_run_again_gives_the_same_leaderboard(tmp_path: Path) -> None:
     start = time.monotonic()
     expected = gairbench("run", *QUICK, "--results", str(tmp_path / "whole"), cache=tmp_path / "cache-whole")

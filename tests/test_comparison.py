@@ -14,12 +14,14 @@ from PIL import Image
 from records import make_result
 from scipy import stats
 
-from gairbench import results
+from gairbench import Category, results
+from gairbench.config import load_settings
 from gairbench.errors import DataError, StorageError, UsageError
 from gairbench.metrics import METRICS
 from gairbench.plugins import load_registry
 from gairbench.predictions import save_predictions
 from gairbench.results import MetricValue, Result
+from gairbench.selection import select_models, select_tasks
 from gairbench_leaderboard.comparison import Comparison, compare
 from gairbench_leaderboard.comparison_report import render, to_csv, write
 from gairbench_leaderboard.ranking import Row
@@ -312,3 +314,14 @@ def test_a_single_point_makes_no_curve(tmp_path: Path) -> None:
         for model in ("gair", "rival")
     ]
     assert find_sweeps(compare(records, tmp_path, "gair"), load_registry().tasks) == []
+
+
+def test_the_papers_study_has_every_model_task_and_seed_that_it_promises() -> None:
+    registry = load_registry()
+    settings = load_settings(Path(__file__).parents[1] / "examples" / "paper_study.yaml")
+    models = {spec.name for spec in select_models(settings.model or [], registry.models)}
+    tasks = select_tasks(settings.task or [], registry.tasks)
+    assert models >= {"gair", "mocov3", "mae", "gair[no-inr]", "gair[bilinear]", "random"}
+    assert {task.category for task in tasks if not task.diagnostic} == set(Category)
+    assert sorted({task.sweep[1] for task in tasks if task.sweep}) == [0, 1 / 8, 1 / 4, 1 / 2, 1, 2]
+    assert settings.seed == [0, 1, 2]

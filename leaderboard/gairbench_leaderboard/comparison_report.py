@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -89,8 +90,9 @@ def render(comparisons: Sequence[Comparison], results: Sequence[Result], sweeps:
     for picture, drawn in _pictures(sweeps).items():
         parts.append(f"![{escape(drawn[0].family)}]({picture})")
         parts += [part for sweep in drawn for part in _changes(sweep)]
+    values = {task: value for sweep in sweeps for value, task in sweep.points}
     for comparison in diagnostic:
-        parts += [f"### {comparison.title}", *_body(comparison)]
+        parts += [f"### {comparison.title}", *_body(comparison, values)]
     parts += ["## How to regenerate", *provenance(results)]
     return "\n\n".join(parts) + "\n"
 
@@ -109,9 +111,10 @@ def _summary(comparisons: Sequence[Comparison]) -> str:
     return f"{pipe_table(['Model', *(c.title for c in comparisons)], body)}\n\n{note}"
 
 
-def _body(comparison: Comparison) -> list[str]:
+def _body(comparison: Comparison, order: Mapping[str, float] = MappingProxyType({})) -> list[str]:
+    """Tabulate means; ``order`` sorts tasks that a name does not."""
     parts = [SYNTHETIC] if comparison.synthetic else []
-    for columns in chunks(comparison.columns):
+    for columns in chunks(sorted(comparison.columns, key=lambda c: order.get(c.task, 0.0))):
         body = [[_name(comparison, row), *(_cell(comparison, row, c.task) for c in columns)] for row in comparison.rows]
         parts.append(pipe_table(["Model", *map(column_header, columns)], body))
     if comparison.contrasts:

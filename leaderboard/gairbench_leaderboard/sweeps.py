@@ -72,42 +72,47 @@ def find_sweeps(comparisons: Sequence[Comparison], tasks: Mapping[str, TaskSpec]
 
 
 def draw(sweeps: Sequence[Sweep]) -> bytes:
-    """Draw sweeps side by side, means over seeds with their 95 % intervals.
+    """Draw sweeps side by side: means over seeds, and below them each model's change from the first point.
 
     Returns:
-        A PNG.
+        A PNG, with 95 % intervals.
     """
     rows = sorted({row for sweep in sweeps for row in sweep.comparison.rows})
     # The reference is what the eye should look for.
     rows.sort(key=lambda row: row != sweeps[0].comparison.reference)
-    figure = Figure(figsize=(5 * len(sweeps) + 2, 4), layout="constrained")
-    panels = figure.subplots(1, len(sweeps), squeeze=False)[0]
-    for axes, sweep in zip(panels, sweeps, strict=True):
+    figure = Figure(figsize=(5 * len(sweeps) + 2, 7), layout="constrained")
+    panels = figure.subplots(2, len(sweeps), squeeze=False, sharex="col")
+    for column, sweep in enumerate(sweeps):
+        level, moved = panels[:, column]
         for number, row in enumerate(rows):
-            _curve(axes, sweep, row, _COLOURS[number % len(_COLOURS)])
+            colour = _COLOURS[number % len(_COLOURS)]
+            _curve(level, sweep, row, colour, [sweep.comparison.mean(row, task) for _, task in sweep.points])
+            _curve(moved, sweep, row, colour, [sweep.change(row, task) for _, task in sweep.points])
         values = [value for value, _ in sweep.points]
         # Zero belongs on the axis, and the steps double.
-        axes.set_xscale("symlog", base=2, linthresh=min((abs(value) for value in values if value), default=1.0))
-        axes.set_xticks(values, [f"{value:g}" for value in values], rotation=45)
-        axes.minorticks_off()
-        axes.set(xlabel=sweep.variable, ylabel=sweep.metric, title=sweep.title)
-        axes.grid(alpha=0.3)
-    handles = {
-        label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        moved.set_xscale("symlog", base=2, linthresh=min((abs(value) for value in values if value), default=1.0))
+        moved.set_xticks(values, [f"{value:g}" for value in values], rotation=45)
+        moved.minorticks_off()
+        level.set(ylabel=sweep.metric, title=sweep.title)
+        moved.set(xlabel=sweep.variable, ylabel=f"change of {sweep.metric}")
+        for axes in (level, moved):
+            axes.grid(alpha=0.3)
+    labelled = {
+        label: handle for axes in panels[0] for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(handles.values(), handles.keys(), loc="outside right upper", frameon=False)
+    figure.legend(labelled.values(), labelled.keys(), loc="outside right upper", frameon=False)
     buffer = io.BytesIO()
     # Without the version of the program, so that a picture changes only when its numbers do.
-    figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
     return buffer.getvalue()
 
 
-def _curve(axes: Axes, sweep: Sweep, row: Row, colour: str) -> None:
-    found = [(value, e) for value, task in sweep.points if (e := sweep.comparison.mean(row, task)) is not None]
+def _curve(axes: Axes, sweep: Sweep, row: Row, colour: str, estimates: Sequence[Estimate | None]) -> None:
+    found = [(value, e) for (value, _), e in zip(sweep.points, estimates, strict=True) if e is not None]
     if not found:
         return
     x = np.array([value for value, _ in found])
     low, middle, high = (np.array([getattr(e, end) for _, e in found]) for end in ("low", "value", "high"))
     thick = row == sweep.comparison.reference
     axes.plot(x, middle, color=colour, marker="o", markersize=3, linewidth=2 if thick else 1, label=str(row))
-    axes.fill_between(x, low, high, color=colour, alpha=0.12, linewidth=0)
+    axes.fill_between(x, low, high, color=colour, alpha=0.1, linewidth=0)
