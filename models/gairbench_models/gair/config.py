@@ -135,7 +135,7 @@ class Starts:
     Args:
         rs: File of a CROMA checkpoint.
         sv: File of a timm ViT's weights, or ``timm:<model name>``, which may download them.
-        location: File of GeoCLIP's location encoder.
+        location: File of GeoCLIP's location encoder, or of SatCLIP.
     """
 
     rs: str | None = None
