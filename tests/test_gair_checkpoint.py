@@ -178,13 +178,25 @@ def test_a_card_of_format_1_counts_if_its_configuration_is_the_presets(folder: P
     card = json.loads((folder / "checkpoint.json").read_text())
     del card["inputs"]
     del card["config"]["modalities"]
-    del card["config"]["location"]["encoder"], card["config"]["location"]["layers"]
+    for name in ("encoder", "layers", "degrees"):
+        del card["config"]["location"][name]
     (folder / "checkpoint.json").write_text(json.dumps(card | {"format": 1}))
     assert read_checkpoint(folder).inputs == PRESETS["tiny"].inputs
     assert load(ModelContext(model="gair", preset="tiny", seed=0, checkpoint=folder)).config == PRESETS["tiny"].config
     card["config"]["rs"]["depth"] = 99
     (folder / "checkpoint.json").write_text(json.dumps(card | {"format": 1}))
     assert "rs.depth is 99, expected 4" in refusal(folder)
+
+
+def test_a_card_from_before_degrees_could_be_set_has_twenty(tmp_path: Path) -> None:
+    preset = PRESETS["tiny"]
+    config = replace(preset.config, location=replace(preset.config.location, encoder="sh-siren"))
+    state = untrained(config, 1).state_dict()
+    save(state, tmp_path, model="gair", preset="tiny", config=config, inputs=preset.inputs, provenance={})
+    written = json.loads((tmp_path / "checkpoint.json").read_text())["config"]
+    assert written["location"].pop("degrees") == 20
+    rewrite_card(tmp_path, config=written)
+    assert load(ModelContext(model="gair", preset="tiny", seed=0, checkpoint=tmp_path)).config == config
 
 
 def test_a_missing_tensor_is_refused_by_name(folder: Path) -> None:

@@ -11,7 +11,8 @@ from scipy.special import sph_harm_y
 from torch import Tensor
 
 from gairbench import ModelContext
-from gairbench.errors import CheckpointError
+from gairbench.errors import CheckpointError, UsageError
+from gairbench.pretraining.overrides import override
 from gairbench.spec import resolve
 from gairbench_models.gair.config import LocationConfig, LocationEncoderName
 from gairbench_models.location import MODELS
@@ -67,6 +68,16 @@ def test_every_encoder_embeds_the_whole_earth_and_can_be_trained(name: LocationE
     values.square().sum().backward()
     gradients = [p.grad for p in encoder.parameters()]
     assert all(g is not None and torch.isfinite(g).all() for g in gradients)
+
+
+def test_harmonics_have_as_many_degrees_as_are_set() -> None:
+    config = LocationConfig(encoder="sh-siren", frequencies=8, hidden=16)
+    assert make_location_encoder(config, 12).network[0].weight.shape == (16, 400)  # type: ignore[index,union-attr]
+    encoder = make_location_encoder(override(config, {"degrees": "40"}), 12)
+    assert encoder.network[0].weight.shape == (16, 1600)  # type: ignore[index,union-attr]
+    assert encoder(places()).shape == (40, 12)
+    with pytest.raises(UsageError, match="setting degrees=0: 0 degrees are no spherical harmonics"):
+        override(config, {"degrees": "0"})
 
 
 @pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.name)

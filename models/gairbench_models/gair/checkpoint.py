@@ -12,7 +12,7 @@ from gairbench.errors import CheckpointError
 from gairbench.spec import ImageInput, Input, Modality
 from gairbench_models import checkpoints
 from gairbench_models.checkpoints import CARD, Card, read_card, read_state
-from gairbench_models.gair.config import GairConfig
+from gairbench_models.gair.config import DEGREES, GairConfig
 from gairbench_models.gair.presets import MODEL, OFFICIAL, PRESETS, VERSION
 from gairbench_models.serialization import from_json, to_json
 
@@ -132,7 +132,7 @@ def _config(card: Card) -> GairConfig:
     file = card.weights.parent / CARD
     if card.inputs:
         try:
-            return from_json(GairConfig, card.config)
+            return from_json(GairConfig, _completed(card.config))
         except ValueError as error:
             raise CheckpointError(
                 f"{file}: config: {error}", "pre-train it again, or use the version of gairbench that made it"
@@ -142,7 +142,7 @@ def _config(card: Card) -> GairConfig:
     expected = to_json(PRESETS[card.preset].config)
     # Came with format 2.
     expected.pop("modalities")
-    for name in ("encoder", "layers"):
+    for name in ("encoder", "layers", "degrees"):
         expected["location"].pop(name)
     if card.config != expected:
         raise CheckpointError(
@@ -151,6 +151,13 @@ def _config(card: Card) -> GairConfig:
             "pre-train it again, or use the version of gairbench that made it",
         )
     return PRESETS[card.preset].config
+
+
+def _completed(config: Any) -> Any:
+    """Add what cards did not name before it could be set."""
+    if not isinstance(config, dict) or not isinstance(config.get("location"), dict):
+        return config
+    return config | {"location": {"degrees": DEGREES} | config["location"]}
 
 
 def _difference(found: Any, expected: Any, where: str = "") -> str:

@@ -11,6 +11,9 @@ from gairbench.spec import Input, Modality
 LocationEncoderName = Literal["rff", "sh-siren", "space2vec-grid", "sin-cos"]
 """How coordinates become an embedding: see :mod:`gairbench_models.location.encoders`."""
 
+DEGREES = 20
+"""Degrees of the spherical harmonics where nothing else is said."""
+
 Localization = Literal["nili", "bilinear", "bicubic", "none"]
 """How a tile is looked up at a point: see :mod:`gairbench_models.gair.localization`."""
 
@@ -58,13 +61,19 @@ class LocationConfig:
         sigmas: Standard deviation of the random frequencies, one per capsule; large ones resolve small distances.
         frequencies: Random frequencies per capsule.
         hidden: Width of the hidden layers.
+        degrees: Degrees of ``"sh-siren"``'s spherical harmonics; high ones resolve small distances.
     """
 
     encoder: LocationEncoderName = "rff"
     layers: int = 2
+    degrees: int = DEGREES
     sigmas: tuple[float, ...] = (1.0, 16.0, 256.0)
     frequencies: int
     hidden: int
+
+    def __post_init__(self) -> None:
+        if self.degrees < 1:
+            raise ValueError(f"{self.degrees} degrees are no spherical harmonics")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +135,7 @@ class Starts:
     Args:
         rs: File of a CROMA checkpoint.
         sv: File of a timm ViT's weights, or ``timm:<model name>``, which may download them.
-        location: File of GeoCLIP's location encoder.
+        location: File of GeoCLIP's location encoder, or of SatCLIP.
     """
 
     rs: str | None = None

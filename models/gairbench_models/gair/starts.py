@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from gairbench.digests import file_sha256
 from gairbench.errors import CheckpointError, UsageError
 from gairbench.spec import Modality
+from gairbench_models.gair.location_starts import start_location
 from gairbench_models.gair.model import Gair
-from gairbench_models.gair.released import capsule_name, croma_name
+from gairbench_models.gair.released import croma_name
 from gairbench_models.tensorfiles import check_shapes, read_file, state_dict
 
 CROMA_BANDS = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12")
@@ -31,7 +32,8 @@ def apply_starts(
         model: What to change, in place.
         rs: File of a CROMA checkpoint, whose ``s2_encoder`` is taken, its first layer for ``bands`` alone.
         sv: File of a timm ViT's state dict, or ``timm:<model name>``, which timm may download.
-        location: File of GeoCLIP's location encoder; its last layers are taken if they have the model's width.
+        location: File of GeoCLIP's location encoder, or of SatCLIP; last layers are taken if they have the model's
+            width.
         bands: The model's overhead bands, in order.
 
     Returns:
@@ -39,7 +41,7 @@ def apply_starts(
         (``"new"``) or were left aside; JSON types, for the checkpoint's card.
 
     Raises:
-        UsageError: The model has no such encoder, or timm no such model.
+        UsageError: The model has no such encoder or another one, or timm has no such model.
         CheckpointError: A file is broken or does not fit; all that is missing, unexpected or misshapen is listed.
     """
     told: dict[str, Any] = {}
@@ -57,9 +59,7 @@ def apply_starts(
         elif name == "sv":
             told[name] = _start_sv(model.sv_encoder.vit, source)
         else:
-            if model.config.location.encoder != "rff":
-                raise UsageError("GeoCLIP's weights are for the location encoder rff", "leave one of the two out")
-            told[name] = _start_location(model.location_encoder, source)
+            told[name] = start_location(model.location_encoder, model.config.location, source)
     return told
 
 
@@ -129,26 +129,3 @@ def _from_timm(name: str) -> dict[str, Tensor]:
         first = str(error).strip().splitlines()[0]
         raise CheckpointError(f"cannot get timm's {name}: {first}", "check the network, or give a file") from error
     return state
-
-
-def _start_location(encoder: nn.Module, source: str) -> dict[str, Any]:
-    path = Path(source)
-    found = state_dict(read_file(path), path, wrappers=("model", "state_dict"))
-    found = {name.removeprefix("location_encoder."): value for name, value in found.items()}
-    ours = encoder.state_dict()
-    shapes = {capsule_name(name): tuple(value.shape) for name, value in ours.items()}
-    heads = {name for name in shapes if ".head." in name}
-    # GeoCLIP's space has 512 dimensions; where ours differs, its last layers mean nothing in it.
-    fits = all(name in found and tuple(found[name].shape) == shapes[name] for name in heads)
-    aside = [] if fits else sorted(name for name in found if name in heads)
-    found = {name: value for name, value in found.items() if name not in aside}
-    wanted = {name: shape for name, shape in shapes.items() if fits or name not in heads}
-    check_shapes(found, wanted, path, "give GeoCLIP's location encoder, and a model with capsules of its size")
-    taken = {name: found[capsule_name(name)] for name in ours if capsule_name(name) in found}
-    encoder.load_state_dict(ours | taken)
-    return {
-        "source": path.name,
-        "sha256": file_sha256(path),
-        "left_aside": aside,
-        "new": sorted(name for name in ours if name not in taken),
-    }

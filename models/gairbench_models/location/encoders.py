@@ -13,8 +13,6 @@ from gairbench_models.gair.config import LocationConfig, LocationEncoderName
 from gairbench_models.location.features import sin_cos, space2vec_grid, spherical_harmonics
 from gairbench_models.location.fourier import FourierEncoder
 
-DEGREES = 20
-"""Degrees of the spherical harmonics."""
 SCALES, SHORTEST = 32, 0.1
 """Wavelengths of Space2Vec's grid, and the shortest in degrees."""
 SIREN_FREQUENCY = 30.0
@@ -40,7 +38,8 @@ class HarmonicSiren(nn.Module):
 
     def __init__(self, config: LocationConfig, dim: int) -> None:
         super().__init__()
-        widths = [DEGREES**2, *[config.hidden] * config.layers]
+        self.degrees = config.degrees
+        widths = [config.degrees**2, *[config.hidden] * config.layers]
         layers: list[nn.Module] = []
         for number, (inputs, outputs) in enumerate(pairwise(widths)):
             linear = nn.Linear(inputs, outputs)
@@ -52,7 +51,7 @@ class HarmonicSiren(nn.Module):
 
     def forward(self, lonlat: Tensor) -> Tensor:
         """Map coordinates ``(batch, 2)`` in degrees, longitude first, to ``(batch, dim)`` float32."""
-        return cast(Tensor, self.network(spherical_harmonics(lonlat.double(), DEGREES).float()))
+        return cast(Tensor, self.network(spherical_harmonics(lonlat.double(), self.degrees).float()))
 
 
 class _Residual(nn.Module):
