@@ -1,0 +1,57 @@
+"""The docs keep up with the command line, and their links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from typer.core import TyperGroup, TyperOption
+
+from gairbench.cli import app
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+WHERE = {
+    "run": "running.md",
+    "pretrain": "pretraining.md",
+    "compare": "comparing.md",
+    "leaderboard": "leaderboard.md",
+    "embed": "embedding.md",
+    "map": "maps.md",
+    "data shard": "triplets.md",
+}
+"""The page that a command's options are explained on."""
+
+
+def options(group: TyperGroup, prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from options(command, f"{prefix}{name} ")
+            continue
+        for parameter in command.params:
+            if isinstance(parameter, TyperOption) and "--help" not in parameter.opts:
+                yield f"{prefix}{name}", next(opt for opt in parameter.opts if opt.startswith("--"))
+
+
+EXPLAINED = [(command, option) for command, option in options(typer.main.get_group(app)) if command in WHERE]
+
+
+def test_the_walk_finds_the_commands_it_is_about() -> None:
+    assert {command for command, _ in EXPLAINED} == WHERE.keys()
+
+
+@pytest.mark.parametrize(("command", "option"), EXPLAINED, ids=lambda text: text.strip("-").replace(" ", "-"))
+def test_every_option_is_explained_on_its_commands_page(command: str, option: str) -> None:
+    page = (ROOT / "docs" / WHERE[command]).read_text(encoding="utf-8")
+    assert re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", page), f"docs/{WHERE[command]} does not tell {option}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_between_pages_lead_to_files(page: Path) -> None:
+    targets = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in link]
+    assert [link for link in targets if not (page.parent / link).exists()] == []
