@@ -198,6 +198,17 @@ def test_problems_stop_unless_they_are_to_be_skipped(tmp_path: Path) -> None:
     assert "line 3: sv is empty; mend them, or leave them out with --on-error skip" in str(error.value)
 
 
+@pytest.mark.parametrize("spelling", ["./sv0.jpg", "../{folder}/sv0.jpg", "link.jpg"])
+def test_a_photo_is_found_twice_however_its_path_is_spelled(tmp_path: Path, spelling: str) -> None:
+    rows = make(tmp_path, 3)
+    (tmp_path / "link.jpg").symlink_to("sv0.jpg")
+    rows[2]["sv"] = spelling.format(folder=tmp_path.name)
+    source = ManifestTriplets(write_manifest(tmp_path, rows), options(on_error="skip"))
+    assert source.report.counts() == {"duplicate": 1}
+    assert "line 4: photo" in source.report.render()
+    assert f"is also in {tmp_path / 'triplets.csv'}, line 2" in source.report.render()
+
+
 @pytest.mark.parametrize(
     ("box", "message"),
     [

@@ -137,14 +137,16 @@ class ManifestTriplets:
             where = table.where(row)
             try:
                 triplet = self._row({ours: str(values[row]).strip() for ours, values in cells.items()}, row, where)
-                if triplet.sv in seen:
-                    raise _BadRowError(Kind.DUPLICATE, f"{where}: photo {triplet.sv} is also in {seen[triplet.sv]}")
+                # One file can be spelled in many ways, and reached through links.
+                photo = triplet.sv.resolve()
+                if photo in seen:
+                    raise _BadRowError(Kind.DUPLICATE, f"{where}: photo {triplet.sv} is also in {seen[photo]}")
                 if triplet.id in ids:
                     raise _BadRowError(Kind.DUPLICATE, f"{where}: id {triplet.id!r} is also in {ids[triplet.id]}")
             except _BadRowError as error:
                 self.report.problems.append(Problem(error.kind, str(error)))
                 continue
-            seen[triplet.sv], ids[triplet.id] = where, where
+            seen[photo], ids[triplet.id] = where, where
             found.append(triplet)
         return found
 
