@@ -246,6 +246,19 @@ def test_what_cannot_be_guessed_is_asked_for(tmp_path: Path) -> None:
         open_triplets(tmp_path / "rs0.tif", OPTIONS)
 
 
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"rs": "tile"}, "no column 'tile'; its columns are .*, lat; say which one it is with --column rs="),
+        ({"id": "ids"}, "no column 'ids'; did you mean 'id'?; say which one it is with --column id="),
+        ({"lat_max": "top"}, "no column 'top'; its columns .* with --column lat_max="),
+    ],
+)
+def test_a_column_that_is_not_there_can_be_named(tmp_path: Path, columns: dict[str, str], message: str) -> None:
+    with pytest.raises(DataError, match=message.replace("?", r"\?")):
+        open_triplets(write_manifest(tmp_path, make(tmp_path, 1)), options(columns=columns))
+
+
 def test_a_file_that_breaks_later_is_named(tmp_path: Path) -> None:
     split = open_triplets(write_manifest(tmp_path, make(tmp_path, 1)), OPTIONS).split("pretrain")
     content = (tmp_path / "sv0.jpg").read_bytes()

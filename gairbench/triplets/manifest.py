@@ -16,7 +16,7 @@ from gairbench.digests import digest, file_sha256
 from gairbench.errors import DataError, UsageError
 from gairbench.imagefiles import read_image
 from gairbench.spec import RGB, ImageInput, Input, LocationInput, Modality, Unit
-from gairbench.tables import SampleTable, read_table
+from gairbench.tables import SampleTable, no_column, read_table
 from gairbench.triplets.crops import Box, Scene, open_scene, read_crop
 from gairbench.triplets.report import Kind, Problem, TripletReport
 from gairbench.triplets.source import TripletOptions
@@ -128,7 +128,13 @@ class ManifestTriplets:
         if boxed and len(boxed) < len(BOX_COLUMNS):
             absent = ", ".join(names[name] for name in BOX_COLUMNS if name not in boxed)
             raise DataError(f"{self.path} has some columns of a box but not {absent}", "give all four, or none")
-        wanted = ["rs", "sv", "lon", "lat", *boxed, *(["id"] if names["id"] in given else [])]
+        optional = ["id"] if names["id"] in given else []
+        # A column that was named by hand is meant, also where it could be left out.
+        wanted = dict.fromkeys(["rs", "sv", "lon", "lat", *boxed, *optional, *self.options.columns])
+        lacking = [name for name in wanted if names[name] not in given]
+        if lacking:
+            unlike = no_column(str(self.path), names[lacking[0]], [*table.home])
+            raise DataError(unlike.what, f"{unlike.mend}; say which one it is with --column {lacking[0]}=COLUMN")
         cells = {ours: table.column(names[ours]).values for ours in wanted}
         found: list[Triplet] = []
         seen: dict[Path, str] = {}
