@@ -34,13 +34,13 @@ def write_scene(
     path: Path,
     lonlat: tuple[float, float],
     *,
-    crs: str = "EPSG:4326",
+    crs: str | None = "EPSG:4326",
     pixel: float = 1e-4,
     edge: int = 60,
     **changes: Any,
 ) -> None:
     """Write a scene around a point, whose pixel under the point is bright."""
-    (x,), (y,) = transform("EPSG:4326", crs, [lonlat[0]], [lonlat[1]])
+    (x,), (y,) = transform("EPSG:4326", crs or "EPSG:4326", [lonlat[0]], [lonlat[1]])
     column, row = edge // 3, edge // 2
     grid = from_origin(x - (column + 0.5) * pixel, y + (row + 0.5) * pixel, pixel, pixel)
     bands = changes.pop("bands", BANDS)
@@ -196,6 +196,32 @@ def test_problems_stop_unless_they_are_to_be_skipped(tmp_path: Path) -> None:
         open_triplets(broken(tmp_path), OPTIONS)
     assert "7 of 9 triplets cannot be used (2 x missing member" in str(error.value)
     assert "line 3: sv is empty; mend them, or leave them out with --on-error skip" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("scene", "changes", "kind", "mend"),
+    [
+        ({"bands": (None, None, None)}, {}, "bands without names", "--rs-bands, for instance red,green,blue"),
+        ({}, {"rs_bands": ("B2", "B3")}, "other bands", "name all bands of the file"),
+        ({}, {"rs_unit": Unit.UINT8}, "data type that does not fit the unit", "declare the unit that the files are in"),
+        ({"crs": None}, {}, "image that cannot be placed", "give its box"),
+    ],
+)
+def test_sound_files_that_are_not_as_declared_are_not_called_broken_and_the_remedy_is_told(
+    tmp_path: Path, scene: dict[str, Any], changes: dict[str, Any], kind: str, mend: str
+) -> None:
+    rows = make(tmp_path, 2)
+    if scene:
+        write_scene(tmp_path / "rs1.tif", (10.3, 45.2), **scene)
+        source = ManifestTriplets(write_manifest(tmp_path, rows), options(on_error="skip", **changes))
+        assert source.report.counts() == {kind: 1}
+        assert mend in source.report.render()
+        rows = rows[1:]
+    with pytest.raises(DataError) as error:
+        ManifestTriplets(write_manifest(tmp_path, rows), options(on_error="skip", **changes))
+    assert "no usable triplet" in str(error.value)
+    assert f"{len(rows)} x {kind}" in str(error.value)
+    assert mend in str(error.value)
 
 
 @pytest.mark.parametrize("spelling", ["./sv0.jpg", "../{folder}/sv0.jpg", "link.jpg"])

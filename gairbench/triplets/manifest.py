@@ -18,7 +18,7 @@ from gairbench.imagefiles import read_image
 from gairbench.spec import RGB, ImageInput, Input, LocationInput, Modality, Unit
 from gairbench.tables import SampleTable, no_column, read_table
 from gairbench.triplets.crops import Box, Scene, open_scene, read_crop
-from gairbench.triplets.report import Kind, Problem, TripletReport
+from gairbench.triplets.report import Kind, Problem, TripletError, TripletReport
 from gairbench.triplets.source import TripletOptions
 
 if TYPE_CHECKING:
@@ -89,7 +89,10 @@ class ManifestTriplets:
                 "mend them, or leave them out with --on-error skip",
             )
         if not self.triplets or self.bands is None:
-            raise DataError(f"{path} has no usable triplet: {self.report.summary()}", "mend its rows")
+            first = self.report.problems[0]
+            raise DataError(
+                f"{path} has no usable triplet: {self.report.summary()}; the first: {first.what}", "mend its rows"
+            )
         self.delivers: tuple[Input, ...] = (
             ImageInput(modality=Modality.RS, bands=self.bands, unit=self.unit, size=options.rs_size),
             ImageInput(modality=Modality.SV, bands=RGB, unit=Unit.UINT8, size=options.sv_size),
@@ -189,8 +192,8 @@ class ManifestTriplets:
             with open_scene(path, self.unit, self.options.rs_bands, lonlat, box) as scene:
                 bands, (west, north, east, south) = scene.bands, scene.box
                 differs = box is not None and not _same_box(scene, box)
-        except DataError as error:
-            raise _BadRowError(Kind.BROKEN, f"{where}: {error.what}") from error
+        except TripletError as error:
+            raise _BadRowError(error.kind, f"{where}: {error}") from error
         if self.bands is not None and bands != self.bands:
             raise _BadRowError(
                 Kind.BANDS, f"{where}: {path} has bands {', '.join(bands)}, the others {', '.join(self.bands)}"
