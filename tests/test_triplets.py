@@ -19,6 +19,9 @@ from rasterio.warp import transform
 
 from gairbench import cli
 from gairbench.errors import DataError, GairbenchError, UsageError
+from gairbench.imagefiles import read_image
+from gairbench.maps.scene import open_scene as open_map
+from gairbench.maps.tiling import Tile
 from gairbench.spec import ImageInput, Unit
 from gairbench.tiles import relative_position
 from gairbench.triplets.balance import balance_weights
@@ -54,6 +57,21 @@ def write_scene(
     with rasterio.open(path, "w", **(profile | {"transform": grid} | changes)) as file:
         file.write(values)
         file.descriptions = bands
+
+
+def break_pixels(path: Path) -> None:
+    """Break a file so that its header stays sound."""
+    content = path.read_bytes()
+    if path.suffix == ".jpg":
+        path.write_bytes(content[: len(content) // 2])
+        return
+    with rasterio.open(path) as file:
+        for row, column in (place for place, _ in file.block_windows(1)):
+            at, length = (
+                int(file.get_tag_item(f"BLOCK_{what}_{column}_{row}", "TIFF", 1)) for what in ("OFFSET", "SIZE")
+            )
+            content = content[:at] + b"\xff" * length + content[at + length :]
+    path.write_bytes(content)
 
 
 def write_photo(path: Path, colour: int = 120) -> None:
@@ -291,6 +309,24 @@ def test_a_file_that_breaks_later_is_named(tmp_path: Path) -> None:
     (tmp_path / "sv0.jpg").write_bytes(content[: len(content) // 2])
     with pytest.raises(DataError, match=r"sv0\.jpg"):
         split[0]
+
+
+@pytest.mark.parametrize(("crs", "pixel"), [("EPSG:4326", 1e-4), ("EPSG:32632", 10.0)])
+def test_of_a_broken_scene_the_reason_is_told_and_not_where_rasterio_keeps_it(
+    tmp_path: Path, crs: str, pixel: float
+) -> None:
+    rows = make(tmp_path, 1, crs=crs, pixel=pixel, compress="deflate")
+    break_pixels(tmp_path / "rs0.tif")
+    with pytest.raises(DataError, match=r"rs0\.tif: ZIPDecode:Decoding error") as error:
+        open_triplets(write_manifest(tmp_path, rows), OPTIONS).split("pretrain")[0]
+    assert "previous exception" not in str(error.value)
+    with pytest.raises(DataError, match=r"rs0\.tif: ZIPDecode:Decoding error"):
+        read_image(tmp_path / "rs0.tif", BANDS, Unit.S2_DN, None)
+    with (
+        open_map(tmp_path / "rs0.tif", Unit.S2_DN, None) as scene,
+        pytest.raises(DataError, match=r"rs0\.tif: ZIPDecode:Decoding error"),
+    ):
+        scene.read(Tile(0, 0, SIZE))
 
 
 def test_the_fingerprint_follows_files_and_settings(tmp_path: Path) -> None:

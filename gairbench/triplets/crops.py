@@ -20,7 +20,7 @@ from rasterio.warp import transform, transform_bounds
 from rasterio.windows import Window
 
 from gairbench.bandnames import stack_bands
-from gairbench.imagefiles import check_dtype, resize
+from gairbench.imagefiles import check_dtype, gdal_reason, resize
 from gairbench.spec import Unit
 from gairbench.triplets.report import Kind, TripletError, counted_as
 
@@ -90,7 +90,7 @@ def open_scene(
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             file = rasterio.open(path)
     except (RasterioError, OSError) as error:
-        raise TripletError(f"cannot read image {path}: {error}", "replace or remove the file") from error
+        raise TripletError(f"cannot read image {path}: {gdal_reason(error)}", "replace or remove the file") from error
     with file:
         indexes = tuple(
             i for i, meaning in zip(file.indexes, file.colorinterp, strict=True) if meaning is not ColorInterp.alpha
@@ -187,7 +187,9 @@ def read_crop(
             values: NDArray[Any] = scene.file.read(list(scene.indexes), window=window)
             whole = bool((scene.file.dataset_mask(window=window) != 0).all())
         except (RasterioError, OSError) as error:
-            raise TripletError(f"cannot read image {scene.path}: {error}", "replace or remove the file") from error
+            raise TripletError(
+                f"cannot read image {scene.path}: {gdal_reason(error)}", "replace or remove the file"
+            ) from error
         if whole and np.isfinite(values).all():
             if size is not None and values.shape[1:] != (size, size):
                 values = resize(values, size)
