@@ -174,7 +174,7 @@ def shard_command(manifest: Path, out: Path, shard_size: int, options: Mapping[s
     """Carry out ``gairbench data shard``.
 
     Returns:
-        0, or 1 if rows were left out.
+        0, or 1 if rows were left out: those that the check of the manifest found, and those whose pixels are broken.
 
     Raises:
         GairbenchError: The manifest or a file cannot be used, or the folder cannot be written.
@@ -188,10 +188,13 @@ def shard_command(manifest: Path, out: Path, shard_size: int, options: Mapping[s
 
     console = Console(stderr=True)
     source = ManifestTriplets(manifest, TripletOptions(**options))  # type: ignore[arg-type]
-    if source.report.total:
+    unusable = source.report.total
+    if unusable:
         console.print(source.report.render(), highlight=False, markup=False, soft_wrap=True)
     with Progress(console).step(f"shard {manifest}") as step:
         write_shards(source, out, shard_size, step)
+    if source.report.total > unusable:
+        console.print(source.report.render(), highlight=False, markup=False, soft_wrap=True)
     return 1 if source.report.total else 0
 
 

@@ -63,7 +63,8 @@ def break_pixels(path: Path) -> None:
     """Break a file so that its header stays sound."""
     content = path.read_bytes()
     if path.suffix == ".jpg":
-        path.write_bytes(content[: len(content) // 2])
+        # The scan's header, after which there should be pixels, is 14 bytes long.
+        path.write_bytes(content[: content.index(b"\xff\xda") + 14])
         return
     with rasterio.open(path) as file:
         for row, column in (place for place, _ in file.block_windows(1)):
@@ -340,11 +341,7 @@ def test_the_fingerprint_follows_files_and_settings(tmp_path: Path) -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    try:
-        cli.app(list(arguments), standalone_mode=False)
-    except SystemExit as error:
-        return int(error.code or 0)
-    return 0
+    return int(cli.app(list(arguments), standalone_mode=False) or 0)
 
 
 def shard(manifest: Path, out: Path, *more: str) -> int:
@@ -389,10 +386,10 @@ def test_sharding_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.M
     shard(manifest, whole)
     write = shards._write_shard
 
-    def stop(file: Any, split: Any, rows: range, report: Any) -> None:
+    def stop(file: Any, split: Any, rows: range, report: Any, *, skip: bool) -> list[Any]:
         if rows.start == 3:
             raise RuntimeError("stopped")
-        write(file, split, rows, report)
+        return write(file, split, rows, report, skip=skip)
 
     with monkeypatch.context() as patch:
         patch.setattr(shards, "_write_shard", stop)
@@ -407,6 +404,81 @@ def test_sharding_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.M
     assert read[0] == read[1]
     with pytest.raises(DataError, match="already holds shards"):
         shard(manifest, parts)
+
+
+def half_broken(folder: Path) -> Path:
+    """Write a manifest of seven sound headers, of which rows 1, 3 (photos) and 4 (scene) have broken pixels."""
+    rows = make(folder, 7, compress="deflate")
+    for name in ("sv1.jpg", "sv3.jpg", "rs4.tif"):
+        break_pixels(folder / name)
+    return write_manifest(folder, rows)
+
+
+def test_sharding_leaves_out_files_whose_pixels_are_broken_and_counts_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest, out = half_broken(tmp_path), tmp_path / "shards"
+    assert shard(manifest, out, "--on-error", "skip") == 1
+    told = capsys.readouterr().err
+    assert "3 of 7 triplets cannot be used (3 x broken file)" in told
+    for line, name in ((3, "sv1.jpg"), (5, "sv3.jpg"), (6, "rs4.tif")):
+        assert f"broken file: {manifest}, line {line}: cannot read image {tmp_path / name}" in told
+    assert "previous exception" not in told
+    index = json.loads((out / "shards.json").read_text())
+    assert index["left_out"] == {"broken file": 3}
+    assert index["triplets"] == 4
+    assert [part["triplets"] for part in index["shards"]] == [2, 1, 1]
+    packed = open_triplets(out, TripletOptions())
+    assert packed.split("pretrain").ids == ["place0", "place2", "place5", "place6"]
+    assert packed.fingerprint() != open_triplets(manifest, OPTIONS).fingerprint()
+
+
+def test_sharding_stops_at_the_first_row_whose_pixels_are_broken(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as error:
+        shard(half_broken(tmp_path), tmp_path / "shards")
+    assert f"triplets.csv, line 3: cannot read image {tmp_path / 'sv1.jpg'}" in str(error.value)
+    assert str(error.value).endswith("or leave it out with --on-error skip")
+
+
+def test_sharding_that_goes_on_still_tells_what_it_left_out_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from gairbench.triplets import shards
+
+    manifest, whole, parts = half_broken(tmp_path), tmp_path / "whole", tmp_path / "parts"
+    shard(manifest, whole, "--on-error", "skip")
+    write = shards._write_shard
+
+    def stop(file: Any, split: Any, rows: range, report: Any, *, skip: bool) -> list[Any]:
+        if rows.start == 6:
+            raise RuntimeError("stopped")
+        return write(file, split, rows, report, skip=skip)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shards, "_write_shard", stop)
+        with pytest.raises(RuntimeError, match="stopped"):
+            shard(manifest, parts, "--on-error", "skip")
+    capsys.readouterr()
+    assert shard(manifest, parts, "--on-error", "skip") == 1
+    assert "3 of 7 triplets cannot be used (3 x broken file)" in capsys.readouterr().err
+    assert (parts / "shards.json").read_text() == (whole / "shards.json").read_text()
+
+
+def test_shards_of_nothing_are_refused(tmp_path: Path) -> None:
+    rows = make(tmp_path, 4)
+    for i in range(4):
+        break_pixels(tmp_path / f"sv{i}.jpg")
+    with pytest.raises(DataError, match=r"no usable triplet: 4 of 4 .* \(4 x broken file\); the first: .* line 2"):
+        shard(write_manifest(tmp_path, rows), tmp_path / "shards", "--on-error", "skip")
+    assert not (tmp_path / "shards" / "shards.json").exists()
+
+
+def test_scenes_without_data_around_the_photo_are_left_out_of_shards(tmp_path: Path) -> None:
+    rows = make(tmp_path, 3)
+    write_scene(tmp_path / "rs1.tif", (10.3, 45.2), hole=slice(0, 60))
+    shard(write_manifest(tmp_path, rows), tmp_path / "shards", "--on-error", "skip")
+    index = json.loads((tmp_path / "shards" / "shards.json").read_text())
+    assert index["left_out"] == {"missing data around the photo": 1}
 
 
 @pytest.mark.parametrize("harm", ["cut", "member", "missing", "index"])

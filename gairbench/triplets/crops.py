@@ -198,7 +198,7 @@ def read_crop(
             break
     raise TripletError(
         f"{scene.path} has missing data around {lonlat[0]:g}, {lonlat[1]:g} (lon, lat)",
-        "fill it, or leave it out",
+        "fill it",
         Kind.HOLE,
     )
 

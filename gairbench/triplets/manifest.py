@@ -18,7 +18,7 @@ from gairbench.imagefiles import read_image
 from gairbench.spec import RGB, ImageInput, Input, LocationInput, Modality, Unit
 from gairbench.tables import SampleTable, no_column, read_table
 from gairbench.triplets.crops import Box, Scene, open_scene, read_crop
-from gairbench.triplets.report import Kind, Problem, TripletError, TripletReport
+from gairbench.triplets.report import Kind, Problem, TripletError, TripletReport, counted_as
 from gairbench.triplets.source import TripletOptions
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Triplet:
         sv: Photo.
         lonlat: The photo's longitude and latitude in degrees.
         box: The overhead image's box, where the manifest tells it.
+        where: Where the row stands, for messages.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Triplet:
     sv: Path
     lonlat: tuple[float, float]
     box: Box | None
+    where: str
 
 
 class _BadRowError(Exception):
@@ -57,7 +59,8 @@ class ManifestTriplets:
     """Triplets of a manifest, tiles cut as they are read.
 
     Opening it checks every row: its cells, that both files are there and their headers sound, the photo inside the
-    image, and duplicates. Pixels are only read in training, where a file that breaks is an error that names it.
+    image, and duplicates. Pixels are only read with the samples; a file that is broken there is an error that names its
+    row.
 
     Args:
         path: CSV or Parquet file.
@@ -185,7 +188,7 @@ class ManifestTriplets:
             box = (west, north, east, south)
         self._check_scene(rs, (lon, lat), box, where)
         _check_photo(sv, where)
-        return Triplet(cells.get("id", str(row)), rs, sv, (lon, lat), box)
+        return Triplet(cells.get("id", str(row)), rs, sv, (lon, lat), box, where)
 
     def _check_scene(self, path: Path, lonlat: tuple[float, float], box: Box | None, where: str) -> None:
         try:
@@ -229,22 +232,33 @@ class ManifestSplit:
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         import torch
 
-        return {key: torch.from_numpy(np.ascontiguousarray(array)) for key, array in self.arrays(index).items()}
+        try:
+            arrays = self.arrays(index)
+        except TripletError as error:
+            # Training on without it would change every batch that follows.
+            mend = f"{error.mend}, or pack shards, which leaves out and reports all such rows: gairbench data shard"
+            raise TripletError(error.what, f"{mend} --on-error skip", error.kind) from error
+        return {key: torch.from_numpy(np.ascontiguousarray(array)) for key, array in arrays.items()}
 
     def arrays(self, index: int) -> dict[str, NDArray[Any]]:
         """Return one sample as arrays: a tile cut around the photo's position, the photo, its position, the tile's box.
 
         Raises:
-            DataError: A file is broken, or the scene has no data around the photo.
+            TripletError: A file is broken, or the scene has no data around the photo; the row is named.
         """
         triplet, options = self._source.triplets[index], self._source.options
         # Where a tile is cut depends on the seed and the triplet alone, not on its row or the process that reads it.
         rng = np.random.default_rng([options.seed, zlib.crc32(triplet.id.encode())])
-        with open_scene(triplet.rs, self._source.unit, options.rs_bands, triplet.lonlat, triplet.box) as scene:
-            image, box = read_crop(scene, triplet.lonlat, options.rs_size, rng)
+        try:
+            with open_scene(triplet.rs, self._source.unit, options.rs_bands, triplet.lonlat, triplet.box) as scene:
+                image, box = read_crop(scene, triplet.lonlat, options.rs_size, rng)
+            with counted_as(Kind.BROKEN):
+                photo = read_image(triplet.sv, RGB, Unit.UINT8, options.sv_size)
+        except TripletError as error:
+            raise TripletError(f"{triplet.where}: {error.what}", error.mend, error.kind) from error
         return {
             "image": _signed(image),
-            "street_view": read_image(triplet.sv, RGB, Unit.UINT8, options.sv_size),
+            "street_view": photo,
             "lonlat": np.array(triplet.lonlat, dtype=np.float64),
             "bbox": np.array(box, dtype=np.float64),
         }
