@@ -139,6 +139,8 @@ def _check_folder(request: PretrainRequest) -> None:
 
 
 def _open(request: PretrainRequest, preset: Preset, registry: Registry, console: Console) -> _Corpus:
+    from gairbench.triplets.source import TripletOptions, open_triplets, refuse_manifest_options
+
     spec = registry.datasets.get(request.data)
     path = Path(request.data)
     if spec is not None:
@@ -147,6 +149,10 @@ def _open(request: PretrainRequest, preset: Preset, registry: Registry, console:
             raise UsageError(
                 f"dataset {spec.name!r} is no pre-training dataset", f"name one of {', '.join(able)}, or a manifest"
             )
+        refuse_manifest_options(
+            TripletOptions(**dict(request.triplets)),  # type: ignore[arg-type]
+            f"the registered dataset {spec.name}",
+        )
         return _Corpus(spec.name, resolve(spec.factory)(DataContext(root=request.data_root)), spec.delivers)
     if not path.exists():
         able = [name for name, dataset in registry.datasets.items() if "pretrain" in dataset.splits]
@@ -154,8 +160,6 @@ def _open(request: PretrainRequest, preset: Preset, registry: Registry, console:
             f"--data {request.data!r} is no dataset and no file",
             f"name one of {', '.join(able)}, a manifest (.csv, .parquet) or a folder of shards",
         )
-    from gairbench.triplets.source import open_triplets
-
     source = open_triplets(path, _triplet_options(request, preset))
     if source.report.total:
         console.print(source.report.render(), highlight=False, markup=False, soft_wrap=True)

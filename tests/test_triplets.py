@@ -555,6 +555,28 @@ def test_gair_is_pretrained_on_ones_own_triplets(tmp_path: Path, sharded: bool) 
     assert card["balance"] == "grid:1"
 
 
+MANIFEST_OPTIONS = {
+    "--rs-unit": "uint8",
+    "--rs-bands": "red,green,blue",
+    "--root": "elsewhere",
+    "--column": "rs=image",
+    "--on-error": "skip",
+}
+
+
+@pytest.mark.parametrize("given", [*([option] for option in MANIFEST_OPTIONS), [*MANIFEST_OPTIONS]])
+@pytest.mark.parametrize("data", ["shards", "earth-triplets"])
+def test_options_of_manifests_are_refused_where_they_would_change_nothing(
+    tmp_path: Path, data: str, given: list[str]
+) -> None:
+    if data == "shards":
+        data = str(tmp_path / "shards")
+        shard(write_manifest(tmp_path, make(tmp_path, 2)), Path(data))
+    words = [word for option in given for word in (option, MANIFEST_OPTIONS[option])]
+    with pytest.raises(UsageError, match=rf"is no manifest, and {', '.join(given)} would change nothing; give these with"):
+        pretrain(Path(data), tmp_path / "out", *words, "--limit", "2")
+
+
 def test_bands_that_the_preset_lacks_are_refused(tmp_path: Path) -> None:
     with pytest.raises(GairbenchError, match="uint8 and the encoder takes s2_dn"):
         pretrain(
