@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gairbench.data import DataSource
-from gairbench.errors import StorageError, UsageError
+from gairbench.errors import DataError, StorageError, UsageError
 from gairbench.plugins import Registry
 from gairbench.pretraining.options import TrainerOptions
 from gairbench.protocols import PretrainContext
@@ -55,6 +57,24 @@ class PretrainRequest:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
+@contextmanager
+def _errors_of_loaders() -> Iterator[None]:
+    """Tell a mistake in the data in one line also where a process that loads data finds it.
+
+    Raises:
+        DataError: In place of the ``RuntimeError`` with the process's traceback that torch makes of it.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        text = str(error)
+        told = re.search(r"^gairbench\.[\w.]+Error: (.+)\Z", text.strip(), re.MULTILINE)
+        if told is None or "in DataLoader worker process" not in text.partition("\n")[0]:
+            raise
+        what, _, mend = told[1].rpartition("; ")
+        raise DataError(what, mend) from error
+
+
 @dataclass(frozen=True, slots=True)
 class _Corpus:
     name: str
@@ -62,6 +82,7 @@ class _Corpus:
     delivers: tuple[Input, ...]
 
 
+@_errors_of_loaders()
 def pretrain_command(request: PretrainRequest, registry: Registry) -> int:
     """Train a model and write its checkpoint.
 

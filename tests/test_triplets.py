@@ -555,6 +555,19 @@ def test_gair_is_pretrained_on_ones_own_triplets(tmp_path: Path, sharded: bool) 
     assert card["balance"] == "grid:1"
 
 
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_photo_that_breaks_in_training_is_one_line_with_its_row_and_the_way_out(tmp_path: Path, workers: str) -> None:
+    manifest = rgb_manifest(tmp_path)
+    break_pixels(tmp_path / "sv2.jpg")
+    described = ["--rs-unit", "uint8", "--rs-bands", "red,green,blue", "--on-error", "skip"]
+    with pytest.raises(DataError) as error:
+        pretrain(manifest, tmp_path / "out", *described, "--num-workers", workers)
+    told = str(error.value)
+    assert "\n" not in told
+    assert told.startswith(f"{manifest}, line 4: cannot read image {tmp_path / 'sv2.jpg'}: image file is truncated")
+    assert told.endswith("which leaves out and reports all such rows: gairbench data shard --on-error skip")
+
+
 MANIFEST_OPTIONS = {
     "--rs-unit": "uint8",
     "--rs-bands": "red,green,blue",
@@ -573,7 +586,9 @@ def test_options_of_manifests_are_refused_where_they_would_change_nothing(
         data = str(tmp_path / "shards")
         shard(write_manifest(tmp_path, make(tmp_path, 2)), Path(data))
     words = [word for option in given for word in (option, MANIFEST_OPTIONS[option])]
-    with pytest.raises(UsageError, match=rf"is no manifest, and {', '.join(given)} would change nothing; give these with"):
+    with pytest.raises(
+        UsageError, match=rf"is no manifest, and {', '.join(given)} would change nothing; give these with"
+    ):
         pretrain(Path(data), tmp_path / "out", *words, "--limit", "2")
 
 

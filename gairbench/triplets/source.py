@@ -63,7 +63,9 @@ def refuse_manifest_options(options: TripletOptions, what: str) -> None:
     untouched = TripletOptions()
     given = [flag for name, flag in _OF_MANIFESTS.items() if getattr(options, name) != getattr(untouched, name)]
     if given:
-        raise UsageError(f"{what} is no manifest, and {', '.join(given)} would change nothing", "give these with a manifest only")
+        raise UsageError(
+            f"{what} is no manifest, and {', '.join(given)} would change nothing", "give these with a manifest only"
+        )
 
 
 class TripletSplit(Protocol):
