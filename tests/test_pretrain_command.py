@@ -94,6 +94,17 @@ def test_accumulated_batches_make_fewer_steps(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "checkpoint.json").read_text())["steps"] == 5
 
 
+def test_the_logged_loss_of_accumulated_batches_is_the_sum_of_its_parts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pretrain(tmp_path, "--accumulate-grad-batches", "3", "--validate-every", "0", epochs=3)
+    steps = rows(tmp_path)
+    assert steps
+    for row in steps:
+        assert float(row["train/loss"]) == pytest.approx(float(row["train/incl"]) + float(row["train/secl"]), abs=1e-5)
+    assert f"loss {float(steps[-1]['train/loss']):.2f} (incl" in capsys.readouterr().err
+
+
 def test_logs_hold_losses_embedding_statistics_and_validation_retrieval(tmp_path: Path) -> None:
     pretrain(tmp_path, epochs=3)
     logged = {name for row in rows(tmp_path) for name, value in row.items() if value}

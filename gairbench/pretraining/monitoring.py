@@ -79,23 +79,22 @@ class Monitor(lightning.Callback):
         """Log one step."""
         if not isinstance(pl_module, Objective):
             raise TypeError(f"monitors an Objective, not a {type(pl_module).__name__}")
-        if not bool(torch.isfinite(outputs["loss"])):
+        total: Tensor = outputs["total"]
+        if not bool(torch.isfinite(total)):
             raise TrainingError(
-                f"the loss of step {trainer.global_step} is {float(outputs['loss'])}",
+                f"the loss of step {trainer.global_step} is {float(total)}",
                 "lower the learning rate, lengthen the warm-up, or use a wider precision",
             )
         parts: Mapping[str, Tensor] = outputs["parts"]
         pl_module.log_dict({f"train/{name}": value for name, value in parts.items()}, sync_dist=trainer.world_size > 1)
-        pl_module.log("train/loss", outputs["loss"], sync_dist=trainer.world_size > 1)
+        pl_module.log("train/loss", total, sync_dist=trainer.world_size > 1)
         if trainer.loggers and trainer.optimizers:
             pl_module.log("train/learning_rate", trainer.optimizers[0].param_groups[0]["lr"])
         if trainer.global_step % EVERY == 0 or trainer.global_step == trainer.max_steps:
             self._look_at(pl_module, outputs["embeddings"], trainer)
         if trainer.is_global_zero:
             told = ", ".join(f"{name} {value:.2f}" for name, value in parts.items())
-            self.report(
-                trainer.global_step, pl_module.steps, f"loss {outputs['loss']:.2f}" + (f" ({told})" if told else "")
-            )
+            self.report(trainer.global_step, pl_module.steps, f"loss {total:.2f}" + (f" ({told})" if told else ""))
 
     def _look_at(self, objective: Objective, embeddings: Mapping[str, Tensor], trainer: lightning.Trainer) -> None:
         if not embeddings or len(next(iter(embeddings.values()))) < 2:
