@@ -115,6 +115,18 @@ def test_logs_hold_losses_embedding_statistics_and_validation_retrieval(tmp_path
     assert json.loads((tmp_path / "checkpoint.json").read_text())["held_out"] == 4
 
 
+@pytest.mark.parametrize("accumulated", [1, 2])
+def test_embedding_statistics_stand_only_where_they_were_measured(tmp_path: Path, accumulated: int) -> None:
+    options = ("--accumulate-grad-batches", str(accumulated), "--validate-every", "0")
+    pretrain(tmp_path, *options, epochs=5 * accumulated)
+    logged = rows(tmp_path)
+    steps = [int(row["step"]) for row in logged if row["train/loss"]]
+    assert steps == list(range(25))
+    # The tenth, the twentieth and the last step; Lightning counts from 0.
+    for name in ("train/spread/rs", "train/uniformity/location", "train/alignment/rs-sv"):
+        assert [int(row["step"]) for row in logged if row[name]] == [9, 19, 24]
+
+
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"the loss of step \d+ is (nan|inf); lower the learning rate"):
         pretrain(tmp_path, "--set", "learning_rate=1e30", "--set", "warmup=0", "--validate-every", "0", epochs=12)
