@@ -235,6 +235,10 @@ def seeded(seed: int, *, exactly: bool) -> Iterator[None]:
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")
         # Said of accelerators in the docs.
         warnings.filterwarnings("ignore", message=".*deterministic.*")
+        # What it names as its replacement came long after torch 2.4, the oldest we take.
+        warnings.filterwarnings(
+            "ignore", message=r"torch\.distributed\.nn\.functional\.all_gather is deprecated", category=FutureWarning
+        )
         torch.manual_seed(seed)
         try:
             for voice in voices:

@@ -122,7 +122,8 @@ class Objective(lightning.LightningModule, ABC):
                     f"val/{left}-{right}/recall@10": recall[10],
                     f"val/{left}-{right}/mrr": (1 / ranks.float()).mean(),
                 },
-                rank_zero_only=True,
+                # Every process has embedded all held-out samples: the mean over processes is each one's own value.
+                sync_dist=True,
             )
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
