@@ -88,8 +88,11 @@ def fit(
     with seeded(context.seed, exactly=on_cpu):
         try:
             trainer = _trainer(objective, context, folder, corpus.batches_per_epoch(objective.budget))
-        except (MisconfigurationException, ValueError) as error:
-            raise UsageError(f"cannot train so: {error}", "correct the devices, strategy or precision") from error
+        # ImportError: a package that an accelerator, a strategy or a precision needs.
+        except (MisconfigurationException, ValueError, ImportError) as error:
+            raise UsageError(
+                f"cannot train so: {error}", "correct the accelerator, devices, strategy or precision"
+            ) from error
         start = 0 if last is None else _batches_done(last)
         shard = Shard(rank=trainer.global_rank, world_size=trainer.world_size)
         loader = corpus.training_loader(objective.budget, start=start, shard=shard)
