@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from gairbench import ImageInput, Modality, ModelContext, Unit
 from gairbench.errors import CheckpointError
+from gairbench.selection import LISTED
 from gairbench_models.gair.checkpoint import read_checkpoint, save
 from gairbench_models.gair.model import load, untrained
 from gairbench_models.gair.presets import PRESETS
@@ -218,5 +220,18 @@ def test_a_misshapen_tensor_is_refused_by_name(folder: Path) -> None:
 def test_many_differences_are_counted_not_all_listed(folder: Path) -> None:
     rewrite_tensors(folder, lambda tensors: [tensors.pop(n) for n in list(tensors) if "blocks" in n])
     message = refusal(folder)
-    assert " more" in message
-    assert len(message) < 1000
+    assert message.count("blocks") == LISTED
+    more = re.search(r" and (\d+) more \((\d+) in all\)", message)
+    assert more is not None
+    assert int(more[1]) + LISTED == int(more[2])
+
+
+def test_as_many_differences_as_an_error_lists_are_all_named(folder: Path) -> None:
+    def drop(tensors: dict[str, Tensor]) -> None:
+        for name in sorted(tensors)[:LISTED]:
+            dropped.append(name)
+            del tensors[name]
+
+    dropped: list[str] = []
+    rewrite_tensors(folder, drop)
+    assert f"missing {', '.join(dropped)}; " in refusal(folder)

@@ -42,7 +42,9 @@ SINCE_NOTED = ("precision", "processes")
 
 
 def identify(context: PretrainContext, recipe: Any, corpus: Corpus, steps: int) -> dict[str, Any]:
-    """Return what decides the outcome of a run, for its card and to resume only the same; :func:`fit` adds the processes.
+    """Return what decides the outcome of a run, for its card and to resume only the same.
+
+    The number of processes does too; :func:`fit`, which starts them, adds it.
 
     Args:
         context: The recipe's context.
