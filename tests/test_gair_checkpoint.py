@@ -91,6 +91,14 @@ def test_a_card_without_weights_is_refused(folder: Path) -> None:
     assert "cannot read" in refusal(folder)
 
 
+@pytest.mark.parametrize("name", ["renamed.ckpt", "off.csv"])
+def test_a_file_of_another_kind_is_refused_with_the_forms_that_are_taken(folder: Path, name: str) -> None:
+    (folder / "model.safetensors").rename(folder / name)
+    message = refusal(folder / name)
+    assert f"{name} is no checkpoint; give a folder with model.safetensors and checkpoint.json" in message
+    assert ".safetensors file; gair also takes a released .pth" in message
+
+
 def test_weights_without_a_card_are_refused(folder: Path) -> None:
     (folder / "checkpoint.json").unlink()
     assert "checkpoint.json: No such file" in refusal(folder / "model.safetensors")
