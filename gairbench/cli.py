@@ -270,7 +270,7 @@ def map_(
     ] = None,
     overlap: Annotated[float, typer.Option(min=0, max=0.9, help="Share of a tile that its neighbour covers.")] = 0.5,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
-    quicklook: Annotated[Path | None, typer.Option(help="PNG to draw [default: beside --out].")] = None,
+    quicklook: Annotated[Path | None, typer.Option(help="PNG to draw [default: --out with .png added].")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Tiles per call of the model.")] = 16,
 ) -> None:
     """Make a dense, georeferenced embedding map of an overhead image of any size."""

@@ -47,7 +47,7 @@ class MapRequest:
         resolution: Size of an output pixel in units of the scene's CRS; ``None``: one token of the model.
         overlap: Least share of a tile that its neighbour covers too.
         device: As torch names it, or ``"auto"``.
-        quicklook: PNG to write; ``None``: beside ``out``.
+        quicklook: PNG to write; ``None``: ``out`` with ``.png`` added.
         batch: Tiles per call of the model.
     """
 
@@ -75,7 +75,7 @@ def map_command(request: MapRequest) -> int:
         GairbenchError: The scene, the model or an option is not such that a map can be made, or it cannot be written.
     """
     raster = format_of(request.out)
-    quicklook = request.quicklook or request.out.with_suffix(".png")
+    quicklook = request.quicklook or request.out.with_name(f"{request.out.name}.png")
     for written in (request.out, quicklook):
         if written.resolve() == request.image.resolve():
             raise UsageError(f"{written} is the image itself", "choose another --out or --quicklook")
