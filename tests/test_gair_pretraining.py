@@ -26,6 +26,7 @@ from gairbench.pretraining.augmentation import (
 )
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.monitoring import CollapseWarning
+from gairbench.pretraining.options import TrainerOptions
 from gairbench.protocols import PretrainContext
 from gairbench.spec import Input, View, resolve
 from gairbench.tiles import relative_position
@@ -177,14 +178,17 @@ def test_trained_modalities_retrieve_each_other(tmp_path: Path) -> None:
     assert recall(untrained(MINI, 5).eval()) < 0.2
 
 
-def test_a_collapse_is_told_early(tmp_path: Path) -> None:
+@pytest.mark.parametrize("accumulated", [1, 3])
+def test_a_collapse_is_told_early(tmp_path: Path, accumulated: int) -> None:
     source = Generated()
     source.arrays["street_view"][:] = 90
-    unvaried = {"brightness": "0", "contrast": "0", "sv_patch_drop": "0", "warmup": "0", "epochs": "8"}
+    unvaried = {"brightness": "0", "contrast": "0", "sv_patch_drop": "0", "warmup": "0"}
+    unvaried["epochs"] = str(8 * accumulated)
+    trainer = TrainerOptions(accumulate_grad_batches=accumulated)
     with pytest.warns(
         CollapseWarning, match=r"step 30: the sv embeddings have collapsed \(spread 0.000 of 1\)"
     ) as told:
-        run(tmp_path / "out", source=source, settings=unvaried)
+        run(tmp_path / "out", source=source, settings=unvaried, trainer=trainer)
     assert len([w for w in told if w.category is CollapseWarning]) == 1
 
 
