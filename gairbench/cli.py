@@ -31,6 +31,7 @@ DataRoot = Annotated[Path | None, typer.Option("--data-root", help="Folder of da
 TaskFiles = Annotated[
     list[Path] | None, typer.Option("--task-file", help="YAML file that declares tasks over your data; repeatable.")
 ]
+DOWNLOAD = typer.Option("--download", help="Fetch published weights that are not here, under their licence.")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -56,9 +57,7 @@ def run(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Use at most N samples per split; for smoke tests.")] = None,
     fresh: Annotated[bool | None, typer.Option("--fresh", help="Reuse nothing of earlier runs.")] = None,
-    download: Annotated[
-        bool | None, typer.Option("--download", help="Fetch published weights that are not here, under their licence.")
-    ] = None,
+    download: Annotated[bool | None, DOWNLOAD] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
 ) -> None:
     """Pre-train what needs it, evaluate every model-task pair, and print and write the leaderboard.
@@ -224,6 +223,7 @@ def embed(
     checkpoint: Annotated[Path | None, typer.Option(help="File or folder of the model's weights.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Seed of untrained weights.")] = 0,
+    download: Annotated[bool, DOWNLOAD] = False,
     on_error: Annotated[str, typer.Option(help="At a row that cannot be embedded: stop or skip.")] = "stop",
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew, and replace --out.")] = False,
 ) -> None:
@@ -248,6 +248,7 @@ def embed(
             checkpoint=checkpoint,
             device=device,
             seed=seed,
+            download=download,
             on_error=on_error,
             fresh=fresh,
         )
@@ -270,7 +271,8 @@ def map_(
     ] = None,
     overlap: Annotated[float, typer.Option(min=0, max=0.9, help="Share of a tile that its neighbour covers.")] = 0.5,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
-    quicklook: Annotated[Path | None, typer.Option(help="PNG to draw [default: beside --out].")] = None,
+    download: Annotated[bool, DOWNLOAD] = False,
+    quicklook: Annotated[Path | None, typer.Option(help="PNG to draw [default: --out with .png added].")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Tiles per call of the model.")] = 16,
 ) -> None:
     """Make a dense, georeferenced embedding map of an overhead image of any size."""
@@ -288,6 +290,7 @@ def map_(
         resolution=resolution,
         overlap=overlap,
         device=device,
+        download=download,
         quicklook=quicklook,
         batch=batch,
     )

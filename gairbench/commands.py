@@ -15,6 +15,7 @@ from tabulate import tabulate
 from gairbench.cache import default_cache
 from gairbench.config import Settings, load_settings
 from gairbench.errors import GairbenchError, UsageError
+from gairbench.hub import fetch_missing
 from gairbench.listing import registry_with
 from gairbench.plan import Plan, RunRequest, make_plan
 from gairbench.plugins import Registry
@@ -43,7 +44,8 @@ def run_command(given: Settings, config: Path | None, *, dry_run: bool) -> int:
     registry = registry_with(settings.task_file or [])
     request = _request(settings, registry)
     if settings.download and not dry_run:
-        _download(request)
+        for spec in request.models:
+            fetch_missing(spec, request.checkpoints.get(spec.name))
     requests = [replace(request, seed=seed) for seed in settings.seed or [0]]
     plans = [make_plan(one, registry) for one in requests]
     if dry_run:
@@ -67,17 +69,6 @@ def run_command(given: Settings, config: Path | None, *, dry_run: bool) -> int:
         soft_wrap=True,
     )
     return 0 if counts["ok"] and not counts["failed"] else 1
-
-
-def _download(request: RunRequest) -> None:
-    """Fetch the published weights of the models asked for, telling each licence first."""
-    from gairbench.hub import cached_file, download
-
-    for spec in request.models:
-        if spec.hub is not None and spec.name not in request.checkpoints and cached_file(spec.hub) is None:
-            told = f"fetching {spec.hub.filename} of {spec.hub.repo}; licence of the weights: {spec.hub.licence}"
-            print(told, file=sys.stderr)
-            download(spec.hub)
 
 
 def leaderboard_command(results: Path | None, out: Path | None, *, check: bool) -> int:

@@ -35,7 +35,7 @@ from gairbench.embedinput import (
 from gairbench.environment import choose_device, versions
 from gairbench.errors import DataError, StorageError, UsageError
 from gairbench.geoparquet import join_parts, part_about, write_part
-from gairbench.hub import weights_file
+from gairbench.hub import fetch_missing, weights_file
 from gairbench.loading import LoadedModel, choose_preset, load_model
 from gairbench.selection import split_names, unknown
 from gairbench.spec import RGB, VIEW_MODALITY, ImageInput, Modality, ModelSpec, Preset, Unit, View
@@ -72,6 +72,7 @@ class EmbedRequest:
         checkpoint: Weights of the model.
         device: As torch names it, or ``"auto"``.
         seed: Seed of untrained weights.
+        download: Fetch the model's published weights if they are not here.
         skip_errors: Leave rows that cannot be embedded out, and list them.
         fresh: Replace ``out``, and begin anew.
         command: The command line, for the provenance.
@@ -89,6 +90,7 @@ class EmbedRequest:
     checkpoint: Path | None = None
     device: str = "auto"
     seed: int = 0
+    download: bool = False
     skip_errors: bool = False
     fresh: bool = False
     command: str = ""
@@ -178,6 +180,8 @@ def embed_command(request: EmbedRequest, registry: Registry, progress: Progress)
     table = InputTable(
         path=request.table, root=request.root or request.table.parent, columns=columns, skip=request.skip_errors
     )
+    if request.download:
+        fetch_missing(spec, request.checkpoint)
     preset = choose_preset(spec, request.preset, weights_file(spec, request.checkpoint))
     views = _views(request, spec, preset, table, progress)
     unit = _unit(request, views)

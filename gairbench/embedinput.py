@@ -356,6 +356,12 @@ class SampleReader:
         return sample
 
     def _box(self, rows: Rows, i: int, place: Georeference | None, lon: float, lat: float) -> Box:
+        if place is not None:
+            box = place.box(rows.rs[i], lon, lat)
+            if rows.bbox is not None:
+                west, north, east, south = rows.bbox[i].tolist()
+                place.check(rows.rs[i], (west, north, east, south))
+            return box
         if rows.bbox is not None:
             west, north, east, south = rows.bbox[i].tolist()
             if not (west <= lon <= east and south <= lat <= north):
@@ -364,16 +370,14 @@ class SampleReader:
                     "correct the point or the box",
                 )
             return west, north, east, south
-        if place is None:
-            raise DataError(f"{rows.rs[i]} has no georeference", f"add columns {', '.join(BBOX)}")
-        return place.box(rows.rs[i], lon, lat)
+        raise DataError(f"{rows.rs[i]} has no georeference", f"add columns {', '.join(BBOX)}")
 
     def _overhead(self, path: Path) -> tuple[Tensor, Georeference | None]:
         import torch
 
         if self.rs_unit is None:
             raise UsageError("overhead images need --rs-unit", "say what their values mean")
-        bands, spelled, place = describe_overhead(path, self.rs_bands, placed=self.table.columns.bbox == ())
+        bands, spelled, place = describe_overhead(path, self.rs_bands, placed=View.RS_QUERY in self.views)
         # The reader compares names letter by letter; which band is which has been settled.
         values = read_image(path, spelled, self.rs_unit, None)
         return self._convert(Modality.RS, bands, torch.from_numpy(np.ascontiguousarray(values))), place

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from gairbench.errors import CheckpointError
@@ -36,6 +37,23 @@ def how_to_get(weights: HubWeights) -> str:
         f"add --download to fetch {weights.filename} of {weights.repo} ({weights.licence}) from Hugging Face, or give"
         " a copy with --checkpoint"
     )
+
+
+def fetch_missing(spec: ModelSpec, given: Path | None) -> None:
+    """Fetch a model's published weights if a command needs them and they are not here, telling the licence first.
+
+    Args:
+        spec: The model.
+        given: The checkpoint to load instead, if any.
+
+    Raises:
+        CheckpointError: The file or the network is not there.
+    """
+    if spec.hub is None or given is not None or cached_file(spec.hub) is not None:
+        return
+    told = f"fetching {spec.hub.filename} of {spec.hub.repo}; licence of the weights: {spec.hub.licence}"
+    print(told, file=sys.stderr)
+    download(spec.hub)
 
 
 def download(weights: HubWeights) -> Path:

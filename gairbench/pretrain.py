@@ -110,7 +110,10 @@ def pretrain_command(request: PretrainRequest, registry: Registry) -> int:
     # Lightning starts this command once more for every further device.
     console = Console(stderr=True, quiet=getattr(rank_zero_only, "rank", 0) != 0)
     device = choose_device(request.device)
-    corpus = _open(request, preset, registry, console)
+    inputs = preset.inputs
+    if spec.pretraining.inputs is not None:
+        inputs = tuple(resolve(spec.pretraining.inputs)(spec.name, preset.name, request.settings))
+    corpus = _open(request, inputs, registry, console)
     with Progress(console).step(f"pretrain {spec.name} ({preset.name})") as step:
         resolve(spec.pretraining.recipe)(
             PretrainContext(
@@ -159,7 +162,7 @@ def _check_folder(request: PretrainRequest) -> None:
         raise UsageError(f"{request.out} holds a finished checkpoint ({', '.join(finished)})", "choose another --out")
 
 
-def _open(request: PretrainRequest, preset: Preset, registry: Registry, console: Console) -> _Corpus:
+def _open(request: PretrainRequest, inputs: Sequence[Input], registry: Registry, console: Console) -> _Corpus:
     from gairbench.triplets.source import TripletOptions, open_triplets, refuse_manifest_options
 
     spec = registry.datasets.get(request.data)
@@ -181,16 +184,16 @@ def _open(request: PretrainRequest, preset: Preset, registry: Registry, console:
             f"--data {request.data!r} is no dataset and no file",
             f"name one of {', '.join(able)}, a manifest (.csv, .parquet) or a folder of shards",
         )
-    source = open_triplets(path, _triplet_options(request, preset))
+    source = open_triplets(path, _triplet_options(request, inputs))
     if source.report.total:
         console.print(source.report.render(), highlight=False, markup=False, soft_wrap=True)
     return _Corpus(str(path), source, source.delivers)
 
 
-def _triplet_options(request: PretrainRequest, preset: Preset) -> TripletOptions:
+def _triplet_options(request: PretrainRequest, inputs: Sequence[Input]) -> TripletOptions:
     from gairbench.triplets.source import TripletOptions
 
-    sizes = {i.modality: i.size for i in preset.inputs if isinstance(i, ImageInput)}
+    sizes = {i.modality: i.size for i in inputs if isinstance(i, ImageInput)}
     given = {"rs_size": sizes.get(Modality.RS), "sv_size": sizes.get(Modality.SV), "seed": request.seed}
     return TripletOptions(**(given | dict(request.triplets)))  # type: ignore[arg-type]
 

@@ -163,11 +163,14 @@ class Pretraining:
         recipe: ``recipe(context: PretrainContext) -> None``; writes the checkpoint into ``context.output``.
         version: Raise it when the recipe's outcome changes; existing checkpoints are then left aside.
         dataset: Name of the registered dataset that holds the unlabelled samples.
+        inputs: ``inputs(model: str, preset: str, settings: Mapping[str, str]) -> Sequence[Input]``: what the encoders
+            take where ``--set`` can change it, so that tiles are cut accordingly; ``None``: the preset's inputs.
     """
 
     recipe: Factory
     version: int
     dataset: str
+    inputs: Factory | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

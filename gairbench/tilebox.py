@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from gairbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
 
 Box = tuple[float, float, float, float]
 """(lon_min, lat_max, lon_max, lat_min) in degrees."""
+
+ALONG = 21
+"""Points along an edge that say where it runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +27,12 @@ class Georeference:
     Args:
         crs: Its coordinate reference system, as rasterio has it.
         bounds: (left, bottom, right, top) in that system.
+        size: (width, height) in pixels.
     """
 
     crs: Any
     bounds: tuple[float, float, float, float]
+    size: tuple[int, int]
 
     def box(self, path: Path, lon: float, lat: float) -> Box:
         """Return the image's box as seen from a point in it.
@@ -65,6 +72,40 @@ class Georeference:
             raise DataError(f"{path} crosses the antimeridian or a pole", "cut it there, or embed it without a query")
         return box
 
+    def check(self, path: Path, told: Box) -> None:
+        """Refuse a box that is told of the image and is not its own.
+
+        The edges of a projected image run neither along meridians nor along parallels: what is told of an edge has to
+        be true somewhere along it, to a pixel. So both the box through a point and the one around all corners pass.
+
+        Args:
+            path: The image, for messages.
+            told: The box.
+
+        Raises:
+            DataError: It is another one.
+        """
+        from rasterio.warp import transform
+
+        left, bottom, right, top = self.bounds
+        if self.crs.to_epsg() == 4326:
+            edges = np.array([[left], [top], [right], [bottom]])
+        else:
+            xs, ys = np.linspace(left, right, ALONG), np.linspace(bottom, top, ALONG)
+            x = np.concatenate([np.full(ALONG, left), xs, np.full(ALONG, right), xs])
+            y = np.concatenate([ys, np.full(ALONG, top), ys, np.full(ALONG, bottom)])
+            lons, lats = np.asarray(transform(self.crs, "EPSG:4326", x, y)).reshape(2, 4, ALONG)
+            edges = np.stack([lons[0], lats[1], lons[2], lats[3]])
+        low, high = edges.min(axis=1), edges.max(axis=1)
+        west, north, east, south = low[0], high[1], high[2], low[3]
+        pixel = np.array([(east - west) / self.size[0], (north - south) / self.size[1]] * 2)
+        if not ((low - pixel <= told) & (told <= high + pixel)).all():
+            raise DataError(
+                f"the box {', '.join(f'{value:g}' for value in told)} is not that of {path}, which lies in lon_min"
+                f" {west:g}, lat_max {north:g}, lon_max {east:g}, lat_min {south:g}",
+                "correct the box, or leave its columns out",
+            )
+
 
 def georeference(path: Path, file: DatasetReader) -> Georeference | None:
     """Return an open image's place, or ``None`` if it states none.
@@ -77,4 +118,4 @@ def georeference(path: Path, file: DatasetReader) -> Georeference | None:
     t = file.transform
     if t.b or t.d or t.a <= 0 or t.e >= 0:
         raise DataError(f"{path} is rotated or not north up", "warp it to north up, for instance with gdalwarp")
-    return Georeference(file.crs, tuple(file.bounds))
+    return Georeference(file.crs, tuple(file.bounds), (file.width, file.height))

@@ -20,7 +20,7 @@ from rasterio.transform import from_bounds
 
 from gairbench import cli, embedcommand
 from gairbench.conversion import make_converter
-from gairbench.embedinput import describe_overhead
+from gairbench.embedinput import BBOX, describe_overhead
 from gairbench.spec import RGB, ImageInput, LocationInput, Modality, ModelContext, Unit
 from gairbench_models.controls.random import load
 from gairbench_models.gair.presets import PRESETS
@@ -344,19 +344,48 @@ def test_bands_are_taken_by_name_in_any_order_and_spelling(folder: Path, monkeyp
     assert sorted(way["dropped"] for way in ways) == [[], ["B8A"]]
 
 
-def test_box_columns_win_over_the_georeference_and_must_hold_the_point(
+def test_a_box_that_is_not_the_georeferences_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = pd.read_csv(folder / "table.csv", dtype={"id": str})
+    for name, shift in zip(BBOX, (-0.02, 0.03, 0.01, -0.01), strict=True):
+        table[name] = table["lat" if name.startswith("lat") else "lon"] + shift
+    table.to_csv(folder / "boxes.csv", index=False)
+    assert embed(monkeypatch, folder, "--views", "rs_query", table="boxes.csv") == 0
+    boxed = pd.read_parquet(folder / "out.parquet", columns=["rs_query"])["rs_query"]
+    assert embed(monkeypatch, folder, "--views", "rs_query", "--fresh") == 0
+    placed = pd.read_parquet(folder / "out.parquet", columns=["rs_query"])["rs_query"]
+    np.testing.assert_array_equal(np.stack(boxed), np.stack(placed))
+    table.loc[2, ["lon_min", "lon_max"]] += 0.01
+    table.to_csv(folder / "boxes.csv", index=False)
+    capsys.readouterr()
+    assert embed(monkeypatch, folder, "--views", "rs_query", "--fresh", table="boxes.csv") == 1
+    told = capsys.readouterr().err
+    assert "boxes.csv, line 4: the box " in told
+    assert "2.tif, which lies in lon_min " in told
+    # The box is no matter where nothing is looked up in it.
+    assert embed(monkeypatch, folder, "--views", "rs", "--fresh", table="boxes.csv") == 0
+
+
+def test_the_box_columns_of_images_without_georeference_must_hold_the_point(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = pd.read_csv(folder / "table.csv", dtype={"id": str})
+    for i in range(N):
+        with rasterio.open(folder / f"{i}.tif") as file:
+            values = file.read()
+        stack(folder / f"{i}.tif", values, None, (), RGB)
     for name, shift in zip(("w", "n", "e", "s"), (-0.1, 0.1, 0.3, -0.4), strict=True):
         table[name] = table["lat" if name in "ns" else "lon"] + shift
     table.to_csv(folder / "boxes.csv", index=False)
     names = ("--bbox-columns", "w,n,e,s", "--views", "rs_query")
     assert embed(monkeypatch, folder, *names, table="boxes.csv") == 0
     boxed = pd.read_parquet(folder / "out.parquet", columns=["rs_query"])["rs_query"][0]
-    assert embed(monkeypatch, folder, "--views", "rs_query", "--fresh", table="boxes.csv") == 0
-    placed = pd.read_parquet(folder / "out.parquet", columns=["rs_query"])["rs_query"][0]
-    assert not np.allclose(boxed, placed, atol=1e-5)
+    table["w"] -= 0.1
+    table.to_csv(folder / "boxes.csv", index=False)
+    assert embed(monkeypatch, folder, *names, "--fresh", table="boxes.csv") == 0
+    moved = pd.read_parquet(folder / "out.parquet", columns=["rs_query"])["rs_query"][0]
+    assert not np.allclose(boxed, moved, atol=1e-5)
     table["e"] = table["w"] + 0.01
     table.to_csv(folder / "boxes.csv", index=False)
     assert embed(monkeypatch, folder, *names, "--fresh", table="boxes.csv") == 1

@@ -26,11 +26,13 @@ from gairbench.pretraining.augmentation import (
 )
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.monitoring import CollapseWarning
+from gairbench.pretraining.options import TrainerOptions
 from gairbench.protocols import PretrainContext
 from gairbench.spec import Input, View, resolve
 from gairbench.tiles import relative_position
 from gairbench_models.gair import MODELS
 from gairbench_models.gair.config import ContrastiveConfig, GairConfig, GairPreset, LocationConfig, VisionConfig
+from gairbench_models.gair.localization import Localizer
 from gairbench_models.gair.model import load, untrained
 from gairbench_models.gair.presets import PRESETS
 from gairbench_models.gair.pretraining import ContrastiveTraining, pretrain
@@ -176,14 +178,17 @@ def test_trained_modalities_retrieve_each_other(tmp_path: Path) -> None:
     assert recall(untrained(MINI, 5).eval()) < 0.2
 
 
-def test_a_collapse_is_told_early(tmp_path: Path) -> None:
+@pytest.mark.parametrize("accumulated", [1, 3])
+def test_a_collapse_is_told_early(tmp_path: Path, accumulated: int) -> None:
     source = Generated()
     source.arrays["street_view"][:] = 90
-    unvaried = {"brightness": "0", "contrast": "0", "sv_patch_drop": "0", "warmup": "0", "epochs": "8"}
+    unvaried = {"brightness": "0", "contrast": "0", "sv_patch_drop": "0", "warmup": "0"}
+    unvaried["epochs"] = str(8 * accumulated)
+    trainer = TrainerOptions(accumulate_grad_batches=accumulated)
     with pytest.warns(
         CollapseWarning, match=r"step 30: the sv embeddings have collapsed \(spread 0.000 of 1\)"
     ) as told:
-        run(tmp_path / "out", source=source, settings=unvaried)
+        run(tmp_path / "out", source=source, settings=unvaried, trainer=trainer)
     assert len([w for w in told if w.category is CollapseWarning]) == 1
 
 
@@ -328,14 +333,67 @@ def test_settings_change_the_model_and_the_checkpoint_remembers(tmp_path: Path) 
         ({"temprature": "1"}, "no setting 'temprature'; did you mean 'temperature'"),
         ({"depth": "1"}, "could be model.rs.depth or model.sv.depth"),
         ({"epochs": "many"}, "setting epochs=many: Input should be a valid integer"),
-        ({"temperature": "-1"}, "not in 0 ... 1"),
+        ({"temperature": "-1"}, "setting temperature=-1: Input should be greater than 0"),
         ({"localization": "nearest"}, "localization=nearest: Input should be 'nili'"),
+        ({"epochs": "0"}, "setting epochs=0: Input should be greater than or equal to 1"),
+        ({"learning_rate": "-1"}, "setting learning_rate=-1: Input should be greater than 0"),
+        ({"batch_size": "0"}, "setting batch_size=0: Input should be greater than or equal to 2"),
+        ({"warmup": "3"}, "setting warmup=3: Input should be less than or equal to 1"),
+        ({"brightness": "-1"}, "setting brightness=-1: Input should be greater than or equal to 0"),
+        ({"queue_size": "-1"}, "setting queue_size=-1: Input should be greater than or equal to 0"),
+        ({"coordinate_jitter": "-5"}, "setting coordinate_jitter=-5: Input should be greater than or equal to 0"),
+        ({"sv_patch_drop": "1.0"}, "setting sv_patch_drop=1.0: Input should be less than 1"),
+        ({"rs.patch_size": "0"}, "setting rs.patch_size=0: Input should be greater than or equal to 1"),
+        ({"rs.heads": "0"}, "setting rs.heads=0: Input should be greater than or equal to 1"),
+        ({"frequencies": "0"}, "setting frequencies=0: Input should be greater than or equal to 1"),
+        ({"sigmas": "1,-2"}, "setting sigmas=1,-2: Input should be greater than 0"),
+        ({"rs.width": "64"}, "setting rs.width=64: RS tokens of width 64 are the embedding, whose length is 32"),
+        ({"sv.width": "30"}, "setting sv.width=30: width 30 cannot be split into 4 heads"),
+        # Both follow from something else: the variant, and the names of the bands.
+        ({"modalities": "rs,sv"}, "no setting 'modalities'"),
+        ({"rs.bands": "4"}, "no setting 'rs.bands'; did you mean"),
+        ({"depth": "1", "rs.depth": "1"}, "could be model.rs.depth or model.sv.depth"),
+        ({"rs.depth": "1", "model.rs.depth": "2"}, "setting model.rs.depth is given twice"),
     ],
 )
 def test_a_wrong_setting_is_one_clear_line(tmp_path: Path, settings: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError) as error:
         run(tmp_path / "out", settings=settings)
     assert message in str(error.value)
+
+
+def test_sizes_that_depend_on_each_other_are_changed_together(tmp_path: Path) -> None:
+    settings = {"rs.width": "64", "model.dim": "64", "rs.patch_size": "8", "rs.image_size": "24", "epochs": "1"}
+    run(tmp_path / "out", settings=settings)
+    trained = load(ModelContext(preset="mini", seed=0, checkpoint=tmp_path / "out", model="gair"))
+    assert (trained.config.dim, trained.config.rs.width, trained.config.rs.grid_size) == (64, 64, 3)
+
+
+@pytest.mark.parametrize("model", ["gair", "gair[incl-only]", "gair[bilinear]"])
+def test_tiles_are_looked_up_at_the_photos_points_with_and_without_a_location_encoder(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[torch.Tensor] = []
+    look_up = Localizer.forward
+
+    def spy(self: Localizer, tokens: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
+        seen.append(position.abs())
+        return cast(torch.Tensor, look_up(self, tokens, position))
+
+    monkeypatch.setattr(Localizer, "forward", spy)
+    source = Generated()
+    run(tmp_path / "out", model=model, source=source, settings={"epochs": "1"})
+    found = torch.cat([part.reshape(-1, 2) for part in seen])
+    lonlat, bbox = (torch.from_numpy(source.arrays[key]) for key in ("lonlat", "bbox"))
+    expected = relative_position(lonlat, bbox).abs().float()
+    # Mirrors change no more than the signs.
+    assert (found[:, None] - expected).abs().amax(2).amin(1).max() < 1e-5
+    assert found.std() > 0.1
+
+
+def test_a_variant_that_looks_points_up_needs_them(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="delivers no location"):
+        run(tmp_path / "out", model="gair[incl-only]", delivers=RGB_16)
 
 
 def test_weight_decay_spares_biases_norms_and_embeddings() -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import rasterio
+from rasterio.transform import from_origin
 
 from gairbench import cli, hub
 from gairbench.errors import CheckpointError
@@ -35,12 +38,33 @@ def put(cache: Path, weights: HubWeights, content: bytes) -> Path:
     return file
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
-    arguments = ["run", "--model", "gair-official", "--task", "earth-location-koeppen", *options]
+def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """Run a command as typed; return the exit status."""
     monkeypatch.setattr(sys, "argv", ["gairbench", *arguments])
     with pytest.raises(SystemExit) as exit_:
         cli.main()
     return int(exit_.value.code or 0)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
+    return command(monkeypatch, "run", "--model", "gair-official", "--task", "earth-location-koeppen", *options)
+
+
+@pytest.fixture(params=["embed", "map"])
+def for_one_model(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
+    """The arguments of a command for one model, whose input is whole."""
+    if request.param == "embed":
+        (tmp_path / "table.csv").write_text("lon,lat\n10,50\n")
+        arguments = ["--input", str(tmp_path / "table.csv"), "--out", str(tmp_path / "out.parquet")]
+    else:
+        image = tmp_path / "scene.tif"
+        at = from_origin(500_000, 5_000_000, 10, 10)
+        with rasterio.open(
+            image, "w", driver="GTiff", count=12, height=8, width=8, dtype="uint16", crs="EPSG:32633", transform=at
+        ) as file:
+            file.write(np.ones((12, 8, 8), np.uint16))
+        arguments = ["--image", str(image), "--out", str(tmp_path / "out.tif"), "--unit", "s2_dn"]
+    return [request.param, "--model", "gair-official", "--device", "cpu", *arguments]
 
 
 def test_a_file_in_the_local_cache_is_found_and_a_missing_one_is_none(cache: Path) -> None:
@@ -98,3 +122,47 @@ def test_a_command_for_one_model_says_how_to_get_its_weights(cache: Path) -> Non
     spec = next(model for model in MODELS if model.name == "gair-official")
     with pytest.raises(CheckpointError, match="weights of gair-official are not here; add --download"):
         hub.weights_file(spec, None)
+
+
+def test_embed_and_map_say_how_to_get_weights_and_have_that_option(
+    cache: Path, for_one_model: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unreachable(*_: object, **__: object) -> str:
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", unreachable)
+    assert command(monkeypatch, *for_one_model) == 1
+    told = capsys.readouterr().err
+    assert "the weights of gair-official are not here; add --download to fetch checkpoint.pth of PingL/GAIR" in told
+    assert command(monkeypatch, *for_one_model, "--download") == 1
+    told = capsys.readouterr().err
+    assert told.index("licence of the weights: CC BY-NC 4.0") < told.index("cannot fetch checkpoint.pth of PingL/GAIR")
+    assert "Name or service not known" in told
+    assert "Traceback" not in told
+
+
+def test_embed_and_map_go_on_with_what_was_fetched(
+    cache: Path, for_one_model: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = next(model for model in MODELS if model.name == "gair-official")
+    weights = spec.hub
+    assert weights is not None
+
+    def fetch(*_: object, **__: object) -> str:
+        return str(put(cache, weights, b"no tensors"))
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", fetch)
+    assert command(monkeypatch, *for_one_model, "--download") == 1
+    told = capsys.readouterr().err
+    assert told.index("licence of the weights") < told.index("checkpoint.pth is not a")
+
+
+def test_a_checkpoint_that_is_given_is_not_fetched(
+    cache: Path, for_one_model: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def forbidden(*_: object, **__: object) -> str:
+        raise AssertionError("the network was touched")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", forbidden)
+    assert command(monkeypatch, *for_one_model, "--download", "--checkpoint", str(cache / "mine.pth")) == 1
+    assert "mine.pth" in capsys.readouterr().err

@@ -195,7 +195,7 @@ def test_pixels_without_data_stay_without_and_do_not_reach_the_others(tmp_path: 
     np.testing.assert_array_equal(empty, expected)
     assert np.isnan(file.nodata)
     np.testing.assert_allclose(mapped[1][~empty], 0.5, atol=1e-6)
-    picture = np.asarray(Image.open(tmp_path / "map.png"))
+    picture = np.asarray(Image.open(tmp_path / "map.tif.png"))
     np.testing.assert_array_equal(picture[..., 3] == 0, expected)
 
 
@@ -310,7 +310,20 @@ def test_zarr_holds_the_same_map_with_its_georeference(tmp_path: Path, georefere
             with rasterio.open(f'ZARR:"{out}":/embedding') as seen:
                 assert seen.crs == file.crs
                 assert seen.transform.almost_equals(file.transform, precision=1e-9)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["map.png", "map.tif", "map.zarr", "scene.tif", "z.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "map.tif",
+        "map.tif.png",
+        "map.zarr",
+        "scene.tif",
+        "z.png",
+    ]
+
+
+def test_maps_of_one_name_in_two_formats_have_a_quicklook_each(tmp_path: Path) -> None:
+    image = write_scene(tmp_path / "scene.tif", coordinates(20, 20))
+    for name in ("map.tif", "map.zarr"):
+        map_command(MapRequest(model="ramp", image=image, out=tmp_path / name, unit=Unit.REFLECTANCE))
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["map.tif.png", "map.zarr.png"]
 
 
 def test_a_map_says_what_made_it(tmp_path: Path) -> None:
@@ -341,7 +354,7 @@ def test_a_map_that_fails_leaves_the_older_one(tmp_path: Path, monkeypatch: pyte
         make(tmp_path, image)
     with rasterio.open(tmp_path / "map.tif") as file:
         np.testing.assert_array_equal(file.read(), mapped)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["map.png", "map.tif", "scene.tif"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["map.tif", "map.tif.png", "scene.tif"]
 
 
 def test_a_quicklook_of_a_large_map_is_small_and_in_place(tmp_path: Path) -> None:
@@ -437,7 +450,7 @@ def test_the_unit_must_be_given(tmp_path: Path) -> None:
     options = ["--model", "ramp", "--unit", "reflectance", "--bands", "B4,B3", "--resolution", "20"]
     done = CliRunner().invoke(app, ["map", "--image", str(image), "--out", str(tmp_path / "map.tif"), *options])
     assert done.exit_code == 0, done.output
-    assert Image.open(tmp_path / "map.png").size == (10, 10)
+    assert Image.open(tmp_path / "map.tif.png").size == (10, 10)
 
 
 def test_a_released_tile_is_mapped_with_the_papers_architecture(
@@ -457,4 +470,4 @@ def test_a_released_tile_is_mapped_with_the_papers_architecture(
         assert file.crs == scene.crs
         # All but the part of a pixel that sticks out of the map or the scene.
         np.testing.assert_allclose(file.bounds, scene.bounds, atol=file.transform.a / 2)
-    assert len(np.unique(np.asarray(Image.open(tmp_path / "map.png"))[..., 0])) > 50
+    assert len(np.unique(np.asarray(Image.open(tmp_path / "map.tif.png"))[..., 0])) > 50

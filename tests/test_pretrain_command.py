@@ -16,6 +16,7 @@ import torch
 
 from gairbench import cli
 from gairbench.errors import CheckpointError, TrainingError, UsageError
+from gairbench.pretraining.fitting import SINCE_NOTED
 from gairbench.pretraining.monitoring import Monitor
 
 TINY = [
@@ -87,11 +88,44 @@ def test_a_run_is_resumed_only_with_its_own_settings(tmp_path: Path) -> None:
         pretrain(tmp_path)
     with pytest.raises(CheckpointError, match="started with other settings: seed was 0, now 1"):
         pretrain(tmp_path, "--resume", "--seed", "1")
+    with pytest.raises(CheckpointError, match="settings: precision was '32-true', now 'bf16-mixed'"):
+        pretrain(tmp_path, "--resume", "--precision", "bf16")
+    with pytest.raises(CheckpointError, match="settings: processes was 1, now 2"):
+        pretrain(tmp_path, "--resume", "--accelerator", "cpu", "--devices", "2", "--strategy", "ddp")
+
+
+def test_a_run_that_did_not_note_its_precision_says_how_to_go_on(tmp_path: Path) -> None:
+    options = ("--checkpoint-every", "2", "--validate-every", "0")
+    pretrain(tmp_path, *options, epochs=1)
+    expected = weights(tmp_path)
+    for name in ("model.safetensors", "checkpoint.json"):
+        (tmp_path / name).unlink()
+    noted = tmp_path / "training" / "run.json"
+    started = json.loads(noted.read_text())
+    noted.write_text(json.dumps({key: value for key, value in started.items() if key not in SINCE_NOTED}))
+    with pytest.raises(CheckpointError, match="an older gairbench, which did not note its precision and proc") as error:
+        pretrain(tmp_path, *options, "--resume", epochs=1)
+    advice = 'if they are the same now, add "precision": "32-true", "processes": 1 to '
+    assert error.value.mend.startswith(advice)
+    noted.write_text(json.dumps(started))
+    pretrain(tmp_path, *options, "--resume", "--precision", "32", epochs=1)
+    assert weights(tmp_path).keys() == expected.keys()
 
 
 def test_accumulated_batches_make_fewer_steps(tmp_path: Path) -> None:
     pretrain(tmp_path, "--accumulate-grad-batches", "2", "--validate-every", "0")
     assert json.loads((tmp_path / "checkpoint.json").read_text())["steps"] == 5
+
+
+def test_the_logged_loss_of_accumulated_batches_is_the_sum_of_its_parts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pretrain(tmp_path, "--accumulate-grad-batches", "3", "--validate-every", "0", epochs=3)
+    steps = [row for row in rows(tmp_path) if row["train/loss"]]
+    assert len(steps) == 5
+    for row in steps:
+        assert float(row["train/loss"]) == pytest.approx(float(row["train/incl"]) + float(row["train/secl"]), abs=1e-5)
+    assert f"loss {float(steps[-1]['train/loss']):.2f} (incl" in capsys.readouterr().err
 
 
 def test_logs_hold_losses_embedding_statistics_and_validation_retrieval(tmp_path: Path) -> None:
@@ -104,6 +138,18 @@ def test_logs_hold_losses_embedding_statistics_and_validation_retrieval(tmp_path
     assert json.loads((tmp_path / "checkpoint.json").read_text())["held_out"] == 4
 
 
+@pytest.mark.parametrize("accumulated", [1, 2])
+def test_embedding_statistics_stand_only_where_they_were_measured(tmp_path: Path, accumulated: int) -> None:
+    options = ("--accumulate-grad-batches", str(accumulated), "--validate-every", "0")
+    pretrain(tmp_path, *options, epochs=5 * accumulated)
+    logged = rows(tmp_path)
+    steps = [int(row["step"]) for row in logged if row["train/loss"]]
+    assert steps == list(range(25))
+    # The tenth, the twentieth and the last step; Lightning counts from 0.
+    for name in ("train/spread/rs", "train/uniformity/location", "train/alignment/rs-sv"):
+        assert [int(row["step"]) for row in logged if row[name]] == [9, 19, 24]
+
+
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"the loss of step \d+ is (nan|inf); lower the learning rate"):
         pretrain(tmp_path, "--set", "learning_rate=1e30", "--set", "warmup=0", "--validate-every", "0", epochs=12)
@@ -113,14 +159,17 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
 def test_two_processes_train_one_model(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "gairbench", "pretrain", "--model", "gair", "--data", "earth-triplets"]
     command += ["--out", str(tmp_path / "out"), "--limit", "40", *TINY, "--set", "epochs=1"]
-    command += ["--accelerator", "cpu", "--devices", "2", "--strategy", "ddp", "--validate-every", "0"]
+    command += ["--accelerator", "cpu", "--devices", "2", "--strategy", "ddp"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("checkpoint in") == 1
+    assert "warning" not in done.stderr
     assert all(torch.isfinite(value).all() for value in weights(tmp_path / "out").values())
     card = json.loads((tmp_path / "out" / "checkpoint.json").read_text())
-    assert card["steps"] == 5
+    assert card["steps"] == 4
+    assert card["precision"] == "32-true"
+    assert [row for row in rows(tmp_path / "out") if row["val/rs-sv/mrr"]]
 
 
 @pytest.mark.parametrize(
@@ -134,6 +183,7 @@ def test_two_processes_train_one_model(tmp_path: Path) -> None:
         (["--set", "epochs"], "--set 'epochs' is not NAME=VALUE"),
         (["--devices", "two"], "--devices 'two' is no number"),
         (["--precision", "3-true"], "cannot train so"),
+        (["--accelerator", "tpu"], "cannot train so: Requirement 'torch_xla"),
         (["--balance", "grid:5"], "does not tell the coordinates"),
         (["--devices", "3", "--accelerator", "cpu"], "a batch of 8 cannot be split over 3 devices"),
     ],

@@ -16,6 +16,7 @@ from gairbench import __version__
 from gairbench.conversion import CONVERSION_VERSION, make_converter
 from gairbench.environment import choose_device
 from gairbench.errors import DataError, UsageError
+from gairbench.hub import fetch_missing
 from gairbench.listing import registry_with
 from gairbench.loading import LoadedModel, load_model
 from gairbench.maps.blending import MEMORY, SceneMap, TileEncoder
@@ -47,7 +48,8 @@ class MapRequest:
         resolution: Size of an output pixel in units of the scene's CRS; ``None``: one token of the model.
         overlap: Least share of a tile that its neighbour covers too.
         device: As torch names it, or ``"auto"``.
-        quicklook: PNG to write; ``None``: beside ``out``.
+        download: Fetch the model's published weights if they are not here.
+        quicklook: PNG to write; ``None``: ``out`` with ``.png`` added.
         batch: Tiles per call of the model.
     """
 
@@ -61,6 +63,7 @@ class MapRequest:
     resolution: float | None = None
     overlap: float = 0.5
     device: str = "auto"
+    download: bool = False
     quicklook: Path | None = None
     batch: int = 16
 
@@ -75,7 +78,7 @@ def map_command(request: MapRequest) -> int:
         GairbenchError: The scene, the model or an option is not such that a map can be made, or it cannot be written.
     """
     raster = format_of(request.out)
-    quicklook = request.quicklook or request.out.with_suffix(".png")
+    quicklook = request.quicklook or request.out.with_name(f"{request.out.name}.png")
     for written in (request.out, quicklook):
         if written.resolve() == request.image.resolve():
             raise UsageError(f"{written} is the image itself", "choose another --out or --quicklook")
@@ -85,6 +88,8 @@ def map_command(request: MapRequest) -> int:
     device = choose_device(request.device)
     progress = Progress(Console(stderr=True))
     with open_scene(request.image, request.unit, request.bands) as scene, torch.inference_mode():
+        if request.download:
+            fetch_missing(specs[0], request.checkpoint)
         loaded = load_model(specs[0], preset=request.preset, checkpoint=request.checkpoint, seed=0, device=device)
         made, grid = _plan(request, specs[0], loaded, scene, device)
         sample = PixelSample(grid.height * grid.width)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,11 +23,11 @@ class Budget:
         contrast: Deviations from an image's mean are multiplied by a random factor in 1 +- this.
     """
 
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float = 0.05
-    warmup: float = 0.1
-    clip: float = 1.0
-    brightness: float = 0.2
-    contrast: float = 0.2
+    epochs: Annotated[int, Ge(1)]
+    batch_size: Annotated[int, Ge(2)]
+    learning_rate: Annotated[float, Gt(0)]
+    weight_decay: Annotated[float, Ge(0)] = 0.05
+    warmup: Annotated[float, Interval(ge=0, le=1)] = 0.1
+    clip: Annotated[float, Gt(0)] = 1.0
+    brightness: Annotated[float, Interval(ge=0, le=1)] = 0.2
+    contrast: Annotated[float, Interval(ge=0, le=1)] = 0.2

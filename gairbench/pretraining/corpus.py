@@ -17,7 +17,7 @@ from gairbench.errors import DataError, UsageError
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.sampling import BatchStream, Shard
 from gairbench.protocols import PretrainContext
-from gairbench.spec import Input, Modality
+from gairbench.spec import Input, LocationInput, Modality
 
 Batch = dict[str, Tensor]
 """``image`` and ``street_view`` as delivered, ``lonlat`` in degrees, ``position`` of the point in its tile."""
@@ -32,15 +32,19 @@ class Corpus:
     Args:
         context: The recipe's context.
         inputs: What the model's encoders take, one per modality.
+        placed: The tiles are looked up at the samples' points, whether or not an encoder takes coordinates: every batch
+            holds ``lonlat`` and ``position``.
 
     Raises:
         InputMismatchError: What is delivered does not fit the model's inputs.
         DataError: A modality is not delivered, there are too few samples, or they cannot be balanced.
     """
 
-    def __init__(self, context: PretrainContext, inputs: Sequence[Input]) -> None:
+    def __init__(self, context: PretrainContext, inputs: Sequence[Input], *, placed: bool = False) -> None:
         self.context = context
         delivered = {i.modality: i for i in context.delivers}
+        if placed and all(i.modality is not Modality.LOCATION for i in inputs):
+            inputs = [*inputs, LocationInput()]
         absent = [str(i.modality) for i in inputs if i.modality not in delivered]
         if absent:
             raise DataError(

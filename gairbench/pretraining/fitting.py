@@ -34,9 +34,17 @@ LAST = "last.ckpt"
 RUN = "run.json"
 METRICS = "metrics.csv"
 
+SHORT_PRECISIONS = {"64": "64-true", "32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}
+"""Lightning's short names of precisions."""
+
+SINCE_NOTED = ("precision", "processes")
+"""What runs did not note before; they cannot be compared."""
+
 
 def identify(context: PretrainContext, recipe: Any, corpus: Corpus, steps: int) -> dict[str, Any]:
-    """Return everything that decides the outcome of a run, for its card and to resume only the same.
+    """Return what decides the outcome of a run, for its card and to resume only the same.
+
+    The number of processes does too; :func:`fit`, which starts them, adds it.
 
     Args:
         context: The recipe's context.
@@ -56,6 +64,7 @@ def identify(context: PretrainContext, recipe: Any, corpus: Corpus, steps: int) 
         "steps": steps,
         "accumulate_grad_batches": context.trainer.accumulate_grad_batches,
         "balance": context.trainer.balance,
+        "precision": _precision(context),
     }
 
 
@@ -83,13 +92,18 @@ def fit(
         DataError: A sample is broken.
     """
     folder = context.output / TRAINING
-    last = _resumable(folder, context, identity)
     on_cpu = (context.trainer.accelerator or context.device) == "cpu"
     with seeded(context.seed, exactly=on_cpu):
         try:
             trainer = _trainer(objective, context, folder, corpus.batches_per_epoch(objective.budget))
-        except (MisconfigurationException, ValueError) as error:
-            raise UsageError(f"cannot train so: {error}", "correct the devices, strategy or precision") from error
+        # ImportError: a package that an accelerator, a strategy or a precision needs.
+        except (MisconfigurationException, ValueError, ImportError) as error:
+            raise UsageError(
+                f"cannot train so: {error}", "correct the accelerator, devices, strategy or precision"
+            ) from error
+        # Each process draws augmentation and normalizes batches for its own rows.
+        identity = {**identity, "processes": trainer.world_size}
+        last = _resumable(folder, context, identity)
         start = 0 if last is None else _batches_done(last)
         shard = Shard(rank=trainer.global_rank, world_size=trainer.world_size)
         loader = corpus.training_loader(objective.budget, start=start, shard=shard)
@@ -112,8 +126,7 @@ def fit(
 
 def _trainer(objective: Objective, context: PretrainContext, folder: Path, steps_per_epoch: int) -> lightning.Trainer:
     options = context.trainer
-    kind, _, index = context.device.partition(":")
-    accelerator = options.accelerator or ("gpu" if kind == "cuda" else kind)
+    _, _, index = context.device.partition(":")
     accumulated = options.accumulate_grad_batches
     epoch = max(1, steps_per_epoch // accumulated)
     callbacks: list[lightning.Callback] = [Monitor(context.report)]
@@ -132,13 +145,12 @@ def _trainer(objective: Objective, context: PretrainContext, folder: Path, steps
             )
         )
     validate_every = epoch if options.validate_every is None else options.validate_every
-    on_gpu = accelerator in {"gpu", "cuda"}
     return lightning.Trainer(
-        accelerator=accelerator,
+        accelerator=_accelerator(context),
         devices=[int(index)] if index and options.accelerator is None else _devices(options.devices),
         num_nodes=options.num_nodes,
         strategy=options.strategy,
-        precision=options.precision or ("bf16-mixed" if on_gpu else "32-true"),  # type: ignore[arg-type]
+        precision=_precision(context),  # type: ignore[arg-type]
         accumulate_grad_batches=accumulated,
         max_steps=objective.steps,
         max_epochs=-1,
@@ -155,6 +167,18 @@ def _trainer(objective: Objective, context: PretrainContext, folder: Path, steps
         use_distributed_sampler=False,
         default_root_dir=context.output,
     )
+
+
+def _accelerator(context: PretrainContext) -> str:
+    kind = context.device.partition(":")[0]
+    return context.trainer.accelerator or ("gpu" if kind == "cuda" else kind)
+
+
+def _precision(context: PretrainContext) -> str:
+    """Return the precision by its full name, so that two names of the same one are no difference."""
+    on_gpu = _accelerator(context) in {"gpu", "cuda"}
+    asked = context.trainer.precision or ("bf16-mixed" if on_gpu else "32-true")
+    return SHORT_PRECISIONS.get(asked, asked)
 
 
 def _keep_log(folder: Path) -> None:
@@ -191,6 +215,14 @@ def _resumable(folder: Path, context: PretrainContext, identity: Mapping[str, An
         raise CheckpointError(f"cannot read {folder / RUN}: {error}", "choose another --out") from error
     # Through JSON, which knows no tuples.
     wanted = json.loads(json.dumps(identity))
+    if not isinstance(started, dict):
+        raise CheckpointError(f"{folder / RUN} does not hold a run's settings", "choose another --out")
+    if unnoted := {key: wanted[key] for key in SINCE_NOTED if key not in started}:
+        lines = ", ".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in unnoted.items())
+        raise CheckpointError(
+            f"the run in {folder} was started by an older gairbench, which did not note its {' and '.join(unnoted)}",
+            f"if they are the same now, add {lines} to {folder / RUN}; else choose another --out",
+        )
     if started != wanted:
         names = sorted(key for key in started.keys() | wanted.keys() if started.get(key) != wanted.get(key))
         shown = "; ".join(f"{key} was {started.get(key)!r}, now {wanted.get(key)!r}" for key in names)
@@ -235,6 +267,10 @@ def seeded(seed: int, *, exactly: bool) -> Iterator[None]:
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")
         # Said of accelerators in the docs.
         warnings.filterwarnings("ignore", message=".*deterministic.*")
+        # What it names as its replacement came long after torch 2.4, the oldest we take.
+        warnings.filterwarnings(
+            "ignore", message=r"torch\.distributed\.nn\.functional\.all_gather is deprecated", category=FutureWarning
+        )
         torch.manual_seed(seed)
         try:
             for voice in voices:

@@ -65,8 +65,13 @@ class Monitor(lightning.Callback):
 
     def __init__(self, report: Callable[[int, int, str], None]) -> None:
         self.report = report
+        self._step = 0
         self._low: dict[str, int] = {}
         self._told: set[str] = set()
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002
+        """Note where a resumed run starts."""
+        self._step = trainer.global_step
 
     def on_train_batch_end(
         self,
@@ -76,26 +81,26 @@ class Monitor(lightning.Callback):
         batch: Any,  # noqa: ARG002 - Lightning names them
         batch_idx: int,  # noqa: ARG002
     ) -> None:
-        """Log one step."""
+        """Log one batch, and look at the embeddings of the one that completes a step."""
         if not isinstance(pl_module, Objective):
             raise TypeError(f"monitors an Objective, not a {type(pl_module).__name__}")
-        if not bool(torch.isfinite(outputs["loss"])):
+        total: Tensor = outputs["total"]
+        if not bool(torch.isfinite(total)):
             raise TrainingError(
-                f"the loss of step {trainer.global_step} is {float(outputs['loss'])}",
+                f"the loss of step {trainer.global_step} is {float(total)}",
                 "lower the learning rate, lengthen the warm-up, or use a wider precision",
             )
         parts: Mapping[str, Tensor] = outputs["parts"]
         pl_module.log_dict({f"train/{name}": value for name, value in parts.items()}, sync_dist=trainer.world_size > 1)
-        pl_module.log("train/loss", outputs["loss"], sync_dist=trainer.world_size > 1)
+        pl_module.log("train/loss", total, sync_dist=trainer.world_size > 1)
         if trainer.loggers and trainer.optimizers:
             pl_module.log("train/learning_rate", trainer.optimizers[0].param_groups[0]["lr"])
-        if trainer.global_step % EVERY == 0 or trainer.global_step == trainer.max_steps:
+        stepped, self._step = trainer.global_step > self._step, trainer.global_step
+        if stepped and trainer.is_global_zero and (self._step % EVERY == 0 or self._step == trainer.max_steps):
             self._look_at(pl_module, outputs["embeddings"], trainer)
         if trainer.is_global_zero:
             told = ", ".join(f"{name} {value:.2f}" for name, value in parts.items())
-            self.report(
-                trainer.global_step, pl_module.steps, f"loss {outputs['loss']:.2f}" + (f" ({told})" if told else "")
-            )
+            self.report(trainer.global_step, pl_module.steps, f"loss {total:.2f}" + (f" ({told})" if told else ""))
 
     def _look_at(self, objective: Objective, embeddings: Mapping[str, Tensor], trainer: lightning.Trainer) -> None:
         if not embeddings or len(next(iter(embeddings.values()))) < 2:
@@ -105,9 +110,12 @@ class Monitor(lightning.Callback):
         values |= {f"train/uniformity/{name}": uniformity(value) for name, value in embeddings.items()}
         for left, right in objective.pairs:
             values[f"train/alignment/{left}-{right}"] = alignment(embeddings[left], embeddings[right])
-        objective.log_dict(values, rank_zero_only=True)
+        # Lightning would write what it is told to log into every row until it is told anew. It counts steps from 0.
+        told = {name: float(value) for name, value in values.items()}
+        for logger in trainer.loggers:
+            logger.log_metrics(told | {"epoch": trainer.current_epoch}, step=trainer.global_step - 1)
         # An untrained network embeds all samples nearly alike; only warm-up leads out of that.
-        if trainer.global_step < objective.budget.warmup * objective.steps or not trainer.is_global_zero:
+        if trainer.global_step < objective.budget.warmup * objective.steps:
             return
         for name, value in spreads.items():
             self._low[name] = self._low.get(name, 0) + 1 if value < COLLAPSED else 0

@@ -72,7 +72,7 @@ class Objective(lightning.LightningModule, ABC):
         """Update what is not optimized (a momentum encoder); ``progress`` is the share of the run that is done."""
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
-        """Return the batch's ``loss``, its parts and embeddings."""
+        """Return the batch's ``loss``, the same as ``total``, its parts and embeddings."""
         seed = ((self.seed << 48) + (rank() << 32) + batch_idx) % 2**63
         # Layers with randomness of their own (patch dropout) draw from the global generators.
         torch.manual_seed(seed)
@@ -80,6 +80,8 @@ class Objective(lightning.LightningModule, ABC):
         self.batches = batch_idx + 1
         return {
             "loss": losses.total,
+            # Lightning divides what it is given as the loss by the number of accumulated batches.
+            "total": losses.total.detach(),
             "parts": {name: value.detach() for name, value in losses.parts.items()},
             "embeddings": {name: value.detach() for name, value in losses.embeddings.items()},
         }
@@ -120,7 +122,8 @@ class Objective(lightning.LightningModule, ABC):
                     f"val/{left}-{right}/recall@10": recall[10],
                     f"val/{left}-{right}/mrr": (1 / ranks.float()).mean(),
                 },
-                rank_zero_only=True,
+                # Every process has embedded all held-out samples: the mean over processes is each one's own value.
+                sync_dist=True,
             )
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:

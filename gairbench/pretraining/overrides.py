@@ -7,25 +7,28 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar, get_args, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
-
 from gairbench.errors import UsageError
 
 T = TypeVar("T")
+
+FOLLOWS = "follows"
+"""Key of a dataclass field's metadata: it follows from other settings or the model, and is none itself."""
 
 
 def override(recipe: T, settings: Mapping[str, str]) -> T:
     """Return a recipe with some settings changed.
 
     Args:
-        recipe: A dataclass, possibly of dataclasses.
+        recipe: A dataclass, possibly of dataclasses; fields marked with :data:`FOLLOWS` are no settings.
         settings: Values as text by dotted name (``"model.rs.depth"``); a name's end is enough where only one fits
             (``"temperature"``, ``"rs.depth"``).
 
     Raises:
-        UsageError: No setting has the name, or several have; or the value does not fit its type.
+        UsageError: No setting has the name, or several have; or a value does not fit its type or the other values.
     """
     names = dict(_leaves(recipe, ""))
+    changes: dict[str, Any] = {}
+    told: dict[str, str] = {}
     for name, text in settings.items():
         fitting = [full for full in names if full == name or full.endswith(f".{name}")]
         if name in fitting:
@@ -37,13 +40,18 @@ def override(recipe: T, settings: Mapping[str, str]) -> T:
             )
         if len(fitting) > 1:
             raise UsageError(f"setting {name!r} could be {' or '.join(fitting)}", "write it in full")
-        recipe = _replaced(recipe, fitting[0].split("."), _parsed(text, names[fitting[0]], name))
-    return recipe
+        full = fitting[0]
+        if full in changes:
+            raise UsageError(f"setting {full} is given twice", "leave one out")
+        changes[full], told[full] = _parsed(text, names[full], name), f"{name}={text}"
+    return _replaced(recipe, changes, told, "")
 
 
 def _leaves(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    hints = get_type_hints(type(value))
+    hints = get_type_hints(type(value), include_extras=True)
     for field in dataclasses.fields(value):
+        if field.metadata.get(FOLLOWS):
+            continue
         held = getattr(value, field.name)
         if dataclasses.is_dataclass(held):
             yield from _leaves(held, f"{prefix}{field.name}.")
@@ -52,6 +60,9 @@ def _leaves(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def _parsed(text: str, kind: Any, name: str) -> Any:
+    # Not at the top: presets, which every listing reads, import this module.
+    from pydantic import TypeAdapter, ValidationError
+
     listed = getattr(kind, "__origin__", None) in {tuple, frozenset}
     value: Any = text.split(",") if listed else text
     if text.casefold() in {"none", "null"} and type(None) in get_args(kind):
@@ -62,11 +73,21 @@ def _parsed(text: str, kind: Any, name: str) -> Any:
         raise UsageError(f"setting {name}={text}: {error.errors()[0]['msg']}", "correct the value") from error
 
 
-def _replaced(recipe: Any, path: list[str], value: Any) -> Any:
-    head, *rest = path
-    if rest:
-        value = _replaced(getattr(recipe, head), rest, value)
+def _replaced(recipe: T, changes: Mapping[str, Any], told: Mapping[str, str], prefix: str) -> T:
+    """Change everything at once: sizes that depend on each other are valid only together."""
+    changed: dict[str, Any] = {}
+    for field in dataclasses.fields(recipe):  # type: ignore[arg-type]
+        name, held = prefix + field.name, getattr(recipe, field.name)
+        if dataclasses.is_dataclass(held):
+            new: Any = _replaced(held, changes, told, f"{name}.")
+            if new is not held:
+                changed[field.name] = new
+        elif name in changes:
+            changed[field.name] = changes[name]
+    if not changed:
+        return recipe
     try:
-        return dataclasses.replace(recipe, **{head: value})
+        return dataclasses.replace(recipe, **changed)  # type: ignore[type-var]
     except ValueError as error:
-        raise UsageError(f"setting {head}={value}: {error}", "correct the value") from error
+        given = " ".join(text for name, text in told.items() if name.startswith(prefix))
+        raise UsageError(f"setting {given}: {error}", "correct the value") from error

@@ -99,8 +99,13 @@ def read_card(path: Path) -> Card:
         path: The checkpoint's folder, or its ``.safetensors`` file beside the card.
 
     Raises:
-        CheckpointError: There is no card, or it is broken.
+        CheckpointError: It is neither, there is no card, or it is broken.
     """
+    if path.is_file() and path.suffix != ".safetensors":
+        raise CheckpointError(
+            f"{path} is no checkpoint",
+            f"give a folder with {WEIGHTS} and {CARD}, or its .safetensors file; gair also takes a released .pth",
+        )
     weights = path / WEIGHTS if path.is_dir() else path
     file = weights.parent / CARD
     try:

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gairbench.errors import CheckpointError
+from gairbench.selection import LISTED
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-_SHOWN = 5
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -140,7 +139,7 @@ def check_shapes(
     }
     if any(problems.values()):
         told = "; ".join(
-            f"{kind} {listed(names)}" + (f" ({len(names)} in all)" if len(names) > _SHOWN else "")
+            f"{kind} {listed(names)}" + (f" ({len(names)} in all)" if len(names) > LISTED else "")
             for kind, names in problems.items()
             if names
         )
@@ -149,5 +148,5 @@ def check_shapes(
 
 def listed(names: Sequence[str]) -> str:
     """Name the first few and count the rest."""
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from gairbench.errors import CheckpointError
+from gairbench.pretraining.overrides import FOLLOWS
 from gairbench.spec import ImageInput, ModelContext, Preset
 from gairbench_models.checkpoints import CARD, read_card, read_state
 from gairbench_models.gair.config import VisionConfig
@@ -33,7 +34,7 @@ class PairConfig:
 
     rs: VisionConfig
     sv: VisionConfig
-    sv_pool: Pool = "pooler"
+    sv_pool: Pool = field(default="pooler", metadata={FOLLOWS: "the objective"})
 
 
 def configured(preset: str, pool: Pool) -> PairConfig:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,8 @@ from gairbench_models.checkpoints import save
 from gairbench_models.gair.presets import VERSION
 from gairbench_models.gair.rs_encoder import RSEncoder
 from gairbench_models.gair.sv_encoder import SVEncoder
-from gairbench_models.vision_pair import PairConfig, listed
+from gairbench_models.vision_pair import PairConfig
+from gairbench_models.vision_pair_recipe import C, PairRecipe, inputs_of
 
 
 class VisionPair(nn.Module):
@@ -100,17 +101,7 @@ class SideBySide(Objective):
             nn.utils.clip_grad_norm_(cast(nn.Module, branch).parameters(), self.budget.clip)
 
 
-class PairRecipe(Protocol):
-    """What ``--set`` can change: a dataclass with at least these."""
-
-    @property
-    def budget(self) -> Budget: ...  # noqa: D102
-
-    @property
-    def model(self) -> PairConfig: ...  # noqa: D102
-
-
-def train(context: PretrainContext, recipe: PairRecipe, corpus: Corpus, objective: SideBySide) -> None:
+def train(context: PretrainContext, recipe: PairRecipe[C], corpus: Corpus, objective: SideBySide) -> None:
     """Run an objective and write the checkpoint of the branches' encoders.
 
     Raises:
@@ -131,7 +122,7 @@ def train(context: PretrainContext, recipe: PairRecipe, corpus: Corpus, objectiv
             version=VERSION,
             preset=context.preset,
             config=recipe.model,
-            inputs=next(p.inputs for p in listed() if p.name == context.preset),
+            inputs=inputs_of(context.preset, recipe),
             provenance=identity,
         )
 

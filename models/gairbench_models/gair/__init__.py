@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gairbench import Modality, ModelSpec, Pretraining, View
 from gairbench.spec import HubWeights
-from gairbench_models.gair.presets import DATASET, OFFICIAL, RECIPE, VERSION, listed
+from gairbench_models.gair.presets import DATASET, OFFICIAL, VERSION, listed
 from gairbench_models.gair.variants import VARIANTS, Variant
 
 _RELEASED = HubWeights(repo="PingL/GAIR", filename="checkpoint.pth", licence="CC BY-NC 4.0")
@@ -21,7 +21,12 @@ def _spec(name: str, variant: Variant) -> ModelSpec:
         aligned=frozenset(variant.modalities),
         pretraining=None
         if official
-        else Pretraining(recipe="gairbench_models.gair.pretraining:pretrain", version=RECIPE, dataset=DATASET),
+        else Pretraining(
+            recipe="gairbench_models.gair.pretraining:pretrain",
+            version=variant.recipe,
+            dataset=DATASET,
+            inputs="gairbench_models.gair.recipe:taken_inputs",
+        ),
         hub=_RELEASED if official else None,
         read_checkpoint="gairbench_models.gair.checkpoint:read_checkpoint",
         seeded=True,

@@ -71,6 +71,12 @@ def read_checkpoint(path: Path) -> Preset:
                     f" {encoder.bands} bands",
                     "pre-train it again, or correct the card",
                 )
+            if isinstance(image, ImageInput) and image.modality is taken and image.size != encoder.image_size:
+                raise CheckpointError(
+                    f"{card.weights.parent / CARD}: {taken} input of {image.size} pixels for an encoder of"
+                    f" {encoder.image_size}",
+                    "pre-train it again, or correct the card",
+                )
     name = card.preset
     return replace(_preset(name), inputs=card.inputs) if name in PRESETS else Preset(name=name, inputs=card.inputs)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Interval
 
 from gairbench.pretraining.budget import Budget
+from gairbench.pretraining.overrides import FOLLOWS
 from gairbench.spec import Input, Modality
 
 LocationEncoderName = Literal["rff", "sh-siren", "space2vec-grid", "sin-cos"]
@@ -31,12 +34,12 @@ class VisionConfig:
         heads: Attention heads, a divisor of ``width``.
     """
 
-    bands: int
-    image_size: int
-    patch_size: int
-    width: int
-    depth: int
-    heads: int
+    bands: int = field(metadata={FOLLOWS: "the names of the bands"})
+    image_size: Annotated[int, Ge(1)]
+    patch_size: Annotated[int, Ge(1)]
+    width: Annotated[int, Ge(1)]
+    depth: Annotated[int, Ge(1)]
+    heads: Annotated[int, Ge(1)]
 
     def __post_init__(self) -> None:
         if self.image_size % self.patch_size:
@@ -65,15 +68,11 @@ class LocationConfig:
     """
 
     encoder: LocationEncoderName = "rff"
-    layers: int = 2
-    degrees: int = DEGREES
-    sigmas: tuple[float, ...] = (1.0, 16.0, 256.0)
-    frequencies: int
-    hidden: int
-
-    def __post_init__(self) -> None:
-        if self.degrees < 1:
-            raise ValueError(f"{self.degrees} degrees are no spherical harmonics")
+    layers: Annotated[int, Ge(1)] = 2
+    degrees: Annotated[int, Ge(1)] = DEGREES
+    sigmas: tuple[Annotated[float, Gt(0)], ...] = (1.0, 16.0, 256.0)
+    frequencies: Annotated[int, Ge(1)]
+    hidden: Annotated[int, Ge(1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +88,14 @@ class GairConfig:
         modalities: The encoders that it has.
     """
 
-    dim: int
+    dim: Annotated[int, Ge(1)]
     rs: VisionConfig
     sv: VisionConfig
     location: LocationConfig
     localization: Localization = "nili"
-    modalities: tuple[Modality, ...] = (Modality.RS, Modality.SV, Modality.LOCATION)
+    modalities: tuple[Modality, ...] = field(
+        default=(Modality.RS, Modality.SV, Modality.LOCATION), metadata={FOLLOWS: "the variant"}
+    )
 
     def __post_init__(self) -> None:
         if self.rs.width != self.dim:
@@ -117,15 +118,11 @@ class ContrastiveConfig:
 
     incl: bool = True
     secl: bool = True
-    temperature: float = 0.07
+    temperature: Annotated[float, Interval(gt=0, le=1)] = 0.07
     learn_temperature: bool = False
-    queue_size: int = 4096
-    coordinate_jitter: float = 0.0
-    sv_patch_drop: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0 < self.temperature <= 1:
-            raise ValueError(f"a temperature of {self.temperature} is not in 0 ... 1")
+    queue_size: Annotated[int, Ge(0)] = 4096
+    coordinate_jitter: Annotated[float, Ge(0)] = 0.0
+    sv_patch_drop: Annotated[float, Interval(ge=0, lt=1)] = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

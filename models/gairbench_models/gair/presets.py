@@ -22,9 +22,6 @@ OFFICIAL = "gair-official"
 VERSION = "1"
 """Of the model's code; raised when embeddings change."""
 
-RECIPE = 2
-"""Of the pre-training; raised when its outcome changes."""
-
 DATASET = "earth-triplets"
 """What gairbench pre-trains GAIR on."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -16,35 +15,16 @@ from gairbench.pretraining.corpus import Batch, Corpus
 from gairbench.pretraining.fitting import fit, identify
 from gairbench.pretraining.gathering import gather
 from gairbench.pretraining.objective import Losses, Objective
-from gairbench.pretraining.overrides import override
 from gairbench.protocols import PretrainContext
 from gairbench.spec import ImageInput, Modality
 from gairbench_models.gair.checkpoint import save
 from gairbench_models.gair.config import ContrastiveConfig, GairConfig, Starts
 from gairbench_models.gair.losses import CoordinateQueue, gair_losses
 from gairbench_models.gair.model import Gair, untrained
-from gairbench_models.gair.presets import PRESETS, configured, listed
-from gairbench_models.gair.variants import VARIANTS
+from gairbench_models.gair.recipe import inputs_of, make_recipe
 
 COLDEST = 0.01
 """A learned temperature stays above this (CLIP, arXiv 2103.00020)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """Everything about a run that ``--set`` can change.
-
-    Args:
-        budget: Passes, batch, optimizer and augmentation.
-        objective: What is minimized.
-        start: Weights to start from.
-        model: The model.
-    """
-
-    budget: Budget
-    objective: ContrastiveConfig
-    start: Starts
-    model: GairConfig
 
 
 def pretrain(context: PretrainContext) -> None:
@@ -59,18 +39,9 @@ def pretrain(context: PretrainContext) -> None:
         CheckpointError: A start does not fit, or the run cannot be resumed.
         StorageError: The checkpoint cannot be written.
     """
-    preset, variant = PRESETS[context.preset], VARIANTS[context.model]
-    recipe = override(
-        Recipe(
-            budget=preset.budget,
-            objective=replace(preset.objective, incl=variant.incl, secl=variant.secl),
-            start=Starts(),
-            model=configured(context.model, context.preset),
-        ),
-        context.settings,
-    )
-    inputs = next(p.inputs for p in listed(context.model) if p.name == context.preset)
-    corpus = Corpus(context, inputs)
+    recipe = make_recipe(context.model, context.preset, context.settings)
+    inputs = inputs_of(context.model, context.preset, recipe)
+    corpus = Corpus(context, inputs, placed=is_localized(recipe.model))
     steps = corpus.steps(recipe.budget)
     model = untrained(recipe.model, context.seed, sv_patch_drop=recipe.objective.sv_patch_drop)
     started = _start(model, recipe.start, inputs)
@@ -141,6 +112,7 @@ class ContrastiveTraining(Objective):
         self.config = config
         self.augmentation = augmentation
         self.has = model.config.modalities
+        self.localized = is_localized(model.config)
         contrasted = [
             *([("rs", "sv")] if config.incl else []),
             *([("sv", "location"), ("rs", "location")] if config.secl else []),
@@ -165,7 +137,9 @@ class ContrastiveTraining(Objective):
         model, queue = self.network.model, self.network.queue
         found: dict[str, Tensor] = {}
         if Modality.RS in self.has:
-            images, position = self.augmentation.tiles(batch["image"], batch.get("position"), generator)
+            # Only the mean token is the same at every point.
+            position = batch["position"] if self.localized else None
+            images, position = self.augmentation.tiles(batch["image"], position, generator)
             found["rs"] = model.localizer(model.encode_rs_tokens(images), position)
         if Modality.SV in self.has:
             found["sv"] = model.project_sv(self.augmentation.photos(batch["street_view"], generator))
@@ -197,13 +171,18 @@ class ContrastiveTraining(Objective):
         found: dict[str, Tensor] = {}
         if Modality.RS in self.has:
             tokens = model.encode_rs_tokens(convert[Modality.RS](batch["image"]))
-            position = batch.get("position", tokens.new_zeros(len(tokens), 2))
+            position = batch["position"] if self.localized else tokens.new_zeros(len(tokens), 2)
             found["rs"] = model.localizer(tokens, position)
         if Modality.SV in self.has:
             found["sv"] = model.project_sv(convert[Modality.SV](batch["street_view"]))
         if Modality.LOCATION in self.has:
             found["location"] = model.encode_location(batch["lonlat"])
         return found
+
+
+def is_localized(config: GairConfig) -> bool:
+    """Tell whether the tiles are looked up at the photos' points."""
+    return Modality.RS in config.modalities and config.localization != "none"
 
 
 def _start(model: Gair, start: Starts, inputs: tuple[object, ...]) -> dict[str, object]:

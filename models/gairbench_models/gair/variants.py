@@ -22,6 +22,7 @@ class Variant:
         incl: It is trained with INCL.
         secl: It is trained with SECL, as far as it has the encoders.
         citation: Paper or URL.
+        recipe: Version of its pre-training; raised when its outcome changes.
     """
 
     description: str
@@ -30,6 +31,7 @@ class Variant:
     incl: bool = True
     secl: bool = True
     citation: str = "arXiv:2503.16683"
+    recipe: int = 2
 
 
 VARIANTS: Mapping[str, Variant] = {
@@ -40,7 +42,7 @@ VARIANTS: Mapping[str, Variant] = {
     "gair-official": Variant(description="GAIR as its authors released it, the checkpoint of PingL/GAIR"),
     # Without SECL nothing reaches a location encoder, so there is none.
     "gair[incl-only]": Variant(
-        description="GAIR trained on RS-SV pairs alone", modalities=(Modality.RS, Modality.SV), secl=False
+        description="GAIR trained on RS-SV pairs alone", modalities=(Modality.RS, Modality.SV), secl=False, recipe=3
     ),
     "gair[secl-only]": Variant(description="GAIR without the RS-SV objective", incl=False),
     "satclip-style": Variant(

@@ -13,7 +13,12 @@ MODELS: tuple[ModelSpec, ...] = (
         factory="gairbench_models.mae.model:load",
         presets=listed(),
         views=frozenset({View.RS_TOKENS}),
-        pretraining=Pretraining(recipe="gairbench_models.mae.pretraining:pretrain", version=1, dataset=DATASET),
+        pretraining=Pretraining(
+            recipe="gairbench_models.mae.pretraining:pretrain",
+            version=1,
+            dataset=DATASET,
+            inputs="gairbench_models.mae.recipe:taken_inputs",
+        ),
         read_checkpoint="gairbench_models.vision_pair:read_checkpoint",
         seeded=True,
         description="Masked autoencoder, RS and SV apart; GAIR's image encoders",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
@@ -12,54 +11,20 @@ from timm.layers.pos_embed_sincos import build_sincos2d_pos_embed
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
-from gairbench.errors import UsageError
 from gairbench.pretraining.augmentation import Augmentation
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.corpus import Batch, Corpus
 from gairbench.pretraining.objective import Losses
-from gairbench.pretraining.overrides import override
 from gairbench.protocols import PretrainContext
 from gairbench_models.gair.config import VisionConfig
-from gairbench_models.gair.presets import PRESETS
 from gairbench_models.gair.rs_encoder import RSEncoder
 from gairbench_models.gair.sv_encoder import SVEncoder
-from gairbench_models.vision_pair import PairConfig, configured, listed
+from gairbench_models.mae.recipe import MAEConfig, make_recipe
 from gairbench_models.vision_pair_model import SideBySide, VisionPair, train, untrained
+from gairbench_models.vision_pair_recipe import inputs_of
 
 Encode = Callable[[Tensor, Tensor], Tensor]
 """From images and the patches to keep, ``(batch, kept)``, to their final tokens ``(batch, kept, width)``."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MAEConfig:
-    """MAE's own numbers.
-
-    Args:
-        mask: Share of patches that are masked; 0.75 in the paper.
-        decoder_depth: Transformer blocks of the decoder, which is thrown away; half as wide as the encoder.
-    """
-
-    mask: float = 0.75
-    decoder_depth: int = 2
-
-    def __post_init__(self) -> None:
-        if not 0 < self.mask < 1:
-            raise ValueError(f"a masked share of {self.mask} is not between 0 and 1")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """Everything about a run that ``--set`` can change.
-
-    Args:
-        budget: Passes, batch, optimizer and augmentation, GAIR's of the same preset.
-        objective: MAE's own numbers.
-        model: The encoders.
-    """
-
-    budget: Budget
-    objective: MAEConfig
-    model: PairConfig
 
 
 def pretrain(context: PretrainContext) -> None:
@@ -68,13 +33,8 @@ def pretrain(context: PretrainContext) -> None:
     Raises:
         GairbenchError: As :func:`gairbench_models.gair.pretraining.pretrain`.
     """
-    preset = PRESETS[context.preset]
-    recipe = override(
-        Recipe(budget=preset.budget, objective=MAEConfig(), model=configured(context.preset, "mean")), context.settings
-    )
-    if recipe.model.sv_pool != "mean":
-        raise UsageError("mae does not train a pooler", "leave sv_pool as it is")
-    corpus = Corpus(context, next(p.inputs for p in listed() if p.name == context.preset))
+    recipe = make_recipe(context.preset, context.settings)
+    corpus = Corpus(context, inputs_of(context.preset, recipe))
     objective = MAE(
         untrained(recipe.model, context.seed),
         recipe.objective,

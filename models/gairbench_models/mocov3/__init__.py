@@ -13,7 +13,12 @@ MODELS: tuple[ModelSpec, ...] = (
         factory="gairbench_models.mocov3.model:load",
         presets=listed(),
         views=frozenset({View.RS_TOKENS}),
-        pretraining=Pretraining(recipe="gairbench_models.mocov3.pretraining:pretrain", version=1, dataset=DATASET),
+        pretraining=Pretraining(
+            recipe="gairbench_models.mocov3.pretraining:pretrain",
+            version=1,
+            dataset=DATASET,
+            inputs="gairbench_models.mocov3.recipe:taken_inputs",
+        ),
         read_checkpoint="gairbench_models.vision_pair:read_checkpoint",
         seeded=True,
         description="Momentum contrast of two views, RS and SV apart; GAIR's image encoders",

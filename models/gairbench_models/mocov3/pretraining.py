@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -14,52 +13,16 @@ from lightly.models.utils import deactivate_requires_grad, update_momentum
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gairbench.errors import UsageError
 from gairbench.pretraining.augmentation import Augmentation
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.corpus import Batch, Corpus
 from gairbench.pretraining.gathering import gather, rank
 from gairbench.pretraining.objective import Losses
-from gairbench.pretraining.overrides import override
 from gairbench.protocols import PretrainContext
-from gairbench_models.gair.presets import PRESETS
+from gairbench_models.mocov3.recipe import MoCoConfig, make_recipe
 from gairbench_models.mocov3.views import random_resized_crop
-from gairbench_models.vision_pair import PairConfig, configured, listed
 from gairbench_models.vision_pair_model import SideBySide, VisionPair, train, untrained
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MoCoConfig:
-    """MoCo v3's own numbers.
-
-    Args:
-        temperature: 0.2 in the paper.
-        momentum: Of the key encoder, rising to 1 along a cosine; 0.99 in the paper.
-        hidden: Width of the heads' hidden layers, 4,096 in the paper, relative to the encoder's width.
-        dim: Length of what is contrasted.
-        sv_patch_drop: Share of photo patches left out in training, as GAIR's of the same preset.
-    """
-
-    temperature: float = 0.2
-    momentum: float = 0.99
-    hidden: int = 5
-    dim: int = 256
-    sv_patch_drop: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """Everything about a run that ``--set`` can change.
-
-    Args:
-        budget: Passes, batch, optimizer and augmentation, GAIR's of the same preset.
-        objective: MoCo v3's own numbers.
-        model: The encoders.
-    """
-
-    budget: Budget
-    objective: MoCoConfig
-    model: PairConfig
+from gairbench_models.vision_pair_recipe import inputs_of
 
 
 def pretrain(context: PretrainContext) -> None:
@@ -68,18 +31,8 @@ def pretrain(context: PretrainContext) -> None:
     Raises:
         GairbenchError: As :func:`gairbench_models.gair.pretraining.pretrain`.
     """
-    preset = PRESETS[context.preset]
-    recipe = override(
-        Recipe(
-            budget=preset.budget,
-            objective=MoCoConfig(sv_patch_drop=preset.objective.sv_patch_drop),
-            model=configured(context.preset, "pooler"),
-        ),
-        context.settings,
-    )
-    if recipe.model.sv_pool != "pooler":
-        raise UsageError("mocov3 is evaluated with the pooler", "leave sv_pool as it is")
-    corpus = Corpus(context, next(p.inputs for p in listed() if p.name == context.preset))
+    recipe = make_recipe(context.preset, context.settings)
+    corpus = Corpus(context, inputs_of(context.preset, recipe))
     pair = untrained(recipe.model, context.seed, sv_patch_drop=recipe.objective.sv_patch_drop)
     objective = MoCoV3(
         pair,

@@ -1,0 +1,75 @@
+"""GAIR's recipe: a preset's settings, changed by ``--set``; light enough to read before torch is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from gairbench.pretraining.budget import Budget
+from gairbench.pretraining.overrides import override
+from gairbench.spec import Input
+from gairbench_models.gair.config import ContrastiveConfig, GairConfig, Starts
+from gairbench_models.gair.presets import PRESETS, configured
+from gairbench_models.gair.taken import TileInput, adapted, tile_input
+from gairbench_models.gair.variants import VARIANTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Everything about a run that ``--set`` can change.
+
+    Args:
+        budget: Passes, batch, optimizer and augmentation.
+        objective: What is minimized.
+        start: Weights to start from.
+        model: The model.
+        input: What the overhead encoder takes.
+    """
+
+    budget: Budget
+    objective: ContrastiveConfig
+    start: Starts
+    model: GairConfig
+    input: TileInput
+
+
+def make_recipe(model: str, preset: str, settings: Mapping[str, str]) -> Recipe:
+    """Return a variant's recipe.
+
+    Args:
+        model: The variant's name.
+        preset: The preset's.
+        settings: What ``--set`` changes, as text.
+
+    Raises:
+        UsageError: A setting is unknown or wrong.
+    """
+    chosen, variant = PRESETS[preset], VARIANTS[model]
+    recipe = override(
+        Recipe(
+            budget=chosen.budget,
+            objective=replace(chosen.objective, incl=variant.incl, secl=variant.secl),
+            start=Starts(),
+            model=configured(model, preset),
+            input=tile_input(chosen.inputs),
+        ),
+        settings,
+    )
+    rs = replace(recipe.model.rs, bands=len(recipe.input.bands))
+    return replace(recipe, model=replace(recipe.model, rs=rs))
+
+
+def taken_inputs(model: str, preset: str, settings: Mapping[str, str]) -> tuple[Input, ...]:
+    """Return what the encoders take under these settings, one input per modality.
+
+    Raises:
+        UsageError: A setting is unknown or wrong.
+    """
+    return inputs_of(model, preset, make_recipe(model, preset, settings))
+
+
+def inputs_of(model: str, preset: str, recipe: Recipe) -> tuple[Input, ...]:
+    """Return what the encoders of a recipe take, one input per modality that the variant has."""
+    modalities = VARIANTS[model].modalities
+    taken = adapted(PRESETS[preset].inputs, recipe.input, recipe.model.rs, recipe.model.sv)
+    return tuple(i for i in taken if i.modality in modalities)

@@ -1,0 +1,45 @@
+"""MAE's recipe; light enough to read before torch is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge, Interval
+
+from gairbench.spec import Input
+from gairbench_models.vision_pair_recipe import PairRecipe, inputs_of, make_pair_recipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MAEConfig:
+    """MAE's own numbers.
+
+    Args:
+        mask: Share of patches that are masked; 0.75 in the paper.
+        decoder_depth: Transformer blocks of the decoder, which is thrown away; half as wide as the encoder.
+    """
+
+    mask: Annotated[float, Interval(gt=0, lt=1)] = 0.75
+    decoder_depth: Annotated[int, Ge(1)] = 2
+
+
+def make_recipe(preset: str, settings: Mapping[str, str]) -> PairRecipe[MAEConfig]:
+    """Return the recipe of a preset with some settings changed.
+
+    Raises:
+        UsageError: A setting is unknown or wrong.
+    """
+    # The loss does not reach a pooler.
+    return make_pair_recipe(preset, MAEConfig(), "mean", settings)
+
+
+def taken_inputs(model: str, preset: str, settings: Mapping[str, str]) -> tuple[Input, ...]:
+    """Return what the encoders take under these settings.
+
+    Raises:
+        UsageError: A setting is unknown or wrong.
+    """
+    del model
+    return inputs_of(preset, make_recipe(preset, settings))

@@ -1,0 +1,52 @@
+"""MoCo v3's recipe; light enough to read before torch is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Interval
+
+from gairbench.spec import Input
+from gairbench_models.gair.presets import PRESETS
+from gairbench_models.vision_pair_recipe import PairRecipe, inputs_of, make_pair_recipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoCoConfig:
+    """MoCo v3's own numbers.
+
+    Args:
+        temperature: 0.2 in the paper.
+        momentum: Of the key encoder, rising to 1 along a cosine; 0.99 in the paper.
+        hidden: Width of the heads' hidden layers, 4,096 in the paper, relative to the encoder's width.
+        dim: Length of what is contrasted.
+        sv_patch_drop: Share of photo patches left out in training, as GAIR's of the same preset.
+    """
+
+    temperature: Annotated[float, Gt(0)] = 0.2
+    momentum: Annotated[float, Interval(ge=0, le=1)] = 0.99
+    hidden: Annotated[int, Ge(1)] = 5
+    dim: Annotated[int, Ge(1)] = 256
+    sv_patch_drop: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+
+
+def make_recipe(preset: str, settings: Mapping[str, str]) -> PairRecipe[MoCoConfig]:
+    """Return the recipe of a preset with some settings changed.
+
+    Raises:
+        UsageError: A setting is unknown or wrong.
+    """
+    objective = MoCoConfig(sv_patch_drop=PRESETS[preset].objective.sv_patch_drop)
+    return make_pair_recipe(preset, objective, "pooler", settings)
+
+
+def taken_inputs(model: str, preset: str, settings: Mapping[str, str]) -> tuple[Input, ...]:
+    """Return what the encoders take under these settings.
+
+    Raises:
+        UsageError: A setting is unknown or wrong.
+    """
+    del model
+    return inputs_of(preset, make_recipe(preset, settings))
