@@ -64,7 +64,7 @@ def _read_geotiff(path: Path, bands: Sequence[str]) -> NDArray[Any]:
                     )
                 values: NDArray[Any] = file.read()
     except (RasterioError, OSError) as error:
-        raise DataError(f"cannot read image {path}: {error}", "replace or remove the file") from error
+        raise DataError(f"cannot read image {path}: {gdal_reason(error)}", "replace or remove the file") from error
     return values
 
 
@@ -84,6 +84,17 @@ def _read_picture(path: Path, bands: Sequence[str]) -> NDArray[Any]:
     # Pillow raises SyntaxError for broken PNG chunks, and OSError for data that end too early.
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"cannot read image {path}: {error}", "replace or remove the file") from error
+
+
+def gdal_reason(error: BaseException) -> str:
+    """Return why GDAL could not read a file.
+
+    ``rasterio`` says "see previous exception" of a broken file, and hands over what GDAL said as a chain of causes, the
+    first of which came last.
+    """
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error)
 
 
 def check_dtype(path: Path, dtype: np.dtype[Any], unit: Unit) -> None:

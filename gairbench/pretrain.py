@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gairbench.data import DataSource
-from gairbench.errors import StorageError, UsageError
+from gairbench.errors import DataError, StorageError, UsageError
 from gairbench.plugins import Registry
 from gairbench.pretraining.options import TrainerOptions
 from gairbench.protocols import PretrainContext
@@ -55,6 +57,24 @@ class PretrainRequest:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
+@contextmanager
+def _errors_of_loaders() -> Iterator[None]:
+    """Tell a mistake in the data in one line also where a process that loads data finds it.
+
+    Raises:
+        DataError: In place of the ``RuntimeError`` with the process's traceback that torch makes of it.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        text = str(error)
+        told = re.search(r"^gairbench\.[\w.]+Error: (.+)\Z", text.strip(), re.MULTILINE)
+        if told is None or "in DataLoader worker process" not in text.partition("\n")[0]:
+            raise
+        what, _, mend = told[1].rpartition("; ")
+        raise DataError(what, mend) from error
+
+
 @dataclass(frozen=True, slots=True)
 class _Corpus:
     name: str
@@ -62,6 +82,7 @@ class _Corpus:
     delivers: tuple[Input, ...]
 
 
+@_errors_of_loaders()
 def pretrain_command(request: PretrainRequest, registry: Registry) -> int:
     """Train a model and write its checkpoint.
 
@@ -142,6 +163,8 @@ def _check_folder(request: PretrainRequest) -> None:
 
 
 def _open(request: PretrainRequest, inputs: Sequence[Input], registry: Registry, console: Console) -> _Corpus:
+    from gairbench.triplets.source import TripletOptions, open_triplets, refuse_manifest_options
+
     spec = registry.datasets.get(request.data)
     path = Path(request.data)
     if spec is not None:
@@ -150,6 +173,10 @@ def _open(request: PretrainRequest, inputs: Sequence[Input], registry: Registry,
             raise UsageError(
                 f"dataset {spec.name!r} is no pre-training dataset", f"name one of {', '.join(able)}, or a manifest"
             )
+        refuse_manifest_options(
+            TripletOptions(**dict(request.triplets)),  # type: ignore[arg-type]
+            f"the registered dataset {spec.name}",
+        )
         return _Corpus(spec.name, resolve(spec.factory)(DataContext(root=request.data_root)), spec.delivers)
     if not path.exists():
         able = [name for name, dataset in registry.datasets.items() if "pretrain" in dataset.splits]
@@ -157,8 +184,6 @@ def _open(request: PretrainRequest, inputs: Sequence[Input], registry: Registry,
             f"--data {request.data!r} is no dataset and no file",
             f"name one of {', '.join(able)}, a manifest (.csv, .parquet) or a folder of shards",
         )
-    from gairbench.triplets.source import open_triplets
-
     source = open_triplets(path, _triplet_options(request, inputs))
     if source.report.total:
         console.print(source.report.render(), highlight=False, markup=False, soft_wrap=True)
@@ -177,7 +202,7 @@ def shard_command(manifest: Path, out: Path, shard_size: int, options: Mapping[s
     """Carry out ``gairbench data shard``.
 
     Returns:
-        0, or 1 if rows were left out.
+        0, or 1 if rows were left out: those that the check of the manifest found, and those whose pixels are broken.
 
     Raises:
         GairbenchError: The manifest or a file cannot be used, or the folder cannot be written.
@@ -191,10 +216,13 @@ def shard_command(manifest: Path, out: Path, shard_size: int, options: Mapping[s
 
     console = Console(stderr=True)
     source = ManifestTriplets(manifest, TripletOptions(**options))  # type: ignore[arg-type]
-    if source.report.total:
+    unusable = source.report.total
+    if unusable:
         console.print(source.report.render(), highlight=False, markup=False, soft_wrap=True)
     with Progress(console).step(f"shard {manifest}") as step:
         write_shards(source, out, shard_size, step)
+    if source.report.total > unusable:
+        console.print(source.report.render(), highlight=False, markup=False, soft_wrap=True)
     return 1 if source.report.total else 0
 
 

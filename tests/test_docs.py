@@ -52,6 +52,13 @@ def test_every_option_is_explained_on_its_commands_page(command: str, option: st
     assert re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", page), f"docs/{WHERE[command]} does not tell {option}"
 
 
+@pytest.mark.parametrize("option", [option for command, option in EXPLAINED if command == "data shard"])
+def test_every_option_of_data_shard_has_a_row_in_a_table(option: str) -> None:
+    page = (ROOT / "docs" / WHERE["data shard"]).read_text(encoding="utf-8")
+    # The page's examples use most of them and explain none.
+    assert re.search(rf"^\|[^|]*`{re.escape(option)}(?![\w-])", page, re.MULTILINE)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_links_between_pages_lead_to_files(page: Path) -> None:
     targets = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in link]

@@ -19,6 +19,9 @@ from rasterio.warp import transform
 
 from gairbench import cli
 from gairbench.errors import DataError, GairbenchError, UsageError
+from gairbench.imagefiles import read_image
+from gairbench.maps.scene import open_scene as open_map
+from gairbench.maps.tiling import Tile
 from gairbench.spec import ImageInput, Unit
 from gairbench.tiles import relative_position
 from gairbench.triplets.balance import balance_weights
@@ -34,13 +37,13 @@ def write_scene(
     path: Path,
     lonlat: tuple[float, float],
     *,
-    crs: str = "EPSG:4326",
+    crs: str | None = "EPSG:4326",
     pixel: float = 1e-4,
     edge: int = 60,
     **changes: Any,
 ) -> None:
     """Write a scene around a point, whose pixel under the point is bright."""
-    (x,), (y,) = transform("EPSG:4326", crs, [lonlat[0]], [lonlat[1]])
+    (x,), (y,) = transform("EPSG:4326", crs or "EPSG:4326", [lonlat[0]], [lonlat[1]])
     column, row = edge // 3, edge // 2
     grid = from_origin(x - (column + 0.5) * pixel, y + (row + 0.5) * pixel, pixel, pixel)
     bands = changes.pop("bands", BANDS)
@@ -54,6 +57,22 @@ def write_scene(
     with rasterio.open(path, "w", **(profile | {"transform": grid} | changes)) as file:
         file.write(values)
         file.descriptions = bands
+
+
+def break_pixels(path: Path) -> None:
+    """Break a file so that its header stays sound."""
+    content = path.read_bytes()
+    if path.suffix == ".jpg":
+        # The scan's header, after which there should be pixels, is 14 bytes long.
+        path.write_bytes(content[: content.index(b"\xff\xda") + 14])
+        return
+    with rasterio.open(path) as file:
+        for row, column in (place for place, _ in file.block_windows(1)):
+            at, length = (
+                int(file.get_tag_item(f"BLOCK_{what}_{column}_{row}", "TIFF", 1)) for what in ("OFFSET", "SIZE")
+            )
+            content = content[:at] + b"\xff" * length + content[at + length :]
+    path.write_bytes(content)
 
 
 def write_photo(path: Path, colour: int = 120) -> None:
@@ -199,6 +218,43 @@ def test_problems_stop_unless_they_are_to_be_skipped(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("scene", "changes", "kind", "mend"),
+    [
+        ({"bands": (None, None, None)}, {}, "bands without names", "--rs-bands, for instance red,green,blue"),
+        ({}, {"rs_bands": ("B2", "B3")}, "other bands", "name all bands of the file"),
+        ({}, {"rs_unit": Unit.UINT8}, "data type that does not fit the unit", "declare the unit that the files are in"),
+        ({"crs": None}, {}, "image that cannot be placed", "give its box"),
+    ],
+)
+def test_sound_files_that_are_not_as_declared_are_not_called_broken_and_the_remedy_is_told(
+    tmp_path: Path, scene: dict[str, Any], changes: dict[str, Any], kind: str, mend: str
+) -> None:
+    rows = make(tmp_path, 2)
+    if scene:
+        write_scene(tmp_path / "rs1.tif", (10.3, 45.2), **scene)
+        source = ManifestTriplets(write_manifest(tmp_path, rows), options(on_error="skip", **changes))
+        assert source.report.counts() == {kind: 1}
+        assert mend in source.report.render()
+        rows = rows[1:]
+    with pytest.raises(DataError) as error:
+        ManifestTriplets(write_manifest(tmp_path, rows), options(on_error="skip", **changes))
+    assert "no usable triplet" in str(error.value)
+    assert f"{len(rows)} x {kind}" in str(error.value)
+    assert mend in str(error.value)
+
+
+@pytest.mark.parametrize("spelling", ["./sv0.jpg", "../{folder}/sv0.jpg", "link.jpg"])
+def test_a_photo_is_found_twice_however_its_path_is_spelled(tmp_path: Path, spelling: str) -> None:
+    rows = make(tmp_path, 3)
+    (tmp_path / "link.jpg").symlink_to("sv0.jpg")
+    rows[2]["sv"] = spelling.format(folder=tmp_path.name)
+    source = ManifestTriplets(write_manifest(tmp_path, rows), options(on_error="skip"))
+    assert source.report.counts() == {"duplicate": 1}
+    assert "line 4: photo" in source.report.render()
+    assert f"is also in {tmp_path / 'triplets.csv'}, line 2" in source.report.render()
+
+
+@pytest.mark.parametrize(
     ("box", "message"),
     [
         ((9.99, 45.01, 10.01, 44.99), "the box is not that of"),
@@ -235,12 +291,43 @@ def test_what_cannot_be_guessed_is_asked_for(tmp_path: Path) -> None:
         open_triplets(tmp_path / "rs0.tif", OPTIONS)
 
 
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"rs": "tile"}, "no column 'tile'; its columns are .*, lat; say which one it is with --column rs="),
+        ({"id": "ids"}, "no column 'ids'; did you mean 'id'?; say which one it is with --column id="),
+        ({"lat_max": "top"}, "no column 'top'; its columns .* with --column lat_max="),
+    ],
+)
+def test_a_column_that_is_not_there_can_be_named(tmp_path: Path, columns: dict[str, str], message: str) -> None:
+    with pytest.raises(DataError, match=message.replace("?", r"\?")):
+        open_triplets(write_manifest(tmp_path, make(tmp_path, 1)), options(columns=columns))
+
+
 def test_a_file_that_breaks_later_is_named(tmp_path: Path) -> None:
     split = open_triplets(write_manifest(tmp_path, make(tmp_path, 1)), OPTIONS).split("pretrain")
     content = (tmp_path / "sv0.jpg").read_bytes()
     (tmp_path / "sv0.jpg").write_bytes(content[: len(content) // 2])
     with pytest.raises(DataError, match=r"sv0\.jpg"):
         split[0]
+
+
+@pytest.mark.parametrize(("crs", "pixel"), [("EPSG:4326", 1e-4), ("EPSG:32632", 10.0)])
+def test_of_a_broken_scene_the_reason_is_told_and_not_where_rasterio_keeps_it(
+    tmp_path: Path, crs: str, pixel: float
+) -> None:
+    rows = make(tmp_path, 1, crs=crs, pixel=pixel, compress="deflate")
+    break_pixels(tmp_path / "rs0.tif")
+    with pytest.raises(DataError, match=r"rs0\.tif: ZIPDecode:Decoding error") as error:
+        open_triplets(write_manifest(tmp_path, rows), OPTIONS).split("pretrain")[0]
+    assert "previous exception" not in str(error.value)
+    with pytest.raises(DataError, match=r"rs0\.tif: ZIPDecode:Decoding error"):
+        read_image(tmp_path / "rs0.tif", BANDS, Unit.S2_DN, None)
+    with (
+        open_map(tmp_path / "rs0.tif", Unit.S2_DN, None) as scene,
+        pytest.raises(DataError, match=r"rs0\.tif: ZIPDecode:Decoding error"),
+    ):
+        scene.read(Tile(0, 0, SIZE))
 
 
 def test_the_fingerprint_follows_files_and_settings(tmp_path: Path) -> None:
@@ -254,11 +341,7 @@ def test_the_fingerprint_follows_files_and_settings(tmp_path: Path) -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    try:
-        cli.app(list(arguments), standalone_mode=False)
-    except SystemExit as error:
-        return int(error.code or 0)
-    return 0
+    return int(cli.app(list(arguments), standalone_mode=False) or 0)
 
 
 def shard(manifest: Path, out: Path, *more: str) -> int:
@@ -303,10 +386,10 @@ def test_sharding_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.M
     shard(manifest, whole)
     write = shards._write_shard
 
-    def stop(file: Any, split: Any, rows: range, report: Any) -> None:
+    def stop(file: Any, split: Any, rows: range, report: Any, *, skip: bool) -> list[Any]:
         if rows.start == 3:
             raise RuntimeError("stopped")
-        write(file, split, rows, report)
+        return write(file, split, rows, report, skip=skip)
 
     with monkeypatch.context() as patch:
         patch.setattr(shards, "_write_shard", stop)
@@ -321,6 +404,81 @@ def test_sharding_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.M
     assert read[0] == read[1]
     with pytest.raises(DataError, match="already holds shards"):
         shard(manifest, parts)
+
+
+def half_broken(folder: Path) -> Path:
+    """Write a manifest of seven sound headers, of which rows 1, 3 (photos) and 4 (scene) have broken pixels."""
+    rows = make(folder, 7, compress="deflate")
+    for name in ("sv1.jpg", "sv3.jpg", "rs4.tif"):
+        break_pixels(folder / name)
+    return write_manifest(folder, rows)
+
+
+def test_sharding_leaves_out_files_whose_pixels_are_broken_and_counts_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest, out = half_broken(tmp_path), tmp_path / "shards"
+    assert shard(manifest, out, "--on-error", "skip") == 1
+    told = capsys.readouterr().err
+    assert "3 of 7 triplets cannot be used (3 x broken file)" in told
+    for line, name in ((3, "sv1.jpg"), (5, "sv3.jpg"), (6, "rs4.tif")):
+        assert f"broken file: {manifest}, line {line}: cannot read image {tmp_path / name}" in told
+    assert "previous exception" not in told
+    index = json.loads((out / "shards.json").read_text())
+    assert index["left_out"] == {"broken file": 3}
+    assert index["triplets"] == 4
+    assert [part["triplets"] for part in index["shards"]] == [2, 1, 1]
+    packed = open_triplets(out, TripletOptions())
+    assert packed.split("pretrain").ids == ["place0", "place2", "place5", "place6"]
+    assert packed.fingerprint() != open_triplets(manifest, OPTIONS).fingerprint()
+
+
+def test_sharding_stops_at_the_first_row_whose_pixels_are_broken(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as error:
+        shard(half_broken(tmp_path), tmp_path / "shards")
+    assert f"triplets.csv, line 3: cannot read image {tmp_path / 'sv1.jpg'}" in str(error.value)
+    assert str(error.value).endswith("or leave it out with --on-error skip")
+
+
+def test_sharding_that_goes_on_still_tells_what_it_left_out_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from gairbench.triplets import shards
+
+    manifest, whole, parts = half_broken(tmp_path), tmp_path / "whole", tmp_path / "parts"
+    shard(manifest, whole, "--on-error", "skip")
+    write = shards._write_shard
+
+    def stop(file: Any, split: Any, rows: range, report: Any, *, skip: bool) -> list[Any]:
+        if rows.start == 6:
+            raise RuntimeError("stopped")
+        return write(file, split, rows, report, skip=skip)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shards, "_write_shard", stop)
+        with pytest.raises(RuntimeError, match="stopped"):
+            shard(manifest, parts, "--on-error", "skip")
+    capsys.readouterr()
+    assert shard(manifest, parts, "--on-error", "skip") == 1
+    assert "3 of 7 triplets cannot be used (3 x broken file)" in capsys.readouterr().err
+    assert (parts / "shards.json").read_text() == (whole / "shards.json").read_text()
+
+
+def test_shards_of_nothing_are_refused(tmp_path: Path) -> None:
+    rows = make(tmp_path, 4)
+    for i in range(4):
+        break_pixels(tmp_path / f"sv{i}.jpg")
+    with pytest.raises(DataError, match=r"no usable triplet: 4 of 4 .* \(4 x broken file\); the first: .* line 2"):
+        shard(write_manifest(tmp_path, rows), tmp_path / "shards", "--on-error", "skip")
+    assert not (tmp_path / "shards" / "shards.json").exists()
+
+
+def test_scenes_without_data_around_the_photo_are_left_out_of_shards(tmp_path: Path) -> None:
+    rows = make(tmp_path, 3)
+    write_scene(tmp_path / "rs1.tif", (10.3, 45.2), hole=slice(0, 60))
+    shard(write_manifest(tmp_path, rows), tmp_path / "shards", "--on-error", "skip")
+    index = json.loads((tmp_path / "shards" / "shards.json").read_text())
+    assert index["left_out"] == {"missing data around the photo": 1}
 
 
 @pytest.mark.parametrize("harm", ["cut", "member", "missing", "index"])
@@ -395,6 +553,43 @@ def test_gair_is_pretrained_on_ones_own_triplets(tmp_path: Path, sharded: bool) 
     assert card["samples"] == 6
     assert card["steps"] == 3
     assert card["balance"] == "grid:1"
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_photo_that_breaks_in_training_is_one_line_with_its_row_and_the_way_out(tmp_path: Path, workers: str) -> None:
+    manifest = rgb_manifest(tmp_path)
+    break_pixels(tmp_path / "sv2.jpg")
+    described = ["--rs-unit", "uint8", "--rs-bands", "red,green,blue", "--on-error", "skip"]
+    with pytest.raises(DataError) as error:
+        pretrain(manifest, tmp_path / "out", *described, "--num-workers", workers)
+    told = str(error.value)
+    assert "\n" not in told
+    assert told.startswith(f"{manifest}, line 4: cannot read image {tmp_path / 'sv2.jpg'}: image file is truncated")
+    assert told.endswith("which leaves out and reports all such rows: gairbench data shard --on-error skip")
+
+
+MANIFEST_OPTIONS = {
+    "--rs-unit": "uint8",
+    "--rs-bands": "red,green,blue",
+    "--root": "elsewhere",
+    "--column": "rs=image",
+    "--on-error": "skip",
+}
+
+
+@pytest.mark.parametrize("given", [*([option] for option in MANIFEST_OPTIONS), [*MANIFEST_OPTIONS]])
+@pytest.mark.parametrize("data", ["shards", "earth-triplets"])
+def test_options_of_manifests_are_refused_where_they_would_change_nothing(
+    tmp_path: Path, data: str, given: list[str]
+) -> None:
+    if data == "shards":
+        data = str(tmp_path / "shards")
+        shard(write_manifest(tmp_path, make(tmp_path, 2)), Path(data))
+    words = [word for option in given for word in (option, MANIFEST_OPTIONS[option])]
+    with pytest.raises(
+        UsageError, match=rf"is no manifest, and {', '.join(given)} would change nothing; give these with"
+    ):
+        pretrain(Path(data), tmp_path / "out", *words, "--limit", "2")
 
 
 def test_bands_that_the_preset_lacks_are_refused(tmp_path: Path) -> None:

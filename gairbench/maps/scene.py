@@ -19,7 +19,7 @@ from rasterio.windows import Window
 
 from gairbench.bandnames import stack_bands
 from gairbench.errors import DataError
-from gairbench.imagefiles import check_dtype
+from gairbench.imagefiles import check_dtype, gdal_reason
 from gairbench.maps.tiling import Tile
 from gairbench.spec import Unit
 
@@ -141,4 +141,4 @@ def _check_georeference(path: Path, crs: CRS | None, transform: Affine) -> None:
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
-    return DataError(f"cannot read image {path}: {error}", "replace the file")
+    return DataError(f"cannot read image {path}: {gdal_reason(error)}", "replace the file")

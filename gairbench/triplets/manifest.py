@@ -16,9 +16,9 @@ from gairbench.digests import digest, file_sha256
 from gairbench.errors import DataError, UsageError
 from gairbench.imagefiles import read_image
 from gairbench.spec import RGB, ImageInput, Input, LocationInput, Modality, Unit
-from gairbench.tables import SampleTable, read_table
+from gairbench.tables import SampleTable, no_column, read_table
 from gairbench.triplets.crops import Box, Scene, open_scene, read_crop
-from gairbench.triplets.report import Kind, Problem, TripletReport
+from gairbench.triplets.report import Kind, Problem, TripletError, TripletReport, counted_as
 from gairbench.triplets.source import TripletOptions
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Triplet:
         sv: Photo.
         lonlat: The photo's longitude and latitude in degrees.
         box: The overhead image's box, where the manifest tells it.
+        where: Where the row stands, for messages.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Triplet:
     sv: Path
     lonlat: tuple[float, float]
     box: Box | None
+    where: str
 
 
 class _BadRowError(Exception):
@@ -57,7 +59,8 @@ class ManifestTriplets:
     """Triplets of a manifest, tiles cut as they are read.
 
     Opening it checks every row: its cells, that both files are there and their headers sound, the photo inside the
-    image, and duplicates. Pixels are only read in training, where a file that breaks is an error that names it.
+    image, and duplicates. Pixels are only read with the samples; a file that is broken there is an error that names its
+    row.
 
     Args:
         path: CSV or Parquet file.
@@ -89,7 +92,10 @@ class ManifestTriplets:
                 "mend them, or leave them out with --on-error skip",
             )
         if not self.triplets or self.bands is None:
-            raise DataError(f"{path} has no usable triplet: {self.report.summary()}", "mend its rows")
+            first = self.report.problems[0]
+            raise DataError(
+                f"{path} has no usable triplet: {self.report.summary()}; the first: {first.what}", "mend its rows"
+            )
         self.delivers: tuple[Input, ...] = (
             ImageInput(modality=Modality.RS, bands=self.bands, unit=self.unit, size=options.rs_size),
             ImageInput(modality=Modality.SV, bands=RGB, unit=Unit.UINT8, size=options.sv_size),
@@ -128,7 +134,13 @@ class ManifestTriplets:
         if boxed and len(boxed) < len(BOX_COLUMNS):
             absent = ", ".join(names[name] for name in BOX_COLUMNS if name not in boxed)
             raise DataError(f"{self.path} has some columns of a box but not {absent}", "give all four, or none")
-        wanted = ["rs", "sv", "lon", "lat", *boxed, *(["id"] if names["id"] in given else [])]
+        optional = ["id"] if names["id"] in given else []
+        # A column that was named by hand is meant, also where it could be left out.
+        wanted = dict.fromkeys(["rs", "sv", "lon", "lat", *boxed, *optional, *self.options.columns])
+        lacking = [name for name in wanted if names[name] not in given]
+        if lacking:
+            unlike = no_column(str(self.path), names[lacking[0]], [*table.home])
+            raise DataError(unlike.what, f"{unlike.mend}; say which one it is with --column {lacking[0]}=COLUMN")
         cells = {ours: table.column(names[ours]).values for ours in wanted}
         found: list[Triplet] = []
         seen: dict[Path, str] = {}
@@ -137,14 +149,16 @@ class ManifestTriplets:
             where = table.where(row)
             try:
                 triplet = self._row({ours: str(values[row]).strip() for ours, values in cells.items()}, row, where)
-                if triplet.sv in seen:
-                    raise _BadRowError(Kind.DUPLICATE, f"{where}: photo {triplet.sv} is also in {seen[triplet.sv]}")
+                # One file can be spelled in many ways, and reached through links.
+                photo = triplet.sv.resolve()
+                if photo in seen:
+                    raise _BadRowError(Kind.DUPLICATE, f"{where}: photo {triplet.sv} is also in {seen[photo]}")
                 if triplet.id in ids:
                     raise _BadRowError(Kind.DUPLICATE, f"{where}: id {triplet.id!r} is also in {ids[triplet.id]}")
             except _BadRowError as error:
                 self.report.problems.append(Problem(error.kind, str(error)))
                 continue
-            seen[triplet.sv], ids[triplet.id] = where, where
+            seen[photo], ids[triplet.id] = where, where
             found.append(triplet)
         return found
 
@@ -174,15 +188,15 @@ class ManifestTriplets:
             box = (west, north, east, south)
         self._check_scene(rs, (lon, lat), box, where)
         _check_photo(sv, where)
-        return Triplet(cells.get("id", str(row)), rs, sv, (lon, lat), box)
+        return Triplet(cells.get("id", str(row)), rs, sv, (lon, lat), box, where)
 
     def _check_scene(self, path: Path, lonlat: tuple[float, float], box: Box | None, where: str) -> None:
         try:
             with open_scene(path, self.unit, self.options.rs_bands, lonlat, box) as scene:
                 bands, (west, north, east, south) = scene.bands, scene.box
                 differs = box is not None and not _same_box(scene, box)
-        except DataError as error:
-            raise _BadRowError(Kind.BROKEN, f"{where}: {error.what}") from error
+        except TripletError as error:
+            raise _BadRowError(error.kind, f"{where}: {error}") from error
         if self.bands is not None and bands != self.bands:
             raise _BadRowError(
                 Kind.BANDS, f"{where}: {path} has bands {', '.join(bands)}, the others {', '.join(self.bands)}"
@@ -218,22 +232,33 @@ class ManifestSplit:
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         import torch
 
-        return {key: torch.from_numpy(np.ascontiguousarray(array)) for key, array in self.arrays(index).items()}
+        try:
+            arrays = self.arrays(index)
+        except TripletError as error:
+            # Training on without it would change every batch that follows.
+            mend = f"{error.mend}, or pack shards, which leaves out and reports all such rows: gairbench data shard"
+            raise TripletError(error.what, f"{mend} --on-error skip", error.kind) from error
+        return {key: torch.from_numpy(np.ascontiguousarray(array)) for key, array in arrays.items()}
 
     def arrays(self, index: int) -> dict[str, NDArray[Any]]:
         """Return one sample as arrays: a tile cut around the photo's position, the photo, its position, the tile's box.
 
         Raises:
-            DataError: A file is broken, or the scene has no data around the photo.
+            TripletError: A file is broken, or the scene has no data around the photo; the row is named.
         """
         triplet, options = self._source.triplets[index], self._source.options
         # Where a tile is cut depends on the seed and the triplet alone, not on its row or the process that reads it.
         rng = np.random.default_rng([options.seed, zlib.crc32(triplet.id.encode())])
-        with open_scene(triplet.rs, self._source.unit, options.rs_bands, triplet.lonlat, triplet.box) as scene:
-            image, box = read_crop(scene, triplet.lonlat, options.rs_size, rng)
+        try:
+            with open_scene(triplet.rs, self._source.unit, options.rs_bands, triplet.lonlat, triplet.box) as scene:
+                image, box = read_crop(scene, triplet.lonlat, options.rs_size, rng)
+            with counted_as(Kind.BROKEN):
+                photo = read_image(triplet.sv, RGB, Unit.UINT8, options.sv_size)
+        except TripletError as error:
+            raise TripletError(f"{triplet.where}: {error.what}", error.mend, error.kind) from error
         return {
             "image": _signed(image),
-            "street_view": read_image(triplet.sv, RGB, Unit.UINT8, options.sv_size),
+            "street_view": photo,
             "lonlat": np.array(triplet.lonlat, dtype=np.float64),
             "bbox": np.array(box, dtype=np.float64),
         }

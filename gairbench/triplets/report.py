@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+from gairbench.errors import DataError
 
 SHOWN = 3
 """Examples of each kind."""
@@ -20,6 +24,39 @@ class Kind(StrEnum):
     OUTSIDE = "photo outside its tile"
     DUPLICATE = "duplicate"
     BANDS = "other bands"
+    UNNAMED = "bands without names"
+    UNIT = "data type that does not fit the unit"
+    PLACE = "image that cannot be placed"
+    HOLE = "missing data around the photo"
+
+
+class TripletError(DataError):
+    """A triplet that cannot be used.
+
+    Args:
+        what: What is wrong and where, one line.
+        mend: What to do about it, one line.
+        kind: What it is counted as.
+    """
+
+    def __init__(self, what: str, mend: str, kind: Kind = Kind.BROKEN) -> None:
+        super().__init__(what, mend)
+        self.kind = kind
+
+
+@contextmanager
+def counted_as(kind: Kind) -> Iterator[None]:
+    """Give the errors of a block a kind; those that have one keep it.
+
+    Raises:
+        TripletError: In place of any other ``DataError``.
+    """
+    try:
+        yield
+    except TripletError:
+        raise
+    except DataError as error:
+        raise TripletError(error.what, error.mend, kind) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +65,7 @@ class Problem:
 
     Args:
         kind: What is wrong.
-        what: Where and what, one line.
+        what: Where and what, and how to mend it, one line.
     """
 
     kind: Kind

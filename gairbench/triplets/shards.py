@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import gairbench
-from gairbench.digests import file_sha256
+from gairbench.digests import digest, file_sha256
 from gairbench.errors import DataError
 from gairbench.progress import Step
 from gairbench.spec import RGB, ImageInput, Input, LocationInput, Modality, Unit
 from gairbench.storage import atomic_file, write_atomically
 from gairbench.triplets.manifest import ManifestSplit, ManifestTriplets
-from gairbench.triplets.report import TripletReport
+from gairbench.triplets.report import Kind, Problem, TripletError, TripletReport
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,6 +40,9 @@ def write_shards(source: ManifestTriplets, out: Path, shard_size: int, report: S
     quality 95) and ``<key>.json`` (id, lon, lat, and the tile's bbox). ``shards.json`` says what they hold and
     is written last.
 
+    With ``on_error="skip"``, triplets whose pixels cannot be read are left out and join the problems in
+    ``source.report``, also those that an earlier call has left out of the shards that are kept.
+
     Args:
         source: What to pack.
         out: Folder, made if missing.
@@ -47,7 +50,8 @@ def write_shards(source: ManifestTriplets, out: Path, shard_size: int, report: S
         report: Called as ``report(done, total)``.
 
     Raises:
-        DataError: A file is broken, or the folder holds shards of something else.
+        DataError: The folder holds shards of something else, or no triplet is left.
+        TripletError: A triplet cannot be read, and ``on_error`` is ``"stop"``.
         StorageError: The disk is full or the folder cannot be written.
     """
     split, fingerprint = source.split("pretrain"), source.fingerprint()
@@ -56,37 +60,73 @@ def write_shards(source: ManifestTriplets, out: Path, shard_size: int, report: S
         "gairbench_version": gairbench.__version__,
         "fingerprint": fingerprint,
         "shard_size": shard_size,
-        "triplets": len(split),
         "rs": {"bands": list(source.bands or ()), "unit": source.unit, "size": source.options.rs_size},
         "sv": {"size": source.options.sv_size},
-        "left_out": source.report.counts(),
     }
     started = out / f".{INDEX}.started"
-    if started.is_file() and json.loads(started.read_text(encoding="utf-8")) != declaration:
-        raise DataError(f"{out} holds shards of other triplets or settings", "choose another --out, or empty it")
-    if (out / INDEX).exists() and not started.is_file():
+    finished: dict[str, Any] = {}
+    if started.is_file():
+        earlier = json.loads(started.read_text(encoding="utf-8"))
+        if earlier.get("declaration") != declaration:
+            raise DataError(f"{out} holds shards of other triplets or settings", "choose another --out, or empty it")
+        finished = earlier["finished"]
+    elif (out / INDEX).exists():
         raise DataError(f"{out} already holds shards", "choose another --out")
-    write_atomically(started, json.dumps(declaration).encode())
-    shards = []
+    write_atomically(started, json.dumps({"declaration": declaration, "finished": finished}).encode())
+    skip = source.options.on_error == "skip"
+    shards, left_out = [], []
     for number, first in enumerate(range(0, len(split), shard_size)):
         path = out / f"triplets-{number:06d}.tar"
-        last = min(first + shard_size, len(split))
-        if not path.exists():
+        rows = range(first, min(first + shard_size, len(split)))
+        if path.name not in finished or not path.exists():
             with atomic_file(path) as file:
-                _write_shard(file, split, range(first, last), report)
-        report(last, len(split))
-        shards.append({"file": path.name, "triplets": last - first, "sha256": file_sha256(path)})
-    content = declaration | {"shards": shards}
+                unread = _write_shard(file, split, rows, report, skip=skip)
+            finished[path.name] = {
+                "triplets": len(rows) - len(unread),
+                "sha256": file_sha256(path),
+                "left_out": [{"row": row, "kind": problem.kind, "what": problem.what} for row, problem in unread],
+            }
+            # A call that goes on from here must still tell what this shard lacks.
+            write_atomically(started, json.dumps({"declaration": declaration, "finished": finished}).encode())
+        report(rows.stop, len(split))
+        shard = finished[path.name]
+        shards.append({"file": path.name, "triplets": shard["triplets"], "sha256": shard["sha256"]})
+        left_out += shard["left_out"]
+    source.report.problems += [Problem(Kind(lost["kind"]), lost["what"]) for lost in left_out]
+    if len(left_out) == len(split):
+        raise DataError(
+            f"{source.path} has no usable triplet: {source.report.summary()}; the first: {left_out[0]['what']}",
+            "mend its rows",
+        )
+    content = declaration | {
+        "shards": shards,
+        "triplets": len(split) - len(left_out),
+        "left_out": source.report.counts(),
+    }
+    if left_out:
+        # Fewer samples than the manifest tells are other training data.
+        content["fingerprint"] = digest(packed=fingerprint, left_out=[lost["row"] for lost in left_out])
     write_atomically(out / INDEX, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
     started.unlink()
 
 
-def _write_shard(file: IO[bytes], split: ManifestSplit, rows: range, report: Step) -> None:
+def _write_shard(
+    file: IO[bytes], split: ManifestSplit, rows: range, report: Step, *, skip: bool
+) -> list[tuple[int, Problem]]:
+    """Pack rows, and return those that cannot be read if they are to be skipped."""
     from PIL import Image
 
+    unread: list[tuple[int, Problem]] = []
     with tarfile.open(fileobj=file, mode="w") as tar:
         for row in rows:
-            sample = split.arrays(row)
+            try:
+                sample = split.arrays(row)
+            except TripletError as error:
+                if not skip:
+                    mend = f"{error.mend}, or leave it out with --on-error skip"
+                    raise TripletError(error.what, mend, error.kind) from error
+                unread.append((row, Problem(error.kind, str(error))))
+                continue
             pixels, photo = io.BytesIO(), io.BytesIO()
             np.save(pixels, sample["image"], allow_pickle=False)
             Image.fromarray(sample["street_view"].transpose(1, 2, 0)).save(photo, "JPEG", quality=QUALITY)
@@ -102,6 +142,7 @@ def _write_shard(file: IO[bytes], split: ManifestSplit, rows: range, report: Ste
                 header.size = len(content)
                 tar.addfile(header, io.BytesIO(content))
             report(row + 1, len(split), "")
+    return unread
 
 
 class ShardedTriplets:

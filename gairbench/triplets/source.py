@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.data import DataSource, Sample
-from gairbench.errors import DataError
+from gairbench.errors import DataError, UsageError
 from gairbench.spec import Input, Unit
 from gairbench.triplets.report import TripletReport
 
@@ -21,7 +21,7 @@ class TripletOptions:
     """How triplets are read.
 
     Args:
-        rs_unit: Scale of the overhead images' values; a manifest needs it, shards remember theirs.
+        rs_unit: Scale of the overhead images' values; a manifest needs it, shards remember theirs and take none.
         rs_bands: Their bands in order; ``None``: as :func:`gairbench.bandnames.stack_bands` finds them.
         rs_size: Edge of the tiles that are cut out of overhead scenes, in pixels of the scene; ``None``: whole scenes.
         sv_size: Edge to which photos are resized, squarely; ``None``: as they are.
@@ -39,6 +39,33 @@ class TripletOptions:
     root: Path | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     on_error: Literal["stop", "skip"] = "stop"
+
+
+_OF_MANIFESTS = {
+    "rs_unit": "--rs-unit",
+    "rs_bands": "--rs-bands",
+    "root": "--root",
+    "columns": "--column",
+    "on_error": "--on-error",
+}
+
+
+def refuse_manifest_options(options: TripletOptions, what: str) -> None:
+    """Refuse options that say how a manifest is read where there is none.
+
+    Args:
+        options: What was asked for.
+        what: What is read in its place, for the message.
+
+    Raises:
+        UsageError: One of them is not as it is when nobody gives it.
+    """
+    untouched = TripletOptions()
+    given = [flag for name, flag in _OF_MANIFESTS.items() if getattr(options, name) != getattr(untouched, name)]
+    if given:
+        raise UsageError(
+            f"{what} is no manifest, and {', '.join(given)} would change nothing", "give these with a manifest only"
+        )
 
 
 class TripletSplit(Protocol):
@@ -75,12 +102,13 @@ def open_triplets(path: Path, options: TripletOptions) -> TripletSource:
     """Open a manifest (``.csv``, ``.parquet``) or a folder of shards, and check every row.
 
     Raises:
-        UsageError: A manifest's unit is not given.
+        UsageError: A manifest's unit is not given, or shards are to be read like a manifest.
         DataError: It is missing or broken, or has triplets that cannot be used and ``on_error`` is ``"stop"``.
     """
     if path.is_dir():
         from gairbench.triplets.shards import ShardedTriplets
 
+        refuse_manifest_options(options, f"the folder of shards {path}")
         return ShardedTriplets(path)
     if path.suffix.lower() not in {".csv", ".parquet"}:
         raise DataError(f"{path} is neither a manifest nor a folder of shards", "give a .csv or .parquet file")
