@@ -180,7 +180,9 @@ def _changes(sweep: Sweep) -> list[str]:
 
 
 def _signed(estimate: Estimate) -> str:
-    return f"{estimate.value:+.3f} [{numbers.number(estimate.low)},{numbers.NBSP}{numbers.number(estimate.high)}]"
+    # Without the sign of a zero.
+    value = round(estimate.value, 3) + 0.0
+    return f"{value:+.3f} [{numbers.number(estimate.low)},{numbers.NBSP}{numbers.number(estimate.high)}]"
 
 
 def _p(value: float) -> str:

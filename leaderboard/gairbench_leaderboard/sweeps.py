@@ -28,6 +28,7 @@ class Sweep:
         family: The tasks' family.
         variable: The quantity with its unit.
         metric: What is measured.
+        probe: How.
         comparison: The table that the tasks stand in.
         points: Values of the quantity in ascending order, each with its task.
     """
@@ -35,6 +36,7 @@ class Sweep:
     family: str
     variable: str
     metric: str
+    probe: str
     comparison: Comparison
     points: Sequence[tuple[float, str]]
 
@@ -57,16 +59,16 @@ def find_sweeps(comparisons: Sequence[Comparison], tasks: Mapping[str, TaskSpec]
         comparisons: What was measured.
         tasks: What is installed: records do not hold the quantity.
     """
-    found: defaultdict[tuple[int, str, str, str], list[tuple[float, str]]] = defaultdict(list)
+    found: defaultdict[tuple[int, str, str, str, str], list[tuple[float, str]]] = defaultdict(list)
     for number, comparison in enumerate(comparisons):
         for column in comparison.columns:
             spec = tasks.get(column.task)
             if spec is not None and spec.sweep is not None:
                 variable, value = spec.sweep
-                found[number, spec.family, variable, column.metric].append((value, column.task))
+                found[number, spec.family, variable, column.metric, column.probe].append((value, column.task))
     return [
-        Sweep(family, variable, metric, comparisons[number], sorted(points))
-        for (number, family, variable, metric), points in found.items()
+        Sweep(family, variable, metric, probe, comparisons[number], sorted(points))
+        for (number, family, variable, metric, probe), points in found.items()
         if len(points) > 1
     ]
 
@@ -93,7 +95,7 @@ def draw(sweeps: Sequence[Sweep]) -> bytes:
         moved.set_xscale("symlog", base=2, linthresh=min((abs(value) for value in values if value), default=1.0))
         moved.set_xticks(values, [f"{value:g}" for value in values], rotation=45)
         moved.minorticks_off()
-        level.set(ylabel=sweep.metric, title=sweep.title)
+        level.set(ylabel=f"{sweep.metric} ({sweep.probe})", title=sweep.title)
         moved.set(xlabel=sweep.variable, ylabel=f"change of {sweep.metric}")
         for axes in (level, moved):
             axes.grid(alpha=0.3)
