@@ -116,9 +116,10 @@ def compare_command(results: Path | None, reference: str, out: Path | None) -> i
     found = list(load_all(folder))
     comparisons = compare(found, folder, reference)
     sweeps = find_sweeps(comparisons, registry_with([]).tasks)
+    page = render(comparisons, found, sweeps)
     if out is not None:
-        write(comparisons, found, sweeps, out)
-    print(render(comparisons, found, sweeps))
+        write(page, comparisons, sweeps, out)
+    print(page)
     return 0
 
 

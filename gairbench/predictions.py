@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,12 +68,27 @@ def load_predictions(result: Result, folder: Path) -> Predictions:
         StorageError: They are not here (published records come without them), or are broken.
     """
     path = result.path(folder).parent / result.predictions
-    if not result.predictions or not path.is_file():
+    # A record may be a stranger's: what it names is a file beside it or nothing.
+    if not result.predictions or Path(result.predictions).name != result.predictions or not path.is_file():
         raise StorageError(
             f"the predictions of {result.path(folder)} are not here", "compute them with the record's command"
         )
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return Predictions(arrays["ids"], arrays["target"], arrays["prediction"])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        with zipfile.ZipFile(path) as archive:
+            ids, target, prediction = (_array(archive, name) for name in ("ids", "target", "prediction"))
+    except (OSError, EOFError, ValueError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise StorageError(f"{path} holds no predictions: {error}", "delete it and run again") from error
+    if not len(ids) == len(target) == len(prediction):
+        raise StorageError(
+            f"{path} holds {len(ids)} ids, {len(target)} targets and {len(prediction)} predictions",
+            "delete it and run again",
+        )
+    return Predictions(ids, target, prediction)
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> Array:
+    with archive.open(f"{name}.npy") as file:
+        array: Array = np.lib.format.read_array(file, allow_pickle=False)
+    if not array.ndim:
+        raise ValueError(f"{name} is a single value")
+    return array

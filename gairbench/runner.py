@@ -352,8 +352,9 @@ def _device_name(device: torch.device) -> str:
 
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)})"
+    threads = torch.get_num_threads()
     # On a CPU the order of floating-point sums, and so the last digits of weights, depends on the number of threads.
-    return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else device.type
+    return f"cpu ({threads} thread{'s' * (threads > 1)})" if device.type == "cpu" else device.type
 
 
 def _standardize(features: dict[str, Array]) -> None:

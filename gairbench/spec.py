@@ -294,7 +294,7 @@ class TaskSpec:
         diagnostic: It explains models rather than ranks them: it is left out of ``--task all`` and of the leaderboard,
             and run by name, glob or family.
         sweep: Of a diagnostic task: the quantity, with its unit, in which alone it differs from others of its family,
-            and its value; ``gairbench compare`` draws them over it.
+            kind, target and inputs, and its value; ``gairbench compare`` draws them over it.
     """
 
     name: str

@@ -29,6 +29,7 @@ from gairbench_leaderboard.sweeps import find_sweeps
 from gairbench_leaderboard.uncertainty import Runs, change, difference, holm, mean
 
 N = 400
+SAMPLES = tuple(f"sample-{i}" for i in range(N))
 GAIR, RIVAL = Row("gair", "default", ""), Row("rival", "default", "")
 
 
@@ -79,8 +80,8 @@ def test_less_is_better_for_metrics_that_say_so(tmp_path: Path) -> None:
     records = []
     for model, share in (("gair", 0.9), ("rival", 0.5)):
         record = add(tmp_path, model, answers(share, 0))
-        low = {"accuracy": MetricValue(value=share, low=share, high=share, higher_is_better=False)}
-        records.append(replace(record, metrics=low))
+        told = record.metrics["accuracy"]
+        records.append(replace(record, metrics={"accuracy": replace(told, higher_is_better=False)}))
     assert only(compare(records, tmp_path, "gair")).contrasts[RIVAL, "earth-rs-koeppen"].verdict == "better"
 
 
@@ -118,7 +119,7 @@ def test_seeds_that_disagree_widen_the_interval_and_leave_the_question_open(tmp_
 
 def test_the_interval_of_seeds_alone_is_students(tmp_path: Path) -> None:
     values = np.array([0.4, 0.5, 0.7])
-    runs = Runs((0, 1, 2), values, np.repeat(values[:, None], 1000, axis=1), 500)
+    runs = Runs((0, 1, 2), values, np.repeat(values[:, None], 1000, axis=1), SAMPLES)
     expected = stats.t.interval(0.95, 2, loc=values.mean(), scale=stats.sem(values))
     assert (mean(runs).low, mean(runs).high) == pytest.approx(expected)
 
@@ -126,24 +127,43 @@ def test_the_interval_of_seeds_alone_is_students(tmp_path: Path) -> None:
 def test_the_interval_of_one_seed_is_the_bootstraps() -> None:
     target, prediction = np.zeros(N, dtype=int), np.array(answers(0.3, 3), dtype=int)
     metric = METRICS["accuracy"]
-    runs = Runs((0,), np.array([metric(target, prediction)]), metric.resampled(target, prediction, 0)[None], N)
+    runs = Runs((0,), np.array([metric(target, prediction)]), metric.resampled(target, prediction, 0)[None], SAMPLES)
     assert (mean(runs).low, mean(runs).high) == pytest.approx(metric.interval(target, prediction, 0), abs=0.006)
 
 
 def test_independent_seeds_are_compared_as_welch_does() -> None:
     left, right = np.array([0.41, 0.50, 0.72]), np.array([0.30, 0.31, 0.33])
     still = [np.repeat(values[:, None], 1000, axis=1) for values in (left, right)]
-    found = difference(Runs((0, 1, 2), left, still[0], 500), Runs((0, 1, 2), right, still[1], 500))
+    found = difference(Runs((0, 1, 2), left, still[0], SAMPLES), Runs((0, 1, 2), right, still[1], SAMPLES))
     assert found.p == pytest.approx(stats.ttest_ind(left, right, equal_var=False).pvalue)
 
 
 def test_the_same_weights_on_two_tasks_are_paired_over_seeds() -> None:
     before, after = np.array([0.41, 0.50, 0.72]), np.array([0.40, 0.48, 0.69])
     still = [np.repeat(values[:, None], 1000, axis=1) for values in (before, after)]
-    found = change(Runs((0, 1, 2), after, still[1], 500), Runs((0, 1, 2), before, still[0], 500))
+    found = change(Runs((0, 1, 2), after, still[1], SAMPLES), Runs((0, 1, 2), before, still[0], SAMPLES))
     assert found.p == pytest.approx(stats.ttest_rel(after, before).pvalue)
+    other = Runs((0, 1, 2), after, still[1], SAMPLES[::-1])
+    with pytest.raises(ValueError, match="other ones"):
+        change(other, Runs((0, 1, 2), before, still[0], SAMPLES))
+    with pytest.raises(ValueError, match="other ones"):
+        difference(other, Runs((0, 1, 2), before, still[0], SAMPLES))
     with pytest.raises(ValueError, match="seeds"):
-        change(Runs((0, 1), after[:2], still[1][:2], 500), Runs((0, 1, 2), before, still[0], 500))
+        change(Runs((0, 1), after[:2], still[1][:2], SAMPLES), Runs((0, 1, 2), before, still[0], SAMPLES))
+
+
+def test_what_no_resample_and_no_seed_changes_is_not_judged() -> None:
+    """All right against all wrong on four samples: an exact sign test has p = 0.125, a bootstrap no spread at all."""
+    right, wrong = (
+        Runs((0, 1, 2), np.full(3, value), np.full((3, 1000), value), ("a", "b", "c", "d")) for value in (1.0, 0.1)
+    )
+    assert difference(right, wrong).p == 1.0
+
+
+def test_a_p_value_that_is_no_number_decides_nothing() -> None:
+    unknown = Runs((0,), np.array([0.1]), np.full((1, 1000), np.nan), SAMPLES)
+    known = Runs((0,), np.array([0.9]), np.full((1, 1000), 0.9), SAMPLES)
+    assert difference(unknown, known).p == 1.0
 
 
 def test_holms_adjustment_follows_its_definition() -> None:
@@ -218,7 +238,7 @@ def test_unknown_and_ambiguous_references_are_told_with_the_choice(tmp_path: Pat
 
 
 def test_one_model_alone_or_limited_runs_alone_are_nothing_to_compare(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"1 model .* nothing to compare; run two or more"):
+    with pytest.raises(UsageError, match=r"for 1 model: nothing to compare; run two or more"):
         compare([add(tmp_path, "gair", answers(0.5, 0))], tmp_path, "gair")
     with pytest.raises(UsageError, match="without --limit"):
         compare([add(tmp_path, name, answers(0.5, 0), limit=9) for name in ("gair", "rival")], tmp_path, "gair")
@@ -230,15 +250,96 @@ def test_records_of_other_samples_are_refused(tmp_path: Path) -> None:
         compare(records, tmp_path, "gair")
 
 
-def test_missing_and_broken_predictions_are_told(tmp_path: Path) -> None:
+def broken(whole: bytes) -> dict[str, bytes]:
+    single = io.BytesIO()
+    np.save(single, np.zeros(3))
+    lengths = io.BytesIO()
+    np.savez_compressed(lengths, ids=np.array(["a", "b"]), target=np.zeros(2), prediction=np.zeros(3))
+    pickled = io.BytesIO()
+    np.savez_compressed(pickled, ids=np.array([{}], dtype=object), target=np.zeros(1), prediction=np.zeros(1))
+    flipped = bytearray(whole)
+    flipped[len(whole) // 3] ^= 0xFF
+    return {
+        "no zip": b"PK nothing",
+        "empty": b"",
+        "one array": single.getvalue(),
+        "cut short": whole[: len(whole) // 2],
+        "flipped": bytes(flipped),
+        "lengths": lengths.getvalue(),
+        "pickled": pickled.getvalue(),
+    }
+
+
+@pytest.mark.parametrize("how", ["no zip", "empty", "one array", "cut short", "flipped", "lengths", "pickled"])
+def test_broken_predictions_are_told(how: str, tmp_path: Path) -> None:
     records = [add(tmp_path, "gair", answers(0.5, 0)), add(tmp_path, "rival", answers(0.5, 0))]
     predictions = records[1].path(tmp_path).parent / records[1].predictions
-    predictions.write_bytes(b"PK nothing")
-    with pytest.raises(StorageError, match="holds no predictions"):
+    predictions.write_bytes(broken(predictions.read_bytes())[how])
+    with pytest.raises(StorageError, match="delete it and run again"):
         compare(records, tmp_path, "gair")
-    predictions.unlink()
+
+
+def test_missing_predictions_and_those_elsewhere_are_told(tmp_path: Path) -> None:
+    records = [add(tmp_path, "gair", answers(0.5, 0)), add(tmp_path, "rival", answers(0.5, 0))]
+    elsewhere = replace(
+        records[1], predictions=f"../../../../gair/default-seed0/earth-rs-koeppen/{records[0].predictions}"
+    )
+    with pytest.raises(StorageError, match="are not here"):
+        compare([records[0], elsewhere], tmp_path, "gair")
+    (records[1].path(tmp_path).parent / records[1].predictions).unlink()
     with pytest.raises(StorageError, match="are not here; compute them with the record's command"):
         compare(records, tmp_path, "gair")
+
+
+def test_predictions_that_are_not_the_records_are_refused(tmp_path: Path) -> None:
+    records = [add(tmp_path, "gair", answers(0.5, 0)), add(tmp_path, "rival", answers(0.5, 0))]
+    other = add(tmp_path, "rival", answers(0.9, 0))
+    with pytest.raises(DataError, match=r"give accuracy 0\.\d+, the record says 0\.\d+; run it again with --fresh"):
+        compare([records[0], replace(other, metrics=records[1].metrics)], tmp_path, "gair")
+
+
+def test_a_metric_of_another_version_is_told(tmp_path: Path) -> None:
+    value = {"luck": MetricValue(value=0.5, low=0.4, high=0.6, higher_is_better=True)}
+    records = [
+        replace(add(tmp_path, name, answers(0.5, 0)), metric="luck", metrics=value) for name in ("gair", "rival")
+    ]
+    with pytest.raises(DataError, match="has metric 'luck', which this gairbench does not know"):
+        compare(records, tmp_path, "gair")
+
+
+def test_what_is_left_out_is_listed_with_the_reason(tmp_path: Path) -> None:
+    records = [add(tmp_path, "gair", answers(0.5, 0)), add(tmp_path, "rival", answers(0.5, 0))]
+    others = [
+        add(tmp_path, "old", answers(0.5, 0), probe_version=0, command="gairbench run --model old"),
+        make_result("failed", status="failed", reason="it broke"),
+        make_result("blind", status="skipped", reason="has no encoder"),
+        add(tmp_path, "limited", answers(0.5, 0), limit=9),
+    ]
+    text = render(compare([*records, *others], tmp_path, "gair"), [*records, *others], [])
+    left_out = text.split("## Left out", 1)[1].split("##", 1)[0]
+    assert "| failed, seed 0 " in left_out
+    assert "it broke" in left_out
+    assert "probe linear version 0, now 1" in left_out
+    assert "blind" not in text
+    assert "limited" not in text
+    assert "gairbench run --model old" not in text
+    assert "gairbench compare --reference gair" in text
+
+
+def test_a_difference_of_single_seeds_is_marked_as_one_of_weights(tmp_path: Path) -> None:
+    records = [add(tmp_path, "gair", answers(0.9, 0), seed=seed) for seed in range(2)]
+    records.append(add(tmp_path, "rival", answers(0.4, 1)))
+    text = render(compare(records, tmp_path, "gair"), records, [])
+    assert "**(▼)**" in text
+    assert " 1 : 2 |" in text
+
+
+def test_a_row_named_like_its_model_can_be_chosen(tmp_path: Path) -> None:
+    records = [
+        add(tmp_path, "gair", answers(0.5, 0)),
+        add(tmp_path, "gair", answers(0.5, 0), checkpoint="file:abcd1234"),
+    ]
+    assert only(compare(records, tmp_path, "gair")).reference == GAIR
 
 
 def test_the_report_marks_what_is_decided_and_counts_it(tmp_path: Path) -> None:
@@ -298,7 +399,7 @@ def test_offsets_are_drawn_and_their_changes_tabulated(tmp_path: Path) -> None:
     assert fallen is not None
     assert fallen.value == pytest.approx(-0.2, abs=0.05)
     assert fallen.high < 0
-    files = write(made, records, [sweep], tmp_path / "out")
+    files = write(render(made, records, [sweep]), made, [sweep], tmp_path / "out")
     assert [file.name for file in files] == ["COMPARISON.md", "comparison.csv", "registration-offset.png"]
     assert "![registration offset](registration-offset.png)" in files[0].read_text()
     with Image.open(files[2]) as picture:
@@ -321,7 +422,8 @@ def test_the_papers_study_has_every_model_task_and_seed_that_it_promises() -> No
     settings = load_settings(Path(__file__).parents[1] / "examples" / "paper_study.yaml")
     models = {spec.name for spec in select_models(settings.model or [], registry.models)}
     tasks = select_tasks(settings.task or [], registry.tasks)
-    assert models >= {"gair", "mocov3", "mae", "gair[no-inr]", "gair[bilinear]", "random"}
+    variants = {"gair", "gair[no-inr]", "gair[bilinear]", "gair[bicubic]"}
+    assert models == variants | {"mocov3", "mae", "random", "pixel-stats", "lonlat"}
     assert {task.category for task in tasks if not task.diagnostic} == set(Category)
     assert sorted({task.sweep[1] for task in tasks if task.sweep}) == [0, 1 / 8, 1 / 4, 1 / 2, 1, 2]
     assert settings.seed == [0, 1, 2]

@@ -16,7 +16,6 @@ import torch
 
 from gairbench import cli
 from gairbench.errors import CheckpointError, TrainingError, UsageError
-from gairbench.pretraining.fitting import SINCE_NOTED
 from gairbench.pretraining.monitoring import Monitor
 
 TINY = [
@@ -92,24 +91,6 @@ def test_a_run_is_resumed_only_with_its_own_settings(tmp_path: Path) -> None:
         pretrain(tmp_path, "--resume", "--precision", "bf16")
     with pytest.raises(CheckpointError, match="settings: processes was 1, now 2"):
         pretrain(tmp_path, "--resume", "--accelerator", "cpu", "--devices", "2", "--strategy", "ddp")
-
-
-def test_a_run_that_did_not_note_its_precision_says_how_to_go_on(tmp_path: Path) -> None:
-    options = ("--checkpoint-every", "2", "--validate-every", "0")
-    pretrain(tmp_path, *options, epochs=1)
-    expected = weights(tmp_path)
-    for name in ("model.safetensors", "checkpoint.json"):
-        (tmp_path / name).unlink()
-    noted = tmp_path / "training" / "run.json"
-    started = json.loads(noted.read_text())
-    noted.write_text(json.dumps({key: value for key, value in started.items() if key not in SINCE_NOTED}))
-    with pytest.raises(CheckpointError, match="an older gairbench, which did not note its precision and proc") as error:
-        pretrain(tmp_path, *options, "--resume", epochs=1)
-    advice = 'if they are the same now, add "precision": "32-true", "processes": 1 to '
-    assert error.value.mend.startswith(advice)
-    noted.write_text(json.dumps(started))
-    pretrain(tmp_path, *options, "--resume", "--precision", "32", epochs=1)
-    assert weights(tmp_path).keys() == expected.keys()
 
 
 def test_accumulated_batches_make_fewer_steps(tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from gairbench.results import load_all
+from gairbench_leaderboard.comparison import SIGNIFICANT
 from gairbench_leaderboard.comparison_report import CSV, MARKDOWN
 from gairbench_leaderboard.ranking import Row
 from gairbench_leaderboard.render import check
+from gairbench_leaderboard.uncertainty import holm
 
 PUBLISHED = sorted(path.parent for path in (Path(__file__).parents[1] / "leaderboard").glob("*/results"))
 CONTROLS = {"random", "pixel-stats", "lonlat"}
@@ -51,6 +53,23 @@ def test_the_published_comparison_is_of_the_published_records() -> None:
         assert float(line["mean"]) == pytest.approx(statistics.mean(published), abs=1e-6)
         assert int(line["seeds"]) == len(published) == 3
         assert float(line["low"]) <= float(line["mean"]) <= float(line["high"])
+    means = {(line["model"], line["task"]): float(line["mean"]) for line in lines}
+    tables: defaultdict[tuple[str, str], list[dict[str, str]]] = defaultdict(list)
+    for line in lines:
+        if line["verdict"]:
+            tables[line["table"], line["diagnostic"]].append(line)
+    assert len(tables) == 6
+    for table in tables.values():
+        adjusted = holm([float(line["p"]) for line in table])
+        for line, expected in zip(table, adjusted, strict=True):
+            difference = float(line["difference"])
+            assert difference == pytest.approx(
+                means[line["model"], line["task"]] - means["gair", line["task"]], abs=2e-6
+            )
+            assert float(line["p_holm"]) == pytest.approx(expected, rel=1e-4)
+            assert line["higher_is_better"] == "True"
+            decided = "better" if difference > 0 else "worse"
+            assert line["verdict"] == (decided if expected < SIGNIFICANT else "undecided")
     page = (folder / MARKDOWN).read_text(encoding="utf-8")
     assert page.startswith(f"# Comparison with {Row('gair', 'tiny', '')}\n")
     assert "![registration offset](registration-offset.png)" in page

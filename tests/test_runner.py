@@ -84,7 +84,7 @@ def test_record_holds_everything_needed_to_regenerate_it(request_: RunRequest, r
     assert record.environment.keys() >= {"python", "torch", "scikit-learn", "gairbench"}
     assert record.n == {"test": 40} or record.n == {"train": 90, "val": 30, "test": 40}
     assert record.seconds.keys() >= {"embed", "probe"}
-    assert record.device == f"cpu ({torch.get_num_threads()} threads)"
+    assert record.device.startswith(f"cpu ({torch.get_num_threads()} thread")
     assert record.command == "x"
     (conversion,) = record.conversion["encode_rs"].values()
     assert conversion["bands"] == {"red": "red", "green": "green", "blue": "blue"}

@@ -21,10 +21,11 @@ from gairbench.spec import Unit
 from gairbench_models.gair.checkpoint import read_checkpoint
 from gairbench_models.gair.presets import PRESETS
 from gairbench_models.gair.recipe import taken_inputs
+from gairbench_models.mae.recipe import make_recipe as mae_recipe
 
 S2 = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12")
 SMALL = [
-    *("--set", "rs.depth=1", "--set", "sv.depth=1", "--set", "batch_size=4", "--set", "epochs=1"),
+    *("--set", "rs.depth=1", "--set", "batch_size=4", "--set", "epochs=1"),
     *("--device", "cpu", "--validate-every", "0"),
 ]
 
@@ -105,11 +106,17 @@ def test_a_card_whose_sizes_disagree_is_refused(manifest: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"input.bands": "red,red,blue"}, "input.bands=red,red,blue names a band twice; name each once"),
+        ({"input.bands": "red,red,blue"}, "input.bands=red,red,blue names a band twice or not at all; name each once"),
         ({"input.bands": "B2,B3"}, "no mean and deviation of B2, B3 in uint8 are known"),
         ({"input.mean": "1,2,3"}, "3 means and 0 deviations for 3 bands"),
         ({"input.mean": "1,2", "input.std": "1,2"}, "2 means and 2 deviations for 3 bands"),
         ({"input.std": "1,0,1", "input.mean": "1,1,1"}, "setting input.std=1,0,1: Input should be greater than 0"),
+        ({"input.bands": "red,green,"}, "names a band twice or not at all"),
+        (
+            {"input.mean": "nan,1,1", "input.std": "1,1,1"},
+            "setting input.mean=nan,1,1: Input should be a finite number",
+        ),
+        ({"learning_rate": "inf"}, "setting learning_rate=inf: Input should be a finite number"),
         ({"input.unit": "counts"}, "setting input.unit=counts: Input should be 'uint8', 'reflectance' or 's2_dn'"),
     ],
 )
@@ -128,3 +135,29 @@ def test_fewer_bands_of_a_preset_keep_their_own_statistics() -> None:
     rs = taken_inputs("gair", "base", {"bands": "B12,B2"})[0]
     assert isinstance(rs, ImageInput)
     assert (rs.bands, rs.unit, rs.mean) == (("B12", "B2"), Unit.S2_DN, (1899.1932, 1172.9397))
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "message"),
+    [
+        (
+            "geoclip-style",
+            {"input.bands": "B4,B3,B2"},
+            "geoclip-style has no rs encoder, which input.* are settings of",
+        ),
+        ("geoclip-style", {"rs.image_size": "64"}, "no rs encoder, which model.rs.* are settings of; leave them out"),
+        ("satclip-style", {"sv.depth": "2"}, "satclip-style has no sv encoder, which model.sv.* are settings of"),
+        ("gair[incl-only]", {"location.hidden": "64"}, "has no location encoder, which model.location.* are settings"),
+    ],
+)
+def test_settings_of_an_encoder_that_is_not_there_are_refused(
+    model: str, settings: dict[str, str], message: str
+) -> None:
+    with pytest.raises(UsageError) as error:
+        taken_inputs(model, "tiny", settings)
+    assert message in str(error.value)
+
+
+def test_a_mask_that_leaves_nothing_to_rebuild_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"mask=0\.001 masks none of the 36 patches of model.rs"):
+        mae_recipe("tiny", {"mask": "0.001"})

@@ -37,9 +37,6 @@ METRICS = "metrics.csv"
 SHORT_PRECISIONS = {"64": "64-true", "32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}
 """Lightning's short names of precisions."""
 
-SINCE_NOTED = ("precision", "processes")
-"""What runs did not note before; they cannot be compared."""
-
 
 def identify(context: PretrainContext, recipe: Any, corpus: Corpus, steps: int) -> dict[str, Any]:
     """Return what decides the outcome of a run, for its card and to resume only the same.
@@ -217,12 +214,6 @@ def _resumable(folder: Path, context: PretrainContext, identity: Mapping[str, An
     wanted = json.loads(json.dumps(identity))
     if not isinstance(started, dict):
         raise CheckpointError(f"{folder / RUN} does not hold a run's settings", "choose another --out")
-    if unnoted := {key: wanted[key] for key in SINCE_NOTED if key not in started}:
-        lines = ", ".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in unnoted.items())
-        raise CheckpointError(
-            f"the run in {folder} was started by an older gairbench, which did not note its {' and '.join(unnoted)}",
-            f"if they are the same now, add {lines} to {folder / RUN}; else choose another --out",
-        )
     if started != wanted:
         names = sorted(key for key in started.keys() | wanted.keys() if started.get(key) != wanted.get(key))
         shown = "; ".join(f"{key} was {started.get(key)!r}, now {wanted.get(key)!r}" for key in names)

@@ -61,14 +61,14 @@ def _leaves(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
 
 def _parsed(text: str, kind: Any, name: str) -> Any:
     # Not at the top: presets, which every listing reads, import this module.
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
 
     listed = getattr(kind, "__origin__", None) in {tuple, frozenset}
     value: Any = text.split(",") if listed else text
     if text.casefold() in {"none", "null"} and type(None) in get_args(kind):
         value = None
     try:
-        return TypeAdapter(kind).validate_python(value)
+        return TypeAdapter(kind, config=ConfigDict(allow_inf_nan=False)).validate_python(value)
     except ValidationError as error:
         raise UsageError(f"setting {name}={text}: {error.errors()[0]['msg']}", "correct the value") from error
 

@@ -96,7 +96,8 @@ def _factories(spec: Spec) -> list[Factory]:
     if isinstance(spec, TaskSpec):
         return [spec.dataset.factory]
     if isinstance(spec, ModelSpec) and spec.pretraining:
-        return [spec.factory, spec.pretraining.recipe]
+        inputs = spec.pretraining.inputs
+        return [spec.factory, spec.pretraining.recipe, *([] if inputs is None else [inputs])]
     return [spec.factory]
 
 

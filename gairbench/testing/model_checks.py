@@ -59,6 +59,16 @@ def check_inputs_leave_nothing_to_guess(spec: ModelSpec) -> None:
         declarations.require_inputs(preset.inputs, f"{spec.name}-{preset.name}", encoder=True)
 
 
+def check_pretraining_takes_the_presets_inputs(spec: ModelSpec) -> None:
+    """Without changed settings, pre-training feeds the encoders what the presets declare."""
+    if spec.pretraining is None or spec.pretraining.inputs is None:
+        return
+    inputs = resolve(spec.pretraining.inputs)
+    for preset in spec.presets:
+        taken = tuple(inputs(spec.name, preset.name, {}))
+        require(taken == preset.inputs, f"{spec.name}-{preset.name}: pre-training takes {taken}")
+
+
 def check_views_have_their_input(spec: ModelSpec) -> None:
     """Every declared view and aligned modality has an encoder in every preset."""
     for preset in spec.presets:
@@ -221,6 +231,7 @@ DECLARATION: tuple[Callable[[ModelSpec], None], ...] = (
     check_licence_and_citation_are_stated,
     check_presets_are_unique,
     check_inputs_leave_nothing_to_guess,
+    check_pretraining_takes_the_presets_inputs,
     check_views_have_their_input,
     check_spec_is_a_value,
     check_registering_imports_nothing_heavy,

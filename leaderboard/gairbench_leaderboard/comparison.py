@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from gairbench.predictions import Predictions, load_predictions
 from gairbench.results import Result
 from gairbench_leaderboard.layout import topics
 from gairbench_leaderboard.ranking import Column, Row, columns_of, usable
-from gairbench_leaderboard.selection import split_stale
+from gairbench_leaderboard.selection import Stale, split_stale
 from gairbench_leaderboard.uncertainty import Estimate, Runs, difference, holm, mean
 
 Verdict = Literal["better", "worse", "undecided"]
@@ -35,11 +36,13 @@ class Contrast:
         estimate: The model's metric minus the reference's, in the metric's unit; its ``p`` is of this test alone.
         adjusted_p: Adjusted for all tests of the table.
         verdict: Whether the model is better than the reference, by ``adjusted_p`` and the metric's direction.
+        seeds: How many of the model and of the reference; with one, that side's variance over seeds is unknown.
     """
 
     estimate: Estimate
     adjusted_p: float
     verdict: Verdict
+    seeds: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Comparison:
         synthetic: Its inputs or targets are rendered or simulated.
         diagnostic: Its tasks explain models rather than rank them.
         reference: What the others are compared with.
-        rows: The reference first, then the others by name.
+        rows: The reference first, if it has a number here, then the others by name.
         columns: Tasks.
         runs: What was measured, for the cells that have a number.
         contrasts: For the cells of all rows but the reference, where both have a number.
@@ -72,11 +75,33 @@ class Comparison:
         return None if runs is None else mean(runs)
 
 
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What of a results folder can be compared.
+
+    Args:
+        measured: Headline results of whole runs with a number.
+        left_out: Headline results of whole runs that newer ones have overtaken, or that failed, and why.
+    """
+
+    measured: Sequence[Result]
+    left_out: Sequence[Stale]
+
+
+def select(results: Iterable[Result]) -> Selected:
+    """Choose what can be compared; limited runs, secondary probes and skipped cells are not meant to be."""
+    current, overtaken = split_stale([r for r in results if r.limit is None and r.headline])
+    measured = [r for r in current if r.status == "ok" and (v := r.headline_value) is not None and usable(v)]
+    without = [r for r in current if r not in measured and r.status != "skipped"]
+    failed = [Stale(r, r.reason or "its headline metric is not a finite number") for r in without]
+    return Selected(measured, [*(s for s in overtaken if s.result.status == "ok"), *failed])
+
+
 def compare(results: Iterable[Result], folder: Path, reference: str) -> list[Comparison]:
     """Compare all models of a results folder with one of them by their headline metrics.
 
     Args:
-        results: Records; those of limited runs are left out, and those that newer ones have overtaken.
+        results: Records; :func:`select` says which take part.
         folder: The results folder, in which the predictions stand beside the records.
         reference: A model's name, or a row's (``gair (small)``) where the model has several.
 
@@ -86,15 +111,14 @@ def compare(results: Iterable[Result], folder: Path, reference: str) -> list[Com
 
     Raises:
         UsageError: There is nothing to compare, or the reference is not among it.
-        DataError: Two models were tested on different samples.
+        DataError: Two models were tested on different samples, or predictions are not their record's.
         StorageError: Predictions are missing or broken.
     """
-    current, _ = split_stale([r for r in results if r.limit is None and r.headline])
-    measured = [r for r in current if r.status == "ok" and (v := r.headline_value) is not None and usable(v)]
+    measured = select(results).measured
     rows = sorted({Row.of(r) for r in measured})
     if len(rows) < 2:
         raise UsageError(
-            f"{len(rows)} model has results of whole splits in {folder}: nothing to compare",
+            f"{folder} has results of whole splits for {len(rows)} model{'s' * (len(rows) != 1)}: nothing to compare",
             "run two or more into one folder, without --limit",
         )
     chosen = _reference(reference, rows)
@@ -108,7 +132,7 @@ def compare(results: Iterable[Result], folder: Path, reference: str) -> list[Com
 
 
 def _reference(name: str, rows: Sequence[Row]) -> Row:
-    found = [row for row in rows if name in (row.model, str(row))]
+    found = [row for row in rows if str(row) == name] or [row for row in rows if row.model == name]
     if len(found) == 1:
         return found[0]
     listed = ", ".join(map(repr, map(str, found or rows)))
@@ -133,19 +157,31 @@ def _runs(measured: Sequence[Result], folder: Path) -> dict[tuple[Row, str], Run
                     f"{result.path(folder)} was tested on other samples of {task} than the records beside it",
                     "run them again on the same data",
                 )
-            metric = METRICS[result.metric]
-            resampled = metric.resampled(predicted.target, predicted.prediction, _RESAMPLING_SEED)
-            value = metric(predicted.target, predicted.prediction)
+            value, resampled = _measure(result, predicted, folder)
             cells[Row.of(result)].append((result.seed, value, resampled))
+        samples = () if first is None else tuple(map(str, first.ids))
         for row, cell in cells.items():
             seeds, values, resampled_values = zip(*cell, strict=True)
-            found[row, task] = Runs(
-                seeds=seeds,
-                values=np.array(values),
-                resampled=np.stack(resampled_values),
-                samples=0 if first is None else len(first.ids),
-            )
+            found[row, task] = Runs(seeds, np.array(values), np.stack(resampled_values), samples)
     return found
+
+
+def _measure(result: Result, predicted: Predictions, folder: Path) -> tuple[float, np.ndarray]:
+    """Return the record's metric and its resampled values, once the predictions have been seen to be the record's."""
+    metric, told = METRICS.get(result.metric), result.headline_value
+    if metric is None or told is None:
+        raise DataError(
+            f"{result.path(folder)} has metric {result.metric!r}, which this gairbench does not know",
+            "use the version that made it",
+        )
+    value = metric(predicted.target, predicted.prediction)
+    if not math.isclose(value, told.value, rel_tol=1e-6, abs_tol=1e-9):
+        raise DataError(
+            f"the predictions beside {result.path(folder)} give {result.metric} {value:.6g}, the record says"
+            f" {told.value:.6g}",
+            "run it again with --fresh",
+        )
+    return value, metric.resampled(predicted.target, predicted.prediction, _RESAMPLING_SEED)
 
 
 def _table(
@@ -162,7 +198,12 @@ def _table(
     }
     direction = {c.task: 1 if c.higher_is_better else -1 for c in columns}
     contrasts = {
-        (row, task): Contrast(estimate, adjusted, _verdict(estimate.value * direction[task], adjusted))
+        (row, task): Contrast(
+            estimate,
+            adjusted,
+            _verdict(estimate.value * direction[task], adjusted),
+            (len(runs[row, task].seeds), len(runs[reference, task].seeds)),
+        )
         for ((row, task), estimate), adjusted in zip(
             found.items(), holm([estimate.p for estimate in found.values()]), strict=True
         )
@@ -180,6 +221,7 @@ def _table(
 
 
 def _verdict(gain: float, adjusted_p: float) -> Verdict:
-    if adjusted_p >= SIGNIFICANT:
+    # Not the other way round: a p-value that is no number decides nothing.
+    if not adjusted_p < SIGNIFICANT:
         return "undecided"
     return "better" if gain > 0 else "worse"

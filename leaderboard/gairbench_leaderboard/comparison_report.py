@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,11 +14,12 @@ import pandas as pd
 from gairbench.results import Result
 from gairbench.storage import write_atomically
 from gairbench_leaderboard import numbers
-from gairbench_leaderboard.comparison import SIGNIFICANT, Comparison, Contrast, Verdict
+from gairbench_leaderboard.comparison import SIGNIFICANT, Comparison, Contrast, Verdict, select
 from gairbench_leaderboard.layout import SYNTHETIC, chunks, column_header
 from gairbench_leaderboard.markdown import arrow, escape, folded, pipe_table
 from gairbench_leaderboard.provenance import provenance
 from gairbench_leaderboard.ranking import Column, Row
+from gairbench_leaderboard.selection import Stale
 from gairbench_leaderboard.sweeps import Sweep, draw
 from gairbench_leaderboard.uncertainty import Estimate, Runs, mean
 
@@ -33,18 +35,17 @@ seeds count as three. A model with one seed has an interval for test samples onl
 
 **{_SIGNS["better"]}** better and **{_SIGNS["worse"]}** worse than {{reference}}: the difference, paired over test
 samples, has a p-value below {SIGNIFICANT:g} after Holm's adjustment for all comparisons of the table. No sign:
-undecided, which is not the same as equal. Neighbouring samples are not independent: intervals on spatial data are
-somewhat too narrow."""
+undecided, which is not the same as equal. A sign in brackets: one of the two has a single seed, so that the difference
+is between these weights and may not be between the methods. Intervals of differences are not adjusted: one may leave
+zero out without a sign. Neighbouring samples are not independent: intervals on spatial data are somewhat too narrow."""
 
 
-def write(
-    comparisons: Sequence[Comparison], results: Sequence[Result], sweeps: Sequence[Sweep], out: Path
-) -> tuple[Path, ...]:
+def write(page: str, comparisons: Sequence[Comparison], sweeps: Sequence[Sweep], out: Path) -> tuple[Path, ...]:
     """Write ``COMPARISON.md``, ``comparison.csv`` and a picture of each family of sweeps.
 
     Args:
-        comparisons: From :func:`gairbench_leaderboard.comparison.compare`.
-        results: The records that they were made from.
+        page: From :func:`render`.
+        comparisons: What it was rendered from.
         sweeps: From :func:`gairbench_leaderboard.sweeps.find_sweeps`.
         out: Folder; made if missing.
 
@@ -54,7 +55,7 @@ def write(
     Raises:
         StorageError: The folder cannot be written.
     """
-    contents = {MARKDOWN: render(comparisons, results, sweeps).encode(), CSV: to_csv(comparisons).encode()}
+    contents = {MARKDOWN: page.encode(), CSV: to_csv(comparisons).encode()}
     contents |= {name: draw(drawn) for name, drawn in _pictures(sweeps).items()}
     for name, content in contents.items():
         write_atomically(out / name, content)
@@ -65,7 +66,8 @@ def _pictures(sweeps: Sequence[Sweep]) -> dict[str, list[Sweep]]:
     """Return the sweeps of each picture, by its file name."""
     families: dict[str, list[Sweep]] = {}
     for sweep in sweeps:
-        families.setdefault(f"{re.sub(r'[^a-z0-9]+', '-', sweep.family.casefold()).strip('-')}.png", []).append(sweep)
+        slug = re.sub(r"[^a-z0-9]+", "-", sweep.family.casefold()).strip("-")
+        families.setdefault(f"{slug or 'sweep'}.png", []).append(sweep)
     return families
 
 
@@ -74,7 +76,7 @@ def render(comparisons: Sequence[Comparison], results: Sequence[Result], sweeps:
 
     Args:
         comparisons: From :func:`gairbench_leaderboard.comparison.compare`.
-        results: The records that they were made from, for commands and versions.
+        results: The results folder's records: what took part is named with its commands, the rest with the reason.
         sweeps: From :func:`gairbench_leaderboard.sweeps.find_sweeps`.
     """
     reference = comparisons[0].reference
@@ -93,8 +95,21 @@ def render(comparisons: Sequence[Comparison], results: Sequence[Result], sweeps:
     values = {task: value for sweep in sweeps for value, task in sweep.points}
     for comparison in diagnostic:
         parts += [f"### {comparison.title}", *_body(comparison, values)]
-    parts += ["## How to regenerate", *provenance(results)]
+    selected = select(results)
+    parts += _left_out(selected.left_out)
+    commands = sorted({r.command for r in selected.measured if r.command})
+    compared = f"gairbench compare --reference {shlex.quote(str(reference))}"
+    parts += ["## How to regenerate", *provenance(selected.measured, [*commands, compared])]
     return "\n\n".join(parts) + "\n"
+
+
+def _left_out(left_out: Sequence[Stale]) -> list[str]:
+    if not left_out:
+        return []
+    body = [
+        [escape(f"{Row.of(s.result)}, seed {s.result.seed}"), escape(s.result.task), escape(s.why)] for s in left_out
+    ]
+    return ["## Left out", pipe_table(["Model", "Task", "Because"], body, text_columns=3)]
 
 
 def _summary(comparisons: Sequence[Comparison]) -> str:
@@ -114,11 +129,12 @@ def _summary(comparisons: Sequence[Comparison]) -> str:
 def _body(comparison: Comparison, order: Mapping[str, float] = MappingProxyType({})) -> list[str]:
     """Tabulate means; ``order`` sorts tasks that a name does not."""
     parts = [SYNTHETIC] if comparison.synthetic else []
-    for columns in chunks(sorted(comparison.columns, key=lambda c: order.get(c.task, 0.0))):
+    ordered = sorted(comparison.columns, key=lambda c: order.get(c.task, 0.0))
+    for columns in chunks(ordered):
         body = [[_name(comparison, row), *(_cell(comparison, row, c.task) for c in columns)] for row in comparison.rows]
         parts.append(pipe_table(["Model", *map(column_header, columns)], body))
     if comparison.contrasts:
-        parts.append(folded("Differences and tests", _differences(comparison)))
+        parts.append(folded("Differences and tests", _differences(comparison, ordered)))
     return parts
 
 
@@ -134,6 +150,8 @@ def _cell(comparison: Comparison, row: Row, task: str) -> str:
         return "—"
     contrast = comparison.contrasts.get((row, task))
     sign = _SIGNS[contrast.verdict] if contrast else ""
+    if contrast and sign and min(contrast.seeds) == 1:
+        sign = f"({sign})"
     return f"{_plus_minus(estimate)}{numbers.NBSP}**{sign}**" if sign else _plus_minus(estimate)
 
 
@@ -142,10 +160,10 @@ def _plus_minus(estimate: Estimate) -> str:
     return f"{numbers.number(estimate.value)}{numbers.NBSP}±{numbers.NBSP}{numbers.number(half)}"
 
 
-def _differences(comparison: Comparison) -> str:
-    headers = ["Task", "Metric", "Model", "Difference", "p", "p (Holm)", "Standard deviation of seeds"]
+def _differences(comparison: Comparison, columns: Sequence[Column]) -> str:
+    headers = ["Task", "Metric", "Model", "Difference", "p", "p (Holm)", "Seeds", "Their deviation"]
     body = []
-    for column in comparison.columns:
+    for column in columns:
         for row in comparison.rows:
             contrast = comparison.contrasts.get((row, column.task))
             if contrast is None:
@@ -159,6 +177,7 @@ def _differences(comparison: Comparison) -> str:
                     _signed(estimate),
                     _p(estimate.p),
                     _p(contrast.adjusted_p),
+                    " : ".join(map(str, contrast.seeds)),
                     _deviation(comparison.runs[row, column.task]),
                 ]
             )
@@ -198,8 +217,8 @@ def to_csv(comparisons: Sequence[Comparison]) -> str:
 
     Columns: ``model``, ``preset``, ``checkpoint``, ``task``, ``table``, ``diagnostic``, ``metric``,
     ``higher_is_better``, ``n_test``, ``seeds`` (how many), ``seed_std`` (standard deviation over seeds), ``mean``,
-    ``low`` and ``high`` (95 % interval), and against ``reference``: ``difference``, ``difference_low``,
-    ``difference_high``, ``p``, ``p_holm``, ``verdict``; empty for the reference itself.
+    ``low`` and ``high`` (95 % interval), ``reference``, and against it ``difference``, ``difference_low``,
+    ``difference_high``, ``p``, ``p_holm``, ``verdict``, which are empty for the reference itself.
     """
     lines = [
         _line(comparison, row, column)
@@ -225,7 +244,7 @@ def _line(comparison: Comparison, row: Row, column: Column) -> dict[str, object]
         "diagnostic": comparison.diagnostic,
         "metric": column.metric,
         "higher_is_better": column.higher_is_better,
-        "n_test": runs.samples,
+        "n_test": len(runs.samples),
         "seeds": len(runs.seeds),
         "seed_std": _rounded(runs.values.std(ddof=1)) if len(runs.seeds) > 1 else None,
         "mean": _rounded(estimate.value),
@@ -242,5 +261,5 @@ def _line(comparison: Comparison, row: Row, column: Column) -> dict[str, object]
 
 
 def _rounded(value: float) -> float:
-    """Round to six digits: the last ones of sums differ between machines."""
-    return round(float(value), 6)
+    """Round to six figures: the last ones of sums differ between machines."""
+    return float(f"{value:.6g}")

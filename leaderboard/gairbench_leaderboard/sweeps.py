@@ -13,11 +13,14 @@ from matplotlib.figure import Figure
 
 from gairbench.spec import TaskSpec
 from gairbench_leaderboard.comparison import Comparison
-from gairbench_leaderboard.ranking import Row
+from gairbench_leaderboard.ranking import Column, Row
 from gairbench_leaderboard.uncertainty import Estimate, change
 
 _COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#f0e442")
 """Told apart by colour-blind readers too (Okabe and Ito)."""
+
+_DASHES = ("-", "--", ":")
+"""For more models than colours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +49,40 @@ class Sweep:
         return self.comparison.title
 
     def change(self, row: Row, task: str) -> Estimate | None:
-        """Return how far a model moves from the first point; ``None`` where it has not both numbers for its seeds."""
+        """Return how far a model moves from the first point; ``None`` where its seeds or samples differ."""
         first = self.comparison.runs.get((row, self.points[0][1]))
         then = self.comparison.runs.get((row, task))
-        return None if first is None or then is None or first.seeds != then.seeds else change(then, first)
+        if first is None or then is None or (first.seeds, first.samples) != (then.seeds, then.samples):
+            return None
+        return change(then, first)
 
 
 def find_sweeps(comparisons: Sequence[Comparison], tasks: Mapping[str, TaskSpec]) -> list[Sweep]:
-    """Return what can be drawn: at least two tasks of one family, quantity, table and metric.
+    """Return what can be drawn: at least two tasks of one family, quantity, table, target, inputs and metric.
 
     Args:
         comparisons: What was measured.
         tasks: What is installed: records do not hold the quantity.
     """
-    found: defaultdict[tuple[int, str, str, str, str], list[tuple[float, str]]] = defaultdict(list)
+    curves: defaultdict[tuple[object, ...], list[tuple[float, TaskSpec, Column, Comparison]]] = defaultdict(list)
     for number, comparison in enumerate(comparisons):
         for column in comparison.columns:
             spec = tasks.get(column.task)
             if spec is not None and spec.sweep is not None:
                 variable, value = spec.sweep
-                found[number, spec.family, variable, column.metric, column.probe].append((value, column.task))
+                of = (number, spec.family, variable, spec.kind, spec.target, spec.inputs, column.metric, column.probe)
+                curves[of].append((value, spec, column, comparison))
     return [
-        Sweep(family, variable, metric, probe, comparisons[number], sorted(points))
-        for (number, family, variable, metric, probe), points in found.items()
+        Sweep(
+            family=spec.family,
+            variable=spec.sweep[0] if spec.sweep else "",
+            metric=column.metric,
+            probe=column.probe,
+            comparison=comparison,
+            points=sorted((value, spec.name) for value, spec, _, _ in points),
+        )
+        for points in curves.values()
+        for _, spec, column, comparison in points[:1]
         if len(points) > 1
     ]
 
@@ -87,9 +101,9 @@ def draw(sweeps: Sequence[Sweep]) -> bytes:
     for column, sweep in enumerate(sweeps):
         level, moved = panels[:, column]
         for number, row in enumerate(rows):
-            colour = _COLOURS[number % len(_COLOURS)]
-            _curve(level, sweep, row, colour, [sweep.comparison.mean(row, task) for _, task in sweep.points])
-            _curve(moved, sweep, row, colour, [sweep.change(row, task) for _, task in sweep.points])
+            style = _COLOURS[number % len(_COLOURS)], _DASHES[number // len(_COLOURS) % len(_DASHES)]
+            _curve(level, sweep, row, style, [sweep.comparison.mean(row, task) for _, task in sweep.points])
+            _curve(moved, sweep, row, style, [sweep.change(row, task) for _, task in sweep.points])
         values = [value for value, _ in sweep.points]
         # Zero belongs on the axis, and the steps double.
         moved.set_xscale("symlog", base=2, linthresh=min((abs(value) for value in values if value), default=1.0))
@@ -109,12 +123,14 @@ def draw(sweeps: Sequence[Sweep]) -> bytes:
     return buffer.getvalue()
 
 
-def _curve(axes: Axes, sweep: Sweep, row: Row, colour: str, estimates: Sequence[Estimate | None]) -> None:
+def _curve(axes: Axes, sweep: Sweep, row: Row, style: tuple[str, str], estimates: Sequence[Estimate | None]) -> None:
     found = [(value, e) for (value, _), e in zip(sweep.points, estimates, strict=True) if e is not None]
     if not found:
         return
     x = np.array([value for value, _ in found])
     low, middle, high = (np.array([getattr(e, end) for _, e in found]) for end in ("low", "value", "high"))
+    colour, dashes = style
     thick = row == sweep.comparison.reference
-    axes.plot(x, middle, color=colour, marker="o", markersize=3, linewidth=2 if thick else 1, label=str(row))
+    width = 2 if thick else 1
+    axes.plot(x, middle, dashes, color=colour, marker="o", markersize=3, linewidth=width, label=str(row))
     axes.fill_between(x, low, high, color=colour, alpha=0.1, linewidth=0)

@@ -14,6 +14,9 @@ from gairbench.metrics import LEVEL
 
 Array = NDArray[np.float64]
 
+_ROUNDING = 1e-12
+"""Standard error, relative to a value, that is rounding and no spread."""
+
 
 @dataclass(frozen=True, slots=True)
 class Runs:
@@ -24,13 +27,13 @@ class Runs:
         values: The metric, ``(seeds,)``.
         resampled: The metric on bootstrap resamples of the test samples, ``(seeds, resamples)``; column j is the same
             resample for every run and every model of a task, which is what pairs them.
-        samples: Number of test samples.
+        samples: Identifiers of the test samples, in order.
     """
 
     seeds: tuple[int, ...]
     values: Array
     resampled: Array
-    samples: int
+    samples: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,13 @@ def mean(runs: Runs) -> Estimate:
 def difference(left: Runs, right: Runs) -> Estimate:
     """Return ``left - right`` of two models: paired over test samples, independent over seeds.
 
-    Two models have nothing in common but the test samples, even where their seeds have the same number.
+    Models of one architecture share initial weights and batches of a seed. Taking them as independent is cautious: what
+    they share makes the true difference vary less.
+
+    Raises:
+        ValueError: The runs are not of the same samples.
     """
+    _require_same_samples(left, right)
     return _estimate(
         float(left.values.mean() - right.values.mean()),
         [
@@ -76,8 +84,9 @@ def change(after: Runs, before: Runs) -> Estimate:
     """Return ``after - before`` of the same weights on two tasks: paired over test samples and over seeds.
 
     Raises:
-        ValueError: The runs are not of the same seeds.
+        ValueError: The runs are not of the same seeds or samples.
     """
+    _require_same_samples(after, before)
     if after.seeds != before.seeds:
         raise ValueError(f"seeds {after.seeds} and {before.seeds}")
     values = after.values - before.values
@@ -85,12 +94,17 @@ def change(after: Runs, before: Runs) -> Estimate:
     return _estimate(float(values.mean()), [_of_samples(resampled.mean(axis=0), after), _of_seeds(values)])
 
 
+def _require_same_samples(left: Runs, right: Runs) -> None:
+    if left.samples != right.samples:
+        raise ValueError(f"runs of {len(left.samples)} samples and of {len(right.samples)} other ones")
+
+
 _Part = tuple[float, float]
 """A variance and its degrees of freedom."""
 
 
 def _of_samples(resampled: Array, runs: Runs) -> _Part:
-    return float(np.nanvar(resampled, ddof=1)), max(runs.samples - 1, 1)
+    return float(np.nanvar(resampled, ddof=1)), max(len(runs.samples) - 1, 1)
 
 
 def _of_seeds(values: Array) -> _Part:
@@ -99,10 +113,13 @@ def _of_seeds(values: Array) -> _Part:
 
 
 def _estimate(value: float, parts: Sequence[_Part]) -> Estimate:
-    """Add independent variances and use Student's t with the degrees of freedom of Welch and Satterthwaite."""
+    """Add independent variances and use Student's t with the degrees of freedom of Welch and Satterthwaite.
+
+    Where no resample and no seed changes the value there is nothing to judge it by: p is 1.
+    """
     variance = sum(part for part, _ in parts)
-    if variance == 0:
-        return Estimate(value, value, value, 1.0 if value == 0 else 0.0)
+    if not variance > (_ROUNDING * max(abs(value), 1.0)) ** 2:
+        return Estimate(value, value, value, 1.0)
     freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
     error = math.sqrt(variance)
     half = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * error

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from gairbench.errors import UsageError
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.overrides import override
-from gairbench.spec import Input
+from gairbench.spec import Input, Modality
 from gairbench_models.gair.config import ContrastiveConfig, GairConfig, Starts
 from gairbench_models.gair.presets import PRESETS, configured
 from gairbench_models.gair.taken import TileInput, adapted, tile_input
-from gairbench_models.gair.variants import VARIANTS
+from gairbench_models.gair.variants import VARIANTS, Variant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,18 +46,30 @@ def make_recipe(model: str, preset: str, settings: Mapping[str, str]) -> Recipe:
         UsageError: A setting is unknown or wrong.
     """
     chosen, variant = PRESETS[preset], VARIANTS[model]
-    recipe = override(
-        Recipe(
-            budget=chosen.budget,
-            objective=replace(chosen.objective, incl=variant.incl, secl=variant.secl),
-            start=Starts(),
-            model=configured(model, preset),
-            input=tile_input(chosen.inputs),
-        ),
-        settings,
+    unchanged = Recipe(
+        budget=chosen.budget,
+        objective=replace(chosen.objective, incl=variant.incl, secl=variant.secl),
+        start=Starts(),
+        model=configured(model, preset),
+        input=tile_input(chosen.inputs),
     )
+    recipe = override(unchanged, settings)
+    _check_used(model, variant, recipe, unchanged)
     rs = replace(recipe.model.rs, bands=len(recipe.input.bands))
     return replace(recipe, model=replace(recipe.model, rs=rs))
+
+
+def _check_used(model: str, variant: Variant, recipe: Recipe, unchanged: Recipe) -> None:
+    """Refuse to change an encoder that the variant does not have."""
+    changed = {
+        (Modality.RS, "model.rs.*"): recipe.model.rs != unchanged.model.rs,
+        (Modality.RS, "input.*"): recipe.input != unchanged.input,
+        (Modality.SV, "model.sv.*"): recipe.model.sv != unchanged.model.sv,
+        (Modality.LOCATION, "model.location.*"): recipe.model.location != unchanged.model.location,
+    }
+    for (modality, names), is_changed in changed.items():
+        if is_changed and modality not in variant.modalities:
+            raise UsageError(f"{model} has no {modality} encoder, which {names} are settings of", "leave them out")
 
 
 def taken_inputs(model: str, preset: str, settings: Mapping[str, str]) -> tuple[Input, ...]:
@@ -70,6 +83,5 @@ def taken_inputs(model: str, preset: str, settings: Mapping[str, str]) -> tuple[
 
 def inputs_of(model: str, preset: str, recipe: Recipe) -> tuple[Input, ...]:
     """Return what the encoders of a recipe take, one input per modality that the variant has."""
-    modalities = VARIANTS[model].modalities
-    taken = adapted(PRESETS[preset].inputs, recipe.input, recipe.model.rs, recipe.model.sv)
-    return tuple(i for i in taken if i.modality in modalities)
+    inputs = [i for i in PRESETS[preset].inputs if i.modality in VARIANTS[model].modalities]
+    return adapted(inputs, recipe.input, recipe.model.rs, recipe.model.sv)

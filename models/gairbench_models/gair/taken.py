@@ -50,8 +50,8 @@ def adapted(inputs: Sequence[Input], tile: TileInput, rs: VisionConfig, sv: Visi
         UsageError: A band is named twice, or there is not one mean and one deviation for each.
     """
     bands = tuple(canonical(band) for band in tile.bands)
-    if len({*bands}) != len(bands):
-        raise UsageError(f"input.bands={','.join(bands)} names a band twice", "name each once")
+    if not all(bands) or len({*bands}) != len(bands):
+        raise UsageError(f"input.bands={','.join(bands)} names a band twice or not at all", "name each once")
     adapted_inputs: list[Input] = []
     for taken in inputs:
         if not isinstance(taken, ImageInput):

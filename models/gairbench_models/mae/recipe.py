@@ -8,6 +8,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Interval
 
+from gairbench.errors import UsageError
 from gairbench.spec import Input
 from gairbench_models.vision_pair_recipe import PairRecipe, inputs_of, make_pair_recipe
 
@@ -32,7 +33,16 @@ def make_recipe(preset: str, settings: Mapping[str, str]) -> PairRecipe[MAEConfi
         UsageError: A setting is unknown or wrong.
     """
     # The loss does not reach a pooler.
-    return make_pair_recipe(preset, MAEConfig(), "mean", settings)
+    recipe = make_pair_recipe(preset, MAEConfig(), "mean", settings)
+    for name, encoder in (("rs", recipe.model.rs), ("sv", recipe.model.sv)):
+        patches = encoder.grid_size**2
+        kept = round(patches * (1 - recipe.objective.mask))
+        if kept == patches or patches == 1:
+            raise UsageError(
+                f"mask={recipe.objective.mask} masks none of the {patches} patches of model.{name}",
+                "mask more, or choose smaller patches",
+            )
+    return recipe
 
 
 def taken_inputs(model: str, preset: str, settings: Mapping[str, str]) -> tuple[Input, ...]:
