@@ -28,6 +28,7 @@ from gairbench import (
     ModelSpec,
     Normalization,
     Preset,
+    Pretraining,
     TaskSpec,
     Unit,
     View,
@@ -217,6 +218,16 @@ RS = INPUTS[0]
         ({"aligned": frozenset({Modality.SV, Modality.RS})}, "check_views_have_their_input", "aligns"),
         ({"aligned": frozenset({Modality.RS})}, "check_views_have_their_input", "one aligned modality"),
         ({"factory": "gairbench.spec:Nothing"}, "check_factories_can_be_imported", "Nothing"),
+        (
+            {"pretraining": Pretraining(recipe=str, version=1, dataset="x", inputs="gairbench.spec:Nothing")},
+            "check_factories_can_be_imported",
+            "Nothing",
+        ),
+        (
+            {"pretraining": Pretraining(recipe=str, version=1, dataset="x", inputs=lambda *_: (LocationInput(),))},
+            "check_pretraining_takes_the_presets_inputs",
+            "good-default: pre-training takes",
+        ),
     ],
 )
 def test_a_wrong_declaration_is_caught(changes: dict[str, Any], check: str, why: str) -> None:

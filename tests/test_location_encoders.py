@@ -76,7 +76,7 @@ def test_harmonics_have_as_many_degrees_as_are_set() -> None:
     encoder = make_location_encoder(override(config, {"degrees": "40"}), 12)
     assert encoder.network[0].weight.shape == (16, 1600)  # type: ignore[index,union-attr]
     assert encoder(places()).shape == (40, 12)
-    with pytest.raises(UsageError, match="setting degrees=0: 0 degrees are no spherical harmonics"):
+    with pytest.raises(UsageError, match="setting degrees=0: Input should be greater than or equal to 1"):
         override(config, {"degrees": "0"})
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 
+import annotated_types
 import pluggy
 import pytest
 
@@ -150,10 +151,10 @@ def test_specname_does_not_leak_between_plugins(install: Install) -> None:
 
 
 def test_an_uninstalled_checkout_finds_the_builtins(tmp_path: Path) -> None:
-    # -S hides site-packages, and with them our own entry points; only pluggy is let back in. The packages are linked
-    # from elsewhere because an editable install leaves its metadata in the checkout.
+    # -S hides site-packages, and with them our own entry points; only what listings import is let back in. The packages
+    # are linked from elsewhere because an editable install leaves its metadata in the checkout.
     packages = [ROOT / "gairbench", ROOT / "models" / "gairbench_models", ROOT / "tasks" / "gairbench_tasks"]
-    for package in [*packages, Path(pluggy.__file__).parent]:
+    for package in [*packages, *(Path(module.__file__).parent for module in (pluggy, annotated_types))]:
         (tmp_path / package.name).symlink_to(package)
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r});"
