@@ -17,7 +17,10 @@ from gairbench.samples import select
 from gairbench.spec import DataContext, ImageInput, Kind, LocationInput, Modality, TaskSpec, Unit
 from gairbench.taskfile import load_task_file
 
-EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.yaml"))
+RUN_CONFIGS = {"paper_study.yaml"}
+EXAMPLES = sorted(
+    path for path in (Path(__file__).parents[1] / "examples").glob("*.yaml") if path.name not in RUN_CONFIGS
+)
 
 IMAGES = """\
 datasets:
