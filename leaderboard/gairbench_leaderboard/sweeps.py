@@ -6,14 +6,15 @@ import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gairbench.spec import TaskSpec
+from gairbench.spec import Kind, Modality, TaskSpec
 from gairbench_leaderboard.comparison import Comparison
-from gairbench_leaderboard.ranking import Column, Row
+from gairbench_leaderboard.ranking import Row
 from gairbench_leaderboard.uncertainty import Estimate, change
 
 _COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#f0e442")
@@ -57,6 +58,19 @@ class Sweep:
         return change(then, first)
 
 
+class _Alike(NamedTuple):
+    """What the tasks of one curve have in common."""
+
+    table: int
+    family: str
+    variable: str
+    kind: Kind
+    target: str
+    inputs: tuple[Modality, ...]
+    metric: str
+    probe: str
+
+
 def find_sweeps(comparisons: Sequence[Comparison], tasks: Mapping[str, TaskSpec]) -> list[Sweep]:
     """Return what can be drawn: at least two tasks of one family, quantity, table, target, inputs and metric.
 
@@ -64,25 +78,19 @@ def find_sweeps(comparisons: Sequence[Comparison], tasks: Mapping[str, TaskSpec]
         comparisons: What was measured.
         tasks: What is installed: records do not hold the quantity.
     """
-    curves: defaultdict[tuple[object, ...], list[tuple[float, TaskSpec, Column, Comparison]]] = defaultdict(list)
+    curves: defaultdict[_Alike, list[tuple[float, str]]] = defaultdict(list)
     for number, comparison in enumerate(comparisons):
         for column in comparison.columns:
             spec = tasks.get(column.task)
             if spec is not None and spec.sweep is not None:
                 variable, value = spec.sweep
-                of = (number, spec.family, variable, spec.kind, spec.target, spec.inputs, column.metric, column.probe)
-                curves[of].append((value, spec, column, comparison))
+                alike = _Alike(
+                    number, spec.family, variable, spec.kind, spec.target, spec.inputs, column.metric, column.probe
+                )
+                curves[alike].append((value, column.task))
     return [
-        Sweep(
-            family=spec.family,
-            variable=spec.sweep[0] if spec.sweep else "",
-            metric=column.metric,
-            probe=column.probe,
-            comparison=comparison,
-            points=sorted((value, spec.name) for value, spec, _, _ in points),
-        )
-        for points in curves.values()
-        for _, spec, column, comparison in points[:1]
+        Sweep(alike.family, alike.variable, alike.metric, alike.probe, comparisons[alike.table], sorted(points))
+        for alike, points in curves.items()
         if len(points) > 1
     ]
 
