@@ -91,10 +91,15 @@ class Selected:
 def select(results: Iterable[Result]) -> Selected:
     """Choose what can be compared; limited runs, secondary probes and skipped cells are not meant to be."""
     current, overtaken = split_stale([r for r in results if r.limit is None and r.headline])
-    measured = [r for r in current if r.status == "ok" and (v := r.headline_value) is not None and usable(v)]
-    without = [r for r in current if r not in measured and r.status != "skipped"]
-    failed = [Stale(r, r.reason or "its headline metric is not a finite number") for r in without]
-    return Selected(measured, [*(s for s in overtaken if s.result.status == "ok"), *failed])
+    measured: list[Result] = []
+    left_out = [stale for stale in overtaken if stale.result.status == "ok"]
+    for result in current:
+        value = result.headline_value
+        if result.status == "ok" and value is not None and usable(value):
+            measured.append(result)
+        elif result.status != "skipped":
+            left_out.append(Stale(result, result.reason or "its headline metric is not a finite number"))
+    return Selected(measured, left_out)
 
 
 def compare(results: Iterable[Result], folder: Path, reference: str) -> list[Comparison]:
