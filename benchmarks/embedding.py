@@ -25,12 +25,13 @@ from rasterio.transform import from_bounds
 from rich.console import Console
 
 from gairbench import embedcommand
+from gairbench.embed_table.reader import SampleReader
 from gairbench.embedding import BATCH
-from gairbench.embedinput import InputTable, Names, SampleReader, find_columns
-from gairbench.loading import load_model
+from gairbench.files.rows import InputTable, Names, find_columns
 from gairbench.plugins import load_registry
 from gairbench.progress import Progress
 from gairbench.spec import Unit, View
+from gairbench.weights.loading import load_model
 
 STACK = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12")
 RS_EDGE, SV_EDGE = 96, 256

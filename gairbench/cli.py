@@ -65,8 +65,8 @@ def run(
     Exit status: 0 if every cell is ok or knowingly skipped and at least one is ok; 1 if any failed or nothing ran;
     2 for a usage error.
     """
-    from gairbench.commands import run_command
-    from gairbench.config import Settings
+    from gairbench.commands.run import run_command
+    from gairbench.commands.settings import Settings
 
     given = Settings(
         model=model,
@@ -135,9 +135,10 @@ def pretrain(
     Loss, spread of the embeddings, alignment, uniformity and validation retrieval go to OUT/training/metrics.csv and
     TensorBoard files beside it.
     """
-    from gairbench.listing import registry_with
-    from gairbench.pretrain import PretrainRequest, manifest_options, parse_settings, pretrain_command
-    from gairbench.pretraining.options import TrainerOptions
+    from gairbench.commands.options import manifest_options, parse_settings
+    from gairbench.commands.pretrain import PretrainRequest, pretrain_command
+    from gairbench.protocols import TrainerOptions
+    from gairbench.taskfiles.parsing import registry_with
 
     request = PretrainRequest(
         model=model,
@@ -175,7 +176,7 @@ def leaderboard(
     check: Annotated[bool, typer.Option("--check", help="Only say whether the files in --out are current.")] = False,
 ) -> None:
     """Print the leaderboard of a results folder, and write it with --out."""
-    from gairbench.commands import leaderboard_command
+    from gairbench.commands.leaderboard import leaderboard_command
 
     raise typer.Exit(leaderboard_command(results, out, check=check))
 
@@ -190,7 +191,7 @@ def compare(
 
     Needs the predictions beside the records, as gairbench run leaves them.
     """
-    from gairbench.commands import compare_command
+    from gairbench.commands.leaderboard import compare_command
 
     raise typer.Exit(compare_command(results, reference, out))
 
@@ -231,7 +232,7 @@ def embed(
 
     Exit status: 0 if every row was embedded; 1 if rows were skipped or something is broken; 2 for a usage error.
     """
-    from gairbench.embedcommand import run_embed
+    from gairbench.commands.embed import run_embed
 
     raise typer.Exit(
         run_embed(
@@ -276,7 +277,7 @@ def map_(
     batch: Annotated[int, typer.Option(min=1, help="Tiles per call of the model.")] = 16,
 ) -> None:
     """Make a dense, georeferenced embedding map of an overhead image of any size."""
-    from gairbench.maps.command import MapRequest, map_command
+    from gairbench.commands.map import MapRequest, map_command
     from gairbench.selection import split_names
 
     request = MapRequest(
@@ -300,7 +301,7 @@ def map_(
 @list_app.command("models")
 def list_models(json: AsJson = False) -> None:
     """List models: presets, inputs, origin."""
-    from gairbench.listing import list_models as show
+    from gairbench.commands.listing import list_models as show
 
     show(as_json=json)
 
@@ -308,7 +309,7 @@ def list_models(json: AsJson = False) -> None:
 @list_app.command("tasks")
 def list_tasks(json: AsJson = False, task_file: TaskFiles = None) -> None:
     """List tasks: category, kind, metric, dataset, origin."""
-    from gairbench.listing import list_tasks as show
+    from gairbench.commands.listing import list_tasks as show
 
     show(as_json=json, task_files=task_file or [])
 
@@ -316,7 +317,7 @@ def list_tasks(json: AsJson = False, task_file: TaskFiles = None) -> None:
 @list_app.command("plugins")
 def list_plugins(json: AsJson = False) -> None:
     """List plugins, the broken ones with the reason."""
-    from gairbench.listing import list_plugins as show
+    from gairbench.commands.listing import list_plugins as show
 
     show(as_json=json)
 
@@ -324,7 +325,7 @@ def list_plugins(json: AsJson = False) -> None:
 @data_app.command("list")
 def data_list(json: AsJson = False, task_file: TaskFiles = None, data_root: DataRoot = None) -> None:
     """List datasets: what they deliver, licence, whether they are here."""
-    from gairbench.listing import list_datasets
+    from gairbench.commands.listing import list_datasets
 
     list_datasets(as_json=json, task_files=task_file or [], data_root=data_root)
 
@@ -336,7 +337,7 @@ def data_check(
     data_root: DataRoot = None,
 ) -> None:
     """Read every sample of a dataset and report what is broken, duplicated or not as declared."""
-    from gairbench.commands import check_command
+    from gairbench.commands.data import check_command
 
     raise typer.Exit(check_command(names or [], task_file or [], data_root))
 
@@ -360,7 +361,8 @@ def data_shard(
     on_error: Annotated[str, typer.Option(help="stop, or skip bad rows and report them.")] = "stop",
 ) -> None:
     """Cut the tiles of a manifest and pack triplets into WebDataset shards."""
-    from gairbench.pretrain import manifest_options, shard_command
+    from gairbench.commands.data import shard_command
+    from gairbench.commands.options import manifest_options
 
     options = manifest_options(rs_unit, rs_bands, root, column or [], on_error)
     sizes = {"rs_size": rs_size, "sv_size": sv_size, "seed": seed}

@@ -1,4 +1,4 @@
-"""Errors a user can mend: one line that says what is wrong, where, and what to do about it."""
+"""Errors a user can hint: one line that says what is wrong, where, and what to do about it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ class GairbenchError(Exception):
 
     Args:
         what: What is wrong and where (file, column, key, plugin), one line, no final full stop.
-        mend: What the reader can do about it, one line, no final full stop.
+        hint: What the reader can do about it, one line, no final full stop.
     """
 
-    def __init__(self, what: str, mend: str) -> None:
+    def __init__(self, what: str, hint: str) -> None:
         self.what = " ".join(what.split())
-        self.mend = " ".join(mend.split())
-        super().__init__(self.what, self.mend)
+        self.hint = " ".join(hint.split())
+        super().__init__(self.what, self.hint)
 
     def __str__(self) -> str:
-        return f"{self.what}; {self.mend}" if self.mend else self.what
+        return f"{self.what}; {self.hint}" if self.hint else self.what
 
 
 class UsageError(GairbenchError):

@@ -121,7 +121,7 @@ def load_registry(*, strict: bool = False) -> Registry:
         except Exception as error:
             reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
             if strict:
-                raise PluginError(f"plugin {origin} is broken: {reason}", "mend or uninstall it") from error
+                raise PluginError(f"plugin {origin} is broken: {reason}", "fix or uninstall it") from error
             registry.failed[origin] = reason
             warnings.warn(f"skipped plugin {origin}: {reason}", PluginWarning, stacklevel=2)
     return registry

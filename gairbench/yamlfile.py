@@ -33,10 +33,10 @@ class Section:
     def __contains__(self, key: str) -> bool:
         return key in self.values
 
-    def error(self, key: str, what: str, mend: str) -> UsageError:
+    def error(self, key: str, what: str, hint: str) -> UsageError:
         """Return a complaint about a key."""
         dotted = f"{self.name}.{key}" if self.name else key
-        return UsageError(f"{self.path}, line {self.lines.get(key, self.line)}, key {dotted!r}: {what}", mend)
+        return UsageError(f"{self.path}, line {self.lines.get(key, self.line)}, key {dotted!r}: {what}", hint)
 
     def only(self, *known: str) -> None:
         """Refuse keys other than these.
@@ -47,8 +47,8 @@ class Section:
         for key in self.values:
             if key not in known:
                 near = difflib.get_close_matches(key, known, n=1)
-                mend = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-                raise self.error(key, "unknown key", mend)
+                hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+                raise self.error(key, "unknown key", hint)
 
     def get(self, key: str, kind: type[Any] | tuple[type[Any], ...], default: Any = ...) -> Any:
         """Return a value of the right type.
@@ -84,8 +84,8 @@ class Section:
         known = [str(option) for option in options]
         if key in self.values and value not in known:
             near = difflib.get_close_matches(value, known, n=1)
-            mend = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
-            raise self.error(key, f"unknown {key} {value!r}", mend)
+            hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
+            raise self.error(key, f"unknown {key} {value!r}", hint)
         return value
 
     def texts(self, key: str, default: Any = ...) -> list[str]:

@@ -245,7 +245,7 @@ def test_strict_mode_raises_on_the_first_broken_plugin(
     install("bad-dist", "raise RuntimeError('boom')", entry="bad")
     if how == "variable":
         monkeypatch.setenv("GAIRBENCH_STRICT_PLUGINS", "1")
-    with pytest.raises(PluginError, match=r"plugin bad \(bad-dist 1\.0\) is broken: RuntimeError: boom; mend"):
+    with pytest.raises(PluginError, match=r"plugin bad \(bad-dist 1\.0\) is broken: RuntimeError: boom; fix"):
         load_registry(strict=how == "argument")
 
 

@@ -112,7 +112,7 @@ def test_what_is_no_record_is_refused_by_name(tmp_path: Path, content: str, why:
         load(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert "run again" in caught.value.mend
+    assert "run again" in caught.value.hint
 
 
 def test_bytes_that_are_no_text_are_refused_by_name(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> Non
     with pytest.raises(StorageError, match=r"cannot write .*linear\.json: ") as caught:
         save(make_result(), tmp_path / "results")
     assert "\n" not in str(caught.value)
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

@@ -17,9 +17,9 @@ from rasterio.errors import RasterioError
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
-from gairbench.bandnames import stack_bands
+from gairbench.bands import stack_bands
 from gairbench.errors import DataError
-from gairbench.imagefiles import check_dtype, gdal_reason
+from gairbench.files.images import check_dtype, gdal_reason
 from gairbench.maps.tiling import Tile
 from gairbench.spec import Unit
 
@@ -88,7 +88,7 @@ def open_scene(path: Path, unit: Unit, declared: Sequence[str] | None) -> Iterat
     Args:
         path: GeoTIFF or whatever GDAL reads.
         unit: Scale of its values; it rules data types out, and never changes a value.
-        declared: Names of its bands, in its order; ``None``: as :func:`gairbench.bandnames.stack_bands` finds them.
+        declared: Names of its bands, in its order; ``None``: as :func:`gairbench.bands.stack_bands` finds them.
 
     Yields:
         The scene.

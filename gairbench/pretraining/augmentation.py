@@ -30,7 +30,8 @@ class Augmentation:
 
         Args:
             images: ``(batch, band, height, width)`` as delivered.
-            position: ``(batch, 2)`` points from :func:`gairbench.tiles.relative_position`; ``None``: the centres.
+            position: ``(batch, 2)`` points from :func:`gairbench.georeference.relative_position`; ``None``:
+                the centres.
             generator: On the CPU.
 
         Returns:
@@ -71,7 +72,7 @@ def mirror_tiles(images: Tensor, position: Tensor, generator: torch.Generator) -
 
     Args:
         images: ``(batch, band, height, width)``.
-        position: ``(batch, 2)`` from :func:`gairbench.tiles.relative_position`.
+        position: ``(batch, 2)`` from :func:`gairbench.georeference.relative_position`.
         generator: On the CPU.
 
     Returns:

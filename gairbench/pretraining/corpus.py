@@ -173,7 +173,7 @@ class _Collate:
 
 
 def _position(lonlat: Tensor, bbox: Tensor) -> Tensor:
-    from gairbench.tiles import relative_position
+    from gairbench.georeference import relative_position
 
     try:
         return relative_position(lonlat, bbox)

@@ -254,7 +254,7 @@ def seeded(seed: int, *, exactly: bool) -> Iterator[None]:
         warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
         warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
         warnings.filterwarnings("ignore", message=".*but have no `val_dataloader`.*")
-        # Between Lightning and PyTorch; nothing that a user of gairbench could mend.
+        # Between Lightning and PyTorch; nothing that a user of gairbench could hint.
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")
         # Said of accelerators in the docs.
         warnings.filterwarnings("ignore", message=".*deterministic.*")

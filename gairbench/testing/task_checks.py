@@ -77,7 +77,7 @@ def check_metrics_exist_and_point_the_same_way(spec: TaskSpec) -> None:
 
 def check_probes_serve_the_kind(spec: TaskSpec) -> None:
     """Every named probe exists and can serve the task's kind."""
-    from gairbench.probes import PROBES, probes_for
+    from gairbench.evaluators import PROBES, probes_for
 
     require(bool(spec.probes or probes_for(spec.kind)), f"{spec.name}: no probe for {spec.kind}")
     for name in spec.probes:

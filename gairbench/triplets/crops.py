@@ -19,8 +19,8 @@ from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform, transform_bounds
 from rasterio.windows import Window
 
-from gairbench.bandnames import stack_bands
-from gairbench.imagefiles import check_dtype, gdal_reason, resize
+from gairbench.bands import stack_bands
+from gairbench.files.images import check_dtype, gdal_reason, resize
 from gairbench.spec import Unit
 from gairbench.triplets.report import Kind, TripletError, counted_as
 
@@ -73,7 +73,7 @@ def open_scene(
     Args:
         path: GeoTIFF, or whatever GDAL reads.
         unit: Scale of its values; it rules data types out.
-        declared: Names of its bands, in its order; ``None``: as :func:`gairbench.bandnames.stack_bands` finds them.
+        declared: Names of its bands, in its order; ``None``: as :func:`gairbench.bands.stack_bands` finds them.
         lonlat: The point that it goes with.
         box: Its box, where it states no place itself.
 

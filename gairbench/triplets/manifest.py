@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from gairbench.digests import digest, file_sha256
 from gairbench.errors import DataError, UsageError
-from gairbench.imagefiles import read_image
+from gairbench.files.images import read_image
+from gairbench.files.tables import SampleTable, no_column, read_table
 from gairbench.spec import RGB, ImageInput, Input, LocationInput, Modality, Unit
-from gairbench.tables import SampleTable, no_column, read_table
 from gairbench.triplets.crops import Box, Scene, open_scene, read_crop
+from gairbench.triplets.options import TripletOptions
 from gairbench.triplets.report import Kind, Problem, TripletError, TripletReport, counted_as
-from gairbench.triplets.source import TripletOptions
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -89,12 +89,12 @@ class ManifestTriplets:
             first = self.report.problems[0]
             raise DataError(
                 f"{path}: {self.report.summary()}; the first: {first.what}",
-                "mend them, or leave them out with --on-error skip",
+                "fix them, or leave them out with --on-error skip",
             )
         if not self.triplets or self.bands is None:
             first = self.report.problems[0]
             raise DataError(
-                f"{path} has no usable triplet: {self.report.summary()}; the first: {first.what}", "mend its rows"
+                f"{path} has no usable triplet: {self.report.summary()}; the first: {first.what}", "fix its rows"
             )
         self.delivers: tuple[Input, ...] = (
             ImageInput(modality=Modality.RS, bands=self.bands, unit=self.unit, size=options.rs_size),
@@ -140,7 +140,7 @@ class ManifestTriplets:
         lacking = [name for name in wanted if names[name] not in given]
         if lacking:
             unlike = no_column(str(self.path), names[lacking[0]], [*table.home])
-            raise DataError(unlike.what, f"{unlike.mend}; say which one it is with --column {lacking[0]}=COLUMN")
+            raise DataError(unlike.what, f"{unlike.hint}; say which one it is with --column {lacking[0]}=COLUMN")
         cells = {ours: table.column(names[ours]).values for ours in wanted}
         found: list[Triplet] = []
         seen: dict[Path, str] = {}
@@ -236,8 +236,8 @@ class ManifestSplit:
             arrays = self.arrays(index)
         except TripletError as error:
             # Training on without it would change every batch that follows.
-            mend = f"{error.mend}, or pack shards, which leaves out and reports all such rows: gairbench data shard"
-            raise TripletError(error.what, f"{mend} --on-error skip", error.kind) from error
+            hint = f"{error.hint}, or pack shards, which leaves out and reports all such rows: gairbench data shard"
+            raise TripletError(error.what, f"{hint} --on-error skip", error.kind) from error
         return {key: torch.from_numpy(np.ascontiguousarray(array)) for key, array in arrays.items()}
 
     def arrays(self, index: int) -> dict[str, NDArray[Any]]:
@@ -255,7 +255,7 @@ class ManifestSplit:
             with counted_as(Kind.BROKEN):
                 photo = read_image(triplet.sv, RGB, Unit.UINT8, options.sv_size)
         except TripletError as error:
-            raise TripletError(f"{triplet.where}: {error.what}", error.mend, error.kind) from error
+            raise TripletError(f"{triplet.where}: {error.what}", error.hint, error.kind) from error
         return {
             "image": _signed(image),
             "street_view": photo,

@@ -35,12 +35,12 @@ class TripletError(DataError):
 
     Args:
         what: What is wrong and where, one line.
-        mend: What to do about it, one line.
+        hint: What to do about it, one line.
         kind: What it is counted as.
     """
 
-    def __init__(self, what: str, mend: str, kind: Kind = Kind.BROKEN) -> None:
-        super().__init__(what, mend)
+    def __init__(self, what: str, hint: str, kind: Kind = Kind.BROKEN) -> None:
+        super().__init__(what, hint)
         self.kind = kind
 
 
@@ -56,7 +56,7 @@ def counted_as(kind: Kind) -> Iterator[None]:
     except TripletError:
         raise
     except DataError as error:
-        raise TripletError(error.what, error.mend, kind) from error
+        raise TripletError(error.what, error.hint, kind) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Problem:
 
     Args:
         kind: What is wrong.
-        what: Where and what, and how to mend it, one line.
+        what: Where and what, and how to fix it, one line.
     """
 
     kind: Kind

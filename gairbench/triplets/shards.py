@@ -96,7 +96,7 @@ def write_shards(source: ManifestTriplets, out: Path, shard_size: int, report: S
     if len(left_out) == len(split):
         raise DataError(
             f"{source.path} has no usable triplet: {source.report.summary()}; the first: {left_out[0]['what']}",
-            "mend its rows",
+            "fix its rows",
         )
     content = declaration | {
         "shards": shards,
@@ -123,8 +123,8 @@ def _write_shard(
                 sample = split.arrays(row)
             except TripletError as error:
                 if not skip:
-                    mend = f"{error.mend}, or leave it out with --on-error skip"
-                    raise TripletError(error.what, mend, error.kind) from error
+                    hint = f"{error.hint}, or leave it out with --on-error skip"
+                    raise TripletError(error.what, hint, error.kind) from error
                 unread.append((row, Problem(error.kind, str(error))))
                 continue
             pixels, photo = io.BytesIO(), io.BytesIO()

@@ -2,100 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from gairbench.data import DataSource, Sample
-from gairbench.errors import DataError, UsageError
-from gairbench.spec import Input, Unit
-from gairbench.triplets.report import TripletReport
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TripletOptions:
-    """How triplets are read.
-
-    Args:
-        rs_unit: Scale of the overhead images' values; a manifest needs it, shards remember theirs and take none.
-        rs_bands: Their bands in order; ``None``: as :func:`gairbench.bandnames.stack_bands` finds them.
-        rs_size: Edge of the tiles that are cut out of overhead scenes, in pixels of the scene; ``None``: whole scenes.
-        sv_size: Edge to which photos are resized, squarely; ``None``: as they are.
-        seed: Of where tiles are cut.
-        root: What paths are relative to; ``None``: the manifest's folder.
-        columns: The manifest's own names of its columns, by ours.
-        on_error: ``"stop"`` at triplets that cannot be used, or ``"skip"`` and report them.
-    """
-
-    rs_unit: Unit | None = None
-    rs_bands: tuple[str, ...] | None = None
-    rs_size: int | None = None
-    sv_size: int | None = None
-    seed: int = 0
-    root: Path | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
-    on_error: Literal["stop", "skip"] = "stop"
-
-
-_OF_MANIFESTS = {
-    "rs_unit": "--rs-unit",
-    "rs_bands": "--rs-bands",
-    "root": "--root",
-    "columns": "--column",
-    "on_error": "--on-error",
-}
-
-
-def refuse_manifest_options(options: TripletOptions, what: str) -> None:
-    """Refuse options that say how a manifest is read where there is none.
-
-    Args:
-        options: What was asked for.
-        what: What is read in its place, for the message.
-
-    Raises:
-        UsageError: One of them is not as it is when nobody gives it.
-    """
-    untouched = TripletOptions()
-    given = [flag for name, flag in _OF_MANIFESTS.items() if getattr(options, name) != getattr(untouched, name)]
-    if given:
-        raise UsageError(
-            f"{what} is no manifest, and {', '.join(given)} would change nothing", "give these with a manifest only"
-        )
-
-
-class TripletSplit(Protocol):
-    """The only split, ``"pretrain"``: a split that also tells where its samples are."""
-
-    lonlat: NDArray[np.float64]
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """Identifiers, unique."""
-        ...
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> Sample: ...
-
-    def target(self, name: str) -> NDArray[Any]:
-        """Raise ``KeyError``: triplets have no labels."""
-        ...
-
-
-class TripletSource(DataSource, Protocol):
-    """Triplets, what they deliver, and what was wrong with the others."""
-
-    delivers: tuple[Input, ...]
-    report: TripletReport
-
-    def split(self, name: str) -> TripletSplit:
-        """Return the split ``"pretrain"``."""
-        ...
+from gairbench.errors import DataError
+from gairbench.triplets.options import TripletOptions, TripletSource, refuse_manifest_options
 
 
 def open_triplets(path: Path, options: TripletOptions) -> TripletSource:

@@ -15,9 +15,9 @@ from gairbench.errors import DataError, UsageError
 from gairbench.metrics import METRICS
 from gairbench.predictions import Predictions, load_predictions
 from gairbench.results import Result
+from gairbench_leaderboard.comparable import Stale, split_stale
 from gairbench_leaderboard.layout import topics
 from gairbench_leaderboard.ranking import Column, Row, columns_of, usable
-from gairbench_leaderboard.selection import Stale, split_stale
 from gairbench_leaderboard.uncertainty import Estimate, Runs, difference, holm, mean
 
 Verdict = Literal["better", "worse", "undecided"]

@@ -15,7 +15,7 @@ def _spec(name: str, variant: Variant) -> ModelSpec:
     return ModelSpec(
         name=name,
         version=VERSION,
-        factory="gairbench_models.gair.model:load",
+        factory="gairbench_models.gair.checkpoint:load",
         presets=tuple(p for p in listed(name) if not official or p.name == "base"),
         views=_views(variant),
         aligned=frozenset(variant.modalities),

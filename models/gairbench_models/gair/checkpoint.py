@@ -7,20 +7,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gairbench import Preset
+import torch
+
+from gairbench import ModelContext, Preset
 from gairbench.errors import CheckpointError
 from gairbench.spec import ImageInput, Input, Modality
-from gairbench_models import checkpoints
-from gairbench_models.checkpoints import CARD, Card, read_card, read_state
-from gairbench_models.gair.config import DEGREES, GairConfig
-from gairbench_models.gair.presets import MODEL, OFFICIAL, PRESETS, VERSION
-from gairbench_models.serialization import from_json, to_json
+from gairbench.weights import card as cards
+from gairbench.weights.card import CARD, Card, read_card, read_state
+from gairbench.weights.serialization import from_json, to_json
+from gairbench.weights.tensors import check_shapes
+from gairbench_models.gair.config import GairConfig
+from gairbench_models.gair.model import Gair, untrained
+from gairbench_models.gair.presets import MODEL, OFFICIAL, PRESETS, RELEASED_PRESET, VERSION, configured
+from gairbench_models.location.config import DEGREES
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-RELEASED_PRESET = "base"
-"""The preset that the released checkpoint is of."""
 
 _PICKLED = (".pth", ".pt", ".bin")
 
@@ -35,8 +38,8 @@ def save(
     inputs: tuple[Input, ...],
     provenance: Mapping[str, Any],
 ) -> None:
-    """Write a checkpoint of GAIR or one of its variants: see :func:`gairbench_models.checkpoints.save`."""
-    checkpoints.save(
+    """Write a checkpoint of GAIR or one of its variants: see :func:`gairbench.weights.card.save`."""
+    cards.save(
         state,
         folder,
         model=model,
@@ -173,3 +176,21 @@ def _difference(found: Any, expected: Any, where: str = "") -> str:
             if found.get(key) != expected.get(key):
                 return _difference(found.get(key), expected.get(key), f"{where}.{key}" if where else key)
     return f"{where} is {found!r}, expected {expected!r}"
+
+
+def load(context: ModelContext) -> Gair:
+    """Build a variant's preset, or what the given checkpoint's card or layout says it is.
+
+    Raises:
+        CheckpointError: The checkpoint is missing, broken, or of another model or preset.
+    """
+    name = context.model or MODEL
+    if context.checkpoint is None:
+        return untrained(configured(name, context.preset), context.seed).eval()
+    config, state = read_weights(context.checkpoint, model=name, preset=context.preset)
+    with torch.device("meta"):
+        shapes = {name: value.shape for name, value in Gair(config).state_dict().items()}
+    check_shapes(state, shapes, context.checkpoint)
+    model = untrained(config, context.seed)
+    model.load_state_dict(state)
+    return model.eval()

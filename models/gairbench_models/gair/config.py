@@ -5,17 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Ge, Interval
 
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.overrides import FOLLOWS
 from gairbench.spec import Input, Modality
-
-LocationEncoderName = Literal["rff", "sh-siren", "space2vec-grid", "sin-cos"]
-"""How coordinates become an embedding: see :mod:`gairbench_models.location.encoders`."""
-
-DEGREES = 20
-"""Degrees of the spherical harmonics where nothing else is said."""
+from gairbench_models.location.config import LocationConfig
 
 Localization = Literal["nili", "bilinear", "bicubic", "none"]
 """How a tile is looked up at a point: see :mod:`gairbench_models.gair.localization`."""
@@ -51,28 +46,6 @@ class VisionConfig:
     def grid_size(self) -> int:
         """Tokens along one edge of the image."""
         return self.image_size // self.patch_size
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocationConfig:
-    """The location encoder and its size.
-
-    Args:
-        encoder: ``"rff"``, the paper's random Fourier features, or one of
-            :data:`gairbench_models.location.encoders.ENCODERS`.
-        layers: Hidden layers of the others; the paper's has three in each capsule.
-        sigmas: Standard deviation of the random frequencies, one per capsule; large ones resolve small distances.
-        frequencies: Random frequencies per capsule.
-        hidden: Width of the hidden layers.
-        degrees: Degrees of ``"sh-siren"``'s spherical harmonics; high ones resolve small distances.
-    """
-
-    encoder: LocationEncoderName = "rff"
-    layers: Annotated[int, Ge(1)] = 2
-    degrees: Annotated[int, Ge(1)] = DEGREES
-    sigmas: tuple[Annotated[float, Gt(0)], ...] = (1.0, 16.0, 256.0)
-    frequencies: Annotated[int, Ge(1)]
-    hidden: Annotated[int, Ge(1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,17 +7,14 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from gairbench import Modality, ModelContext
+from gairbench import Modality
 from gairbench.errors import DataError
-from gairbench.tiles import relative_position
-from gairbench_models.gair.checkpoint import read_weights
+from gairbench.georeference import relative_position
 from gairbench_models.gair.config import GairConfig
 from gairbench_models.gair.localization import make_localizer
-from gairbench_models.gair.presets import MODEL, configured
 from gairbench_models.gair.rs_encoder import RSEncoder
 from gairbench_models.gair.sv_encoder import SVEncoder
 from gairbench_models.location.encoders import make_location_encoder
-from gairbench_models.tensorfiles import check_shapes
 
 
 class Gair(nn.Module):
@@ -115,21 +112,3 @@ def untrained(config: GairConfig, seed: int, *, sv_patch_drop: float = 0.0) -> G
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         return Gair(config, sv_patch_drop=sv_patch_drop)
-
-
-def load(context: ModelContext) -> Gair:
-    """Build a variant's preset, or what the given checkpoint's card or layout says it is.
-
-    Raises:
-        CheckpointError: The checkpoint is missing, broken, or of another model or preset.
-    """
-    name = context.model or MODEL
-    if context.checkpoint is None:
-        return untrained(configured(name, context.preset), context.seed).eval()
-    config, state = read_weights(context.checkpoint, model=name, preset=context.preset)
-    with torch.device("meta"):
-        shapes = {name: value.shape for name, value in Gair(config).state_dict().items()}
-    check_shapes(state, shapes, context.checkpoint)
-    model = untrained(config, context.seed)
-    model.load_state_dict(state)
-    return model.eval()

@@ -8,14 +8,9 @@ from dataclasses import replace
 from gairbench import ImageInput, LocationInput, Modality, Normalization, Preset, Unit
 from gairbench.pretraining.budget import Budget
 from gairbench.spec import Input
-from gairbench_models.gair.config import (
-    ContrastiveConfig,
-    GairConfig,
-    GairPreset,
-    LocationConfig,
-    VisionConfig,
-)
+from gairbench_models.gair.config import ContrastiveConfig, GairConfig, GairPreset, VisionConfig
 from gairbench_models.gair.variants import VARIANTS
+from gairbench_models.location.config import LocationConfig
 
 MODEL = "gair"
 OFFICIAL = "gair-official"
@@ -149,3 +144,7 @@ def listed(variant: str = MODEL) -> tuple[Preset, ...]:
         )
         for name, preset in PRESETS.items()
     )
+
+
+RELEASED_PRESET = "base"
+"""The preset that the released checkpoint is of."""

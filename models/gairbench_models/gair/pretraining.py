@@ -188,7 +188,7 @@ def is_localized(config: GairConfig) -> bool:
 def _start(model: Gair, start: Starts, inputs: tuple[object, ...]) -> dict[str, object]:
     if start == Starts():
         return {}
-    from gairbench_models.gair.starts import apply_starts
+    from gairbench_models.gair.initial_weights import apply_starts
 
     bands = next((i.bands for i in inputs if isinstance(i, ImageInput) and i.modality is Modality.RS), ())
     return apply_starts(model, rs=start.rs, sv=start.sv, location=start.location, bands=bands)

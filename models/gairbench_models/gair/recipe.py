@@ -10,8 +10,8 @@ from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.overrides import override
 from gairbench.spec import Input, Modality
 from gairbench_models.gair.config import ContrastiveConfig, GairConfig, Starts
+from gairbench_models.gair.inputs import TileInput, adapted, tile_input
 from gairbench_models.gair.presets import PRESETS, configured
-from gairbench_models.gair.taken import TileInput, adapted, tile_input
 from gairbench_models.gair.variants import VARIANTS, Variant
 
 

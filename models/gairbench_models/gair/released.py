@@ -9,9 +9,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gairbench_models.gair.checkpoint import RELEASED_PRESET
-from gairbench_models.gair.presets import PRESETS
-from gairbench_models.tensorfiles import check_shapes, read_file, state_dict
+from gairbench.weights.tensors import check_shapes, read_file, state_dict
+from gairbench_models.gair.presets import PRESETS, RELEASED_PRESET
 
 if TYPE_CHECKING:
     from torch import Tensor

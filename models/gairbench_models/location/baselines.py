@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gairbench import ModelContext
 from gairbench.errors import CheckpointError
-from gairbench_models.gair.config import DEGREES
+from gairbench_models.location.config import DEGREES
 from gairbench_models.location.encoders import SCALES, SHORTEST
 from gairbench_models.location.features import sin_cos, space2vec_grid, spherical_harmonics, xyz
 

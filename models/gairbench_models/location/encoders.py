@@ -9,7 +9,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from gairbench_models.gair.config import LocationConfig, LocationEncoderName
+from gairbench_models.location.config import LocationConfig, LocationEncoderName
 from gairbench_models.location.features import sin_cos, space2vec_grid, spherical_harmonics
 from gairbench_models.location.fourier import FourierEncoder
 
@@ -108,7 +108,7 @@ ENCODERS: Mapping[LocationEncoderName, Callable[[LocationConfig, int], nn.Module
     "space2vec-grid": GridEncoder,
     "sin-cos": WrapEncoder,
 }
-"""By the name in :class:`gairbench_models.gair.config.LocationConfig`."""
+"""By the name in :class:`gairbench_models.location.config.LocationConfig`."""
 
 
 def make_location_encoder(config: LocationConfig, dim: int) -> nn.Module:

@@ -11,7 +11,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from gairbench_models.gair.config import LocationConfig
+from gairbench_models.location.config import LocationConfig
 
 # Polynomial of the Equal Earth projection: Savric, Patterson, Jenny (2018), doi 10.1080/13658816.2018.1504949.
 _A1, _A2, _A3, _A4 = 1.340264, -0.081106, 0.000893, 0.003796

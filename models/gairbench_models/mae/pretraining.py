@@ -19,9 +19,10 @@ from gairbench.protocols import PretrainContext
 from gairbench_models.gair.config import VisionConfig
 from gairbench_models.gair.rs_encoder import RSEncoder
 from gairbench_models.gair.sv_encoder import SVEncoder
+from gairbench_models.image_pair.model import VisionPair, untrained
+from gairbench_models.image_pair.recipe import inputs_of
+from gairbench_models.image_pair.training import SideBySide, train
 from gairbench_models.mae.recipe import MAEConfig, make_recipe
-from gairbench_models.vision_pair_model import SideBySide, VisionPair, train, untrained
-from gairbench_models.vision_pair_recipe import inputs_of
 
 Encode = Callable[[Tensor, Tensor], Tensor]
 """From images and the patches to keep, ``(batch, kept)``, to their final tokens ``(batch, kept, width)``."""

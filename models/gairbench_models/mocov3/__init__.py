@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gairbench import ModelSpec, Pretraining, View
 from gairbench_models.gair.presets import DATASET, VERSION
-from gairbench_models.vision_pair import listed
+from gairbench_models.image_pair.config import listed
 
 MODELS: tuple[ModelSpec, ...] = (
     ModelSpec(
@@ -19,7 +19,7 @@ MODELS: tuple[ModelSpec, ...] = (
             dataset=DATASET,
             inputs="gairbench_models.mocov3.recipe:taken_inputs",
         ),
-        read_checkpoint="gairbench_models.vision_pair:read_checkpoint",
+        read_checkpoint="gairbench_models.image_pair.checkpoint:read_checkpoint",
         seeded=True,
         description="Momentum contrast of two views, RS and SV apart; GAIR's image encoders",
         licence="MIT",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gairbench import ModelContext
-from gairbench_models import vision_pair
-from gairbench_models.vision_pair_model import VisionPair
+from gairbench_models.image_pair import checkpoint
+from gairbench_models.image_pair.model import VisionPair
 
 
 def load(context: ModelContext) -> VisionPair:
@@ -13,4 +13,4 @@ def load(context: ModelContext) -> VisionPair:
     Raises:
         CheckpointError: The checkpoint is missing, broken, or of another model or preset.
     """
-    return vision_pair.load(context, "pooler")
+    return checkpoint.load(context, "pooler")

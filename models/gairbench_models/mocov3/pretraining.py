@@ -19,10 +19,11 @@ from gairbench.pretraining.corpus import Batch, Corpus
 from gairbench.pretraining.gathering import gather, rank
 from gairbench.pretraining.objective import Losses
 from gairbench.protocols import PretrainContext
+from gairbench_models.image_pair.model import VisionPair, untrained
+from gairbench_models.image_pair.recipe import inputs_of
+from gairbench_models.image_pair.training import SideBySide, train
 from gairbench_models.mocov3.recipe import MoCoConfig, make_recipe
 from gairbench_models.mocov3.views import random_resized_crop
-from gairbench_models.vision_pair_model import SideBySide, VisionPair, train, untrained
-from gairbench_models.vision_pair_recipe import inputs_of
 
 
 def pretrain(context: PretrainContext) -> None:

@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Interval
 
 from gairbench.spec import Input
 from gairbench_models.gair.presets import PRESETS
-from gairbench_models.vision_pair_recipe import PairRecipe, inputs_of, make_pair_recipe
+from gairbench_models.image_pair.recipe import PairRecipe, inputs_of, make_pair_recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""The commands, one module each: what they do, apart from parsing their options."""

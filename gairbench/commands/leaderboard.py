@@ -1,0 +1,69 @@
+"""What ``gairbench leaderboard`` and ``gairbench compare`` do, apart from parsing their options."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from gairbench.errors import UsageError
+from gairbench.plugins import load_registry
+from gairbench.results import load_all
+
+DEFAULT_RESULTS = Path("results")
+
+
+def leaderboard_command(results: Path | None, out: Path | None, *, check: bool) -> int:
+    """Carry out ``gairbench leaderboard``.
+
+    Raises:
+        GairbenchError: There are no results, or a record is broken.
+    """
+    folder = results or DEFAULT_RESULTS
+    if check:
+        from gairbench_leaderboard.leaderboard_page import check as out_of_date
+
+        if out is None:
+            raise UsageError("--check has nothing to compare with", "name the folder with --out")
+        stale = out_of_date(list(load_all(folder)), out)
+        if not stale:
+            return 0
+        names = ", ".join(map(str, stale))
+        print(f"not what the records in {folder} give: {names}; run gairbench leaderboard --out {out}", file=sys.stderr)
+        return 1
+    publish(folder, out)
+    return 0
+
+
+def publish(folder: Path, out: Path | None) -> None:
+    """Print the leaderboard of a results folder, and write it where ``out`` says.
+
+    Raises:
+        GairbenchError: There are no results, a record is broken, or ``out`` cannot be written.
+    """
+    from gairbench_leaderboard.leaderboard_page import render, write
+
+    found = list(load_all(folder))
+    if out is not None:
+        write(found, out)
+    print(render(found))
+
+
+def compare_command(results: Path | None, reference: str, out: Path | None) -> int:
+    """Carry out ``gairbench compare``.
+
+    Raises:
+        GairbenchError: There is nothing to compare, or records or predictions are missing or broken.
+    """
+    from gairbench_leaderboard.comparison import compare
+    from gairbench_leaderboard.comparison_page import render, write
+    from gairbench_leaderboard.sweeps import find_sweeps
+
+    folder = results or DEFAULT_RESULTS
+    found = list(load_all(folder))
+    comparisons = compare(found, folder, reference)
+    sweeps = find_sweeps(comparisons, load_registry().tasks)
+    page = render(comparisons, found, sweeps)
+    if out is not None:
+        write(page, comparisons, sweeps, out)
+    print(page)
+    return 0

@@ -1,0 +1,129 @@
+"""Print what is installed; imports nothing heavy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from gairbench.plugins import load_registry
+from gairbench.spec import ImageInput, Input
+from gairbench.taskfiles.parsing import registry_with
+
+
+def list_models(*, as_json: bool) -> None:
+    """Print the models."""
+    registry = load_registry()
+    rows = [
+        {
+            "model": spec.name,
+            "version": spec.version,
+            "presets": {preset.name: [_describe(i) for i in preset.inputs] for preset in spec.presets},
+            "pre-training": spec.pretraining.dataset if spec.pretraining else "",
+            "licence": spec.licence,
+            "description": spec.description,
+            "origin": str(registry.model_origins[spec.name]),
+        }
+        for spec in registry.models.values()
+    ]
+    _show(rows, as_json=as_json, hide={"description", "licence"})
+
+
+def list_tasks(*, as_json: bool, task_files: Sequence[Path]) -> None:
+    """Print the tasks."""
+    registry = registry_with(task_files)
+    rows = [
+        {
+            "task": spec.name,
+            "version": spec.version,
+            "category": str(spec.category),
+            "family": spec.family,
+            "kind": str(spec.kind),
+            "metric": f"{spec.metric} {'↑' if spec.higher_is_better else '↓'}",
+            "data": "synthetic" if spec.synthetic else "real",
+            "dataset": spec.dataset.name,
+            "licence": spec.licence or spec.dataset.licence,
+            "description": spec.description,
+            "origin": str(registry.task_origins[spec.name]),
+        }
+        for spec in registry.tasks.values()
+    ]
+    _show(rows, as_json=as_json, hide={"description", "licence"})
+
+
+def list_plugins(*, as_json: bool) -> None:
+    """Print the plugins, loaded and broken."""
+    registry = load_registry()
+    origins = (registry.model_origins, registry.dataset_origins, registry.task_origins)
+    rows: list[dict[str, Any]] = [
+        {
+            "plugin": origin.plugin,
+            "distribution": origin.distribution,
+            "version": origin.version,
+            "state": "ok",
+            **{
+                kind: sum(owner == origin for owner in owners.values())
+                for kind, owners in zip(("models", "datasets", "tasks"), origins, strict=True)
+            },
+        }
+        for origin in registry.loaded
+    ]
+    rows += [
+        {
+            "plugin": origin.plugin,
+            "distribution": origin.distribution,
+            "version": origin.version,
+            "state": f"broken: {reason}",
+        }
+        for origin, reason in registry.failed.items()
+    ]
+    _show(rows, as_json=as_json)
+
+
+def list_datasets(*, as_json: bool, task_files: Sequence[Path], data_root: Path | None) -> None:
+    """Print the datasets."""
+    registry = registry_with(task_files)
+    rows = []
+    for spec in registry.datasets.values():
+        where = "embedded"
+        if spec.folder:
+            here = data_root is not None and (data_root / spec.folder).is_dir()
+            where = str(data_root / spec.folder) if here and data_root else f"missing: <data-root>/{spec.folder}"
+        rows.append(
+            {
+                "dataset": spec.name,
+                "version": spec.version,
+                "delivers": [_describe(i) for i in spec.delivers],
+                "splits": list(spec.splits),
+                "where": where,
+                "licence": spec.licence,
+                "description": spec.description,
+                "origin": str(registry.dataset_origins[spec.name]),
+            }
+        )
+    _show(rows, as_json=as_json, hide={"description"})
+
+
+def _describe(declared: Input) -> str:
+    if not isinstance(declared, ImageInput):
+        return f"{declared.modality} ({declared.order})"
+    size = f"{declared.size}x{declared.size}" if declared.size else "any size"
+    bands = ",".join(declared.bands)
+    return f"{declared.modality} ({bands}; {declared.unit}; {size}{'; synthetic' if declared.synthetic else ''})"
+
+
+def _show(rows: Sequence[dict[str, Any]], *, as_json: bool, hide: Iterable[str] = ()) -> None:
+    if as_json:
+        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    visible = [{name: _cell(value) for name, value in row.items() if name not in hide} for row in rows]
+    print(tabulate(visible, headers="keys", tablefmt="simple"))
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(value)
+    return "; ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,101 @@
+"""Which views of a table a model can embed, and why not the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gairbench.conversion import make_converter
+from gairbench.embed_table.request import SHORT, EmbedRequest
+from gairbench.errors import DataError, UsageError
+from gairbench.files.overhead import describe_overhead
+from gairbench.files.rows import BBOX, InputTable
+from gairbench.selection import split_names, unknown
+from gairbench.spec import RGB, VIEW_MODALITY, ImageInput, Modality, ModelSpec, Preset, Unit, View
+
+if TYPE_CHECKING:
+    from gairbench.progress import Progress
+
+
+def wanted_views(
+    request: EmbedRequest, spec: ModelSpec, preset: Preset, table: InputTable, progress: Progress
+) -> list[View]:
+    """Return what is computed, in the order of the columns, and tell what is not and why."""
+    reasons = {view: _why_not(view, spec, preset, table, request) for view in View}
+    if request.views is None:
+        possible: list[View] = [view for view in View if not reasons[view] and view is not View.RS_TOKENS]
+        left_out = [f"no {view.name.lower()}: {reason}" for view, reason in reasons.items() if reason]
+        if not possible:
+            raise UsageError(
+                f"{spec.name} can embed nothing of {table.path}: {'; '.join(left_out)}",
+                "name the columns with --rs-column, --sv-column, --lon-column and --lat-column",
+            )
+        progress.say(f"views: {', '.join(view.name.lower() for view in possible)}")
+        for line in left_out:
+            progress.say(f"  {line}")
+        return possible
+    chosen = set()
+    for name in split_names(request.views):
+        view = SHORT.get(name) or next((view for view in View if view.value == name), None)
+        if view is None:
+            raise unknown("view", name, SHORT)
+        if reasons[view]:
+            raise UsageError(f"view {name!r} is not possible: {reasons[view]}", "leave it out, or fix that")
+        chosen.add(view)
+    if not chosen:
+        raise UsageError("--views names none", f"there are: {', '.join(SHORT)}")
+    return [view for view in View if view in chosen]
+
+
+def _why_not(view: View, spec: ModelSpec, preset: Preset, table: InputTable, request: EmbedRequest) -> str:
+    """Return why a view cannot be computed; empty if it can."""
+    modality, columns = VIEW_MODALITY[view], table.columns
+    if modality not in {wanted.modality for wanted in preset.inputs}:
+        return f"{spec.name} has no {modality} encoder"
+    if view not in {View.RS, View.SV, View.LOCATION} and view not in spec.views:
+        return f"{spec.name} has no {view.value}"
+    if modality is Modality.RS and not columns.rs:
+        return "the table has no column 'rs' (--rs-column)"
+    if modality is Modality.SV and not columns.sv:
+        return "the table has no column 'sv' (--sv-column)"
+    if (modality is Modality.LOCATION or view is View.RS_QUERY) and not columns.lonlat:
+        return "the table has no columns 'lon' and 'lat' (--lon-column, --lat-column)"
+    if view is View.RS_QUERY and not columns.bbox and not _first_is_placed(table, request):
+        return f"the table has no columns {', '.join(BBOX)} (--bbox-columns), and its first image no georeference"
+    return ""
+
+
+def _first_is_placed(table: InputTable, request: EmbedRequest) -> bool:
+    first = next(table.chunks(1), None)
+    if first is None or not first.rs:
+        return False
+    try:
+        return describe_overhead(first.rs[0], request.rs_bands, placed=True)[2] is not None
+    except DataError:
+        # Told when its row is read, or passed over if that was asked for.
+        return True
+
+
+def overhead_unit(request: EmbedRequest, views: Sequence[View]) -> Unit | None:
+    """Return the unit of the overhead images, or ``None`` if no view needs them.
+
+    Raises:
+        UsageError: The unit is unknown, or it is needed and missing.
+    """
+    if request.rs_unit is not None and request.rs_unit not in {*Unit}:
+        raise unknown("--rs-unit", request.rs_unit, [*Unit])
+    if not any(VIEW_MODALITY[view] is Modality.RS for view in views):
+        return None
+    if request.rs_unit is None:
+        raise UsageError(
+            "overhead images are embedded, and nobody said what their values mean",
+            f"add --rs-unit {', '.join(Unit)}, or leave rs out with --views",
+        )
+    return Unit(request.rs_unit)
+
+
+def check_photo_units(preset: Preset, views: Sequence[View]) -> None:
+    """Find out before anything is read that photos cannot become what the model takes."""
+    for wanted in preset.inputs:
+        if wanted.modality is Modality.SV and any(VIEW_MODALITY[view] is Modality.SV for view in views):
+            make_converter(ImageInput(modality=Modality.SV, bands=RGB, unit=Unit.UINT8), wanted)

@@ -1,0 +1,130 @@
+"""Which samples of each split take part in a task, and the checks that make a number mean something."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gairbench.data import DataSource, Split
+from gairbench.errors import DataError
+from gairbench.spec import Kind, TaskSpec
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The samples of one split that take part.
+
+    Args:
+        rows: Positions among the embedded samples.
+        ids: Their identifiers.
+        target: Their targets.
+        dropped: How many were left out and why; empty if none.
+    """
+
+    rows: Array
+    ids: Sequence[str]
+    target: Array
+    dropped: str = ""
+
+
+def limited(n: int, limit: int | None) -> Array:
+    """Return the positions of a split that ``--limit`` keeps, ascending.
+
+    They are drawn at random with a fixed seed: the first ones would all be of one class or place in many datasets.
+    """
+    if limit is None or n <= limit:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(0).permutation(n)[:limit])
+
+
+def select(task: TaskSpec, source: DataSource, splits: Mapping[str, Split], limit: int | None) -> dict[str, Selection]:
+    """Choose the samples of every split that take part, and refuse targets that cannot be learned or scored.
+
+    Args:
+        task: The task.
+        source: Its data.
+        splits: Its splits by name; ``"train"`` among them.
+        limit: The run's ``--limit``.
+
+    Returns:
+        One selection per split.
+
+    Raises:
+        DataError: A split is empty, a target is not finite, or a class occurs outside train but not in it. Under
+            ``--limit`` samples of such classes are dropped instead, which is recorded.
+    """
+    chosen = {name: _select(task, name, split, limit) for name, split in splits.items()}
+    if task.kind in {Kind.CLASSIFICATION, Kind.SEGMENTATION}:
+        _check_classes(task, source, chosen)
+    if task.kind is Kind.CLASSIFICATION:
+        known = set(np.unique(chosen["train"].target).tolist())
+        for name, selection in chosen.items():
+            unseen = set(np.unique(selection.target).tolist()) - known
+            if unseen:
+                chosen[name] = _without(task, source, name, selection, unseen, limit)
+    return chosen
+
+
+def _select(task: TaskSpec, name: str, split: Split, limit: int | None) -> Selection:
+    rows = limited(len(split), limit)
+    try:
+        target = split.target(task.target)[rows]
+    except KeyError:
+        raise DataError(
+            f"dataset {task.dataset.name!r} has no target {task.target!r}", "correct the task's target"
+        ) from None
+    keep = target >= 0 if task.kind is Kind.CLASSIFICATION else np.ones(len(target), dtype=bool)
+    position = np.arange(len(rows))[keep]
+    ids = [split.ids[i] for i in rows[keep]]
+    if not ids:
+        raise DataError(
+            f"split {name!r} of task {task.name!r} is empty", "check how the dataset is split, and its labels"
+        )
+    target = target[keep]
+    if task.kind is Kind.REGRESSION and not np.isfinite(target).all():
+        bad = ids[int(np.flatnonzero(~np.isfinite(target))[0])]
+        raise DataError(
+            f"target {task.target!r} of sample {bad!r} in split {name!r} is not a number", "fix or remove that sample"
+        )
+    left_out = int((~keep).sum())
+    dropped = f"{left_out} samples without this label" if left_out else ""
+    return Selection(rows=position, ids=ids, target=target, dropped=dropped)
+
+
+def _check_classes(task: TaskSpec, source: DataSource, chosen: Mapping[str, Selection]) -> None:
+    classes = len(source.classes(task.target))
+    for name, selection in chosen.items():
+        valid = selection.target[(selection.target >= 0) & (selection.target != 255)]
+        if len(valid) and int(valid.max()) >= classes:
+            raise DataError(
+                f"split {name!r} of task {task.name!r} holds class {int(valid.max())} of {classes} named classes",
+                "make DataSource.classes name them all",
+            )
+
+
+def _without(
+    task: TaskSpec, source: DataSource, name: str, selection: Selection, unseen: set[int], limit: int | None
+) -> Selection:
+    mask = np.isin(selection.target, list(unseen))
+    names = ", ".join(repr(source.classes(task.target)[c]) for c in sorted(unseen))
+    if limit is None:
+        raise DataError(
+            f"task {task.name!r}: class {names} is in split {name!r} ({int(mask.sum())} samples) but not in train",
+            "split the data so that train has every class, or leave those samples out",
+        )
+    note = f"{int(mask.sum())} samples of classes that the limited train split lacks ({names})"
+    kept = np.flatnonzero(~mask).tolist()
+    if not kept:
+        raise DataError(f"--limit {limit} leaves split {name!r} of task {task.name!r} empty", "raise it")
+    return Selection(
+        rows=selection.rows[kept],
+        ids=[selection.ids[i] for i in kept],
+        target=selection.target[kept],
+        dropped="; ".join(filter(None, [selection.dropped, note])),
+    )

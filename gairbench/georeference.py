@@ -1,0 +1,149 @@
+"""Where an overhead image lies, by its own georeference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import Tensor
+
+from gairbench.errors import DataError
+
+if TYPE_CHECKING:
+    from rasterio.io import DatasetReader
+
+Box = tuple[float, float, float, float]
+"""(lon_min, lat_max, lon_max, lat_min) in degrees."""
+
+ALONG = 21
+"""Points along an edge that say where it runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Georeference:
+    """A north-up image's place.
+
+    Args:
+        crs: Its coordinate reference system, as rasterio has it.
+        bounds: (left, bottom, right, top) in that system.
+        size: (width, height) in pixels.
+    """
+
+    crs: Any
+    bounds: tuple[float, float, float, float]
+    size: tuple[int, int]
+
+    def box(self, path: Path, lon: float, lat: float) -> Box:
+        """Return the image's box as seen from a point in it.
+
+        In longitude and latitude a projected image is no rectangle. Its box is therefore measured through the point:
+        west and east edge along the point's row, north and south edge along its column. Wherever the point lies, its
+        place within the box is its place within the image, which the rectangle around all corners would not give. An
+        image in longitude and latitude has its own bounds, whatever the point.
+
+        Args:
+            path: The image, for messages.
+            lon: Longitude of the point, degrees.
+            lat: Latitude of the point, degrees.
+
+        Raises:
+            DataError: The point is outside the image, or the image crosses the antimeridian or cannot be placed.
+        """
+        from rasterio.errors import RasterioError
+        from rasterio.warp import transform
+
+        left, bottom, right, top = self.bounds
+        if self.crs.to_epsg() == 4326:
+            x, y = lon, lat
+            box = (left, top, right, bottom)
+        else:
+            try:
+                (x,), (y,) = transform("EPSG:4326", self.crs, [lon], [lat])
+                lons, lats = transform(self.crs, "EPSG:4326", [left, right, x, x], [y, y, top, bottom])
+            except (RasterioError, ValueError) as error:
+                raise DataError(f"cannot place {path} on the globe: {error}", "correct its CRS") from error
+            box = (lons[0], lats[2], lons[1], lats[3])
+        if not (left <= x <= right and bottom <= y <= top):
+            raise DataError(
+                f"point {lon:g}, {lat:g} (lon, lat) lies outside {path}", "correct the point, or the image it goes with"
+            )
+        if not (box[0] < box[2] and box[3] < box[1]):
+            raise DataError(f"{path} crosses the antimeridian or a pole", "cut it there, or embed it without a query")
+        return box
+
+    def check(self, path: Path, told: Box) -> None:
+        """Refuse a box that is told of the image and is not its own.
+
+        The edges of a projected image run neither along meridians nor along parallels: what is told of an edge has to
+        be true somewhere along it, to a pixel. So both the box through a point and the one around all corners pass.
+
+        Args:
+            path: The image, for messages.
+            told: The box.
+
+        Raises:
+            DataError: It is another one.
+        """
+        from rasterio.warp import transform
+
+        left, bottom, right, top = self.bounds
+        if self.crs.to_epsg() == 4326:
+            edges = np.array([[left], [top], [right], [bottom]])
+        else:
+            xs, ys = np.linspace(left, right, ALONG), np.linspace(bottom, top, ALONG)
+            x = np.concatenate([np.full(ALONG, left), xs, np.full(ALONG, right), xs])
+            y = np.concatenate([ys, np.full(ALONG, top), ys, np.full(ALONG, bottom)])
+            lons, lats = np.asarray(transform(self.crs, "EPSG:4326", x, y)).reshape(2, 4, ALONG)
+            edges = np.stack([lons[0], lats[1], lons[2], lats[3]])
+        low, high = edges.min(axis=1), edges.max(axis=1)
+        west, north, east, south = low[0], high[1], high[2], low[3]
+        pixel = np.array([(east - west) / self.size[0], (north - south) / self.size[1]] * 2)
+        if not ((low - pixel <= told) & (told <= high + pixel)).all():
+            raise DataError(
+                f"the box {', '.join(f'{value:g}' for value in told)} is not that of {path}, which lies in lon_min"
+                f" {west:g}, lat_max {north:g}, lon_max {east:g}, lat_min {south:g}",
+                "correct the box, or leave its columns out",
+            )
+
+
+def georeference(path: Path, file: DatasetReader) -> Georeference | None:
+    """Return an open image's place, or ``None`` if it states none.
+
+    Raises:
+        DataError: The image is rotated or not north up.
+    """
+    if file.crs is None or file.transform.is_identity:
+        return None
+    t = file.transform
+    if t.b or t.d or t.a <= 0 or t.e >= 0:
+        raise DataError(f"{path} is rotated or not north up", "warp it to north up, for instance with gdalwarp")
+    return Georeference(file.crs, tuple(file.bounds), (file.width, file.height))
+
+
+def relative_position(lonlat: Tensor, bbox: Tensor) -> Tensor:
+    """Place points in their tiles.
+
+    Args:
+        lonlat: ``(batch, 2)`` or ``(batch, points, 2)`` longitude and latitude in degrees.
+        bbox: ``(batch, 4)`` as (lon_min, lat_max, lon_max, lat_min). A mirrored tile has its edges swapped.
+
+    Returns:
+        Of ``lonlat``'s shape: x from west (-1) to east (1), y from north (-1) to south (1).
+
+    Raises:
+        ValueError: A box has no area, or a point lies outside its tile.
+    """
+    if lonlat.ndim == 3:
+        bbox = bbox[:, None]
+    origin, extent = bbox[..., :2], bbox[..., 2:] - bbox[..., :2]
+    position = (lonlat - origin) / extent
+    # Rounding of the corners themselves is no mistake; a point a thousandth of a tile outside is.
+    inside = ((position >= -1e-3) & (position <= 1 + 1e-3)).all(-1)
+    if not bool(inside.all()):
+        first = int((~inside).flatten().nonzero()[0])
+        point = lonlat.reshape(-1, 2)[first].tolist()
+        box = bbox.expand(*inside.shape, 4).reshape(-1, 4)[first].tolist()
+        raise ValueError(f"point {point} (lon, lat) lies outside its tile {box} (lon_min, lat_max, lon_max, lat_min)")
+    return 2 * position.clamp(0, 1) - 1

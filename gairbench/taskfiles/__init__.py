@@ -1,0 +1,1 @@
+"""Tasks declared in YAML over images and tables."""

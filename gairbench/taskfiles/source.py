@@ -1,0 +1,387 @@
+"""Samples made of files that people have: images, tables, or both."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gairbench.data import SAMPLE_KEYS
+from gairbench.digests import digest, file_sha256
+from gairbench.errors import DataError
+from gairbench.files.images import read_image
+from gairbench.files.tables import Column, SampleTable, check_coordinates, read_table
+from gairbench.spec import Kind, Modality
+from gairbench.taskfiles.declaration import FOLDER_LABEL, PLACEHOLDER, FileDataset, ImageFiles, Target
+from gairbench.taskfiles.splitting import block_split, given_split, group_split, listed_split, random_split
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+logger = logging.getLogger("gairbench")
+
+LISTED = 10
+"""Rows an error message lists at most."""
+
+
+class FileSource:
+    """The samples of a :class:`FileDataset`; a :class:`gairbench.data.DataSource`.
+
+    Args:
+        declared: The dataset.
+        root: The data root.
+    """
+
+    def __init__(self, declared: FileDataset, root: Path) -> None:
+        self.declared = declared
+        self.root = root
+        self._labels: dict[str, tuple[NDArray[Any], tuple[str, ...]]] = {}
+
+    def fingerprint(self) -> str:
+        """Return a hash of every table and image used and of everything that decides samples and splits.
+
+        Whatever can be wrong with the tables, identifiers, coordinates and splits is found here, before a run begins.
+
+        Raises:
+            DataError: The data are missing or broken.
+        """
+        declared = self.declared
+        for name in ("train", "val", "test"):
+            self.split(name)
+        content = hashlib.sha256()
+        for path in self._images or ():
+            content.update(f"{path.relative_to(self.root).as_posix()} {_content(path)}\n".encode())
+        tables = [declared.table.path, *(join.path for join in declared.table.joins)] if declared.table else []
+        lists = [path for paths in declared.split.given for path in paths] if declared.split.by == "files" else []
+        return digest(
+            images=content.hexdigest(),
+            tables=[_content(self.root / path) for path in (*tables, *lists)],
+            declared=[declared.images, declared.table, declared.split],
+        )
+
+    def split(self, name: str) -> FileSplit:
+        """Return a split.
+
+        Raises:
+            DataError: The data are missing or broken, or the split is empty.
+        """
+        rows = np.flatnonzero(self._split_names == name)
+        if not len(rows):
+            given = self.declared.split.by in {"column", "folder", "files"}
+            hint = "name what belongs to it, or draw it with 'val_share'" if given else "change the shares or the seed"
+            raise DataError(f"split {name!r} of dataset {self.declared.name!r} is empty", hint)
+        return FileSplit(self, rows)
+
+    def classes(self, target: str) -> tuple[str, ...]:
+        """Return the sorted class names of a target; empty for regression.
+
+        Raises:
+            KeyError: There is no such target.
+            DataError: Its column is missing or has empty values.
+        """
+        return self.labels(target)[1]
+
+    def labels(self, target: str) -> tuple[NDArray[Any], tuple[str, ...]]:
+        """Return a target of all samples, and its class names.
+
+        Raises:
+            KeyError: There is no such target.
+            DataError: Its column is missing, a value is empty or of the wrong kind, or one of several labels occurs in
+                val or test and never in train.
+        """
+        if target not in self._labels:
+            wanted = {t.name: t for t in self.declared.targets}[target]
+            self._labels[target] = self._read_labels(wanted)
+        return self._labels[target]
+
+    def _read_labels(self, wanted: Target) -> tuple[NDArray[Any], tuple[str, ...]]:
+        if wanted.kind is Kind.REGRESSION:
+            return self._measurements(wanted), ()
+        words = self.values(wanted.column)
+        if wanted.kind is Kind.CLASSIFICATION:
+            found, index = np.unique(words.astype(np.str_), return_inverse=True)
+            return index.astype(np.int64), tuple(found.tolist())
+        sets = [{part.strip() for part in word.split(wanted.separator)} - {""} for word in words]
+        names = sorted(set().union(*sets))
+        values = np.array([[name in present for name in names] for present in sets], dtype=bool)
+        in_train = values[self._split_names == "train"].any(axis=0)
+        for split in ("val", "test"):
+            unseen = values[self._split_names == split].any(axis=0) & ~in_train
+            if unseen.any():
+                raise DataError(
+                    f"column {wanted.column!r}: label {names[int(unseen.argmax())]!r} is in split {split!r} but not in"
+                    " train",
+                    "split the data so that train has every label",
+                )
+        return values, tuple(names)
+
+    def _measurements(self, wanted: Target) -> NDArray[np.float64]:
+        column = self._column(wanted.column)
+        measured = column.numbers()
+        if wanted.transform == "log1p":
+            impossible = np.flatnonzero(measured <= -1)
+            if len(impossible):
+                row = int(impossible[0])
+                raise DataError(
+                    f"{column.where(row)}: log1p of {measured[row]:g} does not exist",
+                    "use 'transform: none', or fix the value",
+                )
+            measured = np.log1p(measured)
+        return measured
+
+    def values(self, name: str) -> NDArray[np.object_]:
+        """Return a column of the samples without empty values, or the images' folders if there is no such column.
+
+        Raises:
+            DataError: There is no such column, or a value is empty.
+        """
+        table = self._table
+        if name == FOLDER_LABEL and self._images is not None and (table is None or name not in table.home):
+            return np.array([path.parent.name for path in self._images], dtype=object)
+        return self._column(name).words()
+
+    def _column(self, name: str) -> Column:
+        if self._table is None:
+            raise DataError(
+                f"dataset {self.declared.name!r} has no table with a column {name!r}",
+                f"declare 'table', or use {FOLDER_LABEL!r}, an image's folder",
+            )
+        return self._table.column(name)
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """Identifiers of all samples."""
+        declared = self.declared.table
+        if declared is None or self._table is None:
+            folder = self.root / self.declared.images.folder if self.declared.images else self.root
+            return tuple(path.relative_to(folder).as_posix() for path in self._images or ())
+        if not declared.id:
+            return tuple(f"{declared.path}:{line}" for line in self._table.lines[self._table.path])
+        column = self._table.column(declared.id)
+        first: dict[str, int] = {}
+        for row, identifier in enumerate(column.words()):
+            if first.setdefault(identifier, row) != row:
+                raise DataError(f"{column.where(row)}: {identifier!r} is there twice", "make ids unique")
+        return tuple(first)
+
+    @cached_property
+    def lonlat(self) -> NDArray[np.float64] | None:
+        """Longitude and latitude of all samples, ``(n, 2)``, or ``None``."""
+        declared, images, table = self.declared.table, self.declared.images, self._table
+        if declared is not None and table is not None and declared.lon:
+            lat = table.column(declared.lat)
+            degrees = np.stack([table.column(declared.lon).numbers(), lat.numbers()], axis=1)
+            return check_coordinates(degrees, lat.where)
+        if images is not None and images.location:
+            return self._locations_in_names(images.location)
+        return None
+
+    def _locations_in_names(self, pattern: str) -> NDArray[np.float64]:
+        compiled = re.compile(pattern)
+        found = []
+        paths = self._images or ()
+        for path in paths:
+            match = compiled.search(path.name)
+            if match is None:
+                raise DataError(
+                    f"the name of {path} does not match the location pattern {pattern!r}", "correct the pattern or name"
+                )
+            try:
+                found.append((float(match["lon"]), float(match["lat"])))
+            except (TypeError, ValueError):
+                raise DataError(
+                    f"the location pattern finds lon {match['lon']!r} and lat {match['lat']!r} in the name of {path}",
+                    "make both groups match a decimal number",
+                ) from None
+        return check_coordinates(np.array(found, dtype=np.float64), lambda row: str(paths[row]))
+
+    def image(self, index: int) -> NDArray[Any]:
+        """Read the image of a sample, ``(band, height, width)``.
+
+        Raises:
+            DataError: It is missing, broken, or not what is declared.
+        """
+        images = self.declared.images
+        if images is None or self._images is None:
+            raise DataError(f"dataset {self.declared.name!r} has no images", "declare them")
+        return read_image(self._images[index], images.bands, images.unit, images.size)
+
+    @cached_property
+    def _joined(self) -> SampleTable | None:
+        """The rows of the tables, whether or not their images are there."""
+        declared = self.declared.table
+        if declared is None:
+            return None
+        table = read_table(self.root / declared.path)
+        for join in declared.joins:
+            path = self.root / join.path
+            table, found = table.join(read_table(path), join.on)
+            table = self._leave_out(table, found, join.missing, "partner", f"in {path}")
+        for name, wanted in declared.keep:
+            words = table.column(name).values
+            table = table.rows(np.array([word.strip() in wanted for word in words], dtype=bool))
+            if not len(table):
+                raise DataError(
+                    f"no row of {table.path} has {' or '.join(map(repr, wanted))} in column {name!r}", "correct 'keep'"
+                )
+        return table
+
+    def _leave_out(
+        self, table: SampleTable, present: NDArray[np.bool_], missing: str, what: str, detail: str
+    ) -> SampleTable:
+        absent = np.flatnonzero(~present)
+        if not len(absent):
+            return table
+        if missing == "refuse" or len(absent) == len(table):
+            others = ", ".join(map(str, table.lines[table.path][absent[1 : LISTED + 1]]))
+            rest = f" and {len(absent) - LISTED - 1} more" if len(absent) > LISTED + 1 else ""
+            more = f" (nor for {others}{rest})" if others else ""
+            hint = "correct the path" if len(absent) == len(table) else "add it, or declare 'missing: drop'"
+            raise DataError(f"{table.where(int(absent[0]))}: no {what} {detail}{more}", hint)
+        logger.warning(
+            "dataset %s: %d of %d rows have no %s (first: no %s %s) and are left out",
+            self.declared.name,
+            len(absent),
+            len(table),
+            what,
+            what,
+            detail,
+        )
+        return table.rows(present)
+
+    @cached_property
+    def _table(self) -> SampleTable | None:
+        table, images = self._joined, self.declared.images
+        if table is None or images is None or not images.file:
+            return table
+        folder = self.root / images.folder
+        if not folder.is_dir():
+            raise DataError(f"no image folder {folder}", "correct the folder or --data-root")
+        present = np.array([path.is_file() for path in self._named_images(table, images)], dtype=bool)
+        missing = next(iter(self._named_images(table.rows(~present), images)), folder)
+        return self._leave_out(table, present, images.missing, "image", str(missing))
+
+    def _named_images(self, table: SampleTable, images: ImageFiles) -> list[Path]:
+        """Return the path that the template makes of each row."""
+        parts = PLACEHOLDER.split(images.file)
+        columns = [table.column(name).words() for name in parts[1::2]]
+        folder = self.root / images.folder
+        paths = []
+        for row, words in enumerate(zip(*columns, strict=True)):
+            name = "".join(literal + word for literal, word in zip(parts[::2], (*words, ""), strict=True))
+            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+                raise DataError(
+                    f"{table.where(row)} names the image {name!r}, which is outside {folder}",
+                    "make the column hold paths below the images' folder",
+                )
+            paths.append(folder / name)
+        return paths
+
+    @cached_property
+    def _images(self) -> tuple[Path, ...] | None:
+        images = self.declared.images
+        if images is None:
+            return None
+        if images.file and self._table is not None:
+            return tuple(self._named_images(self._table, images))
+        folder = self.root / images.folder
+        if not folder.is_dir():
+            raise DataError(f"no image folder {folder}", "correct the folder or --data-root")
+        found = tuple(sorted(path for path in folder.glob(images.pattern) if path.is_file()))
+        if not found:
+            raise DataError(f"no image matches {images.pattern!r} in {folder}", "correct the pattern")
+        return found
+
+    @cached_property
+    def _split_names(self) -> NDArray[np.str_]:
+        rule = self.declared.split
+        lonlat = self.lonlat
+        strata = self.values(rule.stratify) if rule.stratify else None
+        if rule.by == "random":
+            return random_split(len(self.ids), rule.shares, rule.seed, strata)
+        if rule.by == "blocks":
+            if lonlat is None:
+                raise DataError(f"dataset {self.declared.name!r} has no coordinates to make blocks of", "declare them")
+            return block_split(lonlat, rule.degrees, rule.shares, rule.seed)
+        if rule.by == "group":
+            return group_split(self.values(rule.column).astype(np.str_), rule.shares, rule.seed)
+        names = self._given_splits()
+        if rule.val_share:
+            train = names == "train"
+            shares = (1 - rule.val_share, rule.val_share, 0.0)
+            names[train] = random_split(int(train.sum()), shares, rule.seed, None if strata is None else strata[train])
+        return names
+
+    def _given_splits(self) -> NDArray[np.str_]:
+        rule, images = self.declared.split, self.declared.images
+        if rule.by == "files":
+            return listed_split(self.ids, [[self.root / path for path in paths] for paths in rule.given])
+        if rule.by == "column":
+            return given_split(self.ids, self.values(rule.column).tolist(), rule.given, f"column {rule.column!r}")
+        folder = self.root / images.folder if images else self.root
+        first = [path.relative_to(folder).parts[0] for path in self._images or ()]
+        return given_split(self.ids, first, rule.given, "its first folder")
+
+
+class FileSplit:
+    """Some samples of a :class:`FileSource`, read when they are asked for.
+
+    Args:
+        source: All samples.
+        rows: Which of them.
+    """
+
+    def __init__(self, source: FileSource, rows: NDArray[np.int64]) -> None:
+        self._source = source
+        self._rows = rows
+        all_ids = source.ids
+        self.ids: Sequence[str] = [all_ids[row] for row in rows]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        import torch
+
+        row = int(self._rows[index])
+        sample: dict[str, Tensor] = {}
+        images, lonlat = self._source.declared.images, self._source.lonlat
+        if images is not None:
+            values = self._source.image(row)
+            # torch has few unsigned types; the next wider signed one holds all their values.
+            wider = {"uint16": "int32", "uint32": "int64"}.get(values.dtype.name)
+            sample[SAMPLE_KEYS[images.modality]] = torch.from_numpy(values.astype(wider) if wider else values.copy())
+        if lonlat is not None:
+            sample[SAMPLE_KEYS[Modality.LOCATION]] = torch.from_numpy(lonlat[row].copy())
+        return sample
+
+    def target(self, name: str) -> NDArray[Any]:
+        """Return a target, aligned with :attr:`ids`.
+
+        Raises:
+            KeyError: The dataset has no such target.
+            DataError: A value is empty or of the wrong kind.
+        """
+        values: NDArray[Any] = self._source.labels(name)[0][self._rows]
+        return values
+
+
+def _content(path: Path) -> str:
+    """Return the hash of a file's content.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    try:
+        return file_sha256(path)
+    except OSError as error:
+        raise DataError(
+            f"cannot read {path}: {error.strerror or error}", "restore the file or fix its permissions"
+        ) from error

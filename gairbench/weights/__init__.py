@@ -1,0 +1,1 @@
+"""Where weights come from, and how checkpoints are read and written."""

@@ -1,0 +1,142 @@
+"""Bring a model into memory, ready to encode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gairbench.digests import digest, file_sha256, weights_sha256
+from gairbench.errors import CheckpointError, PluginError, UsageError
+from gairbench.selection import unknown
+from gairbench.spec import ModelContext, ModelSpec, Preset, resolve
+from gairbench.weights.hub import weights_file
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """A frozen model on its device, in evaluation mode.
+
+    Args:
+        model: Implements the encoder protocols that its spec declares.
+        preset: What its encoders take.
+        weights: SHA-256 of its parameters and buffers; empty where it is no ``nn.Module``.
+        identity: Where they come from: ``"file:<sha256>"``, ``"init:<seed>"``, or a run's ``"pretrained:<key>"``.
+    """
+
+    model: object
+    preset: Preset
+    weights: str
+    identity: str
+
+
+def load_model(
+    spec: ModelSpec, *, preset: str | None, checkpoint: Path | None, seed: int, device: torch.device
+) -> LoadedModel:
+    """Load one model for a command that works with one.
+
+    Args:
+        spec: The model.
+        preset: Name of one of its presets; ``None``: its first.
+        checkpoint: File or folder of its weights; ``None``: a model that cannot be trained, or that brings its own.
+        seed: Seed of whatever is random in its weights.
+        device: Where it goes.
+
+    Returns:
+        The model with its provenance.
+
+    Raises:
+        UsageError: It has no such preset, or it is one that needs training and no checkpoint is given.
+        CheckpointError: The checkpoint is missing, broken, or another model's.
+        PluginError: A package that the model needs is not installed.
+    """
+    if preset is not None and preset not in {p.name for p in spec.presets}:
+        raise unknown(f"preset of model {spec.name!r}", preset, [p.name for p in spec.presets])
+    checkpoint = weights_file(spec, checkpoint)
+    if checkpoint is not None:
+        identity = checkpoint_identity(checkpoint)
+    elif spec.pretraining is not None:
+        raise UsageError(
+            f"model {spec.name!r} has no weights until it is trained",
+            "give --checkpoint PATH; 'gairbench pretrain' writes one, 'gairbench run' keeps its own in the cache",
+        )
+    else:
+        identity = untrained_identity(spec, seed)
+    chosen = choose_preset(spec, preset, checkpoint)
+    context = ModelContext(model=spec.name, preset=chosen.name, seed=seed, checkpoint=checkpoint)
+    try:
+        model, weights = build(spec, context, device)
+    except ModuleNotFoundError as error:
+        raise missing_module(spec, error) from error
+    return LoadedModel(model=model, preset=chosen, weights=weights, identity=identity)
+
+
+def choose_preset(spec: ModelSpec, name: str | None, checkpoint: Path | None) -> Preset:
+    """Return the preset to build: what the checkpoint says it is of, else the one of that name, else the first.
+
+    Args:
+        spec: The model.
+        name: The preset asked for; a model that has none of that name takes its first.
+        checkpoint: The checkpoint to load, if any.
+
+    Raises:
+        CheckpointError: The checkpoint is of another preset than the one asked for, or broken.
+    """
+    if checkpoint is None or spec.read_checkpoint is None:
+        return spec.preset(name)
+    found: Preset = resolve(spec.read_checkpoint)(checkpoint)
+    if name is not None and name != found.name and name in {p.name for p in spec.presets}:
+        raise CheckpointError(
+            f"{checkpoint} is of preset {found.name!r}, not {name!r}",
+            f"leave --preset out or write --preset {found.name}, or give another checkpoint",
+        )
+    return found
+
+
+def build(spec: ModelSpec, context: ModelContext, device: torch.device) -> tuple[object, str]:
+    """Call a model's factory, freeze the model and move it to the device.
+
+    Returns:
+        The model and the SHA-256 of its weights, which is empty where it is no ``nn.Module``.
+
+    Raises:
+        Exception: Whatever the factory raises.
+    """
+    import torch
+    from torch import nn
+
+    torch.manual_seed(context.seed)
+    model: object = resolve(spec.factory)(context)
+    if not isinstance(model, nn.Module):
+        return model, ""
+    model = model.requires_grad_(False).eval().to(device)
+    return model, weights_sha256(model)
+
+
+def missing_module(spec: ModelSpec, error: ModuleNotFoundError) -> PluginError:
+    """Return the error for a package that a model needs and that is not installed."""
+    hint = f"pip install '{spec.extra}'" if spec.extra else f"pip install {error.name}"
+    return PluginError(f"model {spec.name!r} needs the module {error.name!r}", hint)
+
+
+def untrained_identity(spec: ModelSpec, seed: int) -> str:
+    """Return the identity of weights that no checkpoint holds."""
+    return f"init:{seed if spec.seeded else 0}"
+
+
+def checkpoint_identity(path: Path) -> str:
+    """Return ``"file:<sha256>"`` over all files of a checkpoint.
+
+    Raises:
+        CheckpointError: It is missing or cannot be read.
+    """
+    if not path.exists():
+        raise CheckpointError(f"no checkpoint {path}", "correct the path of --checkpoint")
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    try:
+        return f"file:{digest(files=[file_sha256(file) for file in files if file.is_file()])}"
+    except OSError as error:
+        raise CheckpointError(f"cannot read {error.filename}: {error.strerror}", "fix or replace the file") from error

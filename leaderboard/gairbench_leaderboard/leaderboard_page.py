@@ -1,0 +1,343 @@
+"""Publish result records as Markdown and CSV; the same records always give the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from gairbench.errors import UsageError
+from gairbench.results import Result
+from gairbench.storage import write_atomically
+from gairbench_leaderboard import numbers
+from gairbench_leaderboard.comparable import Setting, Stale, by_setting, split_stale
+from gairbench_leaderboard.export import to_csv
+from gairbench_leaderboard.layout import SYNTHETIC, WIDEST, chunks, column_header, topics
+from gairbench_leaderboard.markdown import arrow, escape, folded, joined, joined_names, pipe_table
+from gairbench_leaderboard.provenance import provenance
+from gairbench_leaderboard.ranking import Cell, Column, Mark, Row, Table, cell_of, rank, usable
+
+MARKDOWN, CSV = "LEADERBOARD.md", "leaderboard.csv"
+
+FEW = 30
+"""Test samples below which percentile bootstrap intervals are clearly too narrow (Hesterberg, Am. Stat. 69, 2015)."""
+
+_LEGEND = """\
+Every model is frozen, and the same probe is fitted on the embeddings of each. ↑ more is better, ↓ less is. Numbers are
+on the test split, with a 95 % bootstrap interval: `± half width`, or `[low, high]` in columns where one is lopsided.
+**Bold**: best of the column. †: its interval overlaps the best's, so the order of the two is not settled (a cautious
+criterion: it ignores that both models saw the same samples). Every dash has its reason below the table. Real data and
+rendered or simulated data are never in one table."""
+
+_MEANS = """\
+Means: only rows with a number for every task of the table. A metric is averaged only with itself. Ranks have no unit
+and are averaged over all tasks (place among those rows, 1 is best, equal values share it). Means have no interval, so
+none is marked."""
+
+_LIMITED = """\
+> [!WARNING]
+> Trial runs on part of the data (`--limit`). Not comparable with anything above."""
+
+
+def render(results: Sequence[Result], *, commands: Sequence[str] = ()) -> str:
+    """Render every result as one Markdown document without times or dates.
+
+    Args:
+        results: Records, as :func:`gairbench.results.load_all` yields them.
+        commands: Command lines to print; empty: those in the records.
+
+    Returns:
+        The document: one table a category, real and synthetic data apart; other seeds and limited runs in sections of
+        their own; overtaken results listed last; then tasks, models, commands and versions.
+
+    Raises:
+        UsageError: There are no results.
+    """
+    if not results:
+        raise UsageError(
+            "there are no results to publish", "run 'gairbench run' first, or name a folder with --results"
+        )
+    results = sorted(results, key=lambda r: (r.task, r.probe, r.model, r.variant))
+    current, stale = split_stale(results)
+    parts = ["# Leaderboard", _LEGEND]
+    settings = by_setting(current)
+    published = next(iter(settings), None)
+    for setting, everything in settings.items():
+        group = [result for result in everything if not result.diagnostic]
+        # The published seed needs no heading of its own; everything else is set apart by one.
+        main = setting == published and setting.limit is None
+        if not main:
+            parts += _setting_heading(setting)
+        overtaken = [s.result for s in stale if Setting(s.result.limit, s.result.seed) == setting]
+        parts += _categories(group, overtaken, level="##" if main else "###")
+        parts += _diagnostics([r for r in everything if r.diagnostic], level="##" if main else "###")
+    parts += _stale_section(stale)
+    parts += ["## Tasks", _tasks(current), "## Models", _models(current)]
+    parts += ["## How to regenerate", *provenance(results, commands)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _diagnostics(results: Sequence[Result], level: str) -> list[str]:
+    """Return the table of tasks that explain models and rank none."""
+    found = [(r, value) for r in results if r.headline and (value := r.headline_value) is not None]
+    if not found:
+        return []
+    cells = {(r.task, Row.of(r)): numbers.with_interval(value, symmetric=False) for r, value in found}
+    metrics = {r.task: f"{escape(r.metric)} {arrow(value.higher_is_better)}" for r, value in found}
+    rows = sorted({row for _, row in cells})
+    body = [[escape(task), metrics[task], *(cells.get((task, row), "") for row in rows)] for task in sorted(metrics)]
+    return [
+        f"{level} Diagnostics, not ranked",
+        pipe_table(["Task", "Metric", *(escape(str(row)) for row in rows)], body),
+    ]
+
+
+def write(results: Sequence[Result], out: Path, *, commands: Sequence[str] = ()) -> tuple[Path, Path]:
+    """Write ``LEADERBOARD.md`` and ``leaderboard.csv``.
+
+    Args:
+        results: Records.
+        out: Folder; made if missing.
+        commands: Command lines to print; empty: those in the records.
+
+    Returns:
+        The two files.
+
+    Raises:
+        UsageError: There are no results.
+        StorageError: The folder cannot be written.
+    """
+    contents = _contents(results, commands)
+    for name, content in contents.items():
+        write_atomically(out / name, content)
+    return out / MARKDOWN, out / CSV
+
+
+def check(results: Sequence[Result], out: Path, *, commands: Sequence[str] = ()) -> tuple[Path, ...]:
+    """Tell which published files are missing or not what the results would give now.
+
+    Args:
+        results: Records.
+        out: Folder that :func:`write` wrote to.
+        commands: As given to :func:`write`.
+
+    Returns:
+        The outdated files; none if the leaderboard is current.
+
+    Raises:
+        UsageError: There are no results.
+    """
+    contents = _contents(results, commands)
+    paths = {out / name: content for name, content in contents.items()}
+    return tuple(path for path, content in paths.items() if not path.is_file() or path.read_bytes() != content)
+
+
+def _contents(results: Sequence[Result], commands: Sequence[str]) -> dict[str, bytes]:
+    return {MARKDOWN: render(results, commands=commands).encode(), CSV: to_csv(results).encode()}
+
+
+def _setting_heading(setting: Setting) -> list[str]:
+    if setting.limit is None:
+        return [f"## Seed {setting.seed}"]
+    return [f"## Trial: at most {setting.limit:,} samples a split, seed {setting.seed}", _LIMITED]
+
+
+def _categories(results: Sequence[Result], overtaken: Sequence[Result], level: str) -> list[str]:
+    parts: list[str] = []
+    for topic, title in topics(r for r in results if r.headline):
+        group, old = ([r for r in some if (r.category, r.synthetic) == topic] for some in (results, overtaken))
+        _, synthetic = topic
+        parts += [f"{level} {title}", *([SYNTHETIC] if synthetic else []), *_ranking(group, old)]
+    return parts
+
+
+def _ranking(results: Sequence[Result], overtaken: Sequence[Result]) -> list[str]:
+    table = rank(results, overtaken)
+    notes = _Notes()
+    parts = []
+    if table.rows:
+        for number, columns in enumerate(chunks(table.columns)):
+            parts.append(_main_table(table, columns, notes, with_means=number == 0))
+        parts += notes.lines()
+        if table.mean_rank or table.means:
+            parts.append(_MEANS)
+        uneven = [c.task for c in table.columns if c.n[0] != c.n[1]]
+        if uneven:
+            parts.append(
+                f"Not the same test samples for every row, compare with care: {joined_names(uneven)}."
+                " The records say what was left out."
+            )
+        few = [c.task for c in table.columns if 0 < c.n[0] < FEW]
+        if few:
+            parts.append(f"Fewer than {FEW} test samples, so that the interval itself is a guess: {joined_names(few)}.")
+    if table.absent:
+        lines = [f"- {escape(str(row))}: {escape('; '.join(reasons))}" for row, reasons in table.absent.items()]
+        parts.append("Without a number here:\n\n" + "\n".join(lines))
+    if table.rows and (more := _secondary(results, table.rows)):
+        parts.append(folded("Other probes and metrics, not ranked", more))
+    return parts
+
+
+def _main_table(table: Table, columns: Sequence[Column], notes: _Notes, *, with_means: bool) -> str:
+    headers = ["Model"]
+    body: list[list[str]] = [[escape(str(row)) for row in table.rows]]
+    if with_means and table.mean_rank:
+        headers.append(f"mean rank ↓<br>of {len(table.complete)} rows")
+        body.append([f"{table.mean_rank[row]:.2f}" if row in table.mean_rank else "" for row in table.rows])
+    for metric, means in table.means.items() if with_means else ():
+        tasks = [c for c in table.columns if c.metric == metric]
+        headers.append(f"mean {escape(metric)} {arrow(tasks[0].higher_is_better)}<br>over {len(tasks)} tasks")
+        body.append([numbers.number(means[row]) if row in means else "" for row in table.rows])
+    notes.announce(table.cells[row, column.task] for row in table.rows for column in columns)
+    for column in columns:
+        headers.append(column_header(column))
+        cells = [table.cells[row, column.task] for row in table.rows]
+        body.append(_texts(cells, notes))
+    return pipe_table(headers, zip(*body, strict=True))
+
+
+def _texts(cells: Sequence[Cell], notes: _Notes) -> list[str]:
+    texts = numbers.column([cell.value for cell in cells])
+    return [_text(cell, text, notes) for cell, text in zip(cells, texts, strict=True)]
+
+
+def _text(cell: Cell, text: str, notes: _Notes) -> str:
+    if cell.value is None:
+        return f"{'failed' if cell.failed else '—'}{numbers.NBSP}{notes.number(cell.reason)}"
+    if cell.mark is Mark.BEST:
+        return f"**{text}**"
+    return f"{text}{numbers.NBSP}†" if cell.mark is Mark.TIED else text
+
+
+class _Notes:
+    """Numbered reasons below one table; equal ones share a number."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def announce(self, cells: Iterable[Cell]) -> None:
+        """Give reasons their numbers in the order of reading, though tables are built column by column."""
+        for cell in cells:
+            if cell.value is None:
+                self.number(cell.reason)
+
+    def number(self, reason: str) -> str:
+        return f"[{self._numbers.setdefault(reason, len(self._numbers) + 1)}]"
+
+    def lines(self) -> list[str]:
+        if not self._numbers:
+            return []
+        # Written as [1] and not as a Markdown footnote: those all end up at the foot of the page.
+        return ["\n".join(f"- [{number}] {escape(reason)}" for reason, number in self._numbers.items())]
+
+
+def _secondary(results: Sequence[Result], rows: Sequence[Row]) -> str:
+    """Tabulate what the ranking does not show; lines are task, probe and metric, columns the ranking's rows."""
+    records = {(r.task, r.probe, Row.of(r)): r for r in results}
+    lines = sorted(
+        {
+            (r.task, r.probe, metric, value.higher_is_better)
+            for r in results
+            for metric, value in r.metrics.items()
+            if not (r.headline and metric == r.metric)
+        }
+    )
+    if not lines:
+        return ""
+    parts = []
+    notes = _Notes()
+    for start in range(0, len(rows), WIDEST):
+        shown = rows[start : start + WIDEST]
+        columns = [
+            [escape(task) for task, *_ in lines],
+            [escape(probe) for _, probe, *_ in lines],
+            [f"{escape(metric)} {arrow(higher)}" for *_, metric, higher in lines],
+        ]
+        cells = [
+            [cell_of(records.get((task, probe, row)), metric) for row in shown] for task, probe, metric, _ in lines
+        ]
+        notes.announce(cell for line in cells for cell in line)
+        columns += [_texts(column, notes) for column in zip(*cells, strict=True)]
+        headers = ["Task", "Probe", "Metric", *(escape(str(row)) for row in shown)]
+        parts.append(pipe_table(headers, zip(*columns, strict=True), text_columns=3))
+    return "\n\n".join([*parts, *notes.lines()])
+
+
+def _stale_section(stale: Sequence[Stale]) -> list[str]:
+    if not stale:
+        return []
+    headers = ["Model", "Task", "Probe", "Value", "Out of date because"]
+    body = [
+        [
+            escape(f"{Row.of(s.result)}, seed {s.result.seed}"),
+            escape(s.result.task),
+            escape(s.result.probe),
+            _plain(s.result),
+            escape(s.why),
+        ]
+        for s in stale
+    ]
+    return [
+        "## Out of date",
+        "Left out of every table above; running them again mends it.",
+        pipe_table(headers, body, text_columns=len(headers)),
+    ]
+
+
+def _plain(result: Result) -> str:
+    value = result.headline_value
+    if result.status != "ok" or value is None or not usable(value):
+        return result.status
+    return f"{escape(result.metric)} {numbers.with_interval(value, symmetric=numbers.is_symmetric(value))}"
+
+
+def _tasks(results: Sequence[Result]) -> str:
+    headers = ["Task", "Family", "Kind", "Data", "Dataset", "Fingerprint", "Probes", "Train / val / test"]
+    tasks: dict[str, list[Result]] = {}
+    for result in results:
+        tasks.setdefault(result.task, []).append(result)
+    body = []
+    for task, group in sorted(tasks.items()):
+        first = group[0]
+        full = [r for r in group if r.status == "ok" and r.limit is None]
+        probes = {(not r.headline, f"{r.probe} {r.probe_version}") for r in group}
+        body.append(
+            [
+                escape(f"{task} {first.task_version}"),
+                escape(first.family),
+                first.kind,
+                "synthetic" if first.synthetic else "real",
+                escape(f"{first.dataset} {first.dataset_version}"),
+                joined(r.dataset_fingerprint[:12] for r in group if r.status == "ok"),
+                ", ".join(escape(probe) for _, probe in sorted(probes)),
+                joined(" / ".join(f"{r.n[s]:,}" for s in ("train", "val", "test") if s in r.n) for r in full),
+            ]
+        )
+    note = "The number after a name is its version: results of different versions never share a table."
+    return f"{pipe_table(headers, body, text_columns=len(headers))}\n\n{note}"
+
+
+def _models(results: Sequence[Result]) -> str:
+    headers = ["Model", "Version", "Seed", "Origin", "Weights", "SHA-256", "Embedding widths"]
+    rows: dict[tuple[Row, int], list[Result]] = {}
+    for result in results:
+        rows.setdefault((Row.of(result), result.seed), []).append(result)
+    body = []
+    for (row, seed), group in sorted(rows.items()):
+        ok = [r for r in group if r.status == "ok"]
+        body.append(
+            [
+                escape(str(row)),
+                joined(r.model_version for r in group),
+                str(seed),
+                joined(r.model_origin for r in group),
+                joined(_short(r.checkpoint) for r in ok),
+                joined(r.weights[:12] for r in ok),
+                ", ".join(str(d) for d in sorted({r.embedding_dim for r in ok if r.embedding_dim is not None})),
+            ]
+        )
+    return pipe_table(headers, body, text_columns=len(headers))
+
+
+def _short(checkpoint: str) -> str:
+    kind, colon, digest = checkpoint.partition(":")
+    return f"{kind}{colon}{digest[:12]}"

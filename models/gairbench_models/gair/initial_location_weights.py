@@ -1,0 +1,146 @@
+"""Weights of other location encoders that GAIR's pre-training may start from: GeoCLIP's and SatCLIP's."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from gairbench.digests import file_sha256
+from gairbench.errors import CheckpointError, UsageError
+from gairbench.weights.tensors import check_shapes, listed, read_file, state_dict
+from gairbench_models.gair.released import capsule_name
+from gairbench_models.location.config import LocationConfig, LocationEncoderName
+
+_Author = Literal["GeoCLIP", "SatCLIP"]
+
+_ENCODERS: Mapping[_Author, LocationEncoderName] = {"GeoCLIP": "rff", "SatCLIP": "sh-siren"}
+
+# How SatCLIP's six released files were trained; other harmonics have other signs, and nothing in their weights tells.
+_SATCLIP_RELEASED = {"le_type": "sphericalharmonics", "pe_type": "siren", "harmonics_calculation": "analytic"}
+
+
+def start_location(encoder: nn.Module, config: LocationConfig, source: str) -> dict[str, Any]:
+    """Give a location encoder the weights of GeoCLIP or SatCLIP; the names in the file say whose they are.
+
+    Args:
+        encoder: What to change, in place.
+        config: What it was built from.
+        source: File of GeoCLIP's location encoder, of a whole SatCLIP, or of SatCLIP's location encoder.
+
+    Returns:
+        Source, SHA-256, and the names of tensors that stay as they were (``"new"``) or were left aside; JSON types.
+
+    Raises:
+        UsageError: The weights are for another location encoder than the model's.
+        CheckpointError: The file is broken or does not fit; all that is missing, unexpected or misshapen is listed.
+    """
+    path = Path(source)
+    content = read_file(path)
+    found = _location_encoder(state_dict(content, path, wrappers=("model", "state_dict")))
+    author = _author(found, path)
+    if config.encoder != _ENCODERS[author]:
+        raise UsageError(
+            f"start.location: {path} holds {author}'s weights, which are for the location encoder"
+            f" {_ENCODERS[author]}, not for {config.encoder}",
+            f"--set model.location.encoder={_ENCODERS[author]}, or leave one of the two out",
+        )
+    ours = encoder.state_dict()
+    if author == "GeoCLIP":
+        theirs = {name: capsule_name(name) for name in ours}
+        hint = "give GeoCLIP's location encoder, and a model with capsules of its size"
+    else:
+        _check_released(content.get("hyper_parameters"), path)
+        theirs = {name: _satclip_name(name, config.layers) for name in ours}
+        hint = _satclip_mend(found)
+    expected = {theirs[name]: tuple(value.shape) for name, value in ours.items()}
+    heads = {name for name in expected if ".head." in name or ".last_layer." in name}
+    # GeoCLIP's space has 512 dimensions and SatCLIP's 256; where ours differs, their last layers mean nothing in it.
+    fits = all(name in found and tuple(found[name].shape) == expected[name] for name in heads)
+    aside = [] if fits else sorted(name for name in found if name in heads)
+    found = {name: value for name, value in found.items() if name not in aside}
+    check_shapes(found, {n: shape for n, shape in expected.items() if fits or n not in heads}, path, hint)
+    if author == "SatCLIP":
+        found["nnet.layers.0.weight"] = found["nnet.layers.0.weight"].double() * satclip_factors(config.degrees)
+    taken = {name: found[theirs[name]] for name in ours if theirs[name] in found}
+    encoder.load_state_dict(ours | taken)
+    return {
+        "source": path.name,
+        "sha256": file_sha256(path),
+        "left_aside": aside,
+        "new": sorted(name for name in ours if name not in taken),
+    }
+
+
+def satclip_factors(degrees: int) -> Tensor:
+    """Say what SatCLIP's spherical harmonics are as multiples of ours, which have the same order.
+
+    SatCLIP takes longitude + 180 degrees as azimuth and latitude + 90 degrees as polar angle. That is the antipode,
+    where a harmonic of degree l is (-1)^l of itself. It has no Condon-Shortley phase, (-1)^m. And those of order 0 are
+    pi times the orthonormal ones: the script that generated them has sqrt((2l + 1) / 4 * pi) where
+    sqrt((2l + 1) / (4 * pi)) was meant, and the released weights were trained on that.
+
+    Args:
+        degrees: Degrees 0 ... ``degrees`` - 1.
+
+    Returns:
+        ``(degrees ** 2,)`` float64.
+    """
+    orders = [(degree, order) for degree in range(degrees) for order in range(-degree, degree + 1)]
+    return torch.tensor(
+        [(-1) ** (degree + abs(order)) * (math.pi if order == 0 else 1.0) for degree, order in orders],
+        dtype=torch.float64,
+    )
+
+
+def _location_encoder(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Take the location encoder alone, out of a whole SatCLIP or from behind the prefix that GeoCLIP's may have."""
+    for prefix in ("model.location.", "location."):
+        inner = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+        if inner:
+            return inner
+    return {name.removeprefix("location_encoder."): value for name, value in state.items()}
+
+
+def _author(names: Mapping[str, Tensor], path: Path) -> _Author:
+    if any(name.startswith("LocEnc") for name in names):
+        return "GeoCLIP"
+    if any(name.startswith("nnet.") for name in names):
+        return "SatCLIP"
+    raise CheckpointError(
+        f"{path} holds no location encoder of GeoCLIP (LocEnc*) or SatCLIP (nnet.*), but {listed(sorted(names))}",
+        "give one of theirs",
+    )
+
+
+def _check_released(told: Any, path: Path) -> None:
+    if not isinstance(told, Mapping):
+        return
+    other = [f"{key}={told[key]}" for key, value in _SATCLIP_RELEASED.items() if told.get(key, value) != value]
+    if other:
+        known = ", ".join(f"{key}={value}" for key, value in _SATCLIP_RELEASED.items())
+        raise CheckpointError(
+            f"{path} was trained with {', '.join(other)}, and only {known} is known here", "give a released SatCLIP"
+        )
+
+
+def _satclip_name(ours: str, layers: int) -> str:
+    _, index, kind = ours.split(".")
+    # Every other module of ours is a sine.
+    layer = int(index) // 2
+    return f"nnet.last_layer.{kind}" if layer == layers else f"nnet.layers.{layer}.{kind}"
+
+
+def _satclip_mend(found: Mapping[str, Tensor]) -> str:
+    first = found.get("nnet.layers.0.weight")
+    if first is None or first.ndim != 2:
+        return "give a whole SatCLIP"
+    hidden, features = first.shape
+    layers = sum(re.fullmatch(r"nnet\.layers\.\d+\.weight", name) is not None for name in found)
+    size = {"degrees": math.isqrt(features), "hidden": hidden, "layers": layers}
+    return f"its size is {' '.join(f'--set model.location.{name}={value}' for name, value in size.items())}"

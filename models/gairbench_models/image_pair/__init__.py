@@ -1,0 +1,3 @@
+"""GAIR's two image encoders without anything between them: the backbone of the rivals that see images alone."""
+
+MODELS = ()

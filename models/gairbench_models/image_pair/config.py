@@ -1,0 +1,50 @@
+"""GAIR's two image encoders without anything between them: the backbone of the rivals that see images alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from gairbench.pretraining.overrides import FOLLOWS
+from gairbench.spec import ImageInput, Preset
+from gairbench_models.gair.config import VisionConfig
+from gairbench_models.gair.presets import PRESETS
+
+if TYPE_CHECKING:
+    pass
+
+Pool = Literal["pooler", "mean"]
+"""How the photo encoder's tokens become one vector: GAIR's pooler on the class token, or the mean patch token."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairConfig:
+    """One configured pair.
+
+    Args:
+        rs: Overhead-image encoder.
+        sv: Street-view encoder.
+        sv_pool: How the photo encoder's tokens become one vector.
+    """
+
+    rs: VisionConfig
+    sv: VisionConfig
+    sv_pool: Pool = field(default="pooler", metadata={FOLLOWS: "the objective"})
+
+
+def configured(preset: str, pool: Pool) -> PairConfig:
+    """Return the encoders of GAIR's preset."""
+    config = PRESETS[preset].config
+    return PairConfig(rs=config.rs, sv=config.sv, sv_pool=pool)
+
+
+def listed() -> tuple[Preset, ...]:
+    """Return GAIR's presets with their images alone."""
+    return tuple(
+        Preset(
+            name=name,
+            inputs=tuple(i for i in preset.inputs if isinstance(i, ImageInput)),
+            description=preset.description,
+        )
+        for name, preset in PRESETS.items()
+    )

@@ -1,0 +1,429 @@
+"""Models compared over seeds: what is claimed, what is not, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from records import make_result
+from scipy import stats
+
+from gairbench import Category, results
+from gairbench.commands.settings import load_settings
+from gairbench.errors import DataError, StorageError, UsageError
+from gairbench.metrics import METRICS
+from gairbench.plugins import load_registry
+from gairbench.predictions import save_predictions
+from gairbench.results import MetricValue, Result
+from gairbench.selection import select_models, select_tasks
+from gairbench_leaderboard.comparison import Comparison, compare
+from gairbench_leaderboard.comparison_page import render, to_csv, write
+from gairbench_leaderboard.ranking import Row
+from gairbench_leaderboard.sweeps import find_sweeps
+from gairbench_leaderboard.uncertainty import Runs, change, difference, holm, mean
+
+N = 400
+SAMPLES = tuple(f"sample-{i}" for i in range(N))
+GAIR, RIVAL = Row("gair", "default", ""), Row("rival", "default", "")
+
+
+def add(folder: Path, model: str, right: Sequence[bool], *, seed: int = 0, **changes: object) -> Result:
+    """Write a classification record whose predictions are right where asked, and the predictions."""
+    target = np.zeros(len(right), dtype=np.int64)
+    prediction = np.where(right, 0, 1)
+    value = METRICS["accuracy"](target, prediction)
+    record = make_result(model, seed=seed, value=value, **changes)  # type: ignore[arg-type]
+    path = record.path(folder)
+    name = save_predictions(path, [f"sample-{i}" for i in range(len(right))], target, prediction)
+    record = replace(record, predictions=name)
+    results.save(record, folder)
+    return record
+
+
+def answers(share: float, seed: int, n: int = N) -> list[bool]:
+    return [bool(x) for x in np.random.default_rng(seed).random(n) < share]
+
+
+def only(made: Iterable[Comparison]) -> Comparison:
+    (comparison,) = made
+    return comparison
+
+
+def test_a_rival_that_is_right_less_often_is_worse_and_a_copy_is_undecided(tmp_path: Path) -> None:
+    records = []
+    for seed in range(3):
+        good = answers(0.8, seed)
+        records.append(add(tmp_path, "gair", good, seed=seed))
+        records.append(add(tmp_path, "copy", good, seed=seed))
+        records.append(add(tmp_path, "rival", answers(0.5, 10 + seed), seed=seed))
+    made = only(compare(records, tmp_path, "gair"))
+    verdicts = {row.model: made.contrasts[row, "earth-rs-koeppen"].verdict for row in made.rows[1:]}
+    assert verdicts == {"copy": "undecided", "rival": "worse"}
+    assert made.contrasts[Row("copy", "default", ""), "earth-rs-koeppen"].estimate.value == 0
+    assert made.rows[0] == GAIR
+    assert (GAIR, "earth-rs-koeppen") not in made.contrasts
+
+
+def test_the_reference_may_be_any_model_and_directions_turn_round(tmp_path: Path) -> None:
+    records = [add(tmp_path, "gair", answers(0.9, 0)), add(tmp_path, "rival", answers(0.5, 1))]
+    made = only(compare(records, tmp_path, "rival"))
+    assert made.contrasts[GAIR, "earth-rs-koeppen"].verdict == "better"
+
+
+def test_less_is_better_for_metrics_that_say_so(tmp_path: Path) -> None:
+    records = []
+    for model, share in (("gair", 0.9), ("rival", 0.5)):
+        record = add(tmp_path, model, answers(share, 0))
+        told = record.metrics["accuracy"]
+        records.append(replace(record, metrics={"accuracy": replace(told, higher_is_better=False)}))
+    assert only(compare(records, tmp_path, "gair")).contrasts[RIVAL, "earth-rs-koeppen"].verdict == "better"
+
+
+def test_pairing_finds_a_difference_that_separate_intervals_hide(tmp_path: Path) -> None:
+    """The rival fails where gair fails, and on twelve samples more."""
+    good = answers(0.5, 0)
+    lost = set([i for i, right in enumerate(good) if right][:12])
+    records = [
+        add(tmp_path, "gair", good),
+        add(tmp_path, "rival", [right and i not in lost for i, right in enumerate(good)]),
+    ]
+    made = only(compare(records, tmp_path, "gair"))
+    gair, rival = made.mean(GAIR, "earth-rs-koeppen"), made.mean(RIVAL, "earth-rs-koeppen")
+    assert gair is not None
+    assert rival is not None
+    assert rival.high > gair.low
+    contrast = made.contrasts[RIVAL, "earth-rs-koeppen"]
+    assert contrast.verdict == "worse"
+    assert contrast.estimate.high < 0
+
+
+def test_seeds_that_disagree_widen_the_interval_and_leave_the_question_open(tmp_path: Path) -> None:
+    steady, unsteady = tmp_path / "steady", tmp_path / "unsteady"
+    found = {}
+    for folder, shares in ((steady, (0.7, 0.7, 0.7)), (unsteady, (0.5, 0.7, 0.9))):
+        records = [add(folder, "gair", answers(0.8, 5), seed=seed) for seed in range(3)]
+        records += [
+            add(folder, "rival", [i < share * N for i in range(N)], seed=seed) for seed, share in enumerate(shares)
+        ]
+        found[folder] = only(compare(records, folder, "gair")).contrasts[RIVAL, "earth-rs-koeppen"]
+    assert found[steady].estimate.value == pytest.approx(found[unsteady].estimate.value)
+    assert found[steady].verdict == "worse"
+    assert found[unsteady].verdict == "undecided"
+
+
+def test_the_interval_of_seeds_alone_is_students(tmp_path: Path) -> None:
+    values = np.array([0.4, 0.5, 0.7])
+    runs = Runs((0, 1, 2), values, np.repeat(values[:, None], 1000, axis=1), SAMPLES)
+    expected = stats.t.interval(0.95, 2, loc=values.mean(), scale=stats.sem(values))
+    assert (mean(runs).low, mean(runs).high) == pytest.approx(expected)
+
+
+def test_the_interval_of_one_seed_is_the_bootstraps() -> None:
+    target, prediction = np.zeros(N, dtype=int), np.array(answers(0.3, 3), dtype=int)
+    metric = METRICS["accuracy"]
+    runs = Runs((0,), np.array([metric(target, prediction)]), metric.resampled(target, prediction, 0)[None], SAMPLES)
+    assert (mean(runs).low, mean(runs).high) == pytest.approx(metric.interval(target, prediction, 0), abs=0.006)
+
+
+def test_independent_seeds_are_compared_as_welch_does() -> None:
+    left, right = np.array([0.41, 0.50, 0.72]), np.array([0.30, 0.31, 0.33])
+    still = [np.repeat(values[:, None], 1000, axis=1) for values in (left, right)]
+    found = difference(Runs((0, 1, 2), left, still[0], SAMPLES), Runs((0, 1, 2), right, still[1], SAMPLES))
+    assert found.p == pytest.approx(stats.ttest_ind(left, right, equal_var=False).pvalue)
+
+
+def test_the_same_weights_on_two_tasks_are_paired_over_seeds() -> None:
+    before, after = np.array([0.41, 0.50, 0.72]), np.array([0.40, 0.48, 0.69])
+    still = [np.repeat(values[:, None], 1000, axis=1) for values in (before, after)]
+    found = change(Runs((0, 1, 2), after, still[1], SAMPLES), Runs((0, 1, 2), before, still[0], SAMPLES))
+    assert found.p == pytest.approx(stats.ttest_rel(after, before).pvalue)
+    other = Runs((0, 1, 2), after, still[1], SAMPLES[::-1])
+    with pytest.raises(ValueError, match="other ones"):
+        change(other, Runs((0, 1, 2), before, still[0], SAMPLES))
+    with pytest.raises(ValueError, match="other ones"):
+        difference(other, Runs((0, 1, 2), before, still[0], SAMPLES))
+    with pytest.raises(ValueError, match="seeds"):
+        change(Runs((0, 1), after[:2], still[1][:2], SAMPLES), Runs((0, 1, 2), before, still[0], SAMPLES))
+
+
+def test_what_no_resample_and_no_seed_changes_is_not_judged() -> None:
+    """All right against all wrong on four samples: an exact sign test has p = 0.125, a bootstrap no spread at all."""
+    right, wrong = (
+        Runs((0, 1, 2), np.full(3, value), np.full((3, 1000), value), ("a", "b", "c", "d")) for value in (1.0, 0.1)
+    )
+    assert difference(right, wrong).p == 1.0
+
+
+def test_a_p_value_that_is_no_number_decides_nothing() -> None:
+    unknown = Runs((0,), np.array([0.1]), np.full((1, 1000), np.nan), SAMPLES)
+    known = Runs((0,), np.array([0.9]), np.full((1, 1000), 0.9), SAMPLES)
+    assert difference(unknown, known).p == 1.0
+
+
+def test_holms_adjustment_follows_its_definition() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.7]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_many_comparisons_raise_the_bar(tmp_path: Path) -> None:
+    good = answers(0.6, 0)
+    lost = set([i for i, right in enumerate(good) if right][:6])
+    rival = [right and i not in lost for i, right in enumerate(good)]
+
+    def verdict(folder: Path, more: int) -> str:
+        records = [add(folder, "gair", good), add(folder, "rival", rival)]
+        records += [add(folder, f"copy{i}", good) for i in range(more)]
+        return only(compare(records, folder, "gair")).contrasts[RIVAL, "earth-rs-koeppen"].verdict
+
+    assert verdict(tmp_path / "alone", 0) == "worse"
+    assert verdict(tmp_path / "crowd", 8) == "undecided"
+
+
+def test_real_synthetic_and_diagnostic_results_have_tables_of_their_own(tmp_path: Path) -> None:
+    records = []
+    for model in ("gair", "rival"):
+        records += [
+            add(tmp_path, model, answers(0.5, 0), task="a", category="sv", synthetic=True),
+            add(tmp_path, model, answers(0.5, 0), task="b"),
+            add(tmp_path, model, answers(0.5, 0), task="c", diagnostic=True),
+        ]
+    made = compare(records, tmp_path, "gair")
+    assert [(c.title, c.diagnostic, [column.task for column in c.columns]) for c in made] == [
+        ("Remote sensing, real data", False, ["b"]),
+        ("Street view, synthetic data", False, ["a"]),
+        ("Remote sensing, real data", True, ["c"]),
+    ]
+
+
+def test_limited_secondary_stale_and_failed_records_take_no_part(tmp_path: Path) -> None:
+    records = [add(tmp_path, "gair", answers(0.5, 0)), add(tmp_path, "rival", answers(0.5, 0))]
+    records += [
+        add(tmp_path, "limited", answers(0.5, 0), limit=10),
+        add(tmp_path, "secondary", answers(0.5, 0), headline=False, probe="knn"),
+        add(tmp_path, "old", answers(0.5, 0), probe_version=0),
+        make_result("failed", status="failed", reason="broken"),
+    ]
+    assert only(compare(records, tmp_path, "gair")).rows == [GAIR, RIVAL]
+
+
+def test_a_model_without_a_number_for_a_task_is_shown_without_one(tmp_path: Path) -> None:
+    records = [
+        add(tmp_path, "gair", answers(0.5, 0), task="a"),
+        add(tmp_path, "gair", answers(0.5, 0), task="b"),
+        add(tmp_path, "rival", answers(0.5, 0), task="a"),
+    ]
+    made = only(compare(records, tmp_path, "gair"))
+    assert made.mean(RIVAL, "b") is None
+    assert (RIVAL, "b") not in made.contrasts
+    row = next(line for line in render([made], records, []).splitlines() if line.startswith("| rival<br>1 seed"))
+    assert row.split("|")[3].strip() == "—"
+
+
+def test_unknown_and_ambiguous_references_are_told_with_the_choice(tmp_path: Path) -> None:
+    records = [add(tmp_path, "gair", answers(0.5, 0), preset=preset) for preset in ("tiny", "small")]
+    with pytest.raises(
+        UsageError, match=r"several rows; choose one with --reference: 'gair \(small\)', 'gair \(tiny\)'"
+    ):
+        compare(records, tmp_path, "gair")
+    with pytest.raises(UsageError, match="no 'gari' to compare with"):
+        compare(records, tmp_path, "gari")
+    assert only(compare(records, tmp_path, "gair (tiny)")).reference.preset == "tiny"
+
+
+def test_one_model_alone_or_limited_runs_alone_are_nothing_to_compare(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"for 1 model: nothing to compare; run two or more"):
+        compare([add(tmp_path, "gair", answers(0.5, 0))], tmp_path, "gair")
+    with pytest.raises(UsageError, match="without --limit"):
+        compare([add(tmp_path, name, answers(0.5, 0), limit=9) for name in ("gair", "rival")], tmp_path, "gair")
+
+
+def test_records_of_other_samples_are_refused(tmp_path: Path) -> None:
+    records = [add(tmp_path, "gair", answers(0.5, 0)), add(tmp_path, "rival", answers(0.5, 0, n=N - 1))]
+    with pytest.raises(DataError, match="was tested on other samples of earth-rs-koeppen"):
+        compare(records, tmp_path, "gair")
+
+
+def broken(whole: bytes) -> dict[str, bytes]:
+    single = io.BytesIO()
+    np.save(single, np.zeros(3))
+    lengths = io.BytesIO()
+    np.savez_compressed(lengths, ids=np.array(["a", "b"]), target=np.zeros(2), prediction=np.zeros(3))
+    pickled = io.BytesIO()
+    np.savez_compressed(pickled, ids=np.array([{}], dtype=object), target=np.zeros(1), prediction=np.zeros(1))
+    flipped = bytearray(whole)
+    flipped[len(whole) // 3] ^= 0xFF
+    return {
+        "no zip": b"PK nothing",
+        "empty": b"",
+        "one array": single.getvalue(),
+        "cut short": whole[: len(whole) // 2],
+        "flipped": bytes(flipped),
+        "lengths": lengths.getvalue(),
+        "pickled": pickled.getvalue(),
+    }
+
+
+@pytest.mark.parametrize("how", ["no zip", "empty", "one array", "cut short", "flipped", "lengths", "pickled"])
+def test_broken_predictions_are_told(how: str, tmp_path: Path) -> None:
+    records = [add(tmp_path, "gair", answers(0.5, 0)), add(tmp_path, "rival", answers(0.5, 0))]
+    predictions = records[1].path(tmp_path).parent / records[1].predictions
+    predictions.write_bytes(broken(predictions.read_bytes())[how])
+    with pytest.raises(StorageError, match="delete it and run again"):
+        compare(records, tmp_path, "gair")
+
+
+def test_missing_predictions_and_those_elsewhere_are_told(tmp_path: Path) -> None:
+    records = [add(tmp_path, "gair", answers(0.5, 0)), add(tmp_path, "rival", answers(0.5, 0))]
+    elsewhere = replace(
+        records[1], predictions=f"../../../../gair/default-seed0/earth-rs-koeppen/{records[0].predictions}"
+    )
+    with pytest.raises(StorageError, match="are not here"):
+        compare([records[0], elsewhere], tmp_path, "gair")
+    (records[1].path(tmp_path).parent / records[1].predictions).unlink()
+    with pytest.raises(StorageError, match="are not here; compute them with the record's command"):
+        compare(records, tmp_path, "gair")
+
+
+def test_predictions_that_are_not_the_records_are_refused(tmp_path: Path) -> None:
+    records = [add(tmp_path, "gair", answers(0.5, 0)), add(tmp_path, "rival", answers(0.5, 0))]
+    other = add(tmp_path, "rival", answers(0.9, 0))
+    with pytest.raises(DataError, match=r"give accuracy 0\.\d+, the record says 0\.\d+; run it again with --fresh"):
+        compare([records[0], replace(other, metrics=records[1].metrics)], tmp_path, "gair")
+
+
+def test_a_metric_of_another_version_is_told(tmp_path: Path) -> None:
+    value = {"luck": MetricValue(value=0.5, low=0.4, high=0.6, higher_is_better=True)}
+    records = [
+        replace(add(tmp_path, name, answers(0.5, 0)), metric="luck", metrics=value) for name in ("gair", "rival")
+    ]
+    with pytest.raises(DataError, match="has metric 'luck', which this gairbench does not know"):
+        compare(records, tmp_path, "gair")
+
+
+def test_what_is_left_out_is_listed_with_the_reason(tmp_path: Path) -> None:
+    records = [add(tmp_path, "gair", answers(0.5, 0)), add(tmp_path, "rival", answers(0.5, 0))]
+    others = [
+        add(tmp_path, "old", answers(0.5, 0), probe_version=0, command="gairbench run --model old"),
+        make_result("failed", status="failed", reason="it broke"),
+        make_result("blind", status="skipped", reason="has no encoder"),
+        add(tmp_path, "limited", answers(0.5, 0), limit=9),
+    ]
+    text = render(compare([*records, *others], tmp_path, "gair"), [*records, *others], [])
+    left_out = text.split("## Left out", 1)[1].split("##", 1)[0]
+    assert "| failed, seed 0 " in left_out
+    assert "it broke" in left_out
+    assert "probe linear version 0, now 1" in left_out
+    assert "blind" not in text
+    assert "limited" not in text
+    assert "gairbench run --model old" not in text
+    assert "gairbench compare --reference gair" in text
+
+
+def test_a_difference_of_single_seeds_is_marked_as_one_of_weights(tmp_path: Path) -> None:
+    records = [add(tmp_path, "gair", answers(0.9, 0), seed=seed) for seed in range(2)]
+    records.append(add(tmp_path, "rival", answers(0.4, 1)))
+    text = render(compare(records, tmp_path, "gair"), records, [])
+    assert "**(▼)**" in text
+    assert " 1 : 2 |" in text
+
+
+def test_a_row_named_like_its_model_can_be_chosen(tmp_path: Path) -> None:
+    records = [
+        add(tmp_path, "gair", answers(0.5, 0)),
+        add(tmp_path, "gair", answers(0.5, 0), checkpoint="file:abcd1234"),
+    ]
+    assert only(compare(records, tmp_path, "gair")).reference == GAIR
+
+
+def test_the_report_marks_what_is_decided_and_counts_it(tmp_path: Path) -> None:
+    records = []
+    for seed in range(2):
+        records.append(add(tmp_path, "gair", answers(0.8, seed), seed=seed))
+        records.append(add(tmp_path, "rival", answers(0.4, 7 + seed), seed=seed))
+        records.append(add(tmp_path, "same", answers(0.8, seed), seed=seed))
+    text = render(compare(records, tmp_path, "gair"), records, [])
+    rows = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("|")}
+    assert "▼" in rows["rival<br>2 seeds"]
+    assert "▼" not in rows["same<br>2 seeds"]
+    assert "▲" not in rows["same<br>2 seeds"]
+    assert rows["rival"].split("|")[2].strip() == "0 / 0 / 1"
+    assert "gairbench run --model gair --task all" in text
+
+
+def test_the_table_for_programs_holds_what_the_page_says(tmp_path: Path) -> None:
+    records = [
+        add(tmp_path, model, answers(share, seed), seed=seed)
+        for model, share in (("gair", 0.8), ("rival", 0.4))
+        for seed in range(3)
+    ]
+    made = only(compare(records, tmp_path, "gair"))
+    lines = {line["model"]: line for line in csv.DictReader(io.StringIO(to_csv([made])))}
+    contrast = made.contrasts[RIVAL, "earth-rs-koeppen"]
+    assert lines["rival"]["verdict"] == contrast.verdict == "worse"
+    assert float(lines["rival"]["difference"]) == pytest.approx(contrast.estimate.value, abs=1e-6)
+    assert float(lines["rival"]["mean"]) == pytest.approx(
+        np.mean([r.metrics["accuracy"].value for r in records if r.model == "rival"]), abs=1e-6
+    )
+    assert (lines["gair"]["verdict"], lines["gair"]["seeds"], lines["gair"]["n_test"]) == ("", "3", str(N))
+
+
+def test_offsets_are_drawn_and_their_changes_tabulated(tmp_path: Path) -> None:
+    tasks = load_registry().tasks
+    records = []
+    for model, falls in (("gair", 0.1), ("rival", 0.0)):
+        for seed in range(2):
+            for step, offset in enumerate(("0", "1-2", "2")):
+                records.append(
+                    add(
+                        tmp_path,
+                        model,
+                        answers(0.8 - falls * step, seed),
+                        seed=seed,
+                        task=f"earth-offset-{offset}-land-cover",
+                        family="registration offset",
+                        synthetic=True,
+                        diagnostic=True,
+                    )
+                )
+    made = compare(records, tmp_path, "gair")
+    (sweep,) = find_sweeps(made, tasks)
+    assert [value for value, _ in sweep.points] == [0.0, 0.5, 2.0]
+    fallen = sweep.change(GAIR, "earth-offset-2-land-cover")
+    assert fallen is not None
+    assert fallen.value == pytest.approx(-0.2, abs=0.05)
+    assert fallen.high < 0
+    files = write(render(made, records, [sweep]), made, [sweep], tmp_path / "out")
+    assert [file.name for file in files] == ["COMPARISON.md", "comparison.csv", "registration-offset.png"]
+    assert "![registration offset](registration-offset.png)" in files[0].read_text()
+    with Image.open(files[2]) as picture:
+        pixels = np.asarray(picture.convert("RGB"))
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 50
+    # The rival's curve is drawn in its own colour, not only named.
+    assert (pixels == (0x00, 0x72, 0xB2)).all(axis=2).sum() > 100
+
+
+def test_a_single_point_makes_no_curve(tmp_path: Path) -> None:
+    records = [
+        add(tmp_path, model, answers(0.5, 0), task="earth-offset-0-land-cover", diagnostic=True)
+        for model in ("gair", "rival")
+    ]
+    assert find_sweeps(compare(records, tmp_path, "gair"), load_registry().tasks) == []
+
+
+def test_the_papers_study_has_every_model_task_and_seed_that_it_promises() -> None:
+    registry = load_registry()
+    settings = load_settings(Path(__file__).parents[2] / "examples" / "paper_study.yaml")
+    models = {spec.name for spec in select_models(settings.model or [], registry.models)}
+    tasks = select_tasks(settings.task or [], registry.tasks)
+    variants = {"gair", "gair[no-inr]", "gair[bilinear]", "gair[bicubic]"}
+    assert models == variants | {"mocov3", "mae", "random", "pixel-stats", "lonlat"}
+    assert {task.category for task in tasks if not task.diagnostic} == set(Category)
+    assert sorted({task.sweep[1] for task in tasks if task.sweep}) == [0, 1 / 8, 1 / 4, 1 / 2, 1, 2]
+    assert settings.seed == [0, 1, 2]

@@ -1,0 +1,76 @@
+"""The published leaderboards and the published comparison are what their records give."""
+
+from __future__ import annotations
+
+import csv
+import statistics
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from gairbench.results import load_all
+from gairbench_leaderboard.comparison import SIGNIFICANT
+from gairbench_leaderboard.comparison_page import CSV, MARKDOWN
+from gairbench_leaderboard.leaderboard_page import check
+from gairbench_leaderboard.ranking import Row
+from gairbench_leaderboard.uncertainty import holm
+
+PUBLISHED = sorted(path.parent for path in (Path(__file__).parents[2] / "leaderboard").glob("*/results"))
+CONTROLS = {"random", "pixel-stats", "lonlat"}
+MODELS = {
+    "earth": CONTROLS | {"gair"},
+    "public": CONTROLS | {"gair"},
+    "study": CONTROLS | {"gair", "gair[no-inr]", "gair[bilinear]", "gair[bicubic]", "mocov3", "mae"},
+}
+UNTRAINED = {"pixel-stats", "lonlat"}
+
+
+def test_all_leaderboards_are_published() -> None:
+    assert [folder.name for folder in PUBLISHED] == sorted(MODELS)
+
+
+@pytest.mark.parametrize("folder", PUBLISHED, ids=lambda path: path.name)
+def test_tables_are_current_and_complete(folder: Path) -> None:
+    records = list(load_all(folder / "results"))
+    assert check(records, folder) == ()
+    assert {record.model for record in records} == MODELS[folder.name]
+    assert not [record for record in records if record.status == "failed"]
+    assert all(record.weights for record in records if record.status == "ok" and record.model not in UNTRAINED)
+
+
+def test_the_published_comparison_is_of_the_published_records() -> None:
+    """Intervals and tests need the predictions, which are not published; means over seeds do not."""
+    folder = next(path for path in PUBLISHED if path.name == "study")
+    values: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    for record in load_all(folder / "results"):
+        if record.headline and (value := record.headline_value) is not None:
+            values[record.model, record.task].append(value.value)
+    lines = list(csv.DictReader((folder / CSV).open(encoding="utf-8")))
+    assert {(line["model"], line["task"]) for line in lines} == values.keys()
+    for line in lines:
+        published = values[line["model"], line["task"]]
+        assert float(line["mean"]) == pytest.approx(statistics.mean(published), abs=1e-6)
+        assert int(line["seeds"]) == len(published) == 3
+        assert float(line["low"]) <= float(line["mean"]) <= float(line["high"])
+    means = {(line["model"], line["task"]): float(line["mean"]) for line in lines}
+    tables: defaultdict[tuple[str, str], list[dict[str, str]]] = defaultdict(list)
+    for line in lines:
+        if line["verdict"]:
+            tables[line["table"], line["diagnostic"]].append(line)
+    assert len(tables) == 6
+    for table in tables.values():
+        adjusted = holm([float(line["p"]) for line in table])
+        for line, expected in zip(table, adjusted, strict=True):
+            difference = float(line["difference"])
+            assert difference == pytest.approx(
+                means[line["model"], line["task"]] - means["gair", line["task"]], abs=2e-6
+            )
+            assert float(line["p_holm"]) == pytest.approx(expected, rel=1e-4)
+            assert line["higher_is_better"] == "True"
+            decided = "better" if difference > 0 else "worse"
+            assert line["verdict"] == (decided if expected < SIGNIFICANT else "undecided")
+    page = (folder / MARKDOWN).read_text(encoding="utf-8")
+    assert page.startswith(f"# Comparison with {Row('gair', 'tiny', '')}\n")
+    assert "![registration offset](registration-offset.png)" in page
+    assert (folder / "registration-offset.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,214 @@
+"""MoCo v3 and MAE learn, keep their modalities apart, and train the encoders that are evaluated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gairbench import ImageInput, Modality, ModelContext, cli
+from gairbench.conversion import make_converter
+from gairbench.errors import CheckpointError
+from gairbench.pretraining.augmentation import Augmentation
+from gairbench.pretraining.budget import Budget
+from gairbench.pretraining.objective import Objective
+from gairbench_models.gair.config import VisionConfig
+from gairbench_models.image_pair.checkpoint import read_checkpoint
+from gairbench_models.image_pair.config import PairConfig
+from gairbench_models.image_pair.model import untrained
+from gairbench_models.mae import model as mae_model
+from gairbench_models.mae.pretraining import (
+    MAE,
+    Decoder,
+    MAEConfig,
+    choose_kept,
+    encode_visible_photos,
+    encode_visible_tiles,
+    normalized_patches,
+)
+from gairbench_models.mocov3 import model as mocov3_model
+from gairbench_models.mocov3.pretraining import MoCoConfig, MoCoV3, contrast
+from gairbench_models.mocov3.views import SMALLEST, random_resized_crop
+
+RS = VisionConfig(bands=3, image_size=16, patch_size=4, width=32, depth=2, heads=4)
+SV = VisionConfig(bands=3, image_size=24, patch_size=6, width=32, depth=2, heads=4)
+PAIR = PairConfig(rs=RS, sv=SV)
+BUDGET = Budget(epochs=1, batch_size=8, learning_rate=3e-3, warmup=0.02)
+INPUTS = (ImageInput(modality=Modality.RS, size=16), ImageInput(modality=Modality.SV, size=24))
+AUGMENTATION = Augmentation({i.modality: make_converter(i, i) for i in INPUTS}, BUDGET)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def batch() -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return {
+        name: torch.nn.functional.interpolate(torch.randn(12, 3, 4, 4, generator=generator), (edge, edge))
+        for name, edge in (("image", 16), ("street_view", 24))
+    }
+
+
+def moco() -> MoCoV3:
+    return MoCoV3(untrained(PAIR, 0), MoCoConfig(dim=16), BUDGET, augmentation=AUGMENTATION, steps=40, seed=0)
+
+
+def mae() -> MAE:
+    pair = untrained(replace(PAIR, sv_pool="mean"), 0)
+    return MAE(pair, MAEConfig(), BUDGET, augmentation=AUGMENTATION, steps=40, seed=0)
+
+
+@pytest.mark.parametrize("make", [moco, mae])
+def test_the_loss_falls(make: type[Objective]) -> None:
+    objective, data = make(), batch()  # type: ignore[call-arg]
+    optimizer = torch.optim.AdamW([p for p in objective.parameters() if p.requires_grad], lr=3e-3)
+    losses: list[dict[str, float]] = []
+    for step in range(40):
+        found = objective.training_step(data, step)
+        optimizer.zero_grad()
+        found["loss"].backward()
+        optimizer.step()
+        objective.after_step(step / 40)
+        losses.append({name: float(value) for name, value in found["parts"].items()})
+    for name in ("rs", "sv"):
+        assert sum(loss[name] for loss in losses[-5:]) < 0.9 * sum(loss[name] for loss in losses[:5])
+
+
+@pytest.mark.parametrize("make", [moco, mae])
+def test_a_modality_does_not_depend_on_the_other(make: type[Objective]) -> None:
+    objective = make()  # type: ignore[call-arg]
+    branches: dict[str, nn.Module] = {"rs": objective.network.rs, "sv": objective.network.sv}  # type: ignore[dict-item]
+    parts = objective.losses(batch(), torch.Generator().manual_seed(1)).parts
+    parts["rs"].backward()
+    assert all(p.grad is None for p in branches["sv"].parameters())
+    optimizer = torch.optim.SGD(objective.parameters(), lr=1.0)
+    for p in branches["rs"].parameters():
+        if p.grad is not None:
+            p.grad.mul_(1e4)
+    for p in branches["sv"].parameters():
+        p.grad = torch.full_like(p, 1e-6)
+    objective.configure_gradient_clipping(optimizer)
+    norms = {
+        name: torch.cat([p.grad.flatten() for p in branch.parameters() if p.grad is not None]).norm()
+        for name, branch in branches.items()
+    }
+    assert float(norms["rs"]) == pytest.approx(BUDGET.clip, rel=1e-3)
+    assert float(norms["sv"]) < 0.01
+
+
+def test_the_key_encoder_follows_without_gradients_and_patches_stay_frozen() -> None:
+    objective = moco()
+    objective.losses(batch(), torch.Generator().manual_seed(1)).total.backward()
+    branch = objective.network.sv
+    assert all(p.grad is None for p in (*branch.key_encoder.parameters(), *branch.key_projector.parameters()))
+    assert objective.network.rs.encoder.patch_embed.weight.grad is None  # type: ignore[union-attr]
+    with torch.no_grad():
+        for p in branch.encoder.parameters():
+            p.add_(1.0)
+    before = [p.clone() for p in branch.key_encoder.parameters()]
+    objective.after_step(0.0)
+    moved = [float((now - old).abs().max()) for now, old in zip(branch.key_encoder.parameters(), before, strict=True)]
+    assert moved == pytest.approx([0.01] * len(moved), rel=0.02)
+    before = [p.clone() for p in branch.key_encoder.parameters()]
+    objective.after_step(1.0)
+    assert all(now.equal(old) for now, old in zip(branch.key_encoder.parameters(), before, strict=True))
+    assert any(name.startswith("network.sv.key_encoder") for name in objective.state_dict())
+
+
+def test_contrast_is_two_tau_times_cross_entropy() -> None:
+    queries, keys = torch.eye(2), torch.tensor([[1.0, 0.0], [1.0, 1.0]])
+    half = 0.5**0.5
+    logits = torch.tensor([[1.0, half], [0.0, half]]) / 0.2
+    expected = 0.4 * torch.nn.functional.cross_entropy(logits, torch.arange(2))
+    torch.testing.assert_close(contrast(queries, keys, 0.2), expected)
+
+
+def test_crops_show_at_least_their_least_share_and_are_reproducible() -> None:
+    ramp = torch.linspace(0, 1, 64).expand(200, 1, 64, 64)
+    views = random_resized_crop(ramp, torch.Generator().manual_seed(0))
+    assert views.equal(random_resized_crop(ramp, torch.Generator().manual_seed(0)))
+    shown = views[:, 0, 0, -1] - views[:, 0, 0, 0]
+    assert float(shown.min()) > 0.98 * SMALLEST**0.5 - 0.02
+    assert float(shown.max()) < 1.01
+    assert float(shown.std()) > 0.05
+
+
+def test_all_patches_visible_give_the_whole_encoders_tokens() -> None:
+    pair = untrained(PAIR, 0).eval()
+    images, photos = torch.randn(2, 3, 16, 16), torch.randn(2, 3, 24, 24)
+    everything = torch.arange(16).expand(2, -1)
+    with torch.inference_mode():
+        tiles = encode_visible_tiles(pair.rs_encoder, images, everything)
+        torch.testing.assert_close(tiles, pair.encode_rs_tokens(images).flatten(2).transpose(1, 2))
+        tokens = encode_visible_photos(pair.sv_encoder, photos, everything)
+        torch.testing.assert_close(tokens, pair.sv_encoder.vit.forward_features(photos)[:, 1:])
+
+
+def test_visible_patches_attend_by_their_true_distances() -> None:
+    encoder = untrained(PAIR, 0).rs_encoder
+    kept = torch.tensor([[0, 3, 5], [1, 2, 15]])
+    seen: list[Tensor] = []
+    for block in encoder.blocks:
+        block.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[1]))
+    encode_visible_tiles(encoder, torch.randn(2, 3, 16, 16), kept)
+    assert seen[0].shape == (2, 4, 3, 3)
+    assert seen[0][1, 2, 0, 2].equal(encoder.bias[2, 1, 15])
+    assert seen[0][0, 3, 1, 2].equal(encoder.bias[3, 3, 5])
+
+
+def test_masks_keep_a_quarter_differently_in_each_image() -> None:
+    kept = choose_kept(50, 16, 0.75, torch.Generator().manual_seed(0))
+    assert kept.shape == (50, 4)
+    assert all(len(set(row)) == 4 for row in kept.tolist())
+    assert len({tuple(row) for row in kept.tolist()}) > 40
+    assert choose_kept(1, 4, 0.99, torch.Generator()).shape == (1, 1)
+
+
+def test_patches_are_normalized_row_by_row() -> None:
+    images = torch.randn(2, 3, 16, 16)
+    patches = normalized_patches(images, 4)
+    assert patches.shape == (2, 16, 48)
+    assert float(patches.mean(-1).abs().max()) < 1e-5
+    corner = images[0, :, :4, 4:8].flatten()
+    torch.testing.assert_close(patches[0, 1], (corner - corner.mean()) / (corner.var() + 1e-6).sqrt())
+
+
+def test_the_decoder_puts_tokens_where_their_patches_are() -> None:
+    torch.manual_seed(0)
+    decoder = Decoder(RS, 1)
+    tokens, kept = torch.randn(1, 2, 32), torch.tensor([[3, 9]])
+    entered: list[Tensor] = []
+    decoder.blocks.register_forward_pre_hook(lambda _module, inputs: entered.append(inputs[0]))
+    decoder(tokens, kept)
+    found = entered[0] - decoder.positions
+    torch.testing.assert_close(found[0, 9], decoder.enter(tokens)[0, 1])
+    torch.testing.assert_close(found[0, 4], decoder.masked[0, 0])
+
+
+@pytest.mark.parametrize(("name", "factory"), [("mocov3", mocov3_model), ("mae", mae_model)])
+def test_a_rival_is_trained_and_evaluated_from_its_checkpoint(tmp_path: Path, name: str, factory: object) -> None:
+    settings = ["rs.depth=1", "sv.depth=1", "epochs=1", "batch_size=8"]
+    arguments = ["pretrain", "--model", name, "--data", "earth-triplets", "--limit", "40", "--out", str(tmp_path)]
+    with pytest.raises(SystemExit) as exit_:
+        cli.app([*arguments, "--device", "cpu", *(w for s in settings for w in ("--set", s))])
+    assert not exit_.value.code
+    assert read_checkpoint(tmp_path).name == "tiny"
+    context = ModelContext(model=name, preset="tiny", seed=0, checkpoint=tmp_path)
+    model = factory.load(context)  # type: ignore[attr-defined]
+    assert model.config.rs.depth == 1
+    assert model.encode_rs(torch.zeros(2, 3, 48, 48)).shape == (2, 128)
+    assert model.encode_sv(torch.zeros(2, 3, 64, 64)).shape == (2, 128)
+    assert ("sv_encoder.pooler.weight" in model.state_dict()) == (name == "mocov3")
+    assert json.loads((tmp_path / "checkpoint.json").read_text())["recipe"]["budget"]["batch_size"] == 8
+    with pytest.raises(CheckpointError, match=f"checkpoint of '{name}', not of 'other'"):
+        factory.load(replace(context, model="other"))  # type: ignore[attr-defined]

@@ -1,0 +1,396 @@
+"""Samples made of files: which there are, what belongs to them, and what changes their fingerprint."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gairbench.data import DataSource, Split
+from gairbench.errors import DataError, UsageError
+from gairbench.spec import DataContext, Kind, Modality, TaskSpec, Unit
+from gairbench.taskfiles.parsing import load_task_file
+from gairbench.taskfiles.source import FileSource
+
+SPLITS = ("train", "val", "test")
+
+
+def declare(
+    folder: Path,
+    *,
+    table: str = "",
+    images: str = "",
+    split: str = "{by: random}",
+    tasks: str = "label: y, kind: regression",
+) -> TaskSpec:
+    """Write a task file with one dataset and one task, and read it."""
+    lines = ["datasets:", "  own:", "    licence: CC0-1.0", "    synthetic: false"]
+    lines += [f"    table: {table}"] if table else []
+    lines += [f"    images: {images}"] if images else []
+    lines += [f"    split: {split}", "tasks:", f"  - {{name: own-task, dataset: own, {tasks}}}"]
+    (folder / "my.yaml").write_text("\n".join(lines) + "\n")
+    (task,) = load_task_file(folder / "my.yaml")
+    return task
+
+
+def source_of(task: TaskSpec, root: Path) -> FileSource:
+    assert callable(task.dataset.factory)
+    source = task.dataset.factory(DataContext(root=root))
+    assert isinstance(source, FileSource)
+    return source
+
+
+def picture(path: Path, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)).save(path)
+
+
+def csv(folder: Path, header: str, row: Callable[[int], str], n: int = 20, name: str = "t.csv") -> None:
+    (folder / name).write_text("\n".join([header, *(row(i) for i in range(n))]) + "\n")
+
+
+def ids_by_split(source: FileSource) -> dict[str, list[str]]:
+    return {name: list(source.split(name).ids) for name in SPLITS}
+
+
+def test_source_and_split_keep_the_contract(tmp_path: Path) -> None:
+    csv(tmp_path, "id,lon,lat,y", lambda i: f"{i:03},{i},{-i},{i / 2}")
+    task = declare(tmp_path, table="{path: t.csv, id: id, lon: lon, lat: lat}")
+    source = source_of(task, tmp_path)
+    assert isinstance(source, DataSource)
+    split = source.split("train")
+    assert isinstance(split, Split)
+    assert split.ids[0] == f"{int(split.ids[0]):03}"
+    assert split[0]["lonlat"].tolist() == [int(split.ids[0]), -int(split.ids[0])]
+    assert split.target(task.target).tolist() == [int(i) / 2 for i in split.ids]
+    with pytest.raises(KeyError):
+        split.target("no such target")
+    assert pickle.loads(pickle.dumps(task)) == task
+    assert len({task.dataset, replace(task.dataset)}) == 1
+
+
+def test_ids_with_leading_zeros_find_their_images(tmp_path: Path) -> None:
+    csv(tmp_path, "id,y", lambda i: f"{i:04},{i}")
+    for i in range(20):
+        picture(tmp_path / "im" / f"{i:04}.png", i)
+    task = declare(
+        tmp_path, table="{path: t.csv, id: id}", images="{modality: sv, folder: im, file: '{id}.png', unit: uint8}"
+    )
+    split = source_of(task, tmp_path).split("test")
+    expected = np.asarray(Image.open(tmp_path / "im" / f"{split.ids[1]}.png")).transpose(2, 0, 1)
+    np.testing.assert_array_equal(split[1]["street_view"].numpy(), expected)
+
+
+def test_image_is_named_by_several_columns_whatever_their_names(tmp_path: Path) -> None:
+    csv(tmp_path, "city name,photo.id,y", lambda i: f"c{i % 2},{i},{i}")
+    for i in range(20):
+        picture(tmp_path / "im" / f"c{i % 2}" / f"{i}_l.png", i)
+    task = declare(
+        tmp_path,
+        table="{path: t.csv, id: photo.id}",
+        images="{modality: rs, folder: im, file: '{city name}/{photo.id}_l.png', unit: uint8}",
+    )
+    assert len(source_of(task, tmp_path).ids) == 20
+
+
+@pytest.mark.parametrize("cell", ["../secret.png", "/etc/hostname"])
+def test_table_cannot_name_images_outside_the_folder(tmp_path: Path, cell: str) -> None:
+    csv(tmp_path, "file,y", lambda i: f"{cell if i == 3 else 'a.png'},{i}")
+    picture(tmp_path / "im" / "a.png", 0)
+    task = declare(tmp_path, table="{path: t.csv}", images="{modality: rs, folder: im, file: '{file}', unit: uint8}")
+    with pytest.raises(DataError, match=r"t\.csv, line 5 names the image .*, which is outside"):
+        source_of(task, tmp_path).fingerprint()
+
+
+@pytest.mark.parametrize("template", ["photo.png", "{}.png", "{id.png", "id}.png"])
+def test_template_without_a_column_is_a_usage_error(tmp_path: Path, template: str) -> None:
+    with pytest.raises(UsageError, match=r"line 6, key 'datasets\.own\.images\.file': .* names no column"):
+        declare(
+            tmp_path,
+            table="{path: t.csv}",
+            images=f"{{modality: rs, folder: im, file: '{template}', unit: uint8}}",
+        )
+
+
+def test_missing_images_are_told_with_all_their_lines(tmp_path: Path) -> None:
+    csv(tmp_path, "id,y", lambda i: f"{i},{i}")
+    for i in range(20):
+        if i not in {4, 7, 9}:
+            picture(tmp_path / "im" / f"{i}.png", i)
+    images = "{modality: rs, folder: im, file: '{id}.png', unit: uint8}"
+    task = declare(tmp_path, table="{path: t.csv, id: id}", images=images)
+    with pytest.raises(DataError, match=r"t\.csv, line 6: no image .*/im/4\.png \(nor for 9, 11\); add it, or declare"):
+        source_of(task, tmp_path).fingerprint()
+    task = declare(tmp_path, table="{path: t.csv, id: id}", images=images.replace("uint8}", "uint8, missing: drop}"))
+    assert len(source_of(task, tmp_path).ids) == 17
+    shutil.rmtree(tmp_path / "im")
+    (tmp_path / "im").mkdir()
+    with pytest.raises(DataError, match=r"line 2: no image .* and 9 more\); correct the path"):
+        source_of(task, tmp_path).fingerprint()
+
+
+def test_missing_tables_and_folders_are_named_before_anything_runs(tmp_path: Path) -> None:
+    task = declare(tmp_path, table="{path: t.csv, lon: lon, lat: lat, join: [{path: u.csv, on: k}]}")
+    with pytest.raises(DataError, match=r"no table .*t\.csv; correct the path or --data-root"):
+        source_of(task, tmp_path).fingerprint()
+    csv(tmp_path, "k,lon,lat,y", lambda i: f"{i},{i},{i},{i}")
+    with pytest.raises(DataError, match=r"no table .*u\.csv"):
+        source_of(task, tmp_path).fingerprint()
+    images = "{modality: rs, folder: im, pattern: '*/*.png', unit: uint8}"
+    task = declare(tmp_path, images=images, tasks="label: folder, kind: classification")
+    with pytest.raises(DataError, match=r"no image folder .*im; correct the folder"):
+        source_of(task, tmp_path).fingerprint()
+    (tmp_path / "im").mkdir()
+    with pytest.raises(DataError, match=r"no image matches '\*/\*\.png' in .*im"):
+        source_of(task, tmp_path).fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("lon", "200"), "line 7, column 'lat': longitude 200, latitude 5 is out of range"),
+        (("lat", ""), "line 7, column 'lat' is empty"),
+        (("id", "3"), "line 7, column 'id': '3' is there twice"),
+    ],
+)
+def test_what_breaks_all_tasks_is_found_with_the_fingerprint(
+    tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    columns = ["id", "lon", "lat", "y"]
+
+    def row(i: int) -> str:
+        cells = [str(i)] * 4
+        if i == 5:
+            cells[columns.index(change[0])] = change[1]
+        return ",".join(cells)
+
+    csv(tmp_path, ",".join(columns), row)
+    task = declare(tmp_path, table="{path: t.csv, id: id, lon: lon, lat: lat}")
+    with pytest.raises(DataError, match=message):
+        source_of(task, tmp_path).fingerprint()
+
+
+def test_location_that_is_no_number_in_a_file_name_is_told(tmp_path: Path) -> None:
+    for i in range(10):
+        picture(tmp_path / "im" / "a" / f"{i}.{i}.{i}_2.png", i)
+    task = declare(
+        tmp_path,
+        images=r"{modality: rs, folder: im, pattern: '*/*.png', unit: uint8, "
+        r"location: '(?P<lon>[0-9.]+)_(?P<lat>[0-9.]+)\.png'}",
+        tasks="label: folder, kind: classification",
+    )
+    with pytest.raises(DataError, match=r"finds lon '0\.0\.0' and lat '2' in the name of .*0\.0\.0_2\.png"):
+        source_of(task, tmp_path).fingerprint()
+
+
+def test_table_s_own_column_called_folder_comes_before_the_images_folders(tmp_path: Path) -> None:
+    csv(tmp_path, "id,folder", lambda i: f"{i},{'ab'[i % 2]}")
+    for i in range(20):
+        picture(tmp_path / "im" / "all" / f"{i}.png", i)
+    images = "{modality: rs, folder: im, file: 'all/{id}.png', unit: uint8}"
+    task = declare(tmp_path, table="{path: t.csv, id: id}", images=images, tasks="label: folder, kind: classification")
+    assert source_of(task, tmp_path).classes(task.target) == ("a", "b")
+
+
+def test_given_columns_folders_and_lists_make_the_splits(tmp_path: Path) -> None:
+    countries = ["kenya", "mali", "togo", "ghana"]
+    csv(tmp_path, "id,lon,lat,country,y", lambda i: f"p{i},{i},{i},{countries[i % 4]},{i}")
+    table = "{path: t.csv, id: id, lon: lon, lat: lat}"
+    split = "{by: column, column: country, train: [kenya, mali], val: togo, test: [ghana]}"
+    found = ids_by_split(source_of(declare(tmp_path, table=table, split=split), tmp_path))
+    assert found["val"] == [f"p{i}" for i in range(2, 20, 4)]
+    assert len(found["train"]) == 10
+
+    for name, start in (("train", 0), ("val", 10), ("test", 15)):
+        (tmp_path / f"{name}.txt").write_text("".join(f"p{i}\n" for i in range(start, 20)[: 10 if start == 0 else 5]))
+    lists = "{by: files, train: train.txt, val: val.txt, test: test.txt}"
+    source = source_of(declare(tmp_path, table=table, split=lists), tmp_path)
+    assert ids_by_split(source)["test"] == [f"p{i}" for i in range(15, 20)]
+    before = source.fingerprint()
+    (tmp_path / "val.txt").write_text("".join(f"p{i}\n" for i in range(10, 14)))
+    (tmp_path / "train.txt").write_text("".join(f"p{i}\n" for i in [*range(10), 14]))
+    assert source_of(declare(tmp_path, table=table, split=lists), tmp_path).fingerprint() != before
+
+    for name in ("train", "validation", "test"):
+        for i in range(4):
+            picture(tmp_path / "im" / name / "ab"[i % 2] / f"{i}.png", i)
+    images = "{modality: rs, folder: im, pattern: '*/*/*.png', unit: uint8}"
+    task = declare(
+        tmp_path,
+        images=images,
+        split="{by: folder, val: validation}",
+        tasks="label: folder, kind: classification",
+    )
+    source = source_of(task, tmp_path)
+    assert ids_by_split(source)["val"] == [f"validation/{'ab'[i % 2]}/{i}.png" for i in (0, 2, 1, 3)]
+    assert source.classes(task.target) == ("a", "b")
+
+
+def test_val_is_drawn_from_train_where_there_is_none(tmp_path: Path) -> None:
+    csv(tmp_path, "id,lon,lat,part,y", lambda i: f"{i},{i},{i},{'test' if i >= 15 else 'train'},{i % 3}")
+    table = "{path: t.csv, id: id, lon: lon, lat: lat}"
+    with pytest.raises(DataError, match=r"split 'val' of dataset 'own' is empty; .* or draw it with 'val_share'"):
+        source_of(declare(tmp_path, table=table, split="{by: column, column: part}"), tmp_path).fingerprint()
+    drawn = "{by: column, column: part, val_share: 0.2, stratify: y}"
+    source = source_of(declare(tmp_path, table=table, split=drawn), tmp_path)
+    found = ids_by_split(source)
+    assert [len(found[name]) for name in SPLITS] == [12, 3, 5]
+    assert found["test"] == [str(i) for i in range(15, 20)]
+    assert sorted(int(i) % 3 for i in found["val"]) == [0, 1, 2]
+
+
+def test_sample_of_no_split_is_told(tmp_path: Path) -> None:
+    csv(tmp_path, "lon,lat,part,y", lambda i: f"{i},{i},{['train', 'val', 'test', 'holdout'][i % 4]},{i}")
+    task = declare(tmp_path, table="{path: t.csv, lon: lon, lat: lat}", split="{by: column, column: part}")
+    with pytest.raises(DataError, match=r"sample 't\.csv:5' is in no split: column 'part' is 'holdout'"):
+        source_of(task, tmp_path).fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        ("{by: blocks}", "'datasets.own.split.degrees': missing"),
+        ("{by: blocks, degrees: 0}", "0 is no size of a block"),
+        ("{by: random, degrees: 1}", "does not fit 'by: random'; it is for blocks only"),
+        ("{by: random, column: part}", "it is for group and column only"),
+        ("{by: column}", "'datasets.own.split.column': missing"),
+        ("{by: column, column: part, shares: [0.6, 0.2, 0.2]}", "it is for random and blocks and group only"),
+        ("{by: column, column: part, val: a, val_share: 0.1}", "val is given already"),
+        ("{by: column, column: part, val_share: 1.5}", "1.5 is no share"),
+        ("{by: column, column: part, train: a, test: [b, a]}", "'a' is in train too"),
+        ("{by: column, column: part, stratify: y}", "it is for 'random' and 'val_share' only"),
+        ("{by: folder}", "needs images in folders"),
+        ("{by: files, train: a.txt, val: b.txt}", "'datasets.own.split.test': missing"),
+        ("{by: files, train: a.txt, val: b.txt, test: ../c.txt}", "leaves the data root"),
+        ("{by: random, shares: [0.6, 0.2, 0.3]}", "are no shares of train, val and test"),
+        ("{by: spatial}", "unknown by 'spatial'; "),
+    ],
+)
+def test_split_that_contradicts_itself_is_a_usage_error(tmp_path: Path, split: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        declare(tmp_path, table="{path: t.csv, lon: lon, lat: lat}", split=split)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        ("bands: [B02, B03]", "'B02' is not how models name that band; did you mean 'B2'"),
+        ("bands: [B2, b8a]", "'b8a' is not how models name that band; did you mean 'B8A'"),
+        ("bands: [Red, green, blue]", "did you mean 'red'"),
+        ("bands: [B2, B2]", "a band twice, or none"),
+        ("gsd_m: -10", "-10 is no distance"),
+        ("size: 0", "0 is no size"),
+    ],
+)
+def test_images_that_no_model_could_understand_are_a_usage_error(tmp_path: Path, images: str, message: str) -> None:
+    with pytest.raises(UsageError, match=rf"my\.yaml, line 5, key .*{message}"):
+        declare(tmp_path, images=f"{{modality: rs, folder: im, pattern: '*', unit: s2_dn, {images}}}")
+
+
+def test_label_of_several_that_train_lacks_is_refused(tmp_path: Path) -> None:
+    csv(tmp_path, "lon,lat,part,y", lambda i: f"{i},{i},{'train' if i < 12 else 'val' if i < 16 else 'test'},a;b")
+    text = (tmp_path / "t.csv").read_text().splitlines()
+    (tmp_path / "t.csv").write_text("\n".join([*text[:-1], text[-1].replace("a;b", "a; c ;")]))
+    task = declare(
+        tmp_path,
+        table="{path: t.csv, lon: lon, lat: lat}",
+        split="{by: column, column: part}",
+        tasks="label: y, kind: multilabel, separator: ';'",
+    )
+    with pytest.raises(DataError, match="column 'y': label 'c' is in split 'test' but not in train"):
+        source_of(task, tmp_path).split("test").target(task.target)
+
+
+def test_logarithm_that_does_not_exist_is_told_by_line(tmp_path: Path) -> None:
+    csv(tmp_path, "lon,lat,y", lambda i: f"{i},{i},{-1 if i == 6 else i}")
+    task = declare(
+        tmp_path,
+        table="{path: t.csv, lon: lon, lat: lat}",
+        tasks="label: y, kind: regression, transform: log1p",
+    )
+    with pytest.raises(DataError, match=r"t\.csv, line 8, column 'y': log1p of -1 does not exist"):
+        source_of(task, tmp_path).split("train").target(task.target)
+
+
+def test_keep_that_keeps_nothing_is_told(tmp_path: Path) -> None:
+    csv(tmp_path, "lon,lat,country,y", lambda i: f"{i},{i},mali,{i}")
+    task = declare(tmp_path, table="{path: t.csv, lon: lon, lat: lat, keep: {country: [Mali, Togo]}}")
+    with pytest.raises(DataError, match=r"no row of .*t\.csv has 'Mali' or 'Togo' in column 'country'; correct 'keep'"):
+        source_of(task, tmp_path).fingerprint()
+
+
+def test_fingerprint_follows_content_not_time_or_place(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    csv(here, "id,y", lambda i: f"{i},{i}")
+    for i in range(20):
+        picture(here / "im" / f"{i}.png", i)
+    images = "{modality: rs, folder: im, file: '{id}.png', unit: uint8%s}"
+    before = source_of(declare(here, table="{path: t.csv, id: id}", images=images % ""), here).fingerprint()
+    shutil.copytree(here, there)
+    os.utime(there / "im" / "3.png", (0, 0))
+    task = declare(there, table="{path: t.csv, id: id}", images=images % "")
+    assert source_of(task, there).fingerprint() == before
+    resized = declare(there, table="{path: t.csv, id: id}", images=images % ", size: 3")
+    assert source_of(resized, there).fingerprint() != before
+    picture(there / "im" / "3.png", 99)
+    assert source_of(task, there).fingerprint() != before
+
+
+def test_images_of_various_sizes_come_as_they_are_or_as_declared(tmp_path: Path) -> None:
+    for i in range(12):
+        path = tmp_path / "im" / "ab"[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((5 + i, 9, 3), i, dtype=np.uint8)).save(path)
+    images = "{modality: rs, folder: im, pattern: '*/*.png', unit: uint8%s}"
+    shapes: dict[str, set[Any]] = {}
+    for more in ("", ", size: 7"):
+        task = declare(tmp_path, images=images % more, tasks="label: folder, kind: classification")
+        (delivered,) = task.dataset.delivers
+        split = source_of(task, tmp_path).split("train")
+        shapes[more] = {tuple(split[i]["image"].shape) for i in range(len(split))}
+        assert getattr(delivered, "size", ...) == (7 if more else None)
+    assert len(shapes[""]) > 1
+    assert shapes[", size: 7"] == {(3, 7, 7)}
+
+
+def test_geotiffs_with_coordinates_deliver_both(shared: Path, tmp_path: Path) -> None:
+    folder = "satclip_ssl4eo_s2/ssl4eo/example"
+    task = declare(
+        tmp_path,
+        table=f"{{path: {folder}/index.csv, id: fn, lon: lon, lat: lat}}",
+        images=f"{{modality: rs, folder: {folder}/images, file: '{{fn}}', unit: s2_dn, gsd_m: 10, size: 64, "
+        "bands: [B1, B2, B3, B4, B5, B6, B7, B8, B8A, B9, B11, B12]}",
+        tasks="label: lat, kind: regression, input: rs",
+    )
+    assert task.kind is Kind.REGRESSION
+    assert task.dataset.modalities == {Modality.RS, Modality.LOCATION}
+    source = source_of(task, shared / "data")
+    assert len(source.ids) == 20
+    split = source.split("train")
+    sample = split[0]
+    assert sample["image"].shape == (12, 64, 64)
+    assert 0 < float(sample["image"].float().mean()) < 20000
+    assert float(sample["lonlat"][1]) == pytest.approx(split.target(task.target)[0])
+    assert task.dataset.delivers[0].unit is Unit.S2_DN  # type: ignore[union-attr]
+
+
+def test_every_yaml_of_the_reference_is_accepted(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "own-data.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    whole = [block for block in blocks if block.startswith("datasets:")]
+    splits = [line for block in blocks if block not in whole for line in block.splitlines()]
+    assert len(whole) == 1
+    assert len(splits) == 3
+    for text in (whole[0], *(re.sub(r"split: .*", lambda _, line=line: line, whole[0]) for line in splits)):
+        (tmp_path / "my.yaml").write_text(text)
+        assert [task.name for task in load_task_file(tmp_path / "my.yaml")] == ["plot-yield", "plot-crops"]
