@@ -24,9 +24,11 @@ from PIL import Image
 from rasterio.transform import from_bounds
 from rich.console import Console
 
-from gairbench import embedcommand
+from gairbench.embed_table import parts as embed_parts
 from gairbench.embed_table.reader import SampleReader
+from gairbench.embed_table.request import PART_ROWS, EmbedRequest
 from gairbench.embedding import BATCH
+from gairbench.environment import choose_device
 from gairbench.files.rows import InputTable, Names, find_columns
 from gairbench.plugins import load_registry
 from gairbench.progress import Progress
@@ -62,9 +64,9 @@ def make_files(folder: Path, rows: int, preset: str) -> Path:
     return table
 
 
-def request(table: Path, preset: str) -> embedcommand.EmbedRequest:
+def request(table: Path, preset: str) -> EmbedRequest:
     """Return the call that is measured."""
-    return embedcommand.EmbedRequest(
+    return EmbedRequest(
         model="random",
         table=table,
         out=table.with_name("out.parquet"),
@@ -78,7 +80,7 @@ def request(table: Path, preset: str) -> embedcommand.EmbedRequest:
 def prepare(table: Path, preset: str) -> tuple[Callable[[], float], Callable[[], float]]:
     """Return functions that run the pipeline and the bare encoders once, and return their seconds."""
     wanted = request(table, preset)
-    device = embedcommand.choose_device(wanted.device)
+    device = choose_device(wanted.device)
     loaded = load_model(load_registry().models["random"], preset=preset, checkpoint=None, seed=0, device=device)
     rows_table = InputTable(path=table, root=table.parent, columns=find_columns(table, Names()), skip=False)
     inputs = {i.modality: i for i in loaded.preset.inputs}
@@ -92,8 +94,8 @@ def prepare(table: Path, preset: str) -> tuple[Callable[[], float], Callable[[],
         # The model is loaded once, outside: what is compared is embedding, from the first file to the finished table.
         start = time.perf_counter()
         with say.step("embed") as step:
-            parts = embedcommand._write_parts(wanted, rows_table, reader(), loaded, VIEWS, device, n, step)
-        embedcommand._finish(wanted, {}, parts, VIEWS, n, say)
+            parts = embed_parts.write_parts(wanted, rows_table, reader(), loaded, VIEWS, device, n, step)
+        embed_parts.finish(wanted, {}, parts, VIEWS, n, say)
         return time.perf_counter() - start
 
     batches = []
@@ -101,7 +103,7 @@ def prepare(table: Path, preset: str) -> tuple[Callable[[], float], Callable[[],
     def bare() -> float:
         if not batches:
             read = reader()
-            for rows in rows_table.chunks(embedcommand.PART_ROWS):
+            for rows in rows_table.chunks(PART_ROWS):
                 for low in range(0, len(rows), BATCH):
                     inputs_of = read(rows, low, min(low + BATCH, len(rows))).inputs
                     batches.append({view: [t.to(device) for t in tensors] for view, tensors in inputs_of.items()})

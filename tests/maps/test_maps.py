@@ -23,10 +23,11 @@ from typer.testing import CliRunner
 
 from gairbench import ImageInput, LocationInput, Modality, ModelSpec, Preset, Pretraining, Unit, View
 from gairbench.cli import app
+from gairbench.commands import map as command
 from gairbench.commands.map import MapRequest, map_command
 from gairbench.conversion import make_converter
 from gairbench.errors import DataError, GairbenchError, StorageError, UsageError
-from gairbench.maps import command, quicklook, rasters
+from gairbench.maps import quicklook, rasters
 from gairbench.maps.blending import SceneMap, TileEncoder
 from gairbench.maps.scene import open_scene
 from gairbench.maps.tiling import BLOCK, Axis, Block, Tile, Tiling
@@ -89,7 +90,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> None:
         model_spec("untrained", Ramp, pretraining=Pretraining(recipe="a:b", version=1, dataset="c")),
     ]
     found = Registry(models={spec.name: spec for spec in specs})
-    monkeypatch.setattr(command, "registry_with", lambda files: found)
+    monkeypatch.setattr(command, "load_registry", lambda: found)
 
 
 def write_scene(
@@ -457,9 +458,9 @@ def test_the_unit_must_be_given(tmp_path: Path) -> None:
 def test_the_released_tiles_are_mapped_with_the_papers_architecture(
     place: str, tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gairbench.taskfiles.parsing import registry_with
+    from gairbench.plugins import load_registry
 
-    monkeypatch.setattr(command, "registry_with", registry_with)
+    monkeypatch.setattr(command, "load_registry", load_registry)
     folder = shared / "data" / "gair_official_triples"
     image = next(iter(sorted(folder.rglob(f"{place}_rs.tif"))), None)
     if image is None:

@@ -10,9 +10,10 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
-from gairbench import cli, hub
+from gairbench import cli
 from gairbench.errors import CheckpointError
 from gairbench.spec import HubWeights
+from gairbench.weights import hub
 from gairbench_models.gair import MODELS
 
 WEIGHTS = HubWeights(repo="someone/model", filename="weights.pth", licence="CC BY-NC 4.0")
