@@ -20,7 +20,7 @@ from rasterio.transform import from_bounds
 
 from gairbench import cli
 from gairbench.conversion import make_converter
-from gairbench.embed_table import parts
+from gairbench.embed_table import parts as embed_parts
 from gairbench.files.overhead import describe_overhead
 from gairbench.files.rows import BBOX
 from gairbench.spec import RGB, ImageInput, LocationInput, Modality, ModelContext, Unit
@@ -60,8 +60,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "BATCH", 2)
-    monkeypatch.setattr(parts, "PART_ROWS", 4)
+    monkeypatch.setattr(embed_parts, "BATCH", 2)
+    monkeypatch.setattr(embed_parts, "PART_ROWS", 4)
 
 
 def embed(
@@ -177,7 +177,7 @@ def test_a_killed_run_is_continued_after_its_last_whole_part(folder: Path, monke
     assert embed(monkeypatch, folder) == 0
     whole = (folder / "out.parquet").read_bytes()
     (folder / "out.parquet").unlink()
-    encode, calls = parts.encode_batch, []
+    encode, calls = embed_parts.encode_batch, []
 
     def dying(*arguments: Any) -> Any:
         calls.append(len(arguments[2][0]))
@@ -185,7 +185,7 @@ def test_a_killed_run_is_continued_after_its_last_whole_part(folder: Path, monke
             raise Killed
         return encode(*arguments)
 
-    monkeypatch.setattr(parts, "encode_batch", dying)
+    monkeypatch.setattr(embed_parts, "encode_batch", dying)
     with pytest.raises(Killed):
         embed(monkeypatch, folder)
     parts = sorted(path.name for path in (folder / "out.parquet.parts").glob("*.parquet"))
@@ -193,7 +193,7 @@ def test_a_killed_run_is_continued_after_its_last_whole_part(folder: Path, monke
     assert not (folder / "out.parquet").exists()
     (folder / "out.parquet.parts" / ".000002.parquet.x").write_bytes(b"half")
     calls.clear()
-    monkeypatch.setattr(parts, "encode_batch", lambda *a: calls.append(len(a[2][0])) or encode(*a))
+    monkeypatch.setattr(embed_parts, "encode_batch", lambda *a: calls.append(len(a[2][0])) or encode(*a))
     assert embed(monkeypatch, folder) == 0
     assert sum(calls) == (N - 8) * len(VIEWS), "parts that were whole are not computed again"
     assert (folder / "out.parquet").read_bytes() == whole
