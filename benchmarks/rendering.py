@@ -10,7 +10,7 @@ import argparse
 import time
 
 from gairbench_tasks.earth import points, randomness
-from gairbench_tasks.earth.street.render import render
+from gairbench_tasks.earth.street.render import render_photos
 from gairbench_tasks.earth.street.scene import Surroundings, compose
 
 
@@ -24,11 +24,11 @@ def main() -> None:
         "benchmark", args.photos, region="globe", placement="anywhere", role="evaluation", prefer_lit=True
     )
     scenes = compose(randomness.keys("benchmark", where.numbers), Surroundings.at(where))
-    render(scenes.take(slice(0, 64)))  # makes the textures
+    render_photos(scenes.take(slice(0, 64)))  # makes the textures
     wall, processor = [], []
     for _ in range(args.repeat):
         wall_start, processor_start = time.perf_counter(), time.process_time()
-        render(scenes)
+        render_photos(scenes)
         wall.append(time.perf_counter() - wall_start)
         processor.append(time.process_time() - processor_start)
     print(f"{args.photos / min(wall):.0f} photos/s wall, {args.photos / min(processor):.0f} photos/s of processor time")

@@ -133,7 +133,7 @@ class Result:
         return folder / self.model / self.variant / self.task / f"{self.probe}.json"
 
 
-def save(result: Result, folder: Path) -> Path:
+def write_result(result: Result, folder: Path) -> Path:
     """Write a record atomically.
 
     Returns:
@@ -147,7 +147,7 @@ def save(result: Result, folder: Path) -> Path:
     return path
 
 
-def load(path: Path) -> Result:
+def read_result(path: Path) -> Result:
     """Read a record.
 
     Raises:
@@ -166,7 +166,7 @@ def load(path: Path) -> Result:
         raise StorageError(f"{path} is not a gairbench result: {error}", "delete it and run again") from error
 
 
-def load_all(folder: Path) -> Iterator[Result]:
+def read_results(folder: Path) -> Iterator[Result]:
     """Yield every record below a results folder, in a fixed order.
 
     Raises:
@@ -175,4 +175,4 @@ def load_all(folder: Path) -> Iterator[Result]:
     if not folder.is_dir():
         raise StorageError(f"no results folder {folder}", "run 'gairbench run' first, or name it with --results")
     for path in sorted(folder.glob("*/*/*/*.json")):
-        yield load(path)
+        yield read_result(path)

@@ -18,7 +18,7 @@ import pytest
 from records import make_result
 
 from gairbench.errors import GairbenchError, StorageError
-from gairbench.results import SCHEMA, Result, load, load_all, save
+from gairbench.results import SCHEMA, Result, read_result, read_results, write_result
 from gairbench.storage import write_atomically
 
 
@@ -32,18 +32,18 @@ def test_round_trip_keeps_every_field(tmp_path: Path) -> None:
         reason="",
         value=1 / 3,
     )
-    assert load(save(result, tmp_path)) == result
+    assert read_result(write_result(result, tmp_path)) == result
 
 
 def test_every_field_is_written(tmp_path: Path) -> None:
-    written = json.loads(save(make_result(), tmp_path).read_text(encoding="utf-8"))
+    written = json.loads(write_result(make_result(), tmp_path).read_text(encoding="utf-8"))
     assert written.keys() == {field.name for field in fields(Result)}
     assert written["schema"] == SCHEMA
 
 
 def test_a_record_without_a_number_survives(tmp_path: Path) -> None:
     result = make_result(status="failed", reason="OSError: ö|\n")
-    assert load(save(result, tmp_path)) == result
+    assert read_result(write_result(result, tmp_path)) == result
     assert result.headline_value is None
 
 
@@ -57,33 +57,33 @@ def test_a_record_without_a_number_survives(tmp_path: Path) -> None:
     ],
 )
 def test_every_variant_has_a_file_of_its_own(tmp_path: Path, changes: dict[str, Any], folder: str) -> None:
-    path = save(make_result(**changes), tmp_path)
+    path = write_result(make_result(**changes), tmp_path)
     assert path == tmp_path / "gair" / folder / "earth-rs-koeppen" / "linear.json"
 
 
 def test_a_rerun_replaces_its_record(tmp_path: Path) -> None:
-    save(make_result(value=0.1), tmp_path)
-    save(make_result(value=0.2), tmp_path)
-    assert [r.metrics["accuracy"].value for r in load_all(tmp_path)] == [0.2]
+    write_result(make_result(value=0.1), tmp_path)
+    write_result(make_result(value=0.2), tmp_path)
+    assert [r.metrics["accuracy"].value for r in read_results(tmp_path)] == [0.2]
 
 
 def test_all_records_come_in_a_fixed_order(tmp_path: Path) -> None:
     results = [make_result(model, task) for model in ("b", "a") for task in ("y", "x")]
     for result in results:
-        save(result, tmp_path)
-    assert [(r.model, r.task) for r in load_all(tmp_path)] == [("a", "x"), ("a", "y"), ("b", "x"), ("b", "y")]
+        write_result(result, tmp_path)
+    assert [(r.model, r.task) for r in read_results(tmp_path)] == [("a", "x"), ("a", "y"), ("b", "x"), ("b", "y")]
 
 
 def test_files_beside_the_records_are_no_records(tmp_path: Path) -> None:
-    path = save(make_result(), tmp_path)
+    path = write_result(make_result(), tmp_path)
     path.with_suffix(".predictions.npz").write_bytes(b"PK")
     (tmp_path / "LEADERBOARD.md").write_text("#")
-    assert len(list(load_all(tmp_path))) == 1
+    assert len(list(read_results(tmp_path))) == 1
 
 
 def test_a_missing_folder_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"no results folder .*; run 'gairbench run' first"):
-        list(load_all(tmp_path / "none"))
+        list(read_results(tmp_path / "none"))
 
 
 def _raw() -> dict[str, Any]:
@@ -109,7 +109,7 @@ def test_what_is_no_record_is_refused_by_name(tmp_path: Path, content: str, why:
     path = tmp_path / "linear.json"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(StorageError, match=why) as caught:
-        load(path)
+        read_result(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "run again" in caught.value.hint
@@ -119,27 +119,27 @@ def test_bytes_that_are_no_text_are_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "linear.json"
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(StorageError, match=r"linear\.json is not a gairbench result"):
-        load(path)
+        read_result(path)
 
 
 def test_a_full_disk_leaves_the_old_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = save(make_result(value=0.1), tmp_path)
+    path = write_result(make_result(value=0.1), tmp_path)
 
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StorageError, match=r"cannot write .*linear\.json: No space left on device; free space"):
-        save(make_result(value=0.2), tmp_path)
+        write_result(make_result(value=0.2), tmp_path)
     monkeypatch.undo()
-    assert load(path).metrics["accuracy"].value == 0.1
+    assert read_result(path).metrics["accuracy"].value == 0.1
     assert list(path.parent.iterdir()) == [path], "scratch files are left behind"
 
 
 def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("a file, not a folder")
     with pytest.raises(StorageError, match=r"cannot write .*linear\.json: ") as caught:
-        save(make_result(), tmp_path / "results")
+        write_result(make_result(), tmp_path / "results")
     assert "\n" not in str(caught.value)
     assert caught.value.hint
 
@@ -148,7 +148,7 @@ def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> Non
 def test_a_folder_without_write_permission_is_told_in_one_line(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(StorageError, match="Permission denied"):
-        save(make_result(), tmp_path)
+        write_result(make_result(), tmp_path)
 
 
 def test_an_error_while_writing_leaves_no_scratch_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,18 +172,18 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from gairbench.results import load, save
-folder, record = Path(sys.argv[1]), load(Path(sys.argv[2]))
+folder, record = Path(sys.argv[1]), read_result(Path(sys.argv[2]))
 print("ready", flush=True)
 while True:
     for reason in ("a" * 200_000, "b" * 300_000):
-        save(replace(record, reason=reason), folder)
+        write_result(replace(record, reason=reason), folder)
 """
 
 
 def test_kill_at_any_moment_leaves_a_whole_record(tmp_path: Path) -> None:
     record = make_result()
-    path = save(record, tmp_path / "results")
-    source = save(record, tmp_path / "source")
+    path = write_result(record, tmp_path / "results")
+    source = write_result(record, tmp_path / "source")
     generator = random.Random(0)
     for _ in range(4):
         command = [sys.executable, "-c", _WRITER, str(tmp_path / "results"), str(source)]
@@ -192,9 +192,9 @@ def test_kill_at_any_moment_leaves_a_whole_record(tmp_path: Path) -> None:
             process.stdout.readline()
             time.sleep(generator.uniform(0.005, 0.1))
             process.send_signal(signal.SIGKILL)
-        found = list(load_all(tmp_path / "results"))
+        found = list(read_results(tmp_path / "results"))
         assert [replace(r, reason="") for r in found] == [record]
-        assert len(load(path).reason) in (0, 200_000, 300_000)
+        assert len(read_result(path).reason) in (0, 200_000, 300_000)
 
 
 def test_errors_are_one_line_with_the_mend() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gairbench.errors import UsageError
 from gairbench.plugins import load_registry
-from gairbench.results import load_all
+from gairbench.results import read_results
 
 DEFAULT_RESULTS = Path("results")
 
@@ -20,11 +20,11 @@ def leaderboard_command(results: Path | None, out: Path | None, *, check: bool) 
     """
     folder = results or DEFAULT_RESULTS
     if check:
-        from gairbench_leaderboard.leaderboard_page import check as out_of_date
+        from gairbench_leaderboard.leaderboard_page import outdated_files
 
         if out is None:
             raise UsageError("--check has nothing to compare with", "name the folder with --out")
-        stale = out_of_date(list(load_all(folder)), out)
+        stale = outdated_files(list(read_results(folder)), out)
         if not stale:
             return 0
         names = ", ".join(map(str, stale))
@@ -40,12 +40,12 @@ def publish(folder: Path, out: Path | None) -> None:
     Raises:
         GairbenchError: There are no results, a record is broken, or ``out`` cannot be written.
     """
-    from gairbench_leaderboard.leaderboard_page import render, write
+    from gairbench_leaderboard.leaderboard_page import render_leaderboard, write_leaderboard
 
-    found = list(load_all(folder))
+    found = list(read_results(folder))
     if out is not None:
-        write(found, out)
-    print(render(found))
+        write_leaderboard(found, out)
+    print(render_leaderboard(found))
 
 
 def compare_command(results: Path | None, reference: str, out: Path | None) -> int:
@@ -54,16 +54,16 @@ def compare_command(results: Path | None, reference: str, out: Path | None) -> i
     Raises:
         GairbenchError: There is nothing to compare, or records or predictions are missing or broken.
     """
-    from gairbench_leaderboard.comparison import compare
-    from gairbench_leaderboard.comparison_page import render, write
+    from gairbench_leaderboard.comparison import compare_models
+    from gairbench_leaderboard.comparison_page import render_comparison, write_comparison
     from gairbench_leaderboard.sweeps import find_sweeps
 
     folder = results or DEFAULT_RESULTS
-    found = list(load_all(folder))
-    comparisons = compare(found, folder, reference)
+    found = list(read_results(folder))
+    comparisons = compare_models(found, folder, reference)
     sweeps = find_sweeps(comparisons, load_registry().tasks)
-    page = render(comparisons, found, sweeps)
+    page = render_comparison(comparisons, found, sweeps)
     if out is not None:
-        write(page, comparisons, sweeps, out)
+        write_comparison(page, comparisons, sweeps, out)
     print(page)
     return 0

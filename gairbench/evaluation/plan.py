@@ -406,7 +406,7 @@ def _recorded(cell: Cell, request: RunRequest, registry: Registry) -> bool:
     if not path.is_file():
         return False
     try:
-        record = results.load(path)
+        record = results.read_result(path)
     except StorageError:
         # A broken record is no record: the cell runs again and writes a whole one.
         return False

@@ -65,7 +65,7 @@ def run_plan(plan: Plan, request: RunRequest, registry: Registry, progress: Prog
     outcomes = []
     for number, cell in enumerate(plan.cells, 1):
         if cell.state == "cached":
-            outcomes.append(results.load(blank_result(cell, request, registry).path(request.results)))
+            outcomes.append(results.read_result(blank_result(cell, request, registry).path(request.results)))
             continue
         result = run.cell(cell)
         outcomes.append(result)
@@ -136,7 +136,7 @@ class _Run:
             ),
         )
         if cell.state != "todo":
-            results.save(blank, self.request.results)
+            results.write_result(blank, self.request.results)
             return blank
         try:
             result = self._evaluate(cell, blank)
@@ -149,7 +149,7 @@ class _Run:
             log = blank.path(self.request.results).with_suffix(".traceback.txt")
             write_atomically(log, traceback.format_exc().encode())
             result = replace(blank, status="failed", reason=f"{type(error).__name__}: {error} (see {log.name})")
-        results.save(result, self.request.results)
+        results.write_result(result, self.request.results)
         return result
 
     def _evaluate(self, cell: Cell, blank: Result) -> Result:

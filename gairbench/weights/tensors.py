@@ -99,13 +99,13 @@ def state_dict(
     state = content[wrapped[0]] if len(wrapped) == 1 else content
     strange = [str(k) for k, v in state.items() if not isinstance(k, str) or not isinstance(v, torch.Tensor)]
     if strange or not state:
-        told = f"{listed(strange)} is no named tensor" if strange else "it is empty"
+        told = f"{first_names(strange)} is no named tensor" if strange else "it is empty"
         raise CheckpointError(f"{source} is not a state dict: {told}", "give a dictionary of tensors")
     prefixed = [key for key in state if key.startswith("module.")]
     if prefixed and len(prefixed) < len(state):
         bare = [key for key in state if key not in set(prefixed)]
         raise CheckpointError(
-            f"{source} mixes names with and without the prefix 'module.': {listed(prefixed)}; {listed(bare)}",
+            f"{source} mixes names with and without the prefix 'module.': {first_names(prefixed)}; {first_names(bare)}",
             "save one state dict alone",
         )
     return {key.removeprefix("module."): value for key, value in state.items()}
@@ -139,14 +139,14 @@ def check_shapes(
     }
     if any(problems.values()):
         told = "; ".join(
-            f"{kind} {listed(names)}" + (f" ({len(names)} in all)" if len(names) > LISTED else "")
+            f"{kind} {first_names(names)}" + (f" ({len(names)} in all)" if len(names) > LISTED else "")
             for kind, names in problems.items()
             if names
         )
         raise CheckpointError(f"{source} does not hold the model's tensors: {told}", hint)
 
 
-def listed(names: Sequence[str]) -> str:
+def first_names(names: Sequence[str]) -> str:
     """Name the first few and count the rest."""
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return ", ".join(names[:LISTED]) + more

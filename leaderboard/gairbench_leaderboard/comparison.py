@@ -17,7 +17,7 @@ from gairbench.predictions import Predictions, load_predictions
 from gairbench.results import Result
 from gairbench_leaderboard.comparable import Stale, split_stale
 from gairbench_leaderboard.layout import topics
-from gairbench_leaderboard.ranking import Column, Row, columns_of, usable
+from gairbench_leaderboard.ranking import RankingColumn, RankingRow, columns_of, usable
 from gairbench_leaderboard.uncertainty import Estimate, Runs, difference, holm, mean
 
 Verdict = Literal["better", "worse", "undecided"]
@@ -63,13 +63,13 @@ class Comparison:
     title: str
     synthetic: bool
     diagnostic: bool
-    reference: Row
-    rows: Sequence[Row]
-    columns: Sequence[Column]
-    runs: Mapping[tuple[Row, str], Runs]
-    contrasts: Mapping[tuple[Row, str], Contrast]
+    reference: RankingRow
+    rows: Sequence[RankingRow]
+    columns: Sequence[RankingColumn]
+    runs: Mapping[tuple[RankingRow, str], Runs]
+    contrasts: Mapping[tuple[RankingRow, str], Contrast]
 
-    def mean(self, row: Row, task: str) -> Estimate | None:
+    def mean(self, row: RankingRow, task: str) -> Estimate | None:
         """Return a cell's mean over seeds, or ``None`` where there is no number."""
         runs = self.runs.get((row, task))
         return None if runs is None else mean(runs)
@@ -88,7 +88,7 @@ class Selected:
     left_out: Sequence[Stale]
 
 
-def select(results: Iterable[Result]) -> Selected:
+def select_comparable(results: Iterable[Result]) -> Selected:
     """Choose what can be compared; limited runs, secondary probes and skipped cells are not meant to be."""
     current, overtaken = split_stale([r for r in results if r.limit is None and r.headline])
     measured: list[Result] = []
@@ -102,11 +102,11 @@ def select(results: Iterable[Result]) -> Selected:
     return Selected(measured, left_out)
 
 
-def compare(results: Iterable[Result], folder: Path, reference: str) -> list[Comparison]:
+def compare_models(results: Iterable[Result], folder: Path, reference: str) -> list[Comparison]:
     """Compare all models of a results folder with one of them by their headline metrics.
 
     Args:
-        results: Records; :func:`select` says which take part.
+        results: Records; :func:`select_comparable` says which take part.
         folder: The results folder, in which the predictions stand beside the records.
         reference: A model's name, or a row's (``gair (small)``) where the model has several.
 
@@ -119,8 +119,8 @@ def compare(results: Iterable[Result], folder: Path, reference: str) -> list[Com
         DataError: Two models were tested on different samples, or predictions are not their record's.
         StorageError: Predictions are missing or broken.
     """
-    measured = select(results).measured
-    rows = sorted({Row.of(r) for r in measured})
+    measured = select_comparable(results).measured
+    rows = sorted({RankingRow.of(r) for r in measured})
     if len(rows) < 2:
         raise UsageError(
             f"{folder} has results of whole splits for {len(rows)} model{'s' * (len(rows) != 1)}: nothing to compare",
@@ -136,7 +136,7 @@ def compare(results: Iterable[Result], folder: Path, reference: str) -> list[Com
     return made
 
 
-def _reference(name: str, rows: Sequence[Row]) -> Row:
+def _reference(name: str, rows: Sequence[RankingRow]) -> RankingRow:
     found = [row for row in rows if str(row) == name] or [row for row in rows if row.model == name]
     if len(found) == 1:
         return found[0]
@@ -146,14 +146,14 @@ def _reference(name: str, rows: Sequence[Row]) -> Row:
     raise UsageError(f"there is no {name!r} to compare with", f"choose with --reference among {listed}")
 
 
-def _runs(measured: Sequence[Result], folder: Path) -> dict[tuple[Row, str], Runs]:
+def _runs(measured: Sequence[Result], folder: Path) -> dict[tuple[RankingRow, str], Runs]:
     tasks: defaultdict[str, list[Result]] = defaultdict(list)
     for result in measured:
         tasks[result.task].append(result)
-    found: dict[tuple[Row, str], Runs] = {}
+    found: dict[tuple[RankingRow, str], Runs] = {}
     for task, group in tasks.items():
         first: Predictions | None = None
-        cells: defaultdict[Row, list[tuple[int, float, np.ndarray]]] = defaultdict(list)
+        cells: defaultdict[RankingRow, list[tuple[int, float, np.ndarray]]] = defaultdict(list)
         for result in sorted(group, key=lambda r: r.seed):
             predicted = load_predictions(result, folder)
             first = first or predicted
@@ -163,7 +163,7 @@ def _runs(measured: Sequence[Result], folder: Path) -> dict[tuple[Row, str], Run
                     "run them again on the same data",
                 )
             value, resampled = _measure(result, predicted, folder)
-            cells[Row.of(result)].append((result.seed, value, resampled))
+            cells[RankingRow.of(result)].append((result.seed, value, resampled))
         samples = () if first is None else tuple(map(str, first.ids))
         for row, cell in cells.items():
             seeds, values, resampled_values = zip(*cell, strict=True)
@@ -190,7 +190,11 @@ def _measure(result: Result, predicted: Predictions, folder: Path) -> tuple[floa
 
 
 def _table(
-    title: str, group: Sequence[Result], rows: Sequence[Row], reference: Row, runs: Mapping[tuple[Row, str], Runs]
+    title: str,
+    group: Sequence[Result],
+    rows: Sequence[RankingRow],
+    reference: RankingRow,
+    runs: Mapping[tuple[RankingRow, str], Runs],
 ) -> Comparison:
     columns = columns_of(group)
     present = [row for row in rows if any((row, c.task) in runs for c in columns)]

@@ -15,12 +15,12 @@ from gairbench.results import Result
 from gairbench.storage import write_atomically
 from gairbench_leaderboard import numbers
 from gairbench_leaderboard.comparable import Stale
-from gairbench_leaderboard.comparison import SIGNIFICANT, Comparison, Contrast, Verdict, select
+from gairbench_leaderboard.comparison import SIGNIFICANT, Comparison, Contrast, Verdict, select_comparable
 from gairbench_leaderboard.layout import SYNTHETIC, chunks, column_header
 from gairbench_leaderboard.markdown import arrow, escape, folded, pipe_table
 from gairbench_leaderboard.provenance import provenance
-from gairbench_leaderboard.ranking import Column, Row
-from gairbench_leaderboard.sweeps import Sweep, draw
+from gairbench_leaderboard.ranking import RankingColumn, RankingRow
+from gairbench_leaderboard.sweeps import Sweep, draw_sweeps
 from gairbench_leaderboard.uncertainty import Estimate, Runs, mean
 
 MARKDOWN, CSV = "COMPARISON.md", "comparison.csv"
@@ -40,11 +40,13 @@ is between these weights and may not be between the methods. Intervals of differ
 zero out without a sign. Neighbouring samples are not independent: intervals on spatial data are somewhat too narrow."""
 
 
-def write(page: str, comparisons: Sequence[Comparison], sweeps: Sequence[Sweep], out: Path) -> tuple[Path, ...]:
+def write_comparison(
+    page: str, comparisons: Sequence[Comparison], sweeps: Sequence[Sweep], out: Path
+) -> tuple[Path, ...]:
     """Write ``COMPARISON.md``, ``comparison.csv`` and a picture of each family of sweeps.
 
     Args:
-        page: From :func:`render`.
+        page: From :func:`render_comparison`.
         comparisons: What it was rendered from.
         sweeps: From :func:`gairbench_leaderboard.sweeps.find_sweeps`.
         out: Folder; made if missing.
@@ -55,8 +57,8 @@ def write(page: str, comparisons: Sequence[Comparison], sweeps: Sequence[Sweep],
     Raises:
         StorageError: The folder cannot be written.
     """
-    contents = {MARKDOWN: page.encode(), CSV: to_csv(comparisons).encode()}
-    contents |= {name: draw(drawn) for name, drawn in _pictures(sweeps).items()}
+    contents = {MARKDOWN: page.encode(), CSV: comparison_csv(comparisons).encode()}
+    contents |= {name: draw_sweeps(drawn) for name, drawn in _pictures(sweeps).items()}
     for name, content in contents.items():
         write_atomically(out / name, content)
     return tuple(out / name for name in contents)
@@ -71,11 +73,11 @@ def _pictures(sweeps: Sequence[Sweep]) -> dict[str, list[Sweep]]:
     return families
 
 
-def render(comparisons: Sequence[Comparison], results: Sequence[Result], sweeps: Sequence[Sweep]) -> str:
-    """Render comparisons as one Markdown document without times or dates; :func:`write` makes its pictures.
+def render_comparison(comparisons: Sequence[Comparison], results: Sequence[Result], sweeps: Sequence[Sweep]) -> str:
+    """Render comparisons as one Markdown document without times or dates; :func:`write_comparison` makes its pictures.
 
     Args:
-        comparisons: From :func:`gairbench_leaderboard.comparison.compare`.
+        comparisons: From :func:`gairbench_leaderboard.comparison.compare_models`.
         results: The results folder's records: what took part is named with its commands, the rest with the reason.
         sweeps: From :func:`gairbench_leaderboard.sweeps.find_sweeps`.
     """
@@ -95,7 +97,7 @@ def render(comparisons: Sequence[Comparison], results: Sequence[Result], sweeps:
     values = {task: value for sweep in sweeps for value, task in sweep.points}
     for comparison in diagnostic:
         parts += [f"### {comparison.title}", *_body(comparison, values)]
-    selected = select(results)
+    selected = select_comparable(results)
     parts += _left_out(selected.left_out)
     commands = sorted({r.command for r in selected.measured if r.command})
     compared = f"gairbench compare --reference {shlex.quote(str(reference))}"
@@ -107,7 +109,8 @@ def _left_out(left_out: Sequence[Stale]) -> list[str]:
     if not left_out:
         return []
     body = [
-        [escape(f"{Row.of(s.result)}, seed {s.result.seed}"), escape(s.result.task), escape(s.why)] for s in left_out
+        [escape(f"{RankingRow.of(s.result)}, seed {s.result.seed}"), escape(s.result.task), escape(s.why)]
+        for s in left_out
     ]
     return ["## Left out", pipe_table(["Model", "Task", "Because"], body, text_columns=3)]
 
@@ -138,13 +141,13 @@ def _body(comparison: Comparison, order: Mapping[str, float] = MappingProxyType(
     return parts
 
 
-def _name(comparison: Comparison, row: Row) -> str:
+def _name(comparison: Comparison, row: RankingRow) -> str:
     seeds = sorted({len(r.seeds) for (of, _), r in comparison.runs.items() if of == row})
     counted = " to ".join(str(n) for n in dict.fromkeys((seeds[0], seeds[-1])))
     return f"{escape(str(row))}<br>{counted} seed{'s' if seeds[-1] > 1 else ''}"
 
 
-def _cell(comparison: Comparison, row: Row, task: str) -> str:
+def _cell(comparison: Comparison, row: RankingRow, task: str) -> str:
     estimate = comparison.mean(row, task)
     if estimate is None:
         return "—"
@@ -160,7 +163,7 @@ def _plus_minus(estimate: Estimate) -> str:
     return f"{numbers.number(estimate.value)}{numbers.NBSP}±{numbers.NBSP}{numbers.number(half)}"
 
 
-def _differences(comparison: Comparison, columns: Sequence[Column]) -> str:
+def _differences(comparison: Comparison, columns: Sequence[RankingColumn]) -> str:
     headers = ["Task", "Metric", "Model", "Difference", "p", "p (Holm)", "Seeds", "Their deviation"]
     body = []
     for column in columns:
@@ -212,7 +215,7 @@ def _deviation(runs: Runs) -> str:
     return f"{runs.values.std(ddof=1):.4f}" if len(runs.seeds) > 1 else "—"
 
 
-def to_csv(comparisons: Sequence[Comparison]) -> str:
+def comparison_csv(comparisons: Sequence[Comparison]) -> str:
     """Return one line a model and task.
 
     Columns: ``model``, ``preset``, ``checkpoint``, ``task``, ``table``, ``diagnostic``, ``metric``,
@@ -231,7 +234,7 @@ def to_csv(comparisons: Sequence[Comparison]) -> str:
     return text
 
 
-def _line(comparison: Comparison, row: Row, column: Column) -> dict[str, object]:
+def _line(comparison: Comparison, row: RankingRow, column: RankingColumn) -> dict[str, object]:
     runs = comparison.runs[row, column.task]
     estimate = mean(runs)
     contrast: Contrast | None = comparison.contrasts.get((row, column.task))

@@ -37,7 +37,7 @@ _FIELDS = (
 _SPLITS = ("train", "val", "test")
 
 
-def to_csv(results: Iterable[Result]) -> str:
+def leaderboard_csv(results: Iterable[Result]) -> str:
     """Return one line a result, in a fixed order, without times.
 
     Columns: what identifies the cell; ``value``, ``low`` and ``high`` of its headline ``metric`` with direction;

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from gairbench.results import Result
 from gairbench.spec import Category
 from gairbench_leaderboard.markdown import arrow, escape
-from gairbench_leaderboard.ranking import Column
+from gairbench_leaderboard.ranking import RankingColumn
 
 WIDEST = 8
 """Columns of numbers that one table may have; more are split, tasks of one family together."""
@@ -42,19 +42,19 @@ def topics(results: Iterable[Result]) -> list[tuple[Topic, str]]:
     ]
 
 
-def column_header(column: Column) -> str:
+def column_header(column: RankingColumn) -> str:
     """Return a task's name, metric, direction and number of test samples as one cell."""
     low, high = column.n
     n = f"<br>n = {low:,}" if low == high else f"<br>n = {low:,} to {high:,}"
     return f"{escape(column.task)}<br>{escape(column.metric)} {arrow(column.higher_is_better)}{n if high else ''}"
 
 
-def chunks(columns: Sequence[Column]) -> list[list[Column]]:
+def chunks(columns: Sequence[RankingColumn]) -> list[list[RankingColumn]]:
     """Split columns into tables of bearable width, keeping families together where they fit."""
-    families: dict[str, list[Column]] = {}
+    families: dict[str, list[RankingColumn]] = {}
     for column in columns:
         families.setdefault(column.family, []).append(column)
-    split: list[list[Column]] = [[]]
+    split: list[list[RankingColumn]] = [[]]
     for family in families.values():
         if split[-1] and len(split[-1]) + len(family) > WIDEST:
             split.append([])

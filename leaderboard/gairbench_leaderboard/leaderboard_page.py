@@ -10,11 +10,20 @@ from gairbench.results import Result
 from gairbench.storage import write_atomically
 from gairbench_leaderboard import numbers
 from gairbench_leaderboard.comparable import Setting, Stale, by_setting, split_stale
-from gairbench_leaderboard.export import to_csv
+from gairbench_leaderboard.export import leaderboard_csv
 from gairbench_leaderboard.layout import SYNTHETIC, WIDEST, chunks, column_header, topics
-from gairbench_leaderboard.markdown import arrow, escape, folded, joined, joined_names, pipe_table
+from gairbench_leaderboard.markdown import arrow, escape, folded, joined_names, joined_texts, pipe_table
 from gairbench_leaderboard.provenance import provenance
-from gairbench_leaderboard.ranking import Cell, Column, Mark, Row, Table, cell_of, rank, usable
+from gairbench_leaderboard.ranking import (
+    Mark,
+    RankingCell,
+    RankingColumn,
+    RankingRow,
+    RankingTable,
+    cell_of,
+    rank_models,
+    usable,
+)
 
 MARKDOWN, CSV = "LEADERBOARD.md", "leaderboard.csv"
 
@@ -38,11 +47,11 @@ _LIMITED = """\
 > Trial runs on part of the data (`--limit`). Not comparable with anything above."""
 
 
-def render(results: Sequence[Result], *, commands: Sequence[str] = ()) -> str:
+def render_leaderboard(results: Sequence[Result], *, commands: Sequence[str] = ()) -> str:
     """Render every result as one Markdown document without times or dates.
 
     Args:
-        results: Records, as :func:`gairbench.results.load_all` yields them.
+        results: Records, as :func:`gairbench.results.read_results` yields them.
         commands: Command lines to print; empty: those in the records.
 
     Returns:
@@ -81,7 +90,7 @@ def _diagnostics(results: Sequence[Result], level: str) -> list[str]:
     found = [(r, value) for r in results if r.headline and (value := r.headline_value) is not None]
     if not found:
         return []
-    cells = {(r.task, Row.of(r)): numbers.with_interval(value, symmetric=False) for r, value in found}
+    cells = {(r.task, RankingRow.of(r)): numbers.with_interval(value, symmetric=False) for r, value in found}
     metrics = {r.task: f"{escape(r.metric)} {arrow(value.higher_is_better)}" for r, value in found}
     rows = sorted({row for _, row in cells})
     body = [[escape(task), metrics[task], *(cells.get((task, row), "") for row in rows)] for task in sorted(metrics)]
@@ -91,7 +100,7 @@ def _diagnostics(results: Sequence[Result], level: str) -> list[str]:
     ]
 
 
-def write(results: Sequence[Result], out: Path, *, commands: Sequence[str] = ()) -> tuple[Path, Path]:
+def write_leaderboard(results: Sequence[Result], out: Path, *, commands: Sequence[str] = ()) -> tuple[Path, Path]:
     """Write ``LEADERBOARD.md`` and ``leaderboard.csv``.
 
     Args:
@@ -112,13 +121,13 @@ def write(results: Sequence[Result], out: Path, *, commands: Sequence[str] = ())
     return out / MARKDOWN, out / CSV
 
 
-def check(results: Sequence[Result], out: Path, *, commands: Sequence[str] = ()) -> tuple[Path, ...]:
+def outdated_files(results: Sequence[Result], out: Path, *, commands: Sequence[str] = ()) -> tuple[Path, ...]:
     """Tell which published files are missing or not what the results would give now.
 
     Args:
         results: Records.
-        out: Folder that :func:`write` wrote to.
-        commands: As given to :func:`write`.
+        out: Folder that :func:`write_leaderboard` wrote to.
+        commands: As given to :func:`write_leaderboard`.
 
     Returns:
         The outdated files; none if the leaderboard is current.
@@ -132,7 +141,7 @@ def check(results: Sequence[Result], out: Path, *, commands: Sequence[str] = ())
 
 
 def _contents(results: Sequence[Result], commands: Sequence[str]) -> dict[str, bytes]:
-    return {MARKDOWN: render(results, commands=commands).encode(), CSV: to_csv(results).encode()}
+    return {MARKDOWN: render_leaderboard(results, commands=commands).encode(), CSV: leaderboard_csv(results).encode()}
 
 
 def _setting_heading(setting: Setting) -> list[str]:
@@ -151,7 +160,7 @@ def _categories(results: Sequence[Result], overtaken: Sequence[Result], level: s
 
 
 def _ranking(results: Sequence[Result], overtaken: Sequence[Result]) -> list[str]:
-    table = rank(results, overtaken)
+    table = rank_models(results, overtaken)
     notes = _Notes()
     parts = []
     if table.rows:
@@ -177,7 +186,7 @@ def _ranking(results: Sequence[Result], overtaken: Sequence[Result]) -> list[str
     return parts
 
 
-def _main_table(table: Table, columns: Sequence[Column], notes: _Notes, *, with_means: bool) -> str:
+def _main_table(table: RankingTable, columns: Sequence[RankingColumn], notes: _Notes, *, with_means: bool) -> str:
     headers = ["Model"]
     body: list[list[str]] = [[escape(str(row)) for row in table.rows]]
     if with_means and table.mean_rank:
@@ -195,12 +204,12 @@ def _main_table(table: Table, columns: Sequence[Column], notes: _Notes, *, with_
     return pipe_table(headers, zip(*body, strict=True))
 
 
-def _texts(cells: Sequence[Cell], notes: _Notes) -> list[str]:
+def _texts(cells: Sequence[RankingCell], notes: _Notes) -> list[str]:
     texts = numbers.column([cell.value for cell in cells])
     return [_text(cell, text, notes) for cell, text in zip(cells, texts, strict=True)]
 
 
-def _text(cell: Cell, text: str, notes: _Notes) -> str:
+def _text(cell: RankingCell, text: str, notes: _Notes) -> str:
     if cell.value is None:
         return f"{'failed' if cell.failed else '—'}{numbers.NBSP}{notes.number(cell.reason)}"
     if cell.mark is Mark.BEST:
@@ -214,7 +223,7 @@ class _Notes:
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
 
-    def announce(self, cells: Iterable[Cell]) -> None:
+    def announce(self, cells: Iterable[RankingCell]) -> None:
         """Give reasons their numbers in the order of reading, though tables are built column by column."""
         for cell in cells:
             if cell.value is None:
@@ -230,9 +239,9 @@ class _Notes:
         return ["\n".join(f"- [{number}] {escape(reason)}" for reason, number in self._numbers.items())]
 
 
-def _secondary(results: Sequence[Result], rows: Sequence[Row]) -> str:
+def _secondary(results: Sequence[Result], rows: Sequence[RankingRow]) -> str:
     """Tabulate what the ranking does not show; lines are task, probe and metric, columns the ranking's rows."""
-    records = {(r.task, r.probe, Row.of(r)): r for r in results}
+    records = {(r.task, r.probe, RankingRow.of(r)): r for r in results}
     lines = sorted(
         {
             (r.task, r.probe, metric, value.higher_is_better)
@@ -268,7 +277,7 @@ def _stale_section(stale: Sequence[Stale]) -> list[str]:
     headers = ["Model", "Task", "Probe", "Value", "Out of date because"]
     body = [
         [
-            escape(f"{Row.of(s.result)}, seed {s.result.seed}"),
+            escape(f"{RankingRow.of(s.result)}, seed {s.result.seed}"),
             escape(s.result.task),
             escape(s.result.probe),
             _plain(s.result),
@@ -307,9 +316,9 @@ def _tasks(results: Sequence[Result]) -> str:
                 first.kind,
                 "synthetic" if first.synthetic else "real",
                 escape(f"{first.dataset} {first.dataset_version}"),
-                joined(r.dataset_fingerprint[:12] for r in group if r.status == "ok"),
+                joined_texts(r.dataset_fingerprint[:12] for r in group if r.status == "ok"),
                 ", ".join(escape(probe) for _, probe in sorted(probes)),
-                joined(" / ".join(f"{r.n[s]:,}" for s in ("train", "val", "test") if s in r.n) for r in full),
+                joined_texts(" / ".join(f"{r.n[s]:,}" for s in ("train", "val", "test") if s in r.n) for r in full),
             ]
         )
     note = "The number after a name is its version: results of different versions never share a table."
@@ -318,20 +327,20 @@ def _tasks(results: Sequence[Result]) -> str:
 
 def _models(results: Sequence[Result]) -> str:
     headers = ["Model", "Version", "Seed", "Origin", "Weights", "SHA-256", "Embedding widths"]
-    rows: dict[tuple[Row, int], list[Result]] = {}
+    rows: dict[tuple[RankingRow, int], list[Result]] = {}
     for result in results:
-        rows.setdefault((Row.of(result), result.seed), []).append(result)
+        rows.setdefault((RankingRow.of(result), result.seed), []).append(result)
     body = []
     for (row, seed), group in sorted(rows.items()):
         ok = [r for r in group if r.status == "ok"]
         body.append(
             [
                 escape(str(row)),
-                joined(r.model_version for r in group),
+                joined_texts(r.model_version for r in group),
                 str(seed),
-                joined(r.model_origin for r in group),
-                joined(_short(r.checkpoint) for r in ok),
-                joined(r.weights[:12] for r in ok),
+                joined_texts(r.model_origin for r in group),
+                joined_texts(_short(r.checkpoint) for r in ok),
+                joined_texts(r.weights[:12] for r in ok),
                 ", ".join(str(d) for d in sorted({r.embedding_dim for r in ok if r.embedding_dim is not None})),
             ]
         )

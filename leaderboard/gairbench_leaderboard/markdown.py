@@ -16,7 +16,7 @@ def escape(text: str) -> str:
     return _MARKUP.sub(r"\\\g<0>", " ".join(text.split())).replace("<", "&lt;").replace(">", "&gt;")
 
 
-def joined(texts: Iterable[str]) -> str:
+def joined_texts(texts: Iterable[str]) -> str:
     """Join different texts, sorted, without the empty one."""
     return escape(", ".join(sorted({text for text in texts if text})))
 

@@ -13,7 +13,7 @@ from gairbench.results import MetricValue, Result
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Row:
+class RankingRow:
     """What tells the rows of one setting apart.
 
     Args:
@@ -27,7 +27,7 @@ class Row:
     checkpoint: str
 
     @classmethod
-    def of(cls, result: Result) -> Row:
+    def of(cls, result: Result) -> RankingRow:
         """Return the row a result belongs to."""
         foreign = result.checkpoint.startswith("file:")
         return cls(result.model, result.preset, result.checkpoint.removeprefix("file:")[:8] if foreign else "")
@@ -48,7 +48,7 @@ class Mark(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class RankingCell:
     """One number, or the reason why there is none.
 
     Args:
@@ -65,7 +65,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class RankingColumn:
     """One task.
 
     Args:
@@ -86,7 +86,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class RankingTable:
     """One ranking.
 
     Args:
@@ -99,16 +99,16 @@ class Table:
         absent: Rows without any number, and the reasons.
     """
 
-    columns: Sequence[Column]
-    rows: Sequence[Row]
-    cells: Mapping[tuple[Row, str], Cell]
-    complete: Sequence[Row]
-    mean_rank: Mapping[Row, float]
-    means: Mapping[str, Mapping[Row, float]]
-    absent: Mapping[Row, Sequence[str]]
+    columns: Sequence[RankingColumn]
+    rows: Sequence[RankingRow]
+    cells: Mapping[tuple[RankingRow, str], RankingCell]
+    complete: Sequence[RankingRow]
+    mean_rank: Mapping[RankingRow, float]
+    means: Mapping[str, Mapping[RankingRow, float]]
+    absent: Mapping[RankingRow, Sequence[str]]
 
 
-def rank(results: Iterable[Result], overtaken: Iterable[Result] = ()) -> Table:
+def rank_models(results: Iterable[Result], overtaken: Iterable[Result] = ()) -> RankingTable:
     """Rank the headline results of one setting, category and kind of data.
 
     Args:
@@ -120,11 +120,11 @@ def rank(results: Iterable[Result], overtaken: Iterable[Result] = ()) -> Table:
         for every task, and is never taken across metrics; the mean rank is taken across them, as ranks have no unit
         (Demsar, JMLR 7, 2006, section 3.2.2).
     """
-    headline = {(Row.of(r), r.task): r for r in results if r.headline}
-    stale = {(Row.of(r), r.task) for r in overtaken if r.headline}
+    headline = {(RankingRow.of(r), r.task): r for r in results if r.headline}
+    stale = {(RankingRow.of(r), r.task) for r in overtaken if r.headline}
     all_rows = sorted({row for row, _ in headline})
     columns = columns_of(headline.values())
-    cells: dict[tuple[Row, str], Cell] = {}
+    cells: dict[tuple[RankingRow, str], RankingCell] = {}
     for column in columns:
         found = {
             row: cell_of(
@@ -136,7 +136,7 @@ def rank(results: Iterable[Result], overtaken: Iterable[Result] = ()) -> Table:
         }
         cells |= {(row, column.task): cell for row, cell in _marked(found).items()}
 
-    def complete_row(row: Row) -> bool:
+    def complete_row(row: RankingRow) -> bool:
         return all(cells[row, column.task].value for column in columns)
 
     rows = [row for row in all_rows if any(cells[row, column.task].value for column in columns)]
@@ -145,7 +145,7 @@ def rank(results: Iterable[Result], overtaken: Iterable[Result] = ()) -> Table:
         {c.task: [_value(cells[row, c.task]) for row in complete] for c in columns}, index=range(len(complete))
     )
     mean_rank = _mean_rank(values, columns, complete)
-    return Table(
+    return RankingTable(
         columns=columns,
         rows=sorted(rows, key=lambda row: (row not in complete, mean_rank.get(row, 0.0), row)),
         cells=cells,
@@ -165,7 +165,7 @@ def usable(value: MetricValue) -> bool:
     return all(map(math.isfinite, (value.value, value.low, value.high)))
 
 
-def cell_of(result: Result | None, metric: str, *, missing: str = "not run") -> Cell:
+def cell_of(result: Result | None, metric: str, *, missing: str = "not run") -> RankingCell:
     """Return a metric of a record, or the reason why there is none.
 
     Args:
@@ -174,22 +174,24 @@ def cell_of(result: Result | None, metric: str, *, missing: str = "not run") -> 
         missing: The reason where there is no record.
     """
     if result is None:
-        return Cell(None, reason=missing)
+        return RankingCell(None, reason=missing)
     if result.status != "ok":
-        return Cell(None, failed=result.status == "failed", reason=result.reason or f"{result.status}, no reason given")
+        return RankingCell(
+            None, failed=result.status == "failed", reason=result.reason or f"{result.status}, no reason given"
+        )
     value = result.metrics.get(metric)
     if value is None:
-        return Cell(None, failed=True, reason=f"the record has no metric {metric}")
+        return RankingCell(None, failed=True, reason=f"the record has no metric {metric}")
     if not usable(value):
-        return Cell(None, failed=True, reason=f"{metric} or its interval is not a finite number")
-    return Cell(value)
+        return RankingCell(None, failed=True, reason=f"{metric} or its interval is not a finite number")
+    return RankingCell(value)
 
 
 def _reasons(results: Iterable[Result]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(cell_of(r, r.metric).reason for r in results))
 
 
-def columns_of(results: Iterable[Result]) -> list[Column]:
+def columns_of(results: Iterable[Result]) -> list[RankingColumn]:
     """Return the tasks of headline results, ordered by family and name."""
     tasks: dict[tuple[str, str], list[Result]] = {}
     for result in results:
@@ -197,16 +199,16 @@ def columns_of(results: Iterable[Result]) -> list[Column]:
     return [_column(tasks[key]) for key in sorted(tasks)]
 
 
-def _column(results: Sequence[Result]) -> Column:
+def _column(results: Sequence[Result]) -> RankingColumn:
     measured = [r for r in results if r.headline_value]
     first = (measured or results)[0]
     sizes = [r.n["test"] for r in measured if "test" in r.n]
     higher = next((v.higher_is_better for r in measured if (v := r.headline_value)), True)
     span = (min(sizes), max(sizes)) if sizes else (0, 0)
-    return Column(first.task, first.family, first.metric, first.probe, higher, span)
+    return RankingColumn(first.task, first.family, first.metric, first.probe, higher, span)
 
 
-def _marked(column: Mapping[Row, Cell]) -> dict[Row, Cell]:
+def _marked(column: Mapping[RankingRow, RankingCell]) -> dict[RankingRow, RankingCell]:
     values = [cell.value for cell in column.values() if cell.value]
     if len(values) < 2:  # nothing to be better than
         return dict(column)
@@ -221,22 +223,27 @@ def _marked(column: Mapping[Row, Cell]) -> dict[Row, Cell]:
         return Mark.TIED if any(v.low <= value.high and value.low <= v.high for v in leaders) else Mark.NONE
 
     return {
-        row: Cell(cell.value, mark(cell.value), failed=cell.failed, reason=cell.reason) for row, cell in column.items()
+        row: RankingCell(cell.value, mark(cell.value), failed=cell.failed, reason=cell.reason)
+        for row, cell in column.items()
     }
 
 
-def _value(cell: Cell) -> float:
+def _value(cell: RankingCell) -> float:
     return cell.value.value if cell.value else math.nan
 
 
-def _mean_rank(values: pd.DataFrame, columns: Sequence[Column], complete: Sequence[Row]) -> dict[Row, float]:
+def _mean_rank(
+    values: pd.DataFrame, columns: Sequence[RankingColumn], complete: Sequence[RankingRow]
+) -> dict[RankingRow, float]:
     if len(complete) < 2 or len(columns) < 2:
         return {}
     ranks = pd.DataFrame({c.task: values[c.task].rank(ascending=not c.higher_is_better) for c in columns})
     return dict(zip(complete, ranks.mean(axis=1).tolist(), strict=True))
 
 
-def _means(values: pd.DataFrame, columns: Sequence[Column], complete: Sequence[Row]) -> dict[str, dict[Row, float]]:
+def _means(
+    values: pd.DataFrame, columns: Sequence[RankingColumn], complete: Sequence[RankingRow]
+) -> dict[str, dict[RankingRow, float]]:
     tasks: dict[str, list[str]] = {}
     for column in columns:
         tasks.setdefault(column.metric, []).append(column.task)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from gairbench.spec import Kind, Modality, TaskSpec
 from gairbench_leaderboard.comparison import Comparison
-from gairbench_leaderboard.ranking import Row
+from gairbench_leaderboard.ranking import RankingRow
 from gairbench_leaderboard.uncertainty import Estimate, change
 
 _COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#f0e442")
@@ -49,7 +49,7 @@ class Sweep:
         """The table that the tasks stand in."""
         return self.comparison.title
 
-    def change(self, row: Row, task: str) -> Estimate | None:
+    def change(self, row: RankingRow, task: str) -> Estimate | None:
         """Return how far a model moves from the first point; ``None`` where its seeds or samples differ."""
         first = self.comparison.runs.get((row, self.points[0][1]))
         then = self.comparison.runs.get((row, task))
@@ -95,7 +95,7 @@ def find_sweeps(comparisons: Sequence[Comparison], tasks: Mapping[str, TaskSpec]
     ]
 
 
-def draw(sweeps: Sequence[Sweep]) -> bytes:
+def draw_sweeps(sweeps: Sequence[Sweep]) -> bytes:
     """Draw sweeps side by side: means over seeds, and below them each model's change from the first point.
 
     Returns:
@@ -131,7 +131,9 @@ def draw(sweeps: Sequence[Sweep]) -> bytes:
     return buffer.getvalue()
 
 
-def _curve(axes: Axes, sweep: Sweep, row: Row, style: tuple[str, str], estimates: Sequence[Estimate | None]) -> None:
+def _curve(
+    axes: Axes, sweep: Sweep, row: RankingRow, style: tuple[str, str], estimates: Sequence[Estimate | None]
+) -> None:
     found = [(value, e) for (value, _), e in zip(sweep.points, estimates, strict=True) if e is not None]
     if not found:
         return

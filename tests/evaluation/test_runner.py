@@ -72,7 +72,7 @@ def test_every_kind_of_task_is_evaluated_and_recorded(request_: RunRequest, regi
     for r in found:
         low, high = r.metrics[r.metric].low, r.metrics[r.metric].high
         assert low <= r.metrics[r.metric].value <= high
-    assert list(results.load_all(request_.results)) == sorted(found, key=lambda r: r.path(Path()))
+    assert list(results.read_results(request_.results)) == sorted(found, key=lambda r: r.path(Path()))
 
 
 def test_record_holds_everything_needed_to_regenerate_it(request_: RunRequest, registry: Registry) -> None:
@@ -268,7 +268,7 @@ def test_cut_short_cache_file_is_detected_and_rebuilt(
     arrays = sorted((request.cache / "embeddings").rglob("*.npy"))
     for array in arrays:
         os.truncate(array, array.stat().st_size - 10)
-    for record in results.load_all(request.results):
+    for record in results.read_results(request.results):
         record.path(request.results).unlink()
     again = run(request, registry)
     assert values(first) == values(again)
@@ -299,7 +299,7 @@ def test_full_disk_stops_the_run_with_one_line_and_keeps_what_was_done(
     with pytest.raises(StorageError, match="No space left on device; free space") as caught:
         run(replace(request_, tasks=[TASKS[2]]), registry)
     assert "\n" not in str(caught.value)
-    assert list(results.load_all(request.results)) == sorted(finished, key=lambda r: r.path(Path()))
+    assert list(results.read_results(request.results)) == sorted(finished, key=lambda r: r.path(Path()))
     assert not [f for f in generated.files(request.results) if Path(f).name.startswith(".")]
 
 
@@ -317,7 +317,7 @@ def test_limit_uses_part_of_every_split_and_is_kept_apart(request_: RunRequest, 
     part = run(replace(request_, tasks=[TASKS[2]], limit=25), registry)
     assert part[0].n == {"train": 25, "val": 25, "test": 25}
     assert part[0].path(Path()) != whole[0].path(Path())
-    assert len(list(results.load_all(request_.results))) == 2
+    assert len(list(results.read_results(request_.results))) == 2
 
 
 def test_non_finite_embedding_names_the_sample(request_: RunRequest, registry: Registry) -> None:

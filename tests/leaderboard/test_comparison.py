@@ -22,15 +22,15 @@ from gairbench.plugins import load_registry
 from gairbench.predictions import save_predictions
 from gairbench.results import MetricValue, Result
 from gairbench.selection import select_models, select_tasks
-from gairbench_leaderboard.comparison import Comparison, compare
-from gairbench_leaderboard.comparison_page import render, to_csv, write
-from gairbench_leaderboard.ranking import Row
+from gairbench_leaderboard.comparison import Comparison, compare_models
+from gairbench_leaderboard.comparison_page import comparison_csv, render_comparison, write_comparison
+from gairbench_leaderboard.ranking import RankingRow
 from gairbench_leaderboard.sweeps import find_sweeps
 from gairbench_leaderboard.uncertainty import Runs, change, difference, holm, mean
 
 N = 400
 SAMPLES = tuple(f"sample-{i}" for i in range(N))
-GAIR, RIVAL = Row("gair", "default", ""), Row("rival", "default", "")
+GAIR, RIVAL = RankingRow("gair", "default", ""), RankingRow("rival", "default", "")
 
 
 def add(folder: Path, model: str, right: Sequence[bool], *, seed: int = 0, **changes: object) -> Result:
@@ -42,7 +42,7 @@ def add(folder: Path, model: str, right: Sequence[bool], *, seed: int = 0, **cha
     path = record.path(folder)
     name = save_predictions(path, [f"sample-{i}" for i in range(len(right))], target, prediction)
     record = replace(record, predictions=name)
-    results.save(record, folder)
+    results.write_result(record, folder)
     return record
 
 
@@ -62,17 +62,17 @@ def test_a_rival_that_is_right_less_often_is_worse_and_a_copy_is_undecided(tmp_p
         records.append(add(tmp_path, "gair", good, seed=seed))
         records.append(add(tmp_path, "copy", good, seed=seed))
         records.append(add(tmp_path, "rival", answers(0.5, 10 + seed), seed=seed))
-    made = only(compare(records, tmp_path, "gair"))
+    made = only(compare_models(records, tmp_path, "gair"))
     verdicts = {row.model: made.contrasts[row, "earth-rs-koeppen"].verdict for row in made.rows[1:]}
     assert verdicts == {"copy": "undecided", "rival": "worse"}
-    assert made.contrasts[Row("copy", "default", ""), "earth-rs-koeppen"].estimate.value == 0
+    assert made.contrasts[RankingRow("copy", "default", ""), "earth-rs-koeppen"].estimate.value == 0
     assert made.rows[0] == GAIR
     assert (GAIR, "earth-rs-koeppen") not in made.contrasts
 
 
 def test_the_reference_may_be_any_model_and_directions_turn_round(tmp_path: Path) -> None:
     records = [add(tmp_path, "gair", answers(0.9, 0)), add(tmp_path, "rival", answers(0.5, 1))]
-    made = only(compare(records, tmp_path, "rival"))
+    made = only(compare_models(records, tmp_path, "rival"))
     assert made.contrasts[GAIR, "earth-rs-koeppen"].verdict == "better"
 
 
@@ -82,7 +82,7 @@ def test_less_is_better_for_metrics_that_say_so(tmp_path: Path) -> None:
         record = add(tmp_path, model, answers(share, 0))
         told = record.metrics["accuracy"]
         records.append(replace(record, metrics={"accuracy": replace(told, higher_is_better=False)}))
-    assert only(compare(records, tmp_path, "gair")).contrasts[RIVAL, "earth-rs-koeppen"].verdict == "better"
+    assert only(compare_models(records, tmp_path, "gair")).contrasts[RIVAL, "earth-rs-koeppen"].verdict == "better"
 
 
 def test_pairing_finds_a_difference_that_separate_intervals_hide(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_pairing_finds_a_difference_that_separate_intervals_hide(tmp_path: Path)
         add(tmp_path, "gair", good),
         add(tmp_path, "rival", [right and i not in lost for i, right in enumerate(good)]),
     ]
-    made = only(compare(records, tmp_path, "gair"))
+    made = only(compare_models(records, tmp_path, "gair"))
     gair, rival = made.mean(GAIR, "earth-rs-koeppen"), made.mean(RIVAL, "earth-rs-koeppen")
     assert gair is not None
     assert rival is not None
@@ -111,7 +111,7 @@ def test_seeds_that_disagree_widen_the_interval_and_leave_the_question_open(tmp_
         records += [
             add(folder, "rival", [i < share * N for i in range(N)], seed=seed) for seed, share in enumerate(shares)
         ]
-        found[folder] = only(compare(records, folder, "gair")).contrasts[RIVAL, "earth-rs-koeppen"]
+        found[folder] = only(compare_models(records, folder, "gair")).contrasts[RIVAL, "earth-rs-koeppen"]
     assert found[steady].estimate.value == pytest.approx(found[unsteady].estimate.value)
     assert found[steady].verdict == "worse"
     assert found[unsteady].verdict == "undecided"
@@ -180,7 +180,7 @@ def test_many_comparisons_raise_the_bar(tmp_path: Path) -> None:
     def verdict(folder: Path, more: int) -> str:
         records = [add(folder, "gair", good), add(folder, "rival", rival)]
         records += [add(folder, f"copy{i}", good) for i in range(more)]
-        return only(compare(records, folder, "gair")).contrasts[RIVAL, "earth-rs-koeppen"].verdict
+        return only(compare_models(records, folder, "gair")).contrasts[RIVAL, "earth-rs-koeppen"].verdict
 
     assert verdict(tmp_path / "alone", 0) == "worse"
     assert verdict(tmp_path / "crowd", 8) == "undecided"
@@ -194,7 +194,7 @@ def test_real_synthetic_and_diagnostic_results_have_tables_of_their_own(tmp_path
             add(tmp_path, model, answers(0.5, 0), task="b"),
             add(tmp_path, model, answers(0.5, 0), task="c", diagnostic=True),
         ]
-    made = compare(records, tmp_path, "gair")
+    made = compare_models(records, tmp_path, "gair")
     assert [(c.title, c.diagnostic, [column.task for column in c.columns]) for c in made] == [
         ("Remote sensing, real data", False, ["b"]),
         ("Street view, synthetic data", False, ["a"]),
@@ -210,7 +210,7 @@ def test_limited_secondary_stale_and_failed_records_take_no_part(tmp_path: Path)
         add(tmp_path, "old", answers(0.5, 0), probe_version=0),
         make_result("failed", status="failed", reason="broken"),
     ]
-    assert only(compare(records, tmp_path, "gair")).rows == [GAIR, RIVAL]
+    assert only(compare_models(records, tmp_path, "gair")).rows == [GAIR, RIVAL]
 
 
 def test_a_model_without_a_number_for_a_task_is_shown_without_one(tmp_path: Path) -> None:
@@ -219,10 +219,12 @@ def test_a_model_without_a_number_for_a_task_is_shown_without_one(tmp_path: Path
         add(tmp_path, "gair", answers(0.5, 0), task="b"),
         add(tmp_path, "rival", answers(0.5, 0), task="a"),
     ]
-    made = only(compare(records, tmp_path, "gair"))
+    made = only(compare_models(records, tmp_path, "gair"))
     assert made.mean(RIVAL, "b") is None
     assert (RIVAL, "b") not in made.contrasts
-    row = next(line for line in render([made], records, []).splitlines() if line.startswith("| rival<br>1 seed"))
+    row = next(
+        line for line in render_comparison([made], records, []).splitlines() if line.startswith("| rival<br>1 seed")
+    )
     assert row.split("|")[3].strip() == "—"
 
 
@@ -231,23 +233,23 @@ def test_unknown_and_ambiguous_references_are_told_with_the_choice(tmp_path: Pat
     with pytest.raises(
         UsageError, match=r"several rows; choose one with --reference: 'gair \(small\)', 'gair \(tiny\)'"
     ):
-        compare(records, tmp_path, "gair")
+        compare_models(records, tmp_path, "gair")
     with pytest.raises(UsageError, match="no 'gari' to compare with"):
-        compare(records, tmp_path, "gari")
-    assert only(compare(records, tmp_path, "gair (tiny)")).reference.preset == "tiny"
+        compare_models(records, tmp_path, "gari")
+    assert only(compare_models(records, tmp_path, "gair (tiny)")).reference.preset == "tiny"
 
 
 def test_one_model_alone_or_limited_runs_alone_are_nothing_to_compare(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"for 1 model: nothing to compare; run two or more"):
-        compare([add(tmp_path, "gair", answers(0.5, 0))], tmp_path, "gair")
+        compare_models([add(tmp_path, "gair", answers(0.5, 0))], tmp_path, "gair")
     with pytest.raises(UsageError, match="without --limit"):
-        compare([add(tmp_path, name, answers(0.5, 0), limit=9) for name in ("gair", "rival")], tmp_path, "gair")
+        compare_models([add(tmp_path, name, answers(0.5, 0), limit=9) for name in ("gair", "rival")], tmp_path, "gair")
 
 
 def test_records_of_other_samples_are_refused(tmp_path: Path) -> None:
     records = [add(tmp_path, "gair", answers(0.5, 0)), add(tmp_path, "rival", answers(0.5, 0, n=N - 1))]
     with pytest.raises(DataError, match="was tested on other samples of earth-rs-koeppen"):
-        compare(records, tmp_path, "gair")
+        compare_models(records, tmp_path, "gair")
 
 
 def broken(whole: bytes) -> dict[str, bytes]:
@@ -276,7 +278,7 @@ def test_broken_predictions_are_told(how: str, tmp_path: Path) -> None:
     predictions = records[1].path(tmp_path).parent / records[1].predictions
     predictions.write_bytes(broken(predictions.read_bytes())[how])
     with pytest.raises(StorageError, match="delete it and run again"):
-        compare(records, tmp_path, "gair")
+        compare_models(records, tmp_path, "gair")
 
 
 def test_missing_predictions_and_those_elsewhere_are_told(tmp_path: Path) -> None:
@@ -285,17 +287,17 @@ def test_missing_predictions_and_those_elsewhere_are_told(tmp_path: Path) -> Non
         records[1], predictions=f"../../../../gair/default-seed0/earth-rs-koeppen/{records[0].predictions}"
     )
     with pytest.raises(StorageError, match="are not here"):
-        compare([records[0], elsewhere], tmp_path, "gair")
+        compare_models([records[0], elsewhere], tmp_path, "gair")
     (records[1].path(tmp_path).parent / records[1].predictions).unlink()
     with pytest.raises(StorageError, match="are not here; compute them with the record's command"):
-        compare(records, tmp_path, "gair")
+        compare_models(records, tmp_path, "gair")
 
 
 def test_predictions_that_are_not_the_records_are_refused(tmp_path: Path) -> None:
     records = [add(tmp_path, "gair", answers(0.5, 0)), add(tmp_path, "rival", answers(0.5, 0))]
     other = add(tmp_path, "rival", answers(0.9, 0))
     with pytest.raises(DataError, match=r"give accuracy 0\.\d+, the record says 0\.\d+; run it again with --fresh"):
-        compare([records[0], replace(other, metrics=records[1].metrics)], tmp_path, "gair")
+        compare_models([records[0], replace(other, metrics=records[1].metrics)], tmp_path, "gair")
 
 
 def test_a_metric_of_another_version_is_told(tmp_path: Path) -> None:
@@ -304,7 +306,7 @@ def test_a_metric_of_another_version_is_told(tmp_path: Path) -> None:
         replace(add(tmp_path, name, answers(0.5, 0)), metric="luck", metrics=value) for name in ("gair", "rival")
     ]
     with pytest.raises(DataError, match="has metric 'luck', which this gairbench does not know"):
-        compare(records, tmp_path, "gair")
+        compare_models(records, tmp_path, "gair")
 
 
 def test_what_is_left_out_is_listed_with_the_reason(tmp_path: Path) -> None:
@@ -315,7 +317,7 @@ def test_what_is_left_out_is_listed_with_the_reason(tmp_path: Path) -> None:
         make_result("blind", status="skipped", reason="has no encoder"),
         add(tmp_path, "limited", answers(0.5, 0), limit=9),
     ]
-    text = render(compare([*records, *others], tmp_path, "gair"), [*records, *others], [])
+    text = render_comparison(compare_models([*records, *others], tmp_path, "gair"), [*records, *others], [])
     left_out = text.split("## Left out", 1)[1].split("##", 1)[0]
     assert "| failed, seed 0 " in left_out
     assert "it broke" in left_out
@@ -329,7 +331,7 @@ def test_what_is_left_out_is_listed_with_the_reason(tmp_path: Path) -> None:
 def test_a_difference_of_single_seeds_is_marked_as_one_of_weights(tmp_path: Path) -> None:
     records = [add(tmp_path, "gair", answers(0.9, 0), seed=seed) for seed in range(2)]
     records.append(add(tmp_path, "rival", answers(0.4, 1)))
-    text = render(compare(records, tmp_path, "gair"), records, [])
+    text = render_comparison(compare_models(records, tmp_path, "gair"), records, [])
     assert "**(▼)**" in text
     assert " 1 : 2 |" in text
 
@@ -339,7 +341,7 @@ def test_a_row_named_like_its_model_can_be_chosen(tmp_path: Path) -> None:
         add(tmp_path, "gair", answers(0.5, 0)),
         add(tmp_path, "gair", answers(0.5, 0), checkpoint="file:abcd1234"),
     ]
-    assert only(compare(records, tmp_path, "gair")).reference == GAIR
+    assert only(compare_models(records, tmp_path, "gair")).reference == GAIR
 
 
 def test_the_report_marks_what_is_decided_and_counts_it(tmp_path: Path) -> None:
@@ -348,7 +350,7 @@ def test_the_report_marks_what_is_decided_and_counts_it(tmp_path: Path) -> None:
         records.append(add(tmp_path, "gair", answers(0.8, seed), seed=seed))
         records.append(add(tmp_path, "rival", answers(0.4, 7 + seed), seed=seed))
         records.append(add(tmp_path, "same", answers(0.8, seed), seed=seed))
-    text = render(compare(records, tmp_path, "gair"), records, [])
+    text = render_comparison(compare_models(records, tmp_path, "gair"), records, [])
     rows = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("|")}
     assert "▼" in rows["rival<br>2 seeds"]
     assert "▼" not in rows["same<br>2 seeds"]
@@ -363,8 +365,8 @@ def test_the_table_for_programs_holds_what_the_page_says(tmp_path: Path) -> None
         for model, share in (("gair", 0.8), ("rival", 0.4))
         for seed in range(3)
     ]
-    made = only(compare(records, tmp_path, "gair"))
-    lines = {line["model"]: line for line in csv.DictReader(io.StringIO(to_csv([made])))}
+    made = only(compare_models(records, tmp_path, "gair"))
+    lines = {line["model"]: line for line in csv.DictReader(io.StringIO(comparison_csv([made])))}
     contrast = made.contrasts[RIVAL, "earth-rs-koeppen"]
     assert lines["rival"]["verdict"] == contrast.verdict == "worse"
     assert float(lines["rival"]["difference"]) == pytest.approx(contrast.estimate.value, abs=1e-6)
@@ -392,14 +394,14 @@ def test_offsets_are_drawn_and_their_changes_tabulated(tmp_path: Path) -> None:
                         diagnostic=True,
                     )
                 )
-    made = compare(records, tmp_path, "gair")
+    made = compare_models(records, tmp_path, "gair")
     (sweep,) = find_sweeps(made, tasks)
     assert [value for value, _ in sweep.points] == [0.0, 0.5, 2.0]
     fallen = sweep.change(GAIR, "earth-offset-2-land-cover")
     assert fallen is not None
     assert fallen.value == pytest.approx(-0.2, abs=0.05)
     assert fallen.high < 0
-    files = write(render(made, records, [sweep]), made, [sweep], tmp_path / "out")
+    files = write_comparison(render_comparison(made, records, [sweep]), made, [sweep], tmp_path / "out")
     assert [file.name for file in files] == ["COMPARISON.md", "comparison.csv", "registration-offset.png"]
     assert "![registration offset](registration-offset.png)" in files[0].read_text()
     with Image.open(files[2]) as picture:
@@ -414,7 +416,7 @@ def test_a_single_point_makes_no_curve(tmp_path: Path) -> None:
         add(tmp_path, model, answers(0.5, 0), task="earth-offset-0-land-cover", diagnostic=True)
         for model in ("gair", "rival")
     ]
-    assert find_sweeps(compare(records, tmp_path, "gair"), load_registry().tasks) == []
+    assert find_sweeps(compare_models(records, tmp_path, "gair"), load_registry().tasks) == []
 
 
 def test_the_papers_study_has_every_model_task_and_seed_that_it_promises() -> None:

@@ -16,11 +16,15 @@ from records import make_result
 from gairbench.errors import StorageError, UsageError
 from gairbench.results import MetricValue, Result
 from gairbench_leaderboard.comparable import split_stale
-from gairbench_leaderboard.leaderboard_page import check, render, write
+from gairbench_leaderboard.leaderboard_page import outdated_files, render_leaderboard, write_leaderboard
 from gairbench_leaderboard.markdown import escape
-from gairbench_leaderboard.ranking import Mark, Row, rank
+from gairbench_leaderboard.ranking import Mark, RankingRow, rank_models
 
-GAIR, STATS, LONLAT = Row("gair", "default", ""), Row("pixel-stats", "default", ""), Row("lonlat", "default", "")
+GAIR, STATS, LONLAT = (
+    RankingRow("gair", "default", ""),
+    RankingRow("pixel-stats", "default", ""),
+    RankingRow("lonlat", "default", ""),
+)
 
 
 def section(text: str, heading: str) -> str:
@@ -41,7 +45,7 @@ def lopsided(value: float, below: float, above: float, *, higher: bool = True) -
 
 
 def test_best_is_bold_ties_are_marked_and_the_rest_is_plain() -> None:
-    text = render(
+    text = render_leaderboard(
         [
             make_result("gair", value=0.45, half=0.01),
             make_result("tied", value=0.44, half=0.01),
@@ -57,23 +61,23 @@ def test_lower_is_better_reverses_best_and_arrow() -> None:
     def error(model: str, value: float) -> Result:
         return make_result(model, metric="median_km", metrics={"median_km": lopsided(value, 1, 1, higher=False)})
 
-    table = rank([error("gair", 10.0), error("pixel-stats", 20.0)])
+    table = rank_models([error("gair", 10.0), error("pixel-stats", 20.0)])
     assert table.cells[GAIR, "earth-rs-koeppen"].mark is Mark.BEST
     assert table.cells[STATS, "earth-rs-koeppen"].mark is Mark.NONE
-    assert "median_km ↓" in render([error("gair", 10.0)])
+    assert "median_km ↓" in render_leaderboard([error("gair", 10.0)])
 
 
 def test_a_lone_number_is_not_called_best() -> None:
-    assert "**0." not in render([make_result()])
+    assert "**0." not in render_leaderboard([make_result()])
 
 
 def test_equal_best_values_are_both_best() -> None:
-    cells = rank([make_result("gair", value=0.5), make_result("pixel-stats", value=0.5)]).cells
+    cells = rank_models([make_result("gair", value=0.5), make_result("pixel-stats", value=0.5)]).cells
     assert {cell.mark for cell in cells.values()} == {Mark.BEST}
 
 
 def test_lopsided_intervals_show_both_ends_for_the_whole_column() -> None:
-    text = render(
+    text = render_leaderboard(
         [
             make_result("gair", metrics={"accuracy": lopsided(0.453, 0.02, 0.013)}),
             make_result("pixel-stats", value=0.3, half=0.01),
@@ -84,12 +88,12 @@ def test_lopsided_intervals_show_both_ends_for_the_whole_column() -> None:
 
 
 def test_half_width_never_understates_the_interval() -> None:
-    text = render([make_result(metrics={"accuracy": lopsided(0.45, 0.0101, 0.0112)})])
+    text = render_leaderboard([make_result(metrics={"accuracy": lopsided(0.45, 0.0101, 0.0112)})])
     assert "0.450\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0.011" in text
 
 
 def test_real_and_synthetic_are_never_in_one_table() -> None:
-    text = render([make_result(task="real-task"), make_result(task="rendered-task", synthetic=True)])
+    text = render_leaderboard([make_result(task="real-task"), make_result(task="rendered-task", synthetic=True)])
     real = section(text, "## Remote sensing, real data")
     synthetic = section(text, "## Remote sensing, synthetic data")
     assert "real-task" in real
@@ -100,7 +104,9 @@ def test_real_and_synthetic_are_never_in_one_table() -> None:
 
 
 def test_categories_have_tables_of_their_own_in_a_fixed_order() -> None:
-    text = render([make_result(category=c, task=f"t-{c}") for c in ("zzz", "location", "rs", "cross-modal", "sv")])
+    text = render_leaderboard(
+        [make_result(category=c, task=f"t-{c}") for c in ("zzz", "location", "rs", "cross-modal", "sv")]
+    )
     titles = [title for title in text.splitlines() if title.startswith("## ") and title.endswith("data")]
     assert titles == [
         "## Remote sensing, real data",
@@ -112,19 +118,21 @@ def test_categories_have_tables_of_their_own_in_a_fixed_order() -> None:
 
 
 def test_header_has_metric_direction_and_test_size() -> None:
-    assert "earth-rs-koeppen<br>accuracy ↑<br>n = 2,500" in render([make_result()])
+    assert "earth-rs-koeppen<br>accuracy ↑<br>n = 2,500" in render_leaderboard([make_result()])
 
 
 def test_different_test_sizes_are_pointed_out() -> None:
-    text = render([make_result("gair"), make_result("pixel-stats", n={"train": 6000, "val": 1200, "test": 2480})])
+    text = render_leaderboard(
+        [make_result("gair"), make_result("pixel-stats", n={"train": 6000, "val": 1200, "test": 2480})]
+    )
     assert "n = 2,480 to 2,500" in text
     assert "compare with care: earth-rs-koeppen" in text
 
 
 def test_very_few_test_samples_are_pointed_out() -> None:
     few = make_result("gair", "a", 1.0, half=0.0, n={"train": 12, "val": 6, "test": 7})
-    assert "Fewer than 30 test samples, so that the interval itself is a guess: a." in render([few])
-    assert "Fewer than" not in render([make_result()])
+    assert "Fewer than 30 test samples, so that the interval itself is a guess: a." in render_leaderboard([few])
+    assert "Fewer than" not in render_leaderboard([make_result()])
 
 
 def test_every_empty_cell_has_its_reason() -> None:
@@ -138,7 +146,7 @@ def test_every_empty_cell_has_its_reason() -> None:
         make_result("random", "b"),
         make_result("random", "c"),
     ]
-    text = section(render(results), "## Remote sensing, real data").replace("\N{NO-BREAK SPACE}", " ")
+    text = section(render_leaderboard(results), "## Remote sensing, real data").replace("\N{NO-BREAK SPACE}", " ")
     assert line(text, "pixel-stats")[3:5] == ["— [1]", "— [2]"]
     assert line(text, "random")[2] == "failed [3]"
     assert "- [1] no token \\| grid\n- [2] not run\n- [3] OSError: disk" in text
@@ -147,11 +155,13 @@ def test_every_empty_cell_has_its_reason() -> None:
 def test_equal_reasons_share_one_note() -> None:
     results = [make_result("gair", task) for task in "ab"] + [make_result("pixel-stats", "c")]
     results += [make_result("pixel-stats", task, status="skipped", reason="same") for task in "ab"]
-    assert render(results).count("] same") == 1
+    assert render_leaderboard(results).count("] same") == 1
 
 
 def test_rows_without_any_number_are_named_with_their_reasons() -> None:
-    text = render([make_result("gair"), make_result("lonlat", status="skipped", reason="takes no overhead images")])
+    text = render_leaderboard(
+        [make_result("gair"), make_result("lonlat", status="skipped", reason="takes no overhead images")]
+    )
     assert "- lonlat: takes no overhead images" in text
     assert "| lonlat" not in section(text, "## Remote sensing, real data")
 
@@ -159,7 +169,7 @@ def test_rows_without_any_number_are_named_with_their_reasons() -> None:
 @pytest.mark.parametrize("broken", [math.nan, math.inf])
 def test_a_number_that_is_none_is_a_failure_not_a_best(broken: float) -> None:
     bad = make_result("pixel-stats", metrics={"accuracy": lopsided(broken, 0.1, 0.1)})
-    table = rank([make_result("gair"), make_result("random", value=0.2), bad])
+    table = rank_models([make_result("gair"), make_result("random", value=0.2), bad])
     assert STATS in table.absent
     assert table.cells[GAIR, "earth-rs-koeppen"].mark is Mark.BEST
 
@@ -168,11 +178,11 @@ def test_means_cover_only_rows_that_ran_every_task() -> None:
     results = [make_result("gair", task, value) for task, value in [("a", 0.4), ("b", 0.6)]]
     results += [make_result("pixel-stats", task, value) for task, value in [("a", 0.2), ("b", 0.3)]]
     results += [make_result("lonlat", "a", 0.9)]
-    table = rank(results)
+    table = rank_models(results)
     assert table.means == {"accuracy": {GAIR: pytest.approx(0.5), STATS: pytest.approx(0.25)}}
     assert table.mean_rank == {GAIR: 1.0, STATS: 2.0}
     assert list(table.rows) == [GAIR, STATS, LONLAT]
-    text = render(results)
+    text = render_leaderboard(results)
     assert line(text, "lonlat")[1:3] == ["", ""]
     assert "only rows with a number for every task" in text
 
@@ -180,7 +190,7 @@ def test_means_cover_only_rows_that_ran_every_task() -> None:
 def test_metrics_are_never_averaged_with_each_other() -> None:
     results = [make_result(model, "a", 0.4) for model in ("gair", "pixel-stats")]
     results += [make_result(model, "b", 0.9, metric="r2") for model in ("gair", "pixel-stats")]
-    table = rank(results)
+    table = rank_models(results)
     assert table.means == {}
     assert table.mean_rank == {GAIR: 1.5, STATS: 1.5}
 
@@ -189,7 +199,7 @@ def test_mean_rank_follows_each_tasks_direction() -> None:
     results = [make_result("gair", "a", 0.9), make_result("pixel-stats", "a", 0.1)]
     for model, error in (("gair", 1.0), ("pixel-stats", 9.0)):
         results.append(make_result(model, "b", metric="km", metrics={"km": lopsided(error, 0.1, 0.1, higher=False)}))
-    assert rank(results).mean_rank == {GAIR: 1.0, STATS: 2.0}
+    assert rank_models(results).mean_rank == {GAIR: 1.0, STATS: 2.0}
 
 
 def test_other_probes_and_metrics_are_shown_but_not_ranked() -> None:
@@ -199,7 +209,7 @@ def test_other_probes_and_metrics_are_shown_but_not_ranked() -> None:
         make_result("gair", value=0.77, probe="knn", headline=False),
         make_result("pixel-stats", probe="knn", headline=False, status="failed", reason="k too large"),
     ]
-    text = render(results).replace("\N{NO-BREAK SPACE}", " ")
+    text = render_leaderboard(results).replace("\N{NO-BREAK SPACE}", " ")
     ranking, details = section(text, "## Remote sensing, real data").split("<details>")
     assert "0.770" not in ranking
     assert "| knn     | accuracy ↑ | 0.770 ± 0.010 |" in details
@@ -220,7 +230,7 @@ def test_other_probes_and_metrics_are_shown_but_not_ranked() -> None:
 )
 def test_overtaken_results_are_not_compared(old: dict[str, Any], why: str) -> None:
     stale = make_result("pixel-stats", value=0.9, **old)
-    text = render([make_result("gair", value=0.4), make_result("random", value=0.3), stale])
+    text = render_leaderboard([make_result("gair", value=0.4), make_result("random", value=0.3), stale])
     assert "| pixel-stats" not in section(text, "## Remote sensing, real data")
     assert "**0.400" in text
     assert why in section(text, "## Out of date")
@@ -238,7 +248,7 @@ def test_a_row_never_mixes_versions_or_weights_of_a_model(old: dict[str, Any], w
     current, stale = split_stale(results)
     assert [(r.model, r.task) for r in current] == [("gair", "a"), ("random", "b")]
     assert why in stale[0].why
-    assert "only an out-of-date result" in render(results)
+    assert "only an out-of-date result" in render_leaderboard(results)
 
 
 def test_a_skip_overtakes_no_number() -> None:
@@ -254,7 +264,7 @@ def test_variants_of_a_model_are_rows_of_their_own() -> None:
         make_result("gair", preset="small", value=0.6),
         make_result("gair", preset="small", checkpoint="file:0123456789abcdef", weights="c" * 64),
     ]
-    text = render(results)
+    text = render_leaderboard(results)
     for name in ("gair (tiny)", "gair (small)", "gair (small, checkpoint 01234567)"):
         assert line(text, name)
 
@@ -262,13 +272,13 @@ def test_variants_of_a_model_are_rows_of_their_own() -> None:
 def test_other_seeds_are_ranked_apart() -> None:
     results = [make_result("gair", value=0.4), make_result("random", value=0.3)]
     results += [make_result("gair", value=0.9, seed=1), make_result("random", value=0.3, seed=1)]
-    text = render(results)
+    text = render_leaderboard(results)
     assert "**0.400" in section(text, "## Remote sensing, real data")
     assert "**0.900" in section(text, "## Seed 1")
 
 
 def test_limited_runs_are_set_apart_and_marked() -> None:
-    text = render([make_result("gair", value=0.4), make_result("random", value=0.9, limit=200)])
+    text = render_leaderboard([make_result("gair", value=0.4), make_result("random", value=0.9, limit=200)])
     assert "0.900" not in section(text, "## Remote sensing, real data")
     trial = section(text, "## Trial: at most 200 samples a split, seed 0")
     assert "[!WARNING]" in trial
@@ -278,7 +288,7 @@ def test_limited_runs_are_set_apart_and_marked() -> None:
 def test_wide_tables_are_split_without_losing_a_task() -> None:
     tasks = [(f"family-{i // 3}", f"task-{i:02}") for i in range(20)]
     results = [make_result(model, task, family=family) for family, task in tasks for model in ("gair", "random")]
-    text = section(render(results), "## Remote sensing, real data")
+    text = section(render_leaderboard(results), "## Remote sensing, real data")
     headers = [row for row in text.splitlines() if row.startswith("| Model")]
     assert len(headers) > 1
     assert all(header.count("<br>n =") <= 8 for header in headers)
@@ -292,20 +302,20 @@ def test_wide_tables_are_split_without_losing_a_task() -> None:
 def test_the_same_records_give_the_same_bytes_in_any_order() -> None:
     results = [make_result(m, t, 0.1 * i) for i, m in enumerate(["gair", "random", "lonlat"]) for t in "abc"]
     shuffled = random.Random(0).sample(results, len(results))
-    assert render(results) == render(shuffled)
+    assert render_leaderboard(results) == render_leaderboard(shuffled)
 
 
 def test_times_and_dates_are_left_out(tmp_path: Path) -> None:
     first = make_result(created="2026-01-01T00:00:00Z", seconds={"embed": 1.0})
     second = make_result(created="2026-02-02T00:00:00Z", seconds={"embed": 2.0})
-    write([first], tmp_path / "first")
-    write([second], tmp_path / "second")
+    write_leaderboard([first], tmp_path / "first")
+    write_leaderboard([second], tmp_path / "second")
     for name in ("LEADERBOARD.md", "leaderboard.csv"):
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
 
 
 def test_provenance_names_commands_versions_weights_and_data() -> None:
-    text = render([make_result(weights="ab" * 32, checkpoint="pretrained:" + "f" * 64)])
+    text = render_leaderboard([make_result(weights="ab" * 32, checkpoint="pretrained:" + "f" * 64)])
     assert "$ gairbench run --model gair --task all" in text
     assert line(text, "gairbench") == ["gairbench", "0.1.0"]
     assert line(text, "earth-rs-koeppen 1")[4:7] == ["earth 1", "d0d0d0d0d0d0", "linear 1"]
@@ -316,16 +326,16 @@ def test_provenance_names_commands_versions_weights_and_data() -> None:
         "pretrained:ffffffffffff",
         "abababababab",
     ]
-    without = render([make_result(environment={"gairbench": "0.1.0", "my.yaml": "not installed"})])
+    without = render_leaderboard([make_result(environment={"gairbench": "0.1.0", "my.yaml": "not installed"})])
     assert "my.yaml" not in without
-    given = render([make_result()], commands=["make leaderboard"])
+    given = render_leaderboard([make_result()], commands=["make leaderboard"])
     assert "$ make leaderboard" in given
     assert "--model gair" not in given
 
 
 def test_no_results_is_an_error_with_the_mend() -> None:
     with pytest.raises(UsageError, match="no results to publish; run 'gairbench run' first"):
-        render([])
+        render_leaderboard([])
 
 
 @pytest.mark.parametrize(
@@ -347,7 +357,7 @@ def test_csv_has_one_line_a_result_with_full_precision(tmp_path: Path) -> None:
         make_result("gair", probe="knn", headline=False, value=0.25),
         make_result("lonlat", status="skipped", reason='takes "no", images'),
     ]
-    _, path = write(results, tmp_path)
+    _, path = write_leaderboard(results, tmp_path)
     rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
     assert [(r["model"], r["probe"], r["status"]) for r in rows] == [
         ("gair", "knn", "ok"),
@@ -363,20 +373,20 @@ def test_csv_has_one_line_a_result_with_full_precision(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["missing", "edited", "none"])
 def test_check_tells_which_file_is_outdated(tmp_path: Path, damage: str) -> None:
     results = [make_result()]
-    markdown, _ = write(results, tmp_path)
+    markdown, _ = write_leaderboard(results, tmp_path)
     if damage == "missing":
         markdown.unlink()
     elif damage == "edited":
         markdown.write_text(markdown.read_text(encoding="utf-8").replace("0.500", "0.900"), encoding="utf-8")
-    assert check(results, tmp_path) == (() if damage == "none" else (markdown,))
+    assert outdated_files(results, tmp_path) == (() if damage == "none" else (markdown,))
 
 
 def test_check_notices_a_new_result(tmp_path: Path) -> None:
-    paths: Sequence[Path] = write([make_result()], tmp_path)
-    assert check([make_result(), make_result("random")], tmp_path) == tuple(paths)
+    paths: Sequence[Path] = write_leaderboard([make_result()], tmp_path)
+    assert outdated_files([make_result(), make_result("random")], tmp_path) == tuple(paths)
 
 
 def test_an_unwritable_folder_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"cannot write .*LEADERBOARD\.md"):
-        write([make_result()], tmp_path / "file")
+        write_leaderboard([make_result()], tmp_path / "file")

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from gairbench.results import load_all
+from gairbench.results import read_results
 from gairbench_leaderboard.comparison import SIGNIFICANT
 from gairbench_leaderboard.comparison_page import CSV, MARKDOWN
-from gairbench_leaderboard.leaderboard_page import check
-from gairbench_leaderboard.ranking import Row
+from gairbench_leaderboard.leaderboard_page import outdated_files
+from gairbench_leaderboard.ranking import RankingRow
 from gairbench_leaderboard.uncertainty import holm
 
 PUBLISHED = sorted(path.parent for path in (Path(__file__).parents[2] / "leaderboard").glob("*/results"))
@@ -32,8 +32,8 @@ def test_all_leaderboards_are_published() -> None:
 
 @pytest.mark.parametrize("folder", PUBLISHED, ids=lambda path: path.name)
 def test_tables_are_current_and_complete(folder: Path) -> None:
-    records = list(load_all(folder / "results"))
-    assert check(records, folder) == ()
+    records = list(read_results(folder / "results"))
+    assert outdated_files(records, folder) == ()
     assert {record.model for record in records} == MODELS[folder.name]
     assert not [record for record in records if record.status == "failed"]
     assert all(record.weights for record in records if record.status == "ok" and record.model not in UNTRAINED)
@@ -43,7 +43,7 @@ def test_the_published_comparison_is_of_the_published_records() -> None:
     """Intervals and tests need the predictions, which are not published; means over seeds do not."""
     folder = next(path for path in PUBLISHED if path.name == "study")
     values: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
-    for record in load_all(folder / "results"):
+    for record in read_results(folder / "results"):
         if record.headline and (value := record.headline_value) is not None:
             values[record.model, record.task].append(value.value)
     lines = list(csv.DictReader((folder / CSV).open(encoding="utf-8")))
@@ -71,6 +71,6 @@ def test_the_published_comparison_is_of_the_published_records() -> None:
             decided = "better" if difference > 0 else "worse"
             assert line["verdict"] == (decided if expected < SIGNIFICANT else "undecided")
     page = (folder / MARKDOWN).read_text(encoding="utf-8")
-    assert page.startswith(f"# Comparison with {Row('gair', 'tiny', '')}\n")
+    assert page.startswith(f"# Comparison with {RankingRow('gair', 'tiny', '')}\n")
     assert "![registration offset](registration-offset.png)" in page
     assert (folder / "registration-offset.png").read_bytes().startswith(b"\x89PNG")

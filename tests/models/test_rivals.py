@@ -20,7 +20,7 @@ from gairbench.pretraining.objective import Objective
 from gairbench_models.gair.config import VisionConfig
 from gairbench_models.image_pair.checkpoint import read_checkpoint
 from gairbench_models.image_pair.config import PairConfig
-from gairbench_models.image_pair.model import untrained
+from gairbench_models.image_pair.model import untrained_pair
 from gairbench_models.mae import model as mae_model
 from gairbench_models.mae.pretraining import (
     MAE,
@@ -60,11 +60,11 @@ def batch() -> dict[str, Tensor]:
 
 
 def moco() -> MoCoV3:
-    return MoCoV3(untrained(PAIR, 0), MoCoConfig(dim=16), BUDGET, augmentation=AUGMENTATION, steps=40, seed=0)
+    return MoCoV3(untrained_pair(PAIR, 0), MoCoConfig(dim=16), BUDGET, augmentation=AUGMENTATION, steps=40, seed=0)
 
 
 def mae() -> MAE:
-    pair = untrained(replace(PAIR, sv_pool="mean"), 0)
+    pair = untrained_pair(replace(PAIR, sv_pool="mean"), 0)
     return MAE(pair, MAEConfig(), BUDGET, augmentation=AUGMENTATION, steps=40, seed=0)
 
 
@@ -144,7 +144,7 @@ def test_crops_show_at_least_their_least_share_and_are_reproducible() -> None:
 
 
 def test_all_patches_visible_give_the_whole_encoders_tokens() -> None:
-    pair = untrained(PAIR, 0).eval()
+    pair = untrained_pair(PAIR, 0).eval()
     images, photos = torch.randn(2, 3, 16, 16), torch.randn(2, 3, 24, 24)
     everything = torch.arange(16).expand(2, -1)
     with torch.inference_mode():
@@ -155,7 +155,7 @@ def test_all_patches_visible_give_the_whole_encoders_tokens() -> None:
 
 
 def test_visible_patches_attend_by_their_true_distances() -> None:
-    encoder = untrained(PAIR, 0).rs_encoder
+    encoder = untrained_pair(PAIR, 0).rs_encoder
     kept = torch.tensor([[0, 3, 5], [1, 2, 15]])
     seen: list[Tensor] = []
     for block in encoder.blocks:

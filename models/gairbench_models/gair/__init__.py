@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gairbench import Modality, ModelSpec, Pretraining, View
 from gairbench.spec import HubWeights
-from gairbench_models.gair.presets import DATASET, OFFICIAL, VERSION, listed
+from gairbench_models.gair.presets import DATASET, OFFICIAL, VERSION, preset_specs
 from gairbench_models.gair.variants import VARIANTS, Variant
 
 _RELEASED = HubWeights(repo="PingL/GAIR", filename="checkpoint.pth", licence="CC BY-NC 4.0")
@@ -16,7 +16,7 @@ def _spec(name: str, variant: Variant) -> ModelSpec:
         name=name,
         version=VERSION,
         factory="gairbench_models.gair.checkpoint:load",
-        presets=tuple(p for p in listed(name) if not official or p.name == "base"),
+        presets=tuple(p for p in preset_specs(name) if not official or p.name == "base"),
         views=_views(variant),
         aligned=frozenset(variant.modalities),
         pretraining=None
@@ -25,7 +25,7 @@ def _spec(name: str, variant: Variant) -> ModelSpec:
             recipe="gairbench_models.gair.pretraining:pretrain",
             version=variant.recipe,
             dataset=DATASET,
-            inputs="gairbench_models.gair.recipe:taken_inputs",
+            inputs="gairbench_models.gair.recipe:encoder_inputs",
         ),
         hub=_RELEASED if official else None,
         read_checkpoint="gairbench_models.gair.checkpoint:read_checkpoint",

@@ -17,8 +17,8 @@ from gairbench.weights.card import CARD, Card, read_card, read_state
 from gairbench.weights.serialization import from_json, to_json
 from gairbench.weights.tensors import check_shapes
 from gairbench_models.gair.config import GairConfig
-from gairbench_models.gair.model import Gair, untrained
-from gairbench_models.gair.presets import MODEL, OFFICIAL, PRESETS, RELEASED_PRESET, VERSION, configured
+from gairbench_models.gair.model import Gair, untrained_gair
+from gairbench_models.gair.presets import MODEL, OFFICIAL, PRESETS, RELEASED_PRESET, VERSION, config_of
 from gairbench_models.location.config import DEGREES
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _PICKLED = (".pth", ".pt", ".bin")
 
 
-def save(
+def save_gair(
     state: Mapping[str, Tensor],
     folder: Path,
     *,
@@ -38,7 +38,7 @@ def save(
     inputs: tuple[Input, ...],
     provenance: Mapping[str, Any],
 ) -> None:
-    """Write a checkpoint of GAIR or one of its variants: see :func:`gairbench.weights.card.save`."""
+    """Write a checkpoint of GAIR or one of its variants: see :func:`gairbench.weights.card.save_gair`."""
     cards.save(
         state,
         folder,
@@ -186,11 +186,11 @@ def load(context: ModelContext) -> Gair:
     """
     name = context.model or MODEL
     if context.checkpoint is None:
-        return untrained(configured(name, context.preset), context.seed).eval()
+        return untrained_gair(config_of(name, context.preset), context.seed).eval()
     config, state = read_weights(context.checkpoint, model=name, preset=context.preset)
     with torch.device("meta"):
         shapes = {name: value.shape for name, value in Gair(config).state_dict().items()}
     check_shapes(state, shapes, context.checkpoint)
-    model = untrained(config, context.seed)
+    model = untrained_gair(config, context.seed)
     model.load_state_dict(state)
     return model.eval()

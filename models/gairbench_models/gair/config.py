@@ -99,7 +99,7 @@ class ContrastiveConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Starts:
+class InitialWeights:
     """Weights that training starts from instead of random ones; see ``docs/checkpoints.md``.
 
     Args:

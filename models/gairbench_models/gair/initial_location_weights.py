@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from gairbench.digests import file_sha256
 from gairbench.errors import CheckpointError, UsageError
-from gairbench.weights.tensors import check_shapes, listed, read_file, state_dict
+from gairbench.weights.tensors import check_shapes, first_names, read_file, state_dict
 from gairbench_models.gair.released import capsule_name
 from gairbench_models.location.config import LocationConfig, LocationEncoderName
 
@@ -113,7 +113,7 @@ def _author(names: Mapping[str, Tensor], path: Path) -> _Author:
     if any(name.startswith("nnet.") for name in names):
         return "SatCLIP"
     raise CheckpointError(
-        f"{path} holds no location encoder of GeoCLIP (LocEnc*) or SatCLIP (nnet.*), but {listed(sorted(names))}",
+        f"{path} holds no location encoder of GeoCLIP (LocEnc*) or SatCLIP (nnet.*), but {first_names(sorted(names))}",
         "give one of theirs",
     )
 

@@ -127,13 +127,13 @@ PRESETS: Mapping[str, GairPreset] = {
 """By name, the default first."""
 
 
-def configured(variant: str, preset: str) -> GairConfig:
+def config_of(variant: str, preset: str) -> GairConfig:
     """Return the configuration of a variant's preset."""
     chosen = VARIANTS[variant]
     return replace(PRESETS[preset].config, localization=chosen.localization, modalities=chosen.modalities)
 
 
-def listed(variant: str = MODEL) -> tuple[Preset, ...]:
+def preset_specs(variant: str = MODEL) -> tuple[Preset, ...]:
     """Return a variant's presets as a model spec declares them."""
     modalities = VARIANTS[variant].modalities
     return tuple(

@@ -17,11 +17,11 @@ from gairbench.pretraining.gathering import gather
 from gairbench.pretraining.objective import Losses, Objective
 from gairbench.protocols import PretrainContext
 from gairbench.spec import ImageInput, Modality
-from gairbench_models.gair.checkpoint import save
-from gairbench_models.gair.config import ContrastiveConfig, GairConfig, Starts
+from gairbench_models.gair.checkpoint import save_gair
+from gairbench_models.gair.config import ContrastiveConfig, GairConfig, InitialWeights
 from gairbench_models.gair.losses import CoordinateQueue, gair_losses
-from gairbench_models.gair.model import Gair, untrained
-from gairbench_models.gair.recipe import inputs_of, make_recipe
+from gairbench_models.gair.model import Gair, untrained_gair
+from gairbench_models.gair.recipe import inputs_of, make_gair_recipe
 
 COLDEST = 0.01
 """A learned temperature stays above this (CLIP, arXiv 2103.00020)."""
@@ -39,11 +39,11 @@ def pretrain(context: PretrainContext) -> None:
         CheckpointError: A start does not fit, or the run cannot be resumed.
         StorageError: The checkpoint cannot be written.
     """
-    recipe = make_recipe(context.model, context.preset, context.settings)
+    recipe = make_gair_recipe(context.model, context.preset, context.settings)
     inputs = inputs_of(context.model, context.preset, recipe)
     corpus = Corpus(context, inputs, placed=is_localized(recipe.model))
     steps = corpus.steps(recipe.budget)
-    model = untrained(recipe.model, context.seed, sv_patch_drop=recipe.objective.sv_patch_drop)
+    model = untrained_gair(recipe.model, context.seed, sv_patch_drop=recipe.objective.sv_patch_drop)
     started = _start(model, recipe.start, inputs)
     task = ContrastiveTraining(
         model,
@@ -56,7 +56,7 @@ def pretrain(context: PretrainContext) -> None:
     identity = identify(context, recipe, corpus, steps) | {"starts": started}
 
     def export(state: Mapping[str, Tensor]) -> None:
-        save(
+        save_gair(
             {name.removeprefix("model."): value for name, value in state.items() if name.startswith("model.")},
             context.output,
             model=context.model,
@@ -167,14 +167,14 @@ class ContrastiveTraining(Objective):
 
     def embed_pairs(self, batch: Batch) -> Mapping[str, Tensor]:
         """Return embeddings in the shared space, without augmentation."""
-        model, convert = self.network.model, self.augmentation.converters
+        model, converters = self.network.model, self.augmentation.converters
         found: dict[str, Tensor] = {}
         if Modality.RS in self.has:
-            tokens = model.encode_rs_tokens(convert[Modality.RS](batch["image"]))
+            tokens = model.encode_rs_tokens(converters[Modality.RS](batch["image"]))
             position = batch["position"] if self.localized else tokens.new_zeros(len(tokens), 2)
             found["rs"] = model.localizer(tokens, position)
         if Modality.SV in self.has:
-            found["sv"] = model.project_sv(convert[Modality.SV](batch["street_view"]))
+            found["sv"] = model.project_sv(converters[Modality.SV](batch["street_view"]))
         if Modality.LOCATION in self.has:
             found["location"] = model.encode_location(batch["lonlat"])
         return found
@@ -185,8 +185,8 @@ def is_localized(config: GairConfig) -> bool:
     return Modality.RS in config.modalities and config.localization != "none"
 
 
-def _start(model: Gair, start: Starts, inputs: tuple[object, ...]) -> dict[str, object]:
-    if start == Starts():
+def _start(model: Gair, start: InitialWeights, inputs: tuple[object, ...]) -> dict[str, object]:
+    if start == InitialWeights():
         return {}
     from gairbench_models.gair.initial_weights import apply_starts
 

@@ -9,9 +9,9 @@ from gairbench.errors import UsageError
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.overrides import override
 from gairbench.spec import Input, Modality
-from gairbench_models.gair.config import ContrastiveConfig, GairConfig, Starts
+from gairbench_models.gair.config import ContrastiveConfig, GairConfig, InitialWeights
 from gairbench_models.gair.inputs import TileInput, adapted, tile_input
-from gairbench_models.gair.presets import PRESETS, configured
+from gairbench_models.gair.presets import PRESETS, config_of
 from gairbench_models.gair.variants import VARIANTS, Variant
 
 
@@ -29,12 +29,12 @@ class Recipe:
 
     budget: Budget
     objective: ContrastiveConfig
-    start: Starts
+    start: InitialWeights
     model: GairConfig
     input: TileInput
 
 
-def make_recipe(model: str, preset: str, settings: Mapping[str, str]) -> Recipe:
+def make_gair_recipe(model: str, preset: str, settings: Mapping[str, str]) -> Recipe:
     """Return a variant's recipe.
 
     Args:
@@ -49,8 +49,8 @@ def make_recipe(model: str, preset: str, settings: Mapping[str, str]) -> Recipe:
     unchanged = Recipe(
         budget=chosen.budget,
         objective=replace(chosen.objective, incl=variant.incl, secl=variant.secl),
-        start=Starts(),
-        model=configured(model, preset),
+        start=InitialWeights(),
+        model=config_of(model, preset),
         input=tile_input(chosen.inputs),
     )
     recipe = override(unchanged, settings)
@@ -72,13 +72,13 @@ def _check_used(model: str, variant: Variant, recipe: Recipe, unchanged: Recipe)
             raise UsageError(f"{model} has no {modality} encoder, which {names} are settings of", "leave them out")
 
 
-def taken_inputs(model: str, preset: str, settings: Mapping[str, str]) -> tuple[Input, ...]:
+def encoder_inputs(model: str, preset: str, settings: Mapping[str, str]) -> tuple[Input, ...]:
     """Return what the encoders take under these settings, one input per modality.
 
     Raises:
         UsageError: A setting is unknown or wrong.
     """
-    return inputs_of(model, preset, make_recipe(model, preset, settings))
+    return inputs_of(model, preset, make_gair_recipe(model, preset, settings))
 
 
 def inputs_of(model: str, preset: str, recipe: Recipe) -> tuple[Input, ...]:

@@ -70,10 +70,10 @@ def load_released(path: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: It is no checkpoint, or its tensors are not exactly the released ones.
     """
-    return convert(state_dict(read_file(path), path), path)
+    return convert_released(state_dict(read_file(path), path), path)
 
 
-def convert(state: Mapping[str, Tensor], source: Path) -> dict[str, Tensor]:
+def convert_released(state: Mapping[str, Tensor], source: Path) -> dict[str, Tensor]:
     """Rename, stack and reshape; every encoder tensor is consumed exactly once.
 
     Args:

@@ -64,7 +64,7 @@ class Attention(nn.Module):
         return cast(Tensor, self.proj(attended.transpose(1, 2).reshape(batch, n, width)))
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """A pre-norm transformer block.
 
     Args:
@@ -98,7 +98,7 @@ class RSEncoder(nn.Module):
         super().__init__()
         self.config = config
         self.patch_embed = nn.Linear(config.bands * config.patch_size**2, config.width)
-        self.blocks = nn.ModuleList(Block(config.width, config.heads) for _ in range(config.depth))
+        self.blocks = nn.ModuleList(TransformerBlock(config.width, config.heads) for _ in range(config.depth))
         bias = alibi_bias(config.grid_size, config.grid_size, config.heads)
         self.register_buffer("bias", bias, persistent=False)
         self.apply(_initialize)

@@ -11,7 +11,7 @@ from gairbench.spec import ModelContext, Preset
 from gairbench.weights.card import CARD, read_card, read_state
 from gairbench.weights.serialization import from_json
 from gairbench.weights.tensors import check_shapes
-from gairbench_models.image_pair.config import PairConfig, Pool, configured, listed
+from gairbench_models.image_pair.config import PairConfig, Pool, pair_config_of, pair_preset_specs
 
 if TYPE_CHECKING:
     from gairbench_models.image_pair.model import VisionPair
@@ -24,20 +24,22 @@ def read_checkpoint(path: Path) -> Preset:
         CheckpointError: It says nothing about itself.
     """
     card = read_card(path)
-    known = next((preset for preset in listed() if preset.name == card.preset), Preset(name=card.preset, inputs=()))
+    known = next(
+        (preset for preset in pair_preset_specs() if preset.name == card.preset), Preset(name=card.preset, inputs=())
+    )
     return replace(known, inputs=card.inputs)
 
 
-def load(context: ModelContext, pool: Pool) -> VisionPair:
+def load_pair(context: ModelContext, pool: Pool) -> VisionPair:
     """Build a preset, from its checkpoint where one is given.
 
     Raises:
         CheckpointError: The checkpoint is missing, broken, or of another model or preset.
     """
-    from gairbench_models.image_pair.model import untrained
+    from gairbench_models.image_pair.model import untrained_pair
 
     if context.checkpoint is None:
-        return untrained(configured(context.preset, pool), context.seed).eval()
+        return untrained_pair(pair_config_of(context.preset, pool), context.seed).eval()
     card = read_card(context.checkpoint)
     state = read_state(card, model=context.model, preset=context.preset)
     try:
@@ -46,7 +48,7 @@ def load(context: ModelContext, pool: Pool) -> VisionPair:
         raise CheckpointError(
             f"{card.weights.parent / CARD}: config: {error}", "use the version of gairbench that made it"
         ) from error
-    model = untrained(config, context.seed)
+    model = untrained_pair(config, context.seed)
     check_shapes(state, {name: value.shape for name, value in model.state_dict().items()}, context.checkpoint)
     model.load_state_dict(state)
     return model.eval()

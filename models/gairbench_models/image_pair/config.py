@@ -32,13 +32,13 @@ class PairConfig:
     sv_pool: Pool = field(default="pooler", metadata={FOLLOWS: "the objective"})
 
 
-def configured(preset: str, pool: Pool) -> PairConfig:
+def pair_config_of(preset: str, pool: Pool) -> PairConfig:
     """Return the encoders of GAIR's preset."""
     config = PRESETS[preset].config
     return PairConfig(rs=config.rs, sv=config.sv, sv_pool=pool)
 
 
-def listed() -> tuple[Preset, ...]:
+def pair_preset_specs() -> tuple[Preset, ...]:
     """Return GAIR's presets with their images alone."""
     return tuple(
         Preset(

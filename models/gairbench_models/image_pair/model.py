@@ -45,7 +45,7 @@ class VisionPair(nn.Module):
         return tokens[:, 1:].mean(1)
 
 
-def untrained(config: PairConfig, seed: int, *, sv_patch_drop: float = 0.0) -> VisionPair:
+def untrained_pair(config: PairConfig, seed: int, *, sv_patch_drop: float = 0.0) -> VisionPair:
     """Build a pair with initial weights that depend on nothing but the seed; global random state is left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)

@@ -11,7 +11,7 @@ from gairbench.pretraining.overrides import override
 from gairbench.spec import Input
 from gairbench_models.gair.inputs import TileInput, adapted, tile_input
 from gairbench_models.gair.presets import PRESETS
-from gairbench_models.image_pair.config import PairConfig, Pool, configured, listed
+from gairbench_models.image_pair.config import PairConfig, Pool, pair_config_of, pair_preset_specs
 
 C = TypeVar("C")
 
@@ -50,7 +50,7 @@ def make_pair_recipe(preset: str, objective: C, pool: Pool, settings: Mapping[st
         PairRecipe(
             budget=chosen.budget,
             objective=objective,
-            model=configured(preset, pool),
+            model=pair_config_of(preset, pool),
             input=tile_input(chosen.inputs),
         ),
         settings,
@@ -59,7 +59,7 @@ def make_pair_recipe(preset: str, objective: C, pool: Pool, settings: Mapping[st
     return replace(recipe, model=replace(recipe.model, rs=rs))
 
 
-def inputs_of(preset: str, recipe: PairRecipe[C]) -> tuple[Input, ...]:
+def pair_inputs_of(preset: str, recipe: PairRecipe[C]) -> tuple[Input, ...]:
     """Return what the encoders of a recipe take."""
-    inputs = next(p.inputs for p in listed() if p.name == preset)
+    inputs = next(p.inputs for p in pair_preset_specs() if p.name == preset)
     return adapted(inputs, recipe.input, recipe.model.rs, recipe.model.sv)

@@ -17,10 +17,10 @@ from gairbench.pretraining.objective import Objective
 from gairbench.protocols import PretrainContext
 from gairbench.weights.card import save
 from gairbench_models.gair.presets import VERSION
-from gairbench_models.image_pair.recipe import C, PairRecipe, inputs_of
+from gairbench_models.image_pair.recipe import C, PairRecipe, pair_inputs_of
 
 
-class SideBySide(Objective):
+class TwoBranchObjective(Objective):
     """An objective whose network has a branch ``rs`` and a branch ``sv``, which must not influence each other.
 
     Args:
@@ -58,7 +58,7 @@ class SideBySide(Objective):
             nn.utils.clip_grad_norm_(cast(nn.Module, branch).parameters(), self.budget.clip)
 
 
-def train(context: PretrainContext, recipe: PairRecipe[C], corpus: Corpus, objective: SideBySide) -> None:
+def train(context: PretrainContext, recipe: PairRecipe[C], corpus: Corpus, objective: TwoBranchObjective) -> None:
     """Run an objective and write the checkpoint of the branches' encoders.
 
     Raises:
@@ -79,7 +79,7 @@ def train(context: PretrainContext, recipe: PairRecipe[C], corpus: Corpus, objec
             version=VERSION,
             preset=context.preset,
             config=recipe.model,
-            inputs=inputs_of(context.preset, recipe),
+            inputs=pair_inputs_of(context.preset, recipe),
             provenance=identity,
         )
 

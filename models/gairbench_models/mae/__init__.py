@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from gairbench import ModelSpec, Pretraining, View
 from gairbench_models.gair.presets import DATASET, VERSION
-from gairbench_models.image_pair.config import listed
+from gairbench_models.image_pair.config import pair_preset_specs
 
 MODELS: tuple[ModelSpec, ...] = (
     ModelSpec(
         name="mae",
         version=VERSION,
         factory="gairbench_models.mae.model:load",
-        presets=listed(),
+        presets=pair_preset_specs(),
         views=frozenset({View.RS_TOKENS}),
         pretraining=Pretraining(
             recipe="gairbench_models.mae.pretraining:pretrain",
             version=1,
             dataset=DATASET,
-            inputs="gairbench_models.mae.recipe:taken_inputs",
+            inputs="gairbench_models.mae.recipe:encoder_inputs",
         ),
         read_checkpoint="gairbench_models.image_pair.checkpoint:read_checkpoint",
         seeded=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gairbench import ModelContext
-from gairbench_models.image_pair import checkpoint
+from gairbench_models.image_pair.checkpoint import load_pair
 from gairbench_models.image_pair.model import VisionPair
 
 
@@ -13,4 +13,4 @@ def load(context: ModelContext) -> VisionPair:
     Raises:
         CheckpointError: The checkpoint is missing, broken, or of another model or preset.
     """
-    return checkpoint.load(context, "mean")
+    return load_pair(context, "mean")

@@ -19,10 +19,10 @@ from gairbench.protocols import PretrainContext
 from gairbench_models.gair.config import VisionConfig
 from gairbench_models.gair.rs_encoder import RSEncoder
 from gairbench_models.gair.sv_encoder import SVEncoder
-from gairbench_models.image_pair.model import VisionPair, untrained
-from gairbench_models.image_pair.recipe import inputs_of
-from gairbench_models.image_pair.training import SideBySide, train
-from gairbench_models.mae.recipe import MAEConfig, make_recipe
+from gairbench_models.image_pair.model import VisionPair, untrained_pair
+from gairbench_models.image_pair.recipe import pair_inputs_of
+from gairbench_models.image_pair.training import TwoBranchObjective, train
+from gairbench_models.mae.recipe import MAEConfig, make_mae_recipe
 
 Encode = Callable[[Tensor, Tensor], Tensor]
 """From images and the patches to keep, ``(batch, kept)``, to their final tokens ``(batch, kept, width)``."""
@@ -34,10 +34,10 @@ def pretrain(context: PretrainContext) -> None:
     Raises:
         GairbenchError: As :func:`gairbench_models.gair.pretraining.pretrain`.
     """
-    recipe = make_recipe(context.preset, context.settings)
-    corpus = Corpus(context, inputs_of(context.preset, recipe))
+    recipe = make_mae_recipe(context.preset, context.settings)
+    corpus = Corpus(context, pair_inputs_of(context.preset, recipe))
     objective = MAE(
-        untrained(recipe.model, context.seed),
+        untrained_pair(recipe.model, context.seed),
         recipe.objective,
         recipe.budget,
         augmentation=Augmentation(corpus.converters, recipe.budget),
@@ -116,7 +116,7 @@ class Decoder(nn.Module):
         return cast(Tensor, self.leave(self.norm(self.blocks(everywhere + self.positions))))
 
 
-class Branch(nn.Module):
+class MAEBranch(nn.Module):
     """An encoder and its decoder.
 
     Args:
@@ -133,7 +133,7 @@ class Branch(nn.Module):
         self.patches = config.grid_size**2
 
 
-class Branches(nn.Module):
+class MAEBranches(nn.Module):
     """One branch for each kind of image.
 
     Args:
@@ -143,8 +143,8 @@ class Branches(nn.Module):
 
     def __init__(self, pair: VisionPair, config: MAEConfig) -> None:
         super().__init__()
-        self.rs = Branch(pair.rs_encoder, pair.config.rs, config.decoder_depth)
-        self.sv = Branch(pair.sv_encoder, pair.config.sv, config.decoder_depth)
+        self.rs = MAEBranch(pair.rs_encoder, pair.config.rs, config.decoder_depth)
+        self.sv = MAEBranch(pair.sv_encoder, pair.config.sv, config.decoder_depth)
 
 
 def normalized_patches(images: Tensor, patch: int) -> Tensor:
@@ -162,7 +162,7 @@ def normalized_patches(images: Tensor, patch: int) -> Tensor:
     return (patches - mean) / (variance + 1e-6).sqrt()
 
 
-class MAE(SideBySide):
+class MAE(TwoBranchObjective):
     """Rebuild the masked patches of every image from the visible ones.
 
     Args:
@@ -174,7 +174,7 @@ class MAE(SideBySide):
         seed: Of everything random.
     """
 
-    network: Branches
+    network: MAEBranches
 
     def __init__(
         self,
@@ -186,7 +186,7 @@ class MAE(SideBySide):
         steps: int,
         seed: int,
     ) -> None:
-        super().__init__(partial(Branches, pair, config), budget, augmentation=augmentation, steps=steps, seed=seed)
+        super().__init__(partial(MAEBranches, pair, config), budget, augmentation=augmentation, steps=steps, seed=seed)
         self.config = config
 
     def losses(self, batch: Batch, generator: torch.Generator) -> Losses:
@@ -200,7 +200,7 @@ class MAE(SideBySide):
         }
         return Losses(total=parts["rs"] + parts["sv"], parts=parts)
 
-    def _rebuild(self, branch: Branch, encode: Encode, images: Tensor, generator: torch.Generator) -> Tensor:
+    def _rebuild(self, branch: MAEBranch, encode: Encode, images: Tensor, generator: torch.Generator) -> Tensor:
         kept = choose_kept(len(images), branch.patches, self.config.mask, generator).to(images.device)
         rebuilt = branch.decoder(encode(images, kept), kept)
         error = (rebuilt.float() - normalized_patches(images, branch.patch)).square().mean(-1)

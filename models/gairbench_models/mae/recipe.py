@@ -10,7 +10,7 @@ from annotated_types import Ge, Interval
 
 from gairbench.errors import UsageError
 from gairbench.spec import Input
-from gairbench_models.image_pair.recipe import PairRecipe, inputs_of, make_pair_recipe
+from gairbench_models.image_pair.recipe import PairRecipe, make_pair_recipe, pair_inputs_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class MAEConfig:
     decoder_depth: Annotated[int, Ge(1)] = 2
 
 
-def make_recipe(preset: str, settings: Mapping[str, str]) -> PairRecipe[MAEConfig]:
+def make_mae_recipe(preset: str, settings: Mapping[str, str]) -> PairRecipe[MAEConfig]:
     """Return the recipe of a preset with some settings changed.
 
     Raises:
@@ -45,11 +45,11 @@ def make_recipe(preset: str, settings: Mapping[str, str]) -> PairRecipe[MAEConfi
     return recipe
 
 
-def taken_inputs(model: str, preset: str, settings: Mapping[str, str]) -> tuple[Input, ...]:
+def encoder_inputs(model: str, preset: str, settings: Mapping[str, str]) -> tuple[Input, ...]:
     """Return what the encoders take under these settings.
 
     Raises:
         UsageError: A setting is unknown or wrong.
     """
     del model
-    return inputs_of(preset, make_recipe(preset, settings))
+    return pair_inputs_of(preset, make_mae_recipe(preset, settings))

@@ -19,10 +19,10 @@ from gairbench.pretraining.corpus import Batch, Corpus
 from gairbench.pretraining.gathering import gather, rank
 from gairbench.pretraining.objective import Losses
 from gairbench.protocols import PretrainContext
-from gairbench_models.image_pair.model import VisionPair, untrained
-from gairbench_models.image_pair.recipe import inputs_of
-from gairbench_models.image_pair.training import SideBySide, train
-from gairbench_models.mocov3.recipe import MoCoConfig, make_recipe
+from gairbench_models.image_pair.model import VisionPair, untrained_pair
+from gairbench_models.image_pair.recipe import pair_inputs_of
+from gairbench_models.image_pair.training import TwoBranchObjective, train
+from gairbench_models.mocov3.recipe import MoCoConfig, make_moco_recipe
 from gairbench_models.mocov3.views import random_resized_crop
 
 
@@ -32,9 +32,9 @@ def pretrain(context: PretrainContext) -> None:
     Raises:
         GairbenchError: As :func:`gairbench_models.gair.pretraining.pretrain`.
     """
-    recipe = make_recipe(context.preset, context.settings)
-    corpus = Corpus(context, inputs_of(context.preset, recipe))
-    pair = untrained(recipe.model, context.seed, sv_patch_drop=recipe.objective.sv_patch_drop)
+    recipe = make_moco_recipe(context.preset, context.settings)
+    corpus = Corpus(context, pair_inputs_of(context.preset, recipe))
+    pair = untrained_pair(recipe.model, context.seed, sv_patch_drop=recipe.objective.sv_patch_drop)
     objective = MoCoV3(
         pair,
         recipe.objective,
@@ -46,7 +46,7 @@ def pretrain(context: PretrainContext) -> None:
     train(context, recipe, corpus, objective)
 
 
-class Branch(nn.Module):
+class MoCoBranch(nn.Module):
     """Query encoder with heads, and the key encoder that follows it.
 
     Args:
@@ -89,7 +89,7 @@ class Branch(nn.Module):
         update_momentum(self.projector, self.key_projector, momentum)
 
 
-class Branches(nn.Module):
+class MoCoBranches(nn.Module):
     """One branch for each kind of image.
 
     Args:
@@ -102,8 +102,8 @@ class Branches(nn.Module):
         # Frozen random patches keep ViTs stable under this objective (section 4 of the paper).
         deactivate_requires_grad(pair.rs_encoder.patch_embed)
         deactivate_requires_grad(pair.sv_encoder.vit.patch_embed)
-        self.rs = Branch(pair.rs_encoder, lambda tokens: tokens.flatten(2).mean(-1), pair.config.rs.width, config)
-        self.sv = Branch(pair.sv_encoder, nn.Identity(), pair.config.sv.width, config)
+        self.rs = MoCoBranch(pair.rs_encoder, lambda tokens: tokens.flatten(2).mean(-1), pair.config.rs.width, config)
+        self.sv = MoCoBranch(pair.sv_encoder, nn.Identity(), pair.config.sv.width, config)
 
 
 def contrast(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
@@ -121,7 +121,7 @@ def contrast(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
     return functional.cross_entropy(logits, target) * 2 * temperature
 
 
-class MoCoV3(SideBySide):
+class MoCoV3(TwoBranchObjective):
     """Two views of every image, symmetrically contrasted with the keys of the other view.
 
     Args:
@@ -133,7 +133,7 @@ class MoCoV3(SideBySide):
         seed: Of everything random.
     """
 
-    network: Branches
+    network: MoCoBranches
 
     def __init__(
         self,
@@ -145,7 +145,7 @@ class MoCoV3(SideBySide):
         steps: int,
         seed: int,
     ) -> None:
-        super().__init__(partial(Branches, pair, config), budget, augmentation=augmentation, steps=steps, seed=seed)
+        super().__init__(partial(MoCoBranches, pair, config), budget, augmentation=augmentation, steps=steps, seed=seed)
         self.config = config
 
     def losses(self, batch: Batch, generator: torch.Generator) -> Losses:

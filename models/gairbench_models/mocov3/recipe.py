@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Interval
 
 from gairbench.spec import Input
 from gairbench_models.gair.presets import PRESETS
-from gairbench_models.image_pair.recipe import PairRecipe, inputs_of, make_pair_recipe
+from gairbench_models.image_pair.recipe import PairRecipe, make_pair_recipe, pair_inputs_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class MoCoConfig:
     sv_patch_drop: Annotated[float, Interval(ge=0, lt=1)] = 0.0
 
 
-def make_recipe(preset: str, settings: Mapping[str, str]) -> PairRecipe[MoCoConfig]:
+def make_moco_recipe(preset: str, settings: Mapping[str, str]) -> PairRecipe[MoCoConfig]:
     """Return the recipe of a preset with some settings changed.
 
     Raises:
@@ -42,11 +42,11 @@ def make_recipe(preset: str, settings: Mapping[str, str]) -> PairRecipe[MoCoConf
     return make_pair_recipe(preset, objective, "pooler", settings)
 
 
-def taken_inputs(model: str, preset: str, settings: Mapping[str, str]) -> tuple[Input, ...]:
+def encoder_inputs(model: str, preset: str, settings: Mapping[str, str]) -> tuple[Input, ...]:
     """Return what the encoders take under these settings.
 
     Raises:
         UsageError: A setting is unknown or wrong.
     """
     del model
-    return inputs_of(preset, make_recipe(preset, settings))
+    return pair_inputs_of(preset, make_moco_recipe(preset, settings))

@@ -18,7 +18,7 @@ from gairbench_tasks.earth.points import CHIP, Points, Region, Role, sample
 from gairbench_tasks.earth.rasters import elevation, koeppen, land_cover, night_lights, source_files
 from gairbench_tasks.earth.street import perception
 from gairbench_tasks.earth.street.look import SIZE
-from gairbench_tasks.earth.street.render import render
+from gairbench_tasks.earth.street.render import render_photos
 from gairbench_tasks.earth.street.scene import PLATFORMS, VIEW_DIRECTIONS, Scenes, Surroundings, compose
 from gairbench_tasks.earth.tables import airports, cities
 
@@ -166,7 +166,7 @@ class Photos:
     def __getitem__(self, indices: Indices) -> NDArray[np.uint8]:
         missing = np.unique(indices[~self._done[indices]])
         if len(missing):
-            self._photos[missing] = render(self.scenes.take(missing))
+            self._photos[missing] = render_photos(self.scenes.take(missing))
             self._done[missing] = True
         return self._photos[indices]
 

@@ -18,8 +18,8 @@ from torch import Tensor
 from gairbench import ImageInput, Modality, ModelContext, Unit
 from gairbench.errors import CheckpointError
 from gairbench.selection import LISTED
-from gairbench_models.gair.checkpoint import load, read_checkpoint, save
-from gairbench_models.gair.model import untrained
+from gairbench_models.gair.checkpoint import load, read_checkpoint, save_gair
+from gairbench_models.gair.model import untrained_gair
 from gairbench_models.gair.presets import PRESETS
 
 PROVENANCE = {"seed": 3, "dataset": "generated", "dataset_fingerprint": "f00d", "training": {"epochs": 1}}
@@ -28,8 +28,8 @@ PROVENANCE = {"seed": 3, "dataset": "generated", "dataset_fingerprint": "f00d", 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     preset = PRESETS["tiny"]
-    save(
-        untrained(preset.config, 3).state_dict(),
+    save_gair(
+        untrained_gair(preset.config, 3).state_dict(),
         tmp_path,
         model="gair",
         preset="tiny",
@@ -67,7 +67,7 @@ def rewrite_tensors(folder: Path, change: Callable[[dict[str, Tensor]], object])
 @pytest.mark.parametrize("name", ["", "model.safetensors"], ids=["folder", "file"])
 def test_weights_come_back_whatever_the_seed(folder: Path, name: str) -> None:
     model = load(ModelContext(preset="tiny", seed=99, checkpoint=folder / name))
-    expected = untrained(PRESETS["tiny"].config, 3).state_dict()
+    expected = untrained_gair(PRESETS["tiny"].config, 3).state_dict()
     assert not model.training
     assert all(torch.equal(value, expected[key]) for key, value in model.state_dict().items())
 
@@ -168,8 +168,8 @@ def test_other_sizes_and_inputs_come_back_as_they_were_trained(tmp_path: Path) -
     config = replace(preset.config, rs=replace(preset.config.rs, bands=4, depth=1), localization="bilinear")
     bands = ("B2", "B3", "B4", "B8")
     inputs = (ImageInput(modality=Modality.RS, bands=bands, unit=Unit.S2_DN, size=48), *preset.inputs[1:])
-    state = untrained(config, 1).state_dict()
-    save(state, tmp_path, model="gair", preset="tiny", config=config, inputs=inputs, provenance={})
+    state = untrained_gair(config, 1).state_dict()
+    save_gair(state, tmp_path, model="gair", preset="tiny", config=config, inputs=inputs, provenance={})
     assert read_checkpoint(tmp_path).inputs == inputs
     model = load(ModelContext(model="gair", preset="tiny", seed=0, checkpoint=tmp_path))
     assert model.config == config
@@ -201,8 +201,8 @@ def test_a_card_of_format_1_counts_if_its_configuration_is_the_presets(folder: P
 def test_a_card_from_before_degrees_could_be_set_has_twenty(tmp_path: Path) -> None:
     preset = PRESETS["tiny"]
     config = replace(preset.config, location=replace(preset.config.location, encoder="sh-siren"))
-    state = untrained(config, 1).state_dict()
-    save(state, tmp_path, model="gair", preset="tiny", config=config, inputs=preset.inputs, provenance={})
+    state = untrained_gair(config, 1).state_dict()
+    save_gair(state, tmp_path, model="gair", preset="tiny", config=config, inputs=preset.inputs, provenance={})
     written = json.loads((tmp_path / "checkpoint.json").read_text())["config"]
     assert written["location"].pop("degrees") == 20
     rewrite_card(tmp_path, config=written)

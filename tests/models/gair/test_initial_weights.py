@@ -15,7 +15,7 @@ from gairbench.errors import CheckpointError, UsageError
 from gairbench.spec import Modality
 from gairbench_models.gair.config import GairConfig, VisionConfig
 from gairbench_models.gair.initial_weights import CROMA_BANDS, apply_starts
-from gairbench_models.gair.model import Gair, untrained
+from gairbench_models.gair.model import Gair, untrained_gair
 from gairbench_models.location.config import LocationConfig
 
 BANDS = ("B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12")
@@ -43,7 +43,7 @@ def start(model: Gair, rs: str | None = None, sv: str | None = None, location: s
 
 
 def test_tokens_are_cromas_where_its_other_bands_are_dark(croma: CROMA, tmp_path: Path) -> None:
-    model = untrained(MINI, 1).eval()
+    model = untrained_gair(MINI, 1).eval()
     told = start(model, rs=save_croma(croma, tmp_path))
     assert told["rs"]["left_aside"] == ["transformer.norm_out.bias", "transformer.norm_out.weight"]  # type: ignore[index]
     twelve = torch.randn(2, 12, 32, 32)
@@ -59,7 +59,7 @@ def test_tokens_are_cromas_where_its_other_bands_are_dark(croma: CROMA, tmp_path
 
 def test_bands_are_taken_by_name(croma: CROMA, tmp_path: Path) -> None:
     file = save_croma(croma, tmp_path)
-    model = untrained(replace(MINI, rs=replace(MINI.rs, bands=2)), 1)
+    model = untrained_gair(replace(MINI, rs=replace(MINI.rs, bands=2)), 1)
     apply_starts(model, rs=file, sv=None, location=None, bands=("B8A", "B1"))
     columns = croma.s2_encoder.linear_input.weight
     assert model.rs_encoder.patch_embed.weight[:, :64].equal(columns[:, 8 * 64 : 9 * 64])
@@ -71,12 +71,12 @@ def test_bands_are_taken_by_name(croma: CROMA, tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_size_or_model_is_refused(croma: CROMA, tmp_path: Path) -> None:
     other = CROMA(modalities=["optical"], encoder_dim=64, encoder_depth=4, image_size=32)
     with pytest.raises(CheckpointError, match=r"unexpected transformer\.layers\.2"):
-        start(untrained(MINI, 1), rs=save_croma(other, tmp_path))
+        start(untrained_gair(MINI, 1), rs=save_croma(other, tmp_path))
     torch.save({"weights": torch.zeros(1)}, tmp_path / "x.pt")
     with pytest.raises(CheckpointError, match="has no 's2_encoder'"):
-        start(untrained(MINI, 1), rs=str(tmp_path / "x.pt"))
+        start(untrained_gair(MINI, 1), rs=str(tmp_path / "x.pt"))
     with pytest.raises(CheckpointError, match="No such file"):
-        start(untrained(MINI, 1), rs=str(tmp_path / "nowhere.pt"))
+        start(untrained_gair(MINI, 1), rs=str(tmp_path / "nowhere.pt"))
 
 
 def vit(**changes: int) -> VisionTransformer:
@@ -87,7 +87,7 @@ def vit(**changes: int) -> VisionTransformer:
 def test_a_vit_of_timm_becomes_the_photo_encoder(tmp_path: Path) -> None:
     weights = vit().state_dict()
     torch.save(weights, tmp_path / "vit.pth")
-    model = untrained(MINI, 1)
+    model = untrained_gair(MINI, 1)
     told = start(model, sv=str(tmp_path / "vit.pth"))
     assert told["sv"]["left_aside"] == ["head.bias", "head.weight"]  # type: ignore[index]
     assert told["sv"]["new"] == ["pooler"]  # type: ignore[index]
@@ -97,7 +97,7 @@ def test_a_vit_of_timm_becomes_the_photo_encoder(tmp_path: Path) -> None:
 def test_positions_of_another_image_size_are_resampled(tmp_path: Path) -> None:
     weights = vit(img_size=64).state_dict()
     torch.save(weights, tmp_path / "vit.pth")
-    model = untrained(MINI, 1)
+    model = untrained_gair(MINI, 1)
     assert start(model, sv=str(tmp_path / "vit.pth"))["sv"]["resampled"] == ["pos_embed"]  # type: ignore[index]
     assert model.sv_encoder.vit.pos_embed[:, :1].equal(weights["pos_embed"][:, :1])
     assert model.sv_encoder.vit.pos_embed.shape == (1, 17, 64)
@@ -106,9 +106,9 @@ def test_positions_of_another_image_size_are_resampled(tmp_path: Path) -> None:
 def test_a_vit_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     torch.save(vit(patch_size=16).state_dict(), tmp_path / "vit.pth")
     with pytest.raises(CheckpointError, match=r"misshapen patch_embed.proj.weight.*ViT of the preset's width"):
-        start(untrained(MINI, 1), sv=str(tmp_path / "vit.pth"))
+        start(untrained_gair(MINI, 1), sv=str(tmp_path / "vit.pth"))
     with pytest.raises(UsageError, match="timm has no model 'vit_gigantic'"):
-        start(untrained(MINI, 1), sv="timm:vit_gigantic")
+        start(untrained_gair(MINI, 1), sv="timm:vit_gigantic")
 
 
 def geoclip(width: int) -> dict[str, Tensor]:
@@ -126,7 +126,7 @@ def geoclip(width: int) -> dict[str, Tensor]:
 @pytest.mark.parametrize("width", [64, 48])
 def test_geoclips_capsules_are_taken_and_its_heads_if_they_fit(tmp_path: Path, width: int) -> None:
     torch.save(geoclip(width), tmp_path / "location_encoder.pth")
-    model = untrained(MINI, 1)
+    model = untrained_gair(MINI, 1)
     before = {name: value.clone() for name, value in model.location_encoder.state_dict().items()}
     told = start(model, location=str(tmp_path / "location_encoder.pth"))["location"]
     state = geoclip(width)
@@ -138,6 +138,6 @@ def test_geoclips_capsules_are_taken_and_its_heads_if_they_fit(tmp_path: Path, w
 
 
 def test_an_encoder_that_the_model_lacks_cannot_be_started(tmp_path: Path) -> None:
-    model = untrained(replace(MINI, modalities=(Modality.RS, Modality.SV)), 1)
+    model = untrained_gair(replace(MINI, modalities=(Modality.RS, Modality.SV)), 1)
     with pytest.raises(UsageError, match="no location encoder"):
         start(model, location=str(tmp_path / "x.pth"))

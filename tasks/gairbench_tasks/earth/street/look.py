@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gairbench_tasks.earth import randomness
-from gairbench_tasks.earth.street.rows import Rows
+from gairbench_tasks.earth.street.photo_arrays import PhotoArrays
 from gairbench_tasks.earth.street.scene import (
     CYCLING,
     RAILWAY,
@@ -37,7 +37,7 @@ _WHITE = np.array([0.90, 0.92, 0.96])
 
 
 @dataclass(frozen=True, slots=True)
-class Look(Rows):
+class Look(PhotoArrays):
     """Camera, geometry and palette, one entry per photo; colours are ``(n, 3)`` in daylight, 0-1.
 
     Args:

@@ -17,7 +17,7 @@ from gairbench_tasks.earth.street.tunnel import paint_tunnels
 CHUNK = 128
 
 
-def render(scenes: Scenes) -> NDArray[np.uint8]:
+def render_photos(scenes: Scenes) -> NDArray[np.uint8]:
     """Render photos.
 
     Args:

@@ -11,7 +11,7 @@ from gairbench_tasks.earth import randomness
 from gairbench_tasks.earth.classes import IGBP, KOEPPEN
 from gairbench_tasks.earth.points import Points
 from gairbench_tasks.earth.rasters import blue_marble, elevation, koeppen, land_cover, night_lights, relief
-from gairbench_tasks.earth.street.rows import Rows
+from gairbench_tasks.earth.street.photo_arrays import PhotoArrays
 
 Floats = NDArray[np.float64]
 
@@ -79,7 +79,7 @@ _SEASONAL = np.array([z[0] in "CD" for z in KOEPPEN])
 
 
 @dataclass(frozen=True, slots=True)
-class Scenes(Rows):
+class Scenes(PhotoArrays):
     """Everything the renderer needs, one entry per photo; shares and densities are between 0 and 1.
 
     Args:
@@ -155,7 +155,7 @@ class Scenes(Rows):
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings(Rows):
+class Surroundings(PhotoArrays):
     """The real values at photo points, ``(n,)`` each: what a scene is made from besides chance.
 
     Args:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gairbench_tasks.earth import randomness
 from gairbench_tasks.earth.street import textures
 from gairbench_tasks.earth.street.look import ROWS, SIZE, Canvas, Floats, Look, chance, f32
-from gairbench_tasks.earth.street.rows import Rows
+from gairbench_tasks.earth.street.photo_arrays import PhotoArrays
 from gairbench_tasks.earth.street.scene import DRIVING, FIELDS, WALKING, Scenes
 from gairbench_tasks.earth.street.textures import (
     ACACIA,
@@ -46,7 +46,7 @@ _FURNITURE_SHARE = np.array([0.5, 0.3, 0.28, 1.0])
 
 
 @dataclass(frozen=True, slots=True)
-class _Cells(Rows):
+class _Cells(PhotoArrays):
     """The cells of one layer that have something in them, by the columns of the pictures they span.
 
     Args:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Rows:
+class PhotoArrays:
     """Base of dataclasses whose fields are arrays with photos along the first axis."""
 
     __slots__ = ()
