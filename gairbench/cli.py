@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Any, TextIO, TypeVar
 
 import typer
 
 from gairbench.errors import GairbenchError, UsageError
-from gairbench.spec import Unit
+
+R = TypeVar("R")
 
 app = typer.Typer(
     name="gairbench",
@@ -62,27 +64,17 @@ def run(
 ) -> None:
     """Pre-train what needs it, evaluate every model-task pair, and print and write the leaderboard.
 
-    Exit status: 0 if every cell is ok or knowingly skipped and at least one is ok; 1 if any failed or nothing ran;
-    2 for a usage error.
+    Exit status: 0 if at least one cell succeeded and all others were skipped for a stated reason; 1 if a cell failed
+    or nothing ran; 2 for a usage error.
     """
-    from gairbench.commands.run import run_command
-    from gairbench.commands.settings import Settings
+    given = dict(locals())
+    from gairbench.commands.config import load_config
+    from gairbench.commands.run import RunRequest, run_command
 
-    given = Settings(
-        model=model,
-        task=task,
-        task_file=task_file,
-        preset=preset,
-        checkpoint=checkpoint,
-        data_root=data_root,
-        results=results,
-        device=device,
-        seed=seed,
-        limit=limit,
-        fresh=fresh,
-        download=download,
-    )
-    raise typer.Exit(run_command(given, config, dry_run=dry_run))
+    del given["config"], given["dry_run"]
+    settings = load_config(RunRequest, config) if config else {}
+    settings |= {name: value for name, value in given.items() if value not in (None, [])}
+    raise typer.Exit(run_command(_request(RunRequest, settings), dry_run=dry_run))
 
 
 @app.command()
@@ -91,9 +83,8 @@ def pretrain(
     data: Annotated[str, typer.Option(help="Registered dataset, manifest (.csv, .parquet) or folder of shards.")],
     out: Annotated[Path, typer.Option(help="Folder of the checkpoint, the logs and the run's state.")],
     preset: Annotated[str | None, typer.Option(help="Preset of the model [default: its first].")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the recipe; repeatable."),
+    set: Annotated[  # noqa: A002 (the option's name)
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Change a setting of the recipe; repeatable.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     limit: Annotated[int | None, typer.Option(min=2, help="Use at most N samples.")] = None,
@@ -135,38 +126,10 @@ def pretrain(
     Loss, spread of the embeddings, alignment, uniformity and validation retrieval go to OUT/training/metrics.csv and
     TensorBoard files beside it.
     """
-    from gairbench.commands.options import manifest_options, parse_settings
+    given = dict(locals())
     from gairbench.commands.pretrain import PretrainRequest, pretrain_command
-    from gairbench.protocols import TrainerOptions
-    from gairbench.taskfiles.parsing import registry_with
 
-    request = PretrainRequest(
-        model=model,
-        data=data,
-        out=out,
-        preset=preset,
-        seed=seed,
-        device=device,
-        limit=limit,
-        data_root=data_root,
-        triplets=manifest_options(rs_unit, rs_bands, root, column or [], on_error),
-        trainer=TrainerOptions(
-            accelerator=accelerator,
-            devices=devices,
-            num_nodes=num_nodes,
-            strategy=strategy,
-            precision=precision,
-            accumulate_grad_batches=accumulate_grad_batches,
-            num_workers=num_workers,
-            record=True,
-            resume=resume,
-            checkpoint_every=checkpoint_every,
-            validate_every=validate_every,
-            balance=balance,
-        ),
-        settings=parse_settings(set_ or [], "--set"),
-    )
-    raise typer.Exit(pretrain_command(request, registry_with([])))
+    raise typer.Exit(pretrain_command(_request(PretrainRequest, given)))
 
 
 @app.command()
@@ -199,7 +162,9 @@ def compare(
 @app.command()
 def embed(
     model: Annotated[str, typer.Option(help="Name of the model.")],
-    table: Annotated[Path, typer.Option("--input", help="CSV or Parquet table of images and coordinates.")],
+    input: Annotated[  # noqa: A002 (the option's name)
+        Path, typer.Option(help="CSV or Parquet table of images and coordinates.")
+    ],
     out: Annotated[Path, typer.Option(help="GeoParquet file to write.")],
     views: Annotated[
         list[str] | None,
@@ -232,35 +197,18 @@ def embed(
 
     Exit status: 0 if every row was embedded; 1 if rows were skipped or something is broken; 2 for a usage error.
     """
-    from gairbench.commands.embed import run_embed
+    given = dict(locals())
+    from gairbench.commands.embed import embed_command
+    from gairbench.embed_table.request import EmbedRequest
 
-    raise typer.Exit(
-        run_embed(
-            model=model,
-            table=table,
-            out=out,
-            views=views,
-            rs_unit=rs_unit,
-            rs_bands=rs_bands,
-            root=root,
-            columns=(id_column, lon_column, lat_column, rs_column, sv_column),
-            bbox_columns=bbox_columns,
-            preset=preset,
-            checkpoint=checkpoint,
-            device=device,
-            seed=seed,
-            download=download,
-            on_error=on_error,
-            fresh=fresh,
-        )
-    )
+    raise typer.Exit(embed_command(_request(EmbedRequest, given)))
 
 
 @app.command("map")
 def map_(
     image: Annotated[Path, typer.Option(help="GeoTIFF (or whatever GDAL reads): georeferenced, north up.")],
     out: Annotated[Path, typer.Option(help="File to write: .tif or .zarr.")],
-    unit: Annotated[Unit, typer.Option(help="Scale of the image's values; never guessed.")],
+    unit: Annotated[str, typer.Option(help="Scale of the image's values: s2_dn, reflectance or uint8; never guessed.")],
     model: Annotated[str, typer.Option(help="Model with a grid of patch tokens.")] = "gair",
     preset: Annotated[str | None, typer.Option(help="Preset of the model [default: its first].")] = None,
     checkpoint: Annotated[Path | None, typer.Option(metavar="PATH", help="File or folder of its weights.")] = None,
@@ -268,7 +216,7 @@ def map_(
         str | None, typer.Option(help="The image's bands in order, e.g. 'red,green,blue' [default: as the file says].")
     ] = None,
     resolution: Annotated[
-        float | None, typer.Option(min=0, help="Edge of an output pixel in units of the CRS [default: one token].")
+        float | None, typer.Option(help="Edge of an output pixel in units of the CRS [default: one token].")
     ] = None,
     overlap: Annotated[float, typer.Option(min=0, max=0.9, help="Share of a tile that its neighbour covers.")] = 0.5,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
@@ -277,25 +225,10 @@ def map_(
     batch: Annotated[int, typer.Option(min=1, help="Tiles per call of the model.")] = 16,
 ) -> None:
     """Make a dense, georeferenced embedding map of an overhead image of any size."""
+    given = dict(locals())
     from gairbench.commands.map import MapRequest, map_command
-    from gairbench.selection import split_names
 
-    request = MapRequest(
-        model=model,
-        image=image,
-        out=out,
-        unit=unit,
-        preset=preset,
-        checkpoint=checkpoint,
-        bands=split_names([bands]) if bands else None,
-        resolution=resolution,
-        overlap=overlap,
-        device=device,
-        download=download,
-        quicklook=quicklook,
-        batch=batch,
-    )
-    raise typer.Exit(map_command(request))
+    raise typer.Exit(map_command(_request(MapRequest, given)))
 
 
 @list_app.command("models")
@@ -361,12 +294,17 @@ def data_shard(
     on_error: Annotated[str, typer.Option(help="stop, or skip bad rows and report them.")] = "stop",
 ) -> None:
     """Cut the tiles of a manifest and pack triplets into WebDataset shards."""
-    from gairbench.commands.data import shard_command
-    from gairbench.commands.options import manifest_options
+    given = dict(locals())
+    from gairbench.commands.data import ShardRequest, shard_command
 
-    options = manifest_options(rs_unit, rs_bands, root, column or [], on_error)
-    sizes = {"rs_size": rs_size, "sv_size": sv_size, "seed": seed}
-    raise typer.Exit(shard_command(data, out, shard_size, options | sizes))
+    raise typer.Exit(shard_command(_request(ShardRequest, given)))
+
+
+def _request(kind: type[R], given: dict[str, Any]) -> R:
+    """Return the request for the options of a command."""
+    from gairbench.requests import make_request
+
+    return make_request(kind, given, command=shlex.join(["gairbench", *sys.argv[1:]]))
 
 
 @app.callback(invoke_without_command=True)

@@ -3,11 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Literal
 
+from annotated_types import Ge
+
+from gairbench.commands.options import check_readable, check_writable
+from gairbench.commands.output import show
 from gairbench.errors import GairbenchError
+from gairbench.requests import Pairs
 from gairbench.selection import split_names, unknown
+from gairbench.spec import Unit
 from gairbench.taskfiles.parsing import registry_with
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardRequest:
+    """What a user asks for: the options of ``gairbench data shard``.
+
+    Args:
+        data: The manifest.
+        out: Folder of the shards.
+        rs_unit: Scale of the overhead images' values.
+        rs_bands: Their bands in order; ``None``: as the files say.
+        rs_size: Edge of the tiles that are cut out, in pixels.
+        sv_size: Edge to which photos are resized, in pixels.
+        shard_size: Triplets per shard.
+        seed: Of where tiles are cut.
+        root: What paths are relative to; ``None``: the manifest's folder.
+        column: The manifest's own names of its columns, by ours.
+        on_error: ``"stop"`` at rows that cannot be used, or ``"skip"`` and report them.
+    """
+
+    data: Path
+    out: Path
+    rs_unit: Unit
+    rs_bands: tuple[str, ...] | None = None
+    rs_size: Annotated[int, Ge(1)] = 96
+    sv_size: Annotated[int, Ge(1)] = 224
+    shard_size: Annotated[int, Ge(1)] = 10_000
+    seed: Annotated[int, Ge(0)] = 0
+    root: Path | None = None
+    column: Annotated[Mapping[str, str], Pairs("NAME=COLUMN", "rs=image_path")] = field(default_factory=dict)
+    on_error: Literal["stop", "skip"] = "stop"
 
 
 def check_command(names: Sequence[str], task_files: Sequence[Path], data_root: Path | None) -> int:
@@ -37,15 +76,15 @@ def check_command(names: Sequence[str], task_files: Sequence[Path], data_root: P
         try:
             report = check_dataset(spec, data_root, registry.tasks.values())
         except GairbenchError as error:
-            print(f"{spec.name}: {error}")
+            show(f"{spec.name}: {error}")
             sound = False
             continue
-        print(report.render())
+        show(report.render())
         sound &= report.ok
     return 0 if sound else 1
 
 
-def shard_command(manifest: Path, out: Path, shard_size: int, options: Mapping[str, object]) -> int:
+def shard_command(request: ShardRequest) -> int:
     """Carry out ``gairbench data shard``.
 
     Returns:
@@ -54,6 +93,9 @@ def shard_command(manifest: Path, out: Path, shard_size: int, options: Mapping[s
     Raises:
         GairbenchError: The manifest or a file cannot be used, or the folder cannot be written.
     """
+    check_readable("data", request.data)
+    check_writable("out", request.out)
+
     from rich.console import Console
 
     from gairbench.progress import Progress
@@ -62,12 +104,22 @@ def shard_command(manifest: Path, out: Path, shard_size: int, options: Mapping[s
     from gairbench.triplets.shards import write_shards
 
     console = Console(stderr=True)
-    source = ManifestTriplets(manifest, TripletOptions(**options))  # type: ignore[arg-type]
+    options = TripletOptions(
+        rs_unit=request.rs_unit,
+        rs_bands=request.rs_bands,
+        rs_size=request.rs_size,
+        sv_size=request.sv_size,
+        seed=request.seed,
+        root=request.root,
+        columns=request.column,
+        on_error=request.on_error,
+    )
+    source = ManifestTriplets(request.data, options)
     unusable = source.report.total
     if unusable:
         console.print(source.report.render(), highlight=False, markup=False, soft_wrap=True)
-    with Progress(console).step(f"shard {manifest}") as step:
-        write_shards(source, out, shard_size, step)
+    with Progress(console).step(f"shard {request.data}") as step:
+        write_shards(source, request.out, request.shard_size, step)
     if source.report.total > unusable:
         console.print(source.report.render(), highlight=False, markup=False, soft_wrap=True)
     return 1 if source.report.total else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from gairbench.commands.output import show
 from gairbench.errors import UsageError
 from gairbench.plugins import load_registry
 from gairbench.results import read_results
@@ -45,7 +46,7 @@ def publish(folder: Path, out: Path | None) -> None:
     found = list(read_results(folder))
     if out is not None:
         write_leaderboard(found, out)
-    print(render_leaderboard(found))
+    show(render_leaderboard(found))
 
 
 def compare_command(results: Path | None, reference: str, out: Path | None) -> int:
@@ -65,5 +66,5 @@ def compare_command(results: Path | None, reference: str, out: Path | None) -> i
     page = render_comparison(comparisons, found, sweeps)
     if out is not None:
         write_comparison(page, comparisons, sweeps, out)
-    print(page)
+    show(page)
     return 0

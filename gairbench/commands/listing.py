@@ -9,6 +9,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from gairbench.commands.output import holds_unicode, show
 from gairbench.plugins import load_registry
 from gairbench.spec import ImageInput, Input
 from gairbench.taskfiles.parsing import registry_with
@@ -117,10 +118,11 @@ def _describe(declared: Input) -> str:
 
 def _show(rows: Sequence[dict[str, Any]], *, as_json: bool, hide: Iterable[str] = ()) -> None:
     if as_json:
-        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        # Escapes are read as the characters themselves; a replaced character would be lost.
+        show(json.dumps(rows, indent=1, ensure_ascii=not holds_unicode()))
         return
     visible = [{name: _cell(value) for name, value in row.items() if name not in hide} for row in rows]
-    print(tabulate(visible, headers="keys", tablefmt="simple"))
+    show(tabulate(visible, headers="keys", tablefmt="simple"))
 
 
 def _cell(value: Any) -> str:

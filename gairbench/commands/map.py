@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-import torch
-from rasterio.transform import Affine
-from rich.console import Console
+from annotated_types import Ge, Gt, Le
 
-from gairbench import __version__
-from gairbench.conversion import CONVERSION_VERSION, make_converter
-from gairbench.environment import choose_device
+from gairbench.commands.options import check_checkpoint, check_device_name, check_readable, check_writable, find_model
 from gairbench.errors import DataError, UsageError
-from gairbench.maps.blending import MEMORY, SceneMap, TileEncoder
-from gairbench.maps.quicklook import Palette, PixelSample, draw
-from gairbench.maps.rasters import MapGrid, format_of
-from gairbench.maps.scene import Scene, open_scene
-from gairbench.maps.tiling import Axis, Tiling
+from gairbench.maps.formats import map_format
 from gairbench.plugins import load_registry
-from gairbench.progress import Progress
-from gairbench.protocols import EncodesRSTokens
-from gairbench.selection import select_models
 from gairbench.spec import ImageInput, Modality, ModelSpec, Unit
-from gairbench.weights.hub import fetch_missing
-from gairbench.weights.loading import LoadedModel, load_model
+
+if TYPE_CHECKING:
+    import torch
+
+    from gairbench.maps.blending import SceneMap
+    from gairbench.maps.rasters import MapGrid
+    from gairbench.maps.scene import Scene
+    from gairbench.weights.loading import LoadedModel
 
 FREE_SIZE = 256
 """Edge of a tile in pixels for models that take images of any size."""
@@ -35,7 +29,7 @@ FREE_SIZE = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapRequest:
-    """What a user asks for, complete.
+    """What a user asks for: the options of ``gairbench map``.
 
     Args:
         model: Name of a model.
@@ -59,13 +53,13 @@ class MapRequest:
     unit: Unit
     preset: str | None = None
     checkpoint: Path | None = None
-    bands: Sequence[str] | None = None
-    resolution: float | None = None
-    overlap: float = 0.5
+    bands: tuple[str, ...] | None = None
+    resolution: Annotated[float | None, Gt(0)] = None
+    overlap: Annotated[float, Ge(0), Le(0.9)] = 0.5
     device: str = "auto"
     download: bool = False
     quicklook: Path | None = None
-    batch: int = 16
+    batch: Annotated[int, Ge(1)] = 16
 
 
 def map_command(request: MapRequest) -> int:
@@ -77,21 +71,28 @@ def map_command(request: MapRequest) -> int:
     Raises:
         GairbenchError: The scene, the model or an option is not such that a map can be made, or it cannot be written.
     """
+    spec = _checked(request)
+
+    import torch
+    from rich.console import Console
+
+    from gairbench.environment import choose_device
+    from gairbench.maps.quicklook import Palette, PixelSample, draw
+    from gairbench.maps.rasters import format_of
+    from gairbench.maps.scene import open_scene
+    from gairbench.progress import Progress
+    from gairbench.weights.hub import fetch_missing
+    from gairbench.weights.loading import load_model
+
     raster = format_of(request.out)
-    quicklook = request.quicklook or request.out.with_name(f"{request.out.name}.png")
-    for written in (request.out, quicklook):
-        if written.resolve() == request.image.resolve():
-            raise UsageError(f"{written} is the image itself", "choose another --out or --quicklook")
-    specs = select_models([request.model], load_registry().models)
-    if len(specs) > 1:
-        raise UsageError(f"--model {request.model} names several models", "name one")
+    quicklook = quicklook_of(request)
     device = choose_device(request.device)
     progress = Progress(Console(stderr=True))
     with open_scene(request.image, request.unit, request.bands) as scene, torch.inference_mode():
         if request.download:
-            fetch_missing(specs[0], request.checkpoint)
-        loaded = load_model(specs[0], preset=request.preset, checkpoint=request.checkpoint, seed=0, device=device)
-        made, grid = _plan(request, specs[0], loaded, scene, device)
+            fetch_missing(spec, request.checkpoint)
+        loaded = load_model(spec, preset=request.preset, checkpoint=request.checkpoint, seed=0, device=device)
+        made, grid = _plan(request, spec, loaded, scene, device)
         sample = PixelSample(grid.height * grid.width)
         blocks = list(made.tiling.blocks(made.capacity))
         with raster.write(request.out, grid) as write, progress.step(f"map {scene.path.name}") as step:
@@ -112,10 +113,40 @@ def map_command(request: MapRequest) -> int:
     return 0
 
 
+def _checked(request: MapRequest) -> ModelSpec:
+    """Return the model; every name and path is checked, before anything heavy is imported."""
+    map_format(request.out)
+    spec = find_model(request.model, load_registry().models, request.preset)
+    check_readable("image", request.image)
+    for written in (request.out, quicklook_of(request)):
+        if written.resolve() == request.image.resolve():
+            raise UsageError(f"{written} is the image itself", "choose another --out or --quicklook")
+        check_writable("out" if written == request.out else "quicklook", written.parent)
+    check_checkpoint(request.checkpoint)
+    check_device_name(request.device)
+    return spec
+
+
+def quicklook_of(request: MapRequest) -> Path:
+    """Return where the quick-look goes."""
+    return request.quicklook or request.out.with_name(f"{request.out.name}.png")
+
+
 def _plan(
     request: MapRequest, spec: ModelSpec, loaded: LoadedModel, scene: Scene, device: torch.device
 ) -> tuple[SceneMap, MapGrid]:
     """Decide about tiles and output pixels; the model is tried once to learn its grid and its embeddings' length."""
+    import numpy as np
+    import torch
+    from rasterio.transform import Affine
+
+    from gairbench import __version__
+    from gairbench.conversion import CONVERSION_VERSION, make_converter
+    from gairbench.maps.blending import MEMORY, SceneMap, TileEncoder
+    from gairbench.maps.rasters import MapGrid
+    from gairbench.maps.tiling import Axis, Tiling
+    from gairbench.protocols import EncodesRSTokens
+
     wanted = next((i for i in loaded.preset.inputs if isinstance(i, ImageInput) and i.modality is Modality.RS), None)
     model = loaded.model
     if wanted is None or not isinstance(model, EncodesRSTokens):

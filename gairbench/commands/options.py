@@ -1,66 +1,101 @@
-"""Options that several commands share, from text to values."""
+"""Checks that commands share and that need nothing heavy: they come before torch is imported."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import re
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
-from gairbench.errors import UsageError
-from gairbench.selection import unknown
-from gairbench.spec import Unit
+from gairbench.errors import CheckpointError, StorageError, UsageError
+from gairbench.requests import flag
+from gairbench.selection import split_names, unknown
+from gairbench.spec import ModelSpec
+
+DEVICES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
-def checkpoint_paths(values: Sequence[str]) -> dict[str, Path]:
-    """Return ``MODEL=PATH`` pairs as a mapping.
+def find_model(name: str, models: Mapping[str, ModelSpec], preset: str | None = None) -> ModelSpec:
+    """Return the one model of a name.
 
-    Raises:
-        UsageError: One is not such a pair.
-    """
-    pairs: dict[str, Path] = {}
-    for value in values:
-        name, equals, path = value.partition("=")
-        if not (name and equals and path):
-            raise UsageError(f"--checkpoint {value!r} is not MODEL=PATH", "write for instance gair=model.safetensors")
-        pairs[name] = Path(path)
-    return pairs
-
-
-def manifest_options(
-    rs_unit: str | None, rs_bands: str | None, root: Path | None, columns: Sequence[str], on_error: str
-) -> dict[str, object]:
-    """Return what the command line says about a manifest, as fields of ``TripletOptions``.
+    Args:
+        name: The name.
+        models: What is registered.
+        preset: A preset that it must have, if any.
 
     Raises:
-        UsageError: A value is none of those that there are.
+        UsageError: There is no such model, or it has no such preset.
     """
-    options: dict[str, object] = {"on_error": on_error}
-    if on_error not in {"stop", "skip"}:
-        raise unknown("--on-error", on_error, ["stop", "skip"])
-    if rs_unit is not None:
-        if rs_unit not in {*Unit}:
-            raise unknown("--rs-unit", rs_unit, [*Unit])
-        options["rs_unit"] = Unit(rs_unit)
-    if rs_bands is not None:
-        options["rs_bands"] = tuple(band.strip() for band in rs_bands.split(","))
-    if root is not None:
-        options["root"] = root
-    if columns:
-        options["columns"] = parse_settings(columns, "--column")
-    return options
+    if name not in models:
+        if len(split_names([name])) > 1:
+            raise UsageError(f"--model {name} names several models", "name one")
+        raise unknown("model", name, models)
+    spec = models[name]
+    names = [known.name for known in spec.presets]
+    if preset is not None and preset not in names:
+        raise unknown(f"preset of model {name!r}", preset, names)
+    return spec
 
 
-def parse_settings(values: Sequence[str], option: str) -> dict[str, str]:
-    """Return ``NAME=VALUE`` pairs as a mapping.
+def check_device_name(name: str) -> None:
+    """Refuse what cannot be a device; whether there is one is seen when torch is there.
 
     Raises:
-        UsageError: One has no ``=``, or a name comes twice.
+        UsageError: It is not a device's name.
     """
-    settings: dict[str, str] = {}
-    for value in values:
-        name, equals, text = (part.strip() for part in value.partition("="))
-        if not (name and equals):
-            raise UsageError(f"{option} {value!r} is not NAME=VALUE", "write for instance --set epochs=10")
-        if name in settings:
-            raise UsageError(f"{option} {name} is given twice", "leave one out")
-        settings[name] = text
-    return settings
+    if not DEVICES.fullmatch(name):
+        raise UsageError(f"no device {name!r}", "use --device auto, cpu, cuda, cuda:1 or mps")
+
+
+def check_checkpoint(path: Path | None) -> None:
+    """Refuse a checkpoint that is not there.
+
+    Raises:
+        CheckpointError: There is no such file or folder.
+    """
+    if path is not None and not path.exists():
+        raise CheckpointError(f"no checkpoint {path}", "correct the path of --checkpoint")
+
+
+def check_readable(field: str, path: Path) -> None:
+    """Refuse an input that is not there or cannot be read.
+
+    Args:
+        field: The field of the request that names it.
+        path: A file or folder.
+
+    Raises:
+        UsageError: There is none.
+        StorageError: It may not be read.
+    """
+    try:
+        if path.is_dir():
+            next(os.scandir(path), None)
+        else:
+            with path.open("rb"):
+                pass
+    except FileNotFoundError:
+        raise UsageError(f"{flag(field)} {path} does not exist", "correct the path") from None
+    except OSError as error:
+        raise StorageError(f"cannot read {flag(field)} {path}: {error.strerror}", "fix its permissions") from error
+
+
+def check_writable(field: str, folder: Path) -> None:
+    """Find out now, not after an hour of work, that nothing can be written; nothing is made.
+
+    Args:
+        field: The field of the request that names it.
+        folder: The folder, which may be missing.
+
+    Raises:
+        StorageError: It cannot be made or written.
+    """
+    there = folder.absolute()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise StorageError(f"cannot write to {folder}: {error.strerror}", f"choose another {flag(field)}") from error

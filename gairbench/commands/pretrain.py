@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
+from annotated_types import Ge
+
+from gairbench.commands.options import check_device_name, check_writable, find_model
 from gairbench.data import DataSource
-from gairbench.errors import DataError, StorageError, UsageError
-from gairbench.plugins import Registry
+from gairbench.errors import DataError, UsageError
+from gairbench.plugins import Registry, load_registry
 from gairbench.protocols import PretrainContext, TrainerOptions
-from gairbench.selection import unknown
-from gairbench.spec import DataContext, ImageInput, Input, Modality, ModelSpec, Preset, resolve
+from gairbench.requests import Pairs
+from gairbench.spec import DataContext, ImageInput, Input, Modality, Unit, resolve
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,33 +29,78 @@ CARD_FILES = ("model.safetensors", "checkpoint.json")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PretrainRequest:
-    """What a user asks for, complete.
+    """What a user asks for: the options of ``gairbench pretrain``.
 
     Args:
         model: Name of the model.
         data: Name of a registered dataset, a manifest, or a folder of shards.
         out: Folder of the checkpoint, the logs and what a resumed run needs.
         preset: Its preset; ``None``: the first.
+        set: Settings of the recipe to change.
         seed: Seed of initial weights, sampling, crops and augmentation.
-        device: As torch names it, or ``"auto"``.
         limit: Use at most this many samples.
+        resume: Continue the run in ``out`` where it stopped.
+        device: As torch names it, or ``"auto"``.
+        accelerator: Lightning's accelerator; ``None``: the device's.
+        devices: Lightning's devices on each node: a number, ``"auto"`` or a list such as ``"0,2"``.
+        num_nodes: Nodes.
+        strategy: Lightning's strategy.
+        precision: Lightning's precision; ``None``: ``bf16-mixed`` on CUDA, else ``32-true``.
+        accumulate_grad_batches: Batches per optimizer step.
+        num_workers: Processes per device that load data.
+        checkpoint_every: Steps between checkpoints to resume from; ``None``: an epoch.
+        validate_every: Steps between validations, 0 for none; ``None``: an epoch.
+        balance: Sample cells of the Earth alike: ``"grid:DEGREES"`` or ``"h3:RESOLUTION"``.
+        rs_unit: Scale of a manifest's overhead images.
+        rs_bands: Their bands in order; ``None``: as the files say.
+        root: What a manifest's paths are relative to; ``None``: its folder.
+        column: The manifest's own names of its columns, by ours.
+        on_error: ``"stop"`` at rows of a manifest that cannot be used, or ``"skip"`` and report them.
         data_root: Folder of registered datasets that are not embedded.
-        triplets: How a manifest is read; sizes are filled in from the model's inputs.
-        trainer: Devices, precision, logs, checkpoints, sampling.
-        settings: Settings of the recipe to change.
     """
 
     model: str
     data: str
     out: Path
     preset: str | None = None
-    seed: int = 0
+    set: Annotated[Mapping[str, str], Pairs("NAME=VALUE", "epochs=10")] = field(default_factory=dict)
+    seed: Annotated[int, Ge(0)] = 0
+    limit: Annotated[int | None, Ge(2)] = None
+    resume: bool = False
     device: str = "auto"
-    limit: int | None = None
+    accelerator: str | None = None
+    devices: str = "1"
+    num_nodes: Annotated[int, Ge(1)] = 1
+    strategy: str = "auto"
+    precision: str | None = None
+    accumulate_grad_batches: Annotated[int, Ge(1)] = 1
+    num_workers: Annotated[int, Ge(0)] = 0
+    checkpoint_every: Annotated[int | None, Ge(1)] = None
+    validate_every: Annotated[int | None, Ge(0)] = None
+    balance: str | None = None
+    rs_unit: Unit | None = None
+    rs_bands: tuple[str, ...] | None = None
+    root: Path | None = None
+    column: Annotated[Mapping[str, str], Pairs("NAME=COLUMN", "rs=image_path")] = field(default_factory=dict)
+    on_error: Literal["stop", "skip"] = "stop"
     data_root: Path | None = None
-    triplets: Mapping[str, object] = field(default_factory=dict)
-    trainer: TrainerOptions = field(default_factory=lambda: TrainerOptions(record=True, validate_every=None))
-    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def trainer(self) -> TrainerOptions:
+        """Return the options that a recipe's trainer takes."""
+        return TrainerOptions(
+            accelerator=self.accelerator,
+            devices=self.devices,
+            num_nodes=self.num_nodes,
+            strategy=self.strategy,
+            precision=self.precision,
+            accumulate_grad_batches=self.accumulate_grad_batches,
+            num_workers=self.num_workers,
+            record=True,
+            resume=self.resume,
+            checkpoint_every=self.checkpoint_every,
+            validate_every=self.validate_every,
+            balance=self.balance,
+        )
 
 
 @contextmanager
@@ -82,7 +129,7 @@ class _Corpus:
 
 
 @_errors_of_loaders()
-def pretrain_command(request: PretrainRequest, registry: Registry) -> int:
+def pretrain_command(request: PretrainRequest) -> int:
     """Train a model and write its checkpoint.
 
     Returns:
@@ -91,13 +138,14 @@ def pretrain_command(request: PretrainRequest, registry: Registry) -> int:
     Raises:
         GairbenchError: The request, the data or an earlier run in the folder do not allow it.
     """
-    if request.model not in registry.models:
-        raise unknown("model", request.model, registry.models)
-    spec = registry.models[request.model]
+    registry = load_registry()
+    spec = find_model(request.model, registry.models, request.preset)
     if spec.pretraining is None:
         able = ", ".join(name for name, model in registry.models.items() if model.pretraining)
         raise UsageError(f"model {spec.name!r} has no pre-training", f"choose one of {able}")
-    preset = _preset(spec, request.preset)
+    preset = spec.preset(request.preset)
+    check_device_name(request.device)
+    _check_data(request, registry)
     _check_folder(request)
 
     from lightning.fabric.utilities.rank_zero import rank_zero_only
@@ -111,7 +159,7 @@ def pretrain_command(request: PretrainRequest, registry: Registry) -> int:
     device = choose_device(request.device)
     inputs = preset.inputs
     if spec.pretraining.inputs is not None:
-        inputs = tuple(resolve(spec.pretraining.inputs)(spec.name, preset.name, request.settings))
+        inputs = tuple(resolve(spec.pretraining.inputs)(spec.name, preset.name, request.set))
     corpus = _open(request, inputs, registry, console)
     with Progress(console).step(f"pretrain {spec.name} ({preset.name})") as step:
         resolve(spec.pretraining.recipe)(
@@ -127,8 +175,8 @@ def pretrain_command(request: PretrainRequest, registry: Registry) -> int:
                 device=str(device),
                 limit=request.limit,
                 report=step,
-                trainer=request.trainer,
-                settings=request.settings,
+                trainer=request.trainer(),
+                settings=request.set,
             )
         )
     console.print(
@@ -141,58 +189,53 @@ def pretrain_command(request: PretrainRequest, registry: Registry) -> int:
     return 0
 
 
-def _preset(spec: ModelSpec, name: str | None) -> Preset:
-    names = [preset.name for preset in spec.presets]
-    if name is not None and name not in names:
-        raise unknown(f"preset of {spec.name}", name, names)
-    return spec.preset(name)
+def _check_data(request: PretrainRequest, registry: Registry) -> None:
+    """Refuse data that are neither registered for pre-training nor a file or folder."""
+    able = ", ".join(name for name, dataset in registry.datasets.items() if "pretrain" in dataset.splits)
+    spec = registry.datasets.get(request.data)
+    if spec is not None and "pretrain" not in spec.splits:
+        raise UsageError(f"dataset {spec.name!r} is not for pre-training", f"name one of {able}, or a manifest")
+    if spec is None and not Path(request.data).exists():
+        raise UsageError(
+            f"--data {request.data!r} is neither a registered dataset nor a file",
+            f"name one of {able}, a manifest (.csv, .parquet) or a folder of shards",
+        )
 
 
 def _check_folder(request: PretrainRequest) -> None:
     """Refuse to touch a finished checkpoint, and find out now that nothing can be written."""
-    try:
-        request.out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=request.out):
-            pass
-    except OSError as error:
-        raise StorageError(f"cannot write to {request.out}: {error.strerror}", "choose another --out") from error
+    check_writable("out", request.out)
     finished = [name for name in CARD_FILES if (request.out / name).exists()]
     if finished:
         raise UsageError(f"{request.out} holds a finished checkpoint ({', '.join(finished)})", "choose another --out")
 
 
 def _open(request: PretrainRequest, inputs: Sequence[Input], registry: Registry, console: Console) -> _Corpus:
-    from gairbench.triplets.options import TripletOptions, refuse_manifest_options
+    from gairbench.triplets.options import refuse_manifest_options
     from gairbench.triplets.source import open_triplets
 
     spec = registry.datasets.get(request.data)
-    path = Path(request.data)
+    options = _triplet_options(request, inputs)
     if spec is not None:
-        if "pretrain" not in spec.splits:
-            able = [name for name, dataset in registry.datasets.items() if "pretrain" in dataset.splits]
-            raise UsageError(
-                f"dataset {spec.name!r} is no pre-training dataset", f"name one of {', '.join(able)}, or a manifest"
-            )
-        refuse_manifest_options(
-            TripletOptions(**dict(request.triplets)),  # type: ignore[arg-type]
-            f"the registered dataset {spec.name}",
-        )
+        refuse_manifest_options(options, f"the registered dataset {spec.name}")
         return _Corpus(spec.name, resolve(spec.factory)(DataContext(root=request.data_root)), spec.delivers)
-    if not path.exists():
-        able = [name for name, dataset in registry.datasets.items() if "pretrain" in dataset.splits]
-        raise UsageError(
-            f"--data {request.data!r} is no dataset and no file",
-            f"name one of {', '.join(able)}, a manifest (.csv, .parquet) or a folder of shards",
-        )
-    source = open_triplets(path, _triplet_options(request, inputs))
+    source = open_triplets(Path(request.data), options)
     if source.report.total:
         console.print(source.report.render(), highlight=False, markup=False, soft_wrap=True)
-    return _Corpus(str(path), source, source.delivers)
+    return _Corpus(request.data, source, source.delivers)
 
 
 def _triplet_options(request: PretrainRequest, inputs: Sequence[Input]) -> TripletOptions:
     from gairbench.triplets.options import TripletOptions
 
     sizes = {i.modality: i.size for i in inputs if isinstance(i, ImageInput)}
-    given = {"rs_size": sizes.get(Modality.RS), "sv_size": sizes.get(Modality.SV), "seed": request.seed}
-    return TripletOptions(**(given | dict(request.triplets)))  # type: ignore[arg-type]
+    return TripletOptions(
+        rs_unit=request.rs_unit,
+        rs_bands=request.rs_bands,
+        rs_size=sizes.get(Modality.RS),
+        sv_size=sizes.get(Modality.SV),
+        seed=request.seed,
+        root=request.root,
+        columns=request.column,
+        on_error=request.on_error,
+    )

@@ -1,53 +1,98 @@
-"""What the commands do, apart from parsing their options."""
+"""What ``gairbench run`` does, apart from parsing its options."""
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
+from annotated_types import Ge
 from rich.console import Console
 from tabulate import tabulate
 
 from gairbench.commands.leaderboard import DEFAULT_RESULTS, publish
-from gairbench.commands.options import checkpoint_paths
-from gairbench.commands.settings import Settings, load_settings
-from gairbench.evaluation.cache import default_cache
-from gairbench.evaluation.plan import Plan, RunRequest, make_plan
+from gairbench.commands.options import check_device_name, check_writable
+from gairbench.commands.output import show
+from gairbench.errors import CheckpointError, UsageError
 from gairbench.plugins import Registry
 from gairbench.progress import Progress
-from gairbench.selection import select_models, select_tasks
+from gairbench.requests import Pairs
+from gairbench.selection import select_models, select_tasks, unknown
+from gairbench.spec import ModelSpec, TaskSpec
 from gairbench.taskfiles.parsing import registry_with
 from gairbench.weights.hub import fetch_missing
 
+if TYPE_CHECKING:
+    from gairbench.evaluation import plan as planning
 
-def run_command(given: Settings, config: Path | None, *, dry_run: bool) -> int:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What a user asks for: the options of ``gairbench run`` and the keys of a run config.
+
+    Args:
+        model: Names of models, or ``all``.
+        task: Names, globs, families or categories of tasks, or ``all``; ``None``: all, or those of the task files.
+        task_file: YAML files that declare tasks.
+        preset: Preset for every model that has one of that name; ``None``: the models' defaults.
+        checkpoint: Checkpoint files or folders by model name.
+        data_root: Folder of datasets that are not embedded.
+        results: Folder of the records.
+        device: As torch names it, or ``"auto"``.
+        seed: Seeds of untrained weights, pre-training, probes and bootstrap; everything is run once for each.
+        limit: Use at most this many samples per split.
+        fresh: Reuse no checkpoint, embedding or record of an earlier run.
+        download: Fetch published weights that are not here.
+        command: The command line, for the records.
+    """
+
+    model: tuple[str, ...] = ("gair",)
+    task: tuple[str, ...] | None = None
+    task_file: tuple[Path, ...] = ()
+    preset: str | None = None
+    checkpoint: Annotated[Mapping[str, Path], Pairs("MODEL=PATH", "gair=model.safetensors")] = field(
+        default_factory=dict
+    )
+    data_root: Path | None = None
+    results: Path = DEFAULT_RESULTS
+    device: str = "auto"
+    seed: tuple[Annotated[int, Ge(0)], ...] = (0,)
+    limit: Annotated[int | None, Ge(1)] = None
+    fresh: bool = False
+    download: bool = False
+    command: str = ""
+
+
+def run_command(request: RunRequest, *, dry_run: bool) -> int:
     """Carry out ``gairbench run``.
 
     Args:
-        given: Settings from the command line.
-        config: YAML file whose settings hold where the command line is silent.
+        request: What is asked for.
         dry_run: Print the plan and stop.
 
     Returns:
-        The exit status: 0 all cells ok or knowingly skipped and at least one ok, 1 otherwise.
+        The exit status: 0 if at least one cell succeeded and all others were skipped for a stated reason, 1 otherwise.
 
     Raises:
         GairbenchError: Nothing can be run as asked.
     """
-    settings = given.over(load_settings(config)) if config else given
-    registry = registry_with(settings.task_file or [])
-    request = _request(settings, registry)
-    if settings.download and not dry_run:
-        for spec in request.models:
-            fetch_missing(spec, request.checkpoints.get(spec.name))
-    requests = [replace(request, seed=seed) for seed in settings.seed or [0]]
+    registry = registry_with(request.task_file)
+    models, tasks = _selected(request, registry)
+    if not dry_run:
+        check_writable("results", request.results)
+        if request.download:
+            for spec in models:
+                fetch_missing(spec, request.checkpoint.get(spec.name))
+
+    from gairbench.evaluation.plan import make_plan
+
+    requests = _requests(request, models, tasks)
     plans = [make_plan(one, registry) for one in requests]
     if dry_run:
         for plan, one in zip(plans, requests, strict=True):
-            print((f"seed {one.seed}\n" if len(plans) > 1 else "") + _describe(plan))
+            show((f"seed {one.seed}\n" if len(plans) > 1 else "") + _describe(plan))
         return 0 if any(cell.state in {"cached", "todo"} for plan in plans for cell in plan.cells) else 1
 
     from gairbench.evaluation.runner import run_plan
@@ -59,36 +104,58 @@ def run_command(given: Settings, config: Path | None, *, dry_run: bool) -> int:
     publish(request.results, request.results)
     counts = Counter(outcome.status for outcome in outcomes)
     cached = sum(cell.state == "cached" for plan in plans for cell in plan.cells)
-    console.print(
+    progress.say(
         f"{counts['ok']} ok ({cached} of them reused), {counts['skipped']} skipped, {counts['failed']} failed;"
-        f" leaderboard in {request.results / 'LEADERBOARD.md'}",
-        highlight=False,
-        soft_wrap=True,
+        f" leaderboard in {request.results / 'LEADERBOARD.md'}"
     )
     return 0 if counts["ok"] and not counts["failed"] else 1
 
 
-def _request(settings: Settings, registry: Registry) -> RunRequest:
+def _selected(request: RunRequest, registry: Registry) -> tuple[Sequence[ModelSpec], Sequence[TaskSpec]]:
+    """Return the models and tasks; every name and path is checked, before anything heavy is imported."""
     tasks = registry.tasks
-    wanted = settings.task or ["all"]
-    if not settings.task and settings.task_file:
+    if request.task is None and request.task_file:
         tasks = {name: task for name, task in tasks.items() if registry.task_origins[name].plugin == "task-file"}
-    return RunRequest(
-        models=select_models(settings.model or ["gair"], registry.models),
-        tasks=select_tasks(wanted, tasks),
-        results=settings.results or DEFAULT_RESULTS,
-        cache=default_cache(),
-        preset=settings.preset,
-        checkpoints=checkpoint_paths(settings.checkpoint or []),
-        data_root=settings.data_root,
-        device=settings.device or "auto",
-        limit=settings.limit,
-        fresh=bool(settings.fresh),
-        command=shlex.join(["gairbench", *sys.argv[1:]]),
-    )
+    models = select_models(request.model, registry.models)
+    chosen = select_tasks(request.task or ["all"], tasks)
+    if request.preset is not None:
+        presets = {preset.name for model in models for preset in model.presets}
+        if request.preset not in presets:
+            raise unknown("preset", request.preset, presets)
+    for name, path in request.checkpoint.items():
+        if name not in {model.name for model in models}:
+            raise UsageError(f"--checkpoint names {name!r}, which is not run", "add it to --model or correct the name")
+        if not path.exists():
+            raise CheckpointError(f"no checkpoint {path}", f"correct the path of --checkpoint {name}=PATH")
+    check_device_name(request.device)
+    return models, chosen
 
 
-def _describe(plan: Plan) -> str:
+def _requests(request: RunRequest, models: Sequence[ModelSpec], tasks: Sequence[TaskSpec]) -> list[planning.RunRequest]:
+    """Return what is planned: one request for each seed."""
+    from gairbench.evaluation import plan as planning
+    from gairbench.evaluation.cache import default_cache
+
+    return [
+        planning.RunRequest(
+            models=models,
+            tasks=tasks,
+            results=request.results,
+            cache=default_cache(),
+            preset=request.preset,
+            checkpoints=request.checkpoint,
+            data_root=request.data_root,
+            device=request.device,
+            seed=seed,
+            limit=request.limit,
+            fresh=request.fresh,
+            command=request.command,
+        )
+        for seed in dict.fromkeys(request.seed)
+    ]
+
+
+def _describe(plan: planning.Plan) -> str:
     """Return the whole plan as text."""
     lines = [
         f"pretrain {cell.model.name} ({cell.preset.name}) on {cell.model.pretraining.dataset}"

@@ -19,7 +19,7 @@ from gairbench.conversion import CONVERSION_VERSION
 from gairbench.digests import digest, file_sha256
 from gairbench.embed_table.geoparquet import join_parts, part_about, write_part
 from gairbench.embed_table.reader import Batch, SampleReader
-from gairbench.embed_table.request import PART_ROWS, EmbedRequest
+from gairbench.embed_table.request import EmbedRequest
 from gairbench.embedding import BATCH, EMBEDDING_VERSION, encode_batch, first_not_finite, prefetched
 from gairbench.environment import versions
 from gairbench.errors import DataError, StorageError
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     import torch
 
     from gairbench.progress import Progress, Step
+
+PART_ROWS = 8 * BATCH
+"""Rows that one part covers: what a kill can cost, and a row group of the file. Whole batches, so that a run that was
+continued computes the same ones."""
 
 
 def run_identity(
@@ -59,7 +63,7 @@ def run_identity(
         "rs unit": request.rs_unit or "",
         "rs bands": list(request.rs_bands or ()),
         "model inputs": wanted,
-        "rows with errors": "skip" if request.skip_errors else "stop",
+        "rows with errors": request.on_error,
         "format": [CONVERSION_VERSION, EMBEDDING_VERSION, PART_ROWS],
         "packages": versions(),
     }
@@ -224,7 +228,7 @@ def finish(
     if bad:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["row" if request.table.suffix.lower() == ".parquet" else "line", "id", "reason"])
+        writer.writerow(["row" if request.input.suffix.lower() == ".parquet" else "line", "id", "reason"])
         writer.writerows(bad)
         write_atomically(request.errors, text.getvalue().encode())
     shapes = next((about["shapes"] for about in abouts if about["shapes"]), None)
@@ -239,7 +243,7 @@ def finish(
     provenance = {
         "identity": identity,
         "command": request.command,
-        "input file": request.table.name,
+        "input file": request.input.name,
         "columns": {view.name.lower(): {"view": view.value, "shape": shapes[view.name.lower()]} for view in views},
         "conversion": conversions,
         "rows": rows,

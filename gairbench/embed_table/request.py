@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
-from gairbench.embedding import BATCH
-from gairbench.files.rows import Names
-from gairbench.spec import View
+from annotated_types import Ge
 
-PART_ROWS = 8 * BATCH
-"""Rows that one part covers: what a kill can cost, and a row group of the file. Whole batches, so that a run that was
-continued computes the same ones."""
-
+from gairbench.spec import Unit, View
 
 SHORT = {view.name.lower(): view for view in View}
 """What users call the views: the columns of the file."""
@@ -21,41 +16,51 @@ SHORT = {view.name.lower(): view for view in View}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbedRequest:
-    """What a user asks for.
+    """What a user asks for: the options of ``gairbench embed``.
 
     Args:
         model: Name of the model.
-        table: CSV or Parquet file of the samples.
+        input: CSV or Parquet file of the samples.
         out: GeoParquet file to write.
-        root: What the table's paths are relative to; ``None``: its own folder.
         views: Names of the views; ``None``: all that are possible but the token grid.
-        names: The table's columns.
         rs_unit: Scale of the overhead images' values.
-        rs_bands: Names of their bands, in the files' order.
+        rs_bands: Names of their bands, in the files' order; ``None``: as the files say.
+        root: What the table's paths are relative to; ``None``: its own folder.
+        id_column: Column of the identifiers; ``None``: ``id`` if there is one.
+        lon_column: Column of the longitudes.
+        lat_column: Column of the latitudes.
+        rs_column: Column of the overhead images' paths.
+        sv_column: Column of the photos' paths.
+        bbox_columns: Columns of the overhead images' boxes.
         preset: Preset of the model; ``None``: its first.
-        checkpoint: Weights of the model.
+        checkpoint: File or folder of the model's weights.
         device: As torch names it, or ``"auto"``.
         seed: Seed of untrained weights.
         download: Fetch the model's published weights if they are not here.
-        skip_errors: Leave rows that cannot be embedded out, and list them.
+        on_error: ``"stop"`` at a row that cannot be embedded, or ``"skip"`` such rows and list them.
         fresh: Replace ``out``, and begin anew.
         command: The command line, for the provenance.
     """
 
     model: str
-    table: Path
+    input: Path
     out: Path
+    views: tuple[str, ...] | None = None
+    rs_unit: Unit | None = None
+    rs_bands: tuple[str, ...] | None = None
     root: Path | None = None
-    views: Sequence[str] | None = None
-    names: Names = field(default_factory=Names)
-    rs_unit: str | None = None
-    rs_bands: Sequence[str] | None = None
+    id_column: str | None = None
+    lon_column: str | None = None
+    lat_column: str | None = None
+    rs_column: str | None = None
+    sv_column: str | None = None
+    bbox_columns: tuple[str, ...] | None = None
     preset: str | None = None
     checkpoint: Path | None = None
     device: str = "auto"
-    seed: int = 0
+    seed: Annotated[int, Ge(0)] = 0
     download: bool = False
-    skip_errors: bool = False
+    on_error: Literal["stop", "skip"] = "stop"
     fresh: bool = False
     command: str = ""
 

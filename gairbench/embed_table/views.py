@@ -80,18 +80,16 @@ def overhead_unit(request: EmbedRequest, views: Sequence[View]) -> Unit | None:
     """Return the unit of the overhead images, or ``None`` if no view needs them.
 
     Raises:
-        UsageError: The unit is unknown, or it is needed and missing.
+        UsageError: It is needed and missing.
     """
-    if request.rs_unit is not None and request.rs_unit not in {*Unit}:
-        raise unknown("--rs-unit", request.rs_unit, [*Unit])
     if not any(VIEW_MODALITY[view] is Modality.RS for view in views):
         return None
     if request.rs_unit is None:
         raise UsageError(
-            "overhead images are embedded, and nobody said what their values mean",
+            "the unit of the overhead images is missing",
             f"add --rs-unit {', '.join(Unit)}, or leave rs out with --views",
         )
-    return Unit(request.rs_unit)
+    return request.rs_unit
 
 
 def check_photo_units(preset: Preset, views: Sequence[View]) -> None:

@@ -18,6 +18,7 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from gairbench.errors import StorageError, UsageError
+from gairbench.maps.formats import map_format
 from gairbench.maps.tiling import BLOCK, Block
 from gairbench.storage import atomic_file
 
@@ -122,7 +123,8 @@ class Zarr:
             UsageError: The package ``zarr`` is not installed, or there is something else at the path.
             StorageError: It cannot be written.
         """
-        zarr = _zarr()
+        import zarr
+
         if path.exists() and not (path / ".zgroup").is_file():
             raise UsageError(f"{path} exists and is no Zarr group", "choose another --out")
         scratch: Path | None = None
@@ -152,7 +154,9 @@ class Zarr:
     @contextmanager
     def read(self, path: Path) -> Iterator[Callable[[Block], Values]]:
         """Open a map for reading."""
-        embedding = _zarr().open_group(str(path), mode="r")["embedding"]
+        import zarr
+
+        embedding: Any = zarr.open_group(str(path), mode="r")["embedding"]
 
         def read(block: Block) -> Values:
             rows, columns = _slices(block)
@@ -167,24 +171,7 @@ def format_of(path: Path) -> RasterFormat:
     Raises:
         UsageError: It names none, or one whose package is not installed.
     """
-    match path.suffix.lower():
-        case ".tif" | ".tiff":
-            return GeoTiff()
-        case ".zarr":
-            _zarr()
-            return Zarr()
-        case suffix:
-            raise UsageError(f"--out {path} is of unknown format {suffix!r}", "let it end in .tif or .zarr")
-
-
-def _zarr() -> Any:
-    try:
-        import zarr
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            "writing .zarr needs the package 'zarr'", "pip install 'gairbench[zarr]', or let --out end in .tif"
-        ) from error
-    return zarr
+    return GeoTiff() if map_format(path) == ".tif" else Zarr()
 
 
 def _describe(group: Any, grid: MapGrid) -> Any:

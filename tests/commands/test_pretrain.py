@@ -158,8 +158,8 @@ def test_two_processes_train_one_model(tmp_path: Path) -> None:
     [
         (["--model", "gari"], "no model 'gari'; did you mean gair?"),
         (["--model", "lonlat"], "model 'lonlat' has no pre-training; choose one of gair"),
-        (["--data", "nowhere.csv"], "'nowhere.csv' is no dataset and no file"),
-        (["--data", "earth"], "'earth' is no pre-training dataset; name one of earth-triplets"),
+        (["--data", "nowhere.csv"], "--data 'nowhere.csv' is neither a registered dataset nor a file"),
+        (["--data", "earth"], "'earth' is not for pre-training; name one of earth-triplets"),
         (["--preset", "huge"], "huge"),
         (["--set", "epochs"], "--set 'epochs' is not NAME=VALUE"),
         (["--devices", "two"], "--devices 'two' is no number"),

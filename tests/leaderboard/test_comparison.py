@@ -15,11 +15,13 @@ from records import make_result
 from scipy import stats
 
 from gairbench import Category, results
-from gairbench.commands.settings import load_settings
+from gairbench.commands.config import load_config
+from gairbench.commands.run import RunRequest
 from gairbench.errors import DataError, StorageError, UsageError
 from gairbench.metrics import METRICS
 from gairbench.plugins import load_registry
 from gairbench.predictions import save_predictions
+from gairbench.requests import make_request
 from gairbench.results import MetricValue, Result
 from gairbench.selection import select_models, select_tasks
 from gairbench_leaderboard.comparison import Comparison, compare_models
@@ -421,11 +423,12 @@ def test_a_single_point_makes_no_curve(tmp_path: Path) -> None:
 
 def test_the_papers_study_has_every_model_task_and_seed_that_it_promises() -> None:
     registry = load_registry()
-    settings = load_settings(Path(__file__).parents[2] / "examples" / "paper_study.yaml")
-    models = {spec.name for spec in select_models(settings.model or [], registry.models)}
+    study = Path(__file__).parents[2] / "examples" / "paper_study.yaml"
+    settings = make_request(RunRequest, load_config(RunRequest, study))
+    models = {spec.name for spec in select_models(settings.model, registry.models)}
     tasks = select_tasks(settings.task or [], registry.tasks)
     variants = {"gair", "gair[no-inr]", "gair[bilinear]", "gair[bicubic]"}
     assert models == variants | {"mocov3", "mae", "random", "pixel-stats", "lonlat"}
     assert {task.category for task in tasks if not task.diagnostic} == set(Category)
     assert sorted({task.sweep[1] for task in tasks if task.sweep}) == [0, 1 / 8, 1 / 4, 1 / 2, 1, 2]
-    assert settings.seed == [0, 1, 2]
+    assert settings.seed == (0, 1, 2)

@@ -393,7 +393,7 @@ def test_a_quicklook_needs_no_three_numbers_a_pixel_and_no_variance(dim: int) ->
 
 
 MISTAKES: dict[str, tuple[dict[str, Any], type[GairbenchError], str]] = {
-    "no image": ({"image": "absent.tif"}, DataError, "no image .*absent.tif"),
+    "no image": ({"image": "absent.tif"}, UsageError, "--image .*absent.tif does not exist"),
     "not an image": ({"image": "text.tif"}, DataError, "cannot read image .*text.tif"),
     "no CRS": ({"image": "nowhere.tif"}, DataError, "nowhere.tif has no CRS"),
     "south up": ({"image": "south.tif"}, DataError, "is not north up .*gdalwarp"),
@@ -412,7 +412,11 @@ MISTAKES: dict[str, tuple[dict[str, Any], type[GairbenchError], str]] = {
     "no weights": ({"model": "untrained"}, UsageError, "no weights until it is trained; give --checkpoint"),
     "no preset": ({"preset": "huge"}, UsageError, "no preset of model 'ramp' 'huge'"),
     "too coarse": ({"resolution": 5000.0}, UsageError, "coarser than the scene, which is 200 x 200"),
-    "no folder": ({"out": "scene.tif/map.tif"}, StorageError, "cannot write .*map.tif"),
+    "no folder": (
+        {"out": "scene.tif/map.tif"},
+        StorageError,
+        "cannot write to .*scene.tif: Not a directory; choose another --out",
+    ),
 }
 
 
