@@ -46,3 +46,11 @@ class PluginError(GairbenchError):
 
 class StorageError(GairbenchError):
     """A result, cache or checkpoint file cannot be written or read."""
+
+
+class BusyError(StorageError):
+    """Another process works on the same file or folder."""
+
+
+class WorkerLostError(GairbenchError):
+    """A worker died, its node was lost or its time ran out: the job itself may be right, and is tried again."""

@@ -250,7 +250,8 @@ def _weights(request: RunRequest, data: _Data, model: ModelSpec) -> Weights:
         dataset=[corpus.name, corpus.version, data.fingerprint(corpus)],
         conversion=CONVERSION_VERSION,
         seed=request.seed,
-        limit=request.limit,
+        # 1: the draw of gairbench.limit; before, pre-training took the first samples.
+        limit=None if request.limit is None else [request.limit, 1],
     )
     folder = request.cache / "checkpoints" / model.name / f"{preset.name}-seed{request.seed}-{key[:16]}"
     return Weights(identity=f"pretrained:{key}", path=folder, ready=folder.is_dir() and not request.fresh)

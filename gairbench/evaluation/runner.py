@@ -21,8 +21,9 @@ from gairbench.environment import choose_device, versions
 from gairbench.errors import GairbenchError, PluginError, StorageError
 from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.plan import Cell, Embedding, Plan, RunRequest, blank_result, needs_model
-from gairbench.evaluation.samples import Selection, limited, select
+from gairbench.evaluation.samples import Selection, select
 from gairbench.evaluators import ProbeInput, ProbeOutput
+from gairbench.limit import limited
 from gairbench.metrics import METRICS
 from gairbench.plugins import Registry
 from gairbench.predictions import save_predictions

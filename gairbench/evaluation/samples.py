@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gairbench.data import DataSource, Split
 from gairbench.errors import DataError
+from gairbench.limit import limited
 from gairbench.spec import Kind, TaskSpec
 
 Array = NDArray[Any]
@@ -31,16 +32,6 @@ class Selection:
     ids: Sequence[str]
     target: Array
     dropped: str = ""
-
-
-def limited(n: int, limit: int | None) -> Array:
-    """Return the positions of a split that ``--limit`` keeps, ascending.
-
-    They are drawn at random with a fixed seed: the first ones would all be of one class or place in many datasets.
-    """
-    if limit is None or n <= limit:
-        return np.arange(n)
-    return np.sort(np.random.default_rng(0).permutation(n)[:limit])
 
 
 def select(task: TaskSpec, source: DataSource, splits: Mapping[str, Split], limit: int | None) -> dict[str, Selection]:

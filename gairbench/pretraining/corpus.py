@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 from gairbench.conversion import Converter, make_converter
 from gairbench.data import SAMPLE_KEYS, Sample
 from gairbench.errors import DataError, UsageError
+from gairbench.limit import limited
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.sampling import BatchStream, Shard
 from gairbench.protocols import PretrainContext
@@ -55,8 +56,9 @@ class Corpus:
             i.modality: make_converter(delivered[i.modality], i) for i in inputs
         }
         self.split = context.source.split("pretrain")
-        n = len(self.split) if context.limit is None else min(context.limit, len(self.split))
-        order = np.random.default_rng([context.seed, n]).permutation(n)
+        chosen = limited(len(self.split), context.limit)
+        n = len(chosen)
+        order = chosen[np.random.default_rng([context.seed, n]).permutation(n)]
         held_out = min(HELD_OUT, n // 10) if context.trainer.validate_every != 0 else 0
         self.train, self.held_out = np.sort(order[held_out:]), np.sort(order[:held_out])
         if len(self.train) < 2:
