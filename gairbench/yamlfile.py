@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -21,14 +23,27 @@ class Section:
         name: Dotted key of the mapping; empty for the whole file.
         values: Its values; nested mappings are sections.
         lines: Line of each key.
+        nodes: Each value as it is written.
     """
 
-    def __init__(self, path: Path, line: int, name: str, values: dict[str, Any], lines: dict[str, int]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        line: int,
+        name: str,
+        values: dict[str, Any],
+        lines: dict[str, int],
+        nodes: dict[str, yaml.Node],
+    ) -> None:
         self.path = path
         self.line = line
         self.name = name
         self.values = values
         self.lines = lines
+        self._nodes = nodes
+
+    def __repr__(self) -> str:
+        return f"the mapping {{{', '.join(self.values)}}}"
 
     def __contains__(self, key: str) -> bool:
         return key in self.values
@@ -55,7 +70,7 @@ class Section:
 
         Args:
             key: Its key.
-            kind: Its type; whole numbers are accepted for ``float``, and ``bool`` is never a number.
+            kind: Its type; whole numbers are accepted for ``float``, as is ``1e-3``, and ``bool`` is never a number.
             default: Returned if the key is absent; required if not given.
 
         Raises:
@@ -65,13 +80,17 @@ class Section:
             if default is ...:
                 raise self.error(key, "missing", "add it")
             return default
-        value = self.values[key]
+        value, node = self.values[key], self._nodes[key]
         kinds = kind if isinstance(kind, tuple) else (kind,)
-        if float in kinds and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
+        if float in kinds and str not in kinds and _is_decimal(node):
+            return float(node.value)
+        odd = type(value) in (int, float) and not _is_decimal(node)
+        if odd and {int, float} & {*kinds}:
+            raise self.error(key, f"{node.value} is read as {value}", "write a plain decimal number")
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             names = " or ".join(_NAMES.get(k, k.__name__) for k in kinds)
-            raise self.error(key, f"{value!r} is not {names}", f"write {names}")
+            hint = (_quoted(node) if str in kinds else "") or f"write {names}"
+            raise self.error(key, f"{_shown(node, value)} is not {names}", hint)
         return value
 
     def choice(self, key: str, options: Iterable[str], default: Any = ...) -> str:
@@ -96,8 +115,12 @@ class Section:
         """
         value = self.get(key, (str, list), default)
         items = [value] if isinstance(value, str) else value
-        if not all(isinstance(item, str) for item in items):
-            raise self.error(key, f"{value!r} is not a list of words", "write [a, b, c]")
+        for number, item in enumerate(items):
+            if not isinstance(item, str):
+                node = self._nodes[key].value[number]
+                raise self.error(
+                    key, f"{_shown(node, item)} in the list is not a word", _quoted(node) or "write [a, b, c]"
+                )
         return list(items)
 
     def sections(self, key: str) -> list[Section]:
@@ -112,6 +135,38 @@ class Section:
                 raise self.error(key, f"{item!r} is not a mapping", "write '- key: value' items")
         return list(items)
 
+
+def _is_decimal(node: yaml.Node) -> bool:
+    """Whether a value is written as an unquoted decimal number; YAML 1.1 reads 0777 as octal and 1:30 as 90."""
+    return isinstance(node, yaml.ScalarNode) and node.style is None and re.fullmatch(_DECIMAL, node.value) is not None
+
+
+def _shown(node: yaml.Node, value: object) -> str:
+    """Return a value as it is written, and what YAML makes of it where that is something else."""
+    if not isinstance(node, yaml.ScalarNode):
+        return repr(value)
+    if isinstance(value, str):
+        return repr(value)
+    if value is None:
+        return repr(node.value) if node.value else "nothing"
+    read = str(value).lower() if isinstance(value, bool) else str(value)
+    kind = next((name for of, name in _READ_AS if isinstance(value, of)), type(value).__name__)
+    return f"{node.value} ({kind}" + (f" {read})" if read != node.value else ")")
+
+
+def _quoted(node: yaml.Node) -> str:
+    """Return the advice to quote a value that YAML does not take for a word; empty for what has no quotes to miss."""
+    return f"put it in quotes: {node.value!r}" if isinstance(node, yaml.ScalarNode) and node.value else ""
+
+
+_DECIMAL = r"[-+]?(0|[1-9][0-9_]*|[0-9]*\.[0-9]+|(0|[1-9][0-9_]*)\.[0-9]*)([eE][-+]?[0-9]+)?"
+
+_READ_AS: tuple[tuple[type, str], ...] = (
+    (bool, "the truth value"),
+    (int, "the number"),
+    (float, "the number"),
+    (datetime.date, "the date"),
+)
 
 _NAMES = {
     str: "a word",
@@ -156,17 +211,20 @@ def _build(path: Path, node: yaml.Node, name: str, loader: yaml.SafeLoader, pare
     if isinstance(node, yaml.MappingNode):
         values: dict[str, Any] = {}
         lines: dict[str, int] = {}
+        nodes: dict[str, yaml.Node] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                raise UsageError(f"{path}, line {key_node.start_mark.line + 1}: a key is no word", "write 'key: value'")
+                raise UsageError(
+                    f"{path}, line {key_node.start_mark.line + 1}: a key must be plain text", "write 'key: value'"
+                )
             # The word as written: YAML 1.1 would make True of 'on'.
             key = str(key_node.value)
             here = key_node.start_mark.line + 1
             if key in values:
                 raise UsageError(f"{path}, line {here}: key {key!r} is there twice", "remove one")
             values[key] = _build(path, value_node, f"{name}.{key}" if name else key, loader, (*parents, node))
-            lines[key] = here
-        return Section(path, line, name, values, lines)
+            lines[key], nodes[key] = here, value_node
+        return Section(path, line, name, values, lines, nodes)
     if isinstance(node, yaml.SequenceNode):
         return [_build(path, item, f"{name}[{i}]", loader, (*parents, node)) for i, item in enumerate(node.value)]
     try:

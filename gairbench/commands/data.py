@@ -14,8 +14,8 @@ from gairbench.commands.output import show
 from gairbench.errors import GairbenchError
 from gairbench.requests import Pairs
 from gairbench.selection import split_names, unknown
-from gairbench.spec import Unit
-from gairbench.taskfiles.parsing import registry_with
+from gairbench.spec import DatasetSpec, Unit
+from gairbench.taskfiles.parsing import load_task_file, registry_with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ def check_command(names: Sequence[str], task_files: Sequence[Path], data_root: P
         0 if every dataset asked for is sound, 1 otherwise.
 
     Raises:
-        UsageError: A dataset is unknown, or none is here.
+        UsageError: A dataset is unknown, or there is none to check.
     """
     from gairbench.testing.dataset_report import check_dataset
 
@@ -65,12 +65,11 @@ def check_command(names: Sequence[str], task_files: Sequence[Path], data_root: P
     for name in wanted:
         if name not in registry.datasets:
             raise unknown("dataset", name, registry.datasets)
-    specs = [
-        spec
-        for spec in registry.datasets.values()
-        if (spec.name in wanted)
-        or (not wanted and (not spec.folder or (data_root and (data_root / spec.folder).is_dir())))
-    ]
+    if not wanted and task_files:
+        wanted = [*dict.fromkeys(task.dataset.name for path in task_files for task in load_task_file(path))]
+    if not wanted:
+        wanted = [spec.name for spec in registry.datasets.values() if _is_here(spec, data_root)]
+    specs = [registry.datasets[name] for name in wanted]
     sound = True
     for spec in specs:
         try:
@@ -82,6 +81,10 @@ def check_command(names: Sequence[str], task_files: Sequence[Path], data_root: P
         show(report.render())
         sound &= report.ok
     return 0 if sound else 1
+
+
+def _is_here(spec: DatasetSpec, data_root: Path | None) -> bool:
+    return not spec.folder or (data_root is not None and (data_root / spec.folder).is_dir())
 
 
 def shard_command(request: ShardRequest) -> int:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from gairbench.spec import Kind, Modality, Unit
-
-if TYPE_CHECKING:
-    pass
 
 FOLDER_LABEL = "folder"
 """Name of the label that is an image's folder."""
@@ -141,6 +138,7 @@ class FileDataset:
         table: Its table, if any.
         split: How it is divided.
         targets: Its labels.
+        follow_links: Links may lead out of the data root.
     """
 
     name: str
@@ -148,3 +146,4 @@ class FileDataset:
     table: Table | None
     split: SplitRule
     targets: tuple[Target, ...] = ()
+    follow_links: bool = False

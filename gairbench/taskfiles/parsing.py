@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from gairbench.bands import canonical
 from gairbench.errors import DataError
+from gairbench.files.folders import check_pattern
 from gairbench.kinds import DEFAULT_METRICS
+from gairbench.names import plain_name
 from gairbench.plugins import Origin, Registry, load_registry
 from gairbench.spec import (
     RGB,
@@ -114,7 +116,7 @@ def _task(section: Section, datasets: dict[str, tuple[DatasetSpec, bool]]) -> Ta
 def _slug(section: Section, key: str) -> str:
     name: str = section.get(key, str)
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name):
-        raise section.error(key, f"{name!r} is no plain name", "use lower-case letters, digits, '.', '_' and '-'")
+        raise section.error(key, f"{name!r} is not a plain name", "use lower-case letters, digits, '.', '_' and '-'")
     return name
 
 
@@ -143,9 +145,11 @@ class OpenFiles:
 
 
 def _dataset(name: str, section: Section, targets: tuple[Target, ...]) -> tuple[DatasetSpec, bool]:
-    section.only("version", "licence", "citation", "description", "synthetic", "images", "table", "split")
+    section.only(
+        "version", "licence", "citation", "description", "synthetic", "images", "table", "split", "follow_links"
+    )
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name):
-        raise section.error(name, "is no plain name", "use lower-case letters, digits, '.', '_' and '-'")
+        raise section.error(name, "is not a plain name", "use lower-case letters, digits, '.', '_' and '-'")
     images_section: Section | None = section.get("images", Section, None)
     table = _table(section.get("table", Section)) if "table" in section else None
     if images_section is None and table is None:
@@ -160,10 +164,18 @@ def _dataset(name: str, section: Section, targets: tuple[Target, ...]) -> tuple[
     split = _split(section.get("split", Section), images, table)
     if split.by == "blocks" and not any(isinstance(d, LocationInput) for d in delivers):
         raise section.error("split", "spatial blocks need coordinates", "declare lon and lat, or images.location")
+    declared = FileDataset(
+        name=name,
+        images=images,
+        table=table,
+        split=split,
+        targets=targets,
+        follow_links=section.get("follow_links", bool, False),
+    )
     spec = DatasetSpec(
         name=name,
         version=section.get("version", int, 1),
-        factory=OpenFiles(FileDataset(name=name, images=images, table=table, split=split, targets=targets)),
+        factory=OpenFiles(declared),
         delivers=tuple(delivers),
         description=section.get("description", str, ""),
         licence=_licence(section),
@@ -201,6 +213,8 @@ def _images(section: Section, table: Table | None) -> tuple[ImageFiles, ImageInp
         raise section.error("file", "needs a table to take the names from", "declare 'table', or use 'pattern'")
     if "pattern" in section and table is not None:
         raise section.error("pattern", "cannot be matched to the rows of a table", "use 'file' with a column's name")
+    if "pattern" in section and (wrong := check_pattern(section.get("pattern", str))):
+        raise section.error("pattern", wrong, "write for instance '*/*.tif' or '**/*.tif'")
     size: int | None = section.get("size", int, None)
     if size is not None and size < 1:
         raise section.error("size", f"{size} is no size", "give pixels, 1 or more")
@@ -317,7 +331,7 @@ def _given(section: Section, by: str) -> tuple[tuple[str, ...], tuple[str, ...],
         if by == "files":
             for value in values:
                 _refuse_leaving(section, split, value)
-        for value in values:
+        for value in map(plain_name, values):
             if taken.setdefault(value, split) != split:
                 raise section.error(split, f"{value!r} is in {taken[value]} too", "name it once")
         given[split] = tuple(values)

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from gairbench.data import SAMPLE_KEYS
 from gairbench.digests import digest, file_sha256
 from gairbench.errors import DataError
+from gairbench.files.folders import FoundFiles, NamedFiles, find_files, inside
 from gairbench.files.images import read_image
 from gairbench.files.tables import Column, SampleTable, check_coordinates, read_table
+from gairbench.names import composed, plain_name
 from gairbench.spec import Kind, Modality
-from gairbench.taskfiles.declaration import FOLDER_LABEL, PLACEHOLDER, FileDataset, ImageFiles, Target
+from gairbench.taskfiles.declaration import FOLDER_LABEL, PLACEHOLDER, FileDataset, Target
 from gairbench.taskfiles.splitting import block_split, given_split, group_split, listed_split, random_split
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ logger = logging.getLogger("gairbench")
 
 LISTED = 10
 """Rows an error message lists at most."""
+
+READING_VERSION = 2
+"""Part of every fingerprint; raise it when the same files give other samples, splits or targets."""
 
 
 class FileSource:
@@ -57,13 +62,14 @@ class FileSource:
             self.split(name)
         content = hashlib.sha256()
         for path in self._images or ():
-            content.update(f"{path.relative_to(self.root).as_posix()} {_content(path)}\n".encode())
+            content.update(f"{composed(path.relative_to(self.root).as_posix())} {_content(path)}\n".encode())
         tables = [declared.table.path, *(join.path for join in declared.table.joins)] if declared.table else []
         lists = [path for paths in declared.split.given for path in paths] if declared.split.by == "files" else []
         return digest(
             images=content.hexdigest(),
-            tables=[_content(self.root / path) for path in (*tables, *lists)],
+            tables=[_content(self._inside(path)) for path in (*tables, *lists)],
             declared=[declared.images, declared.table, declared.split],
+            reading=READING_VERSION,
         )
 
     def split(self, name: str) -> FileSplit:
@@ -108,7 +114,7 @@ class FileSource:
         if wanted.kind is Kind.CLASSIFICATION:
             found, index = np.unique(words.astype(np.str_), return_inverse=True)
             return index.astype(np.int64), tuple(found.tolist())
-        sets = [{part.strip() for part in word.split(wanted.separator)} - {""} for word in words]
+        sets = [{plain_name(part) for part in word.split(wanted.separator)} - {""} for word in words]
         names = sorted(set().union(*sets))
         values = np.array([[name in present for name in names] for present in sets], dtype=bool)
         in_train = values[self._split_names == "train"].any(axis=0)
@@ -144,8 +150,8 @@ class FileSource:
         """
         table = self._table
         if name == FOLDER_LABEL and self._images is not None and (table is None or name not in table.home):
-            return np.array([path.parent.name for path in self._images], dtype=object)
-        return self._column(name).words()
+            return np.array([plain_name(path.parent.name) for path in self._images], dtype=object)
+        return np.array([plain_name(word) for word in self._column(name).words()], dtype=object)
 
     def _column(self, name: str) -> Column:
         if self._table is None:
@@ -161,12 +167,17 @@ class FileSource:
         declared = self.declared.table
         if declared is None or self._table is None:
             folder = self.root / self.declared.images.folder if self.declared.images else self.root
-            return tuple(path.relative_to(folder).as_posix() for path in self._images or ())
+            of: dict[str, Path] = {}
+            for path in self._images or ():
+                other = of.setdefault(composed(path.relative_to(folder).as_posix()), path)
+                if other != path:
+                    raise DataError(f"two files are called {path}, in two Unicode forms", "rename one of them")
+            return tuple(of)
         if not declared.id:
             return tuple(f"{declared.path}:{line}" for line in self._table.lines[self._table.path])
         column = self._table.column(declared.id)
         first: dict[str, int] = {}
-        for row, identifier in enumerate(column.words()):
+        for row, identifier in enumerate(map(plain_name, column.words())):
             if first.setdefault(identifier, row) != row:
                 raise DataError(f"{column.where(row)}: {identifier!r} is there twice", "make ids unique")
         return tuple(first)
@@ -219,14 +230,14 @@ class FileSource:
         declared = self.declared.table
         if declared is None:
             return None
-        table = read_table(self.root / declared.path)
+        table = read_table(self._inside(declared.path))
         for join in declared.joins:
-            path = self.root / join.path
+            path = self._inside(join.path)
             table, found = table.join(read_table(path), join.on)
             table = self._leave_out(table, found, join.missing, "partner", f"in {path}")
         for name, wanted in declared.keep:
-            words = table.column(name).values
-            table = table.rows(np.array([word.strip() in wanted for word in words], dtype=bool))
+            words, kept = table.column(name).values, {*map(plain_name, wanted)}
+            table = table.rows(np.array([plain_name(word) in kept for word in words], dtype=bool))
             if not len(table):
                 raise DataError(
                     f"no row of {table.path} has {' or '.join(map(repr, wanted))} in column {name!r}", "correct 'keep'"
@@ -257,23 +268,37 @@ class FileSource:
         return table.rows(present)
 
     @cached_property
-    def _table(self) -> SampleTable | None:
+    def _rows(self) -> tuple[SampleTable | None, tuple[Path, ...] | None]:
+        """The rows of the tables whose images are there, and the images."""
         table, images = self._joined, self.declared.images
-        if table is None or images is None or not images.file:
-            return table
+        if images is None:
+            return table, None
         folder = self.root / images.folder
         if not folder.is_dir():
             raise DataError(f"no image folder {folder}", "correct the folder or --data-root")
-        present = np.array([path.is_file() for path in self._named_images(table, images)], dtype=bool)
-        missing = next(iter(self._named_images(table.rows(~present), images)), folder)
-        return self._leave_out(table, present, images.missing, "image", str(missing))
+        if table is None or not images.file:
+            return table, self._matching(folder, images.pattern)
+        files = NamedFiles(folder, root=self.root, follow_links=self.declared.follow_links)
+        names = self._image_names(table, images.file, folder)
+        paths = [files.find(name) for name in names]
+        present = np.array([path is not None for path in paths], dtype=bool)
+        missing = next((folder / name for name, path in zip(names, paths, strict=True) if path is None), folder)
+        table = self._leave_out(table, present, images.missing, "image", str(missing))
+        return table, tuple(path for path in paths if path is not None)
 
-    def _named_images(self, table: SampleTable, images: ImageFiles) -> list[Path]:
-        """Return the path that the template makes of each row."""
-        parts = PLACEHOLDER.split(images.file)
+    @property
+    def _table(self) -> SampleTable | None:
+        return self._rows[0]
+
+    @property
+    def _images(self) -> tuple[Path, ...] | None:
+        return self._rows[1]
+
+    def _image_names(self, table: SampleTable, template: str, folder: Path) -> list[str]:
+        """Return what the template makes of each row, a path below the images' folder."""
+        parts = PLACEHOLDER.split(template)
         columns = [table.column(name).words() for name in parts[1::2]]
-        folder = self.root / images.folder
-        paths = []
+        names = []
         for row, words in enumerate(zip(*columns, strict=True)):
             name = "".join(literal + word for literal, word in zip(parts[::2], (*words, ""), strict=True))
             if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
@@ -281,23 +306,26 @@ class FileSource:
                     f"{table.where(row)} names the image {name!r}, which is outside {folder}",
                     "make the column hold paths below the images' folder",
                 )
-            paths.append(folder / name)
-        return paths
+            names.append(name)
+        return names
 
-    @cached_property
-    def _images(self) -> tuple[Path, ...] | None:
-        images = self.declared.images
-        if images is None:
-            return None
-        if images.file and self._table is not None:
-            return tuple(self._named_images(self._table, images))
-        folder = self.root / images.folder
-        if not folder.is_dir():
-            raise DataError(f"no image folder {folder}", "correct the folder or --data-root")
-        found = tuple(sorted(path for path in folder.glob(images.pattern) if path.is_file()))
-        if not found:
-            raise DataError(f"no image matches {images.pattern!r} in {folder}", "correct the pattern")
-        return found
+    def _matching(self, folder: Path, pattern: str) -> tuple[Path, ...]:
+        found = find_files(folder, pattern, root=self.root, follow_links=self.declared.follow_links)
+        left_out = "; ".join(_left_out(found, folder))
+        if not found.paths:
+            raise DataError(
+                f"no image matches {pattern!r} in {folder}" + (f" ({left_out})" if left_out else ""),
+                "correct the pattern",
+            )
+        if left_out:
+            logger.warning("dataset %s: left out: %s", self.declared.name, left_out)
+        # In the order of the names that are compared, so that a copy on another system is split alike.
+        return tuple(sorted(found.paths, key=lambda path: tuple(map(composed, path.relative_to(folder).parts))))
+
+    def _inside(self, path: str) -> Path:
+        """Return the path of a table or list, which must not lead out of the data root."""
+        inside(self.root / path, self.root, self.declared.follow_links)
+        return self.root / path
 
     @cached_property
     def _split_names(self) -> NDArray[np.str_]:
@@ -322,11 +350,11 @@ class FileSource:
     def _given_splits(self) -> NDArray[np.str_]:
         rule, images = self.declared.split, self.declared.images
         if rule.by == "files":
-            return listed_split(self.ids, [[self.root / path for path in paths] for paths in rule.given])
+            return listed_split(self.ids, [[self._inside(path) for path in paths] for paths in rule.given])
         if rule.by == "column":
             return given_split(self.ids, self.values(rule.column).tolist(), rule.given, f"column {rule.column!r}")
         folder = self.root / images.folder if images else self.root
-        first = [path.relative_to(folder).parts[0] for path in self._images or ()]
+        first = [plain_name(path.relative_to(folder).parts[0]) for path in self._images or ()]
         return given_split(self.ids, first, rule.given, "its first folder")
 
 
@@ -371,6 +399,25 @@ class FileSplit:
         """
         values: NDArray[Any] = self._source.labels(name)[0][self._rows]
         return values
+
+
+def _left_out(found: FoundFiles, folder: Path) -> list[str]:
+    """Say what a pattern did not take, and why."""
+    reasons = (
+        (found.hidden, "hidden file", "name hidden files in the pattern if they are data"),
+        (found.other_case, "file whose case differs", "the pattern tells upper from lower case"),
+        (found.folders, "folder whose name matches", "a folder is not an image"),
+    )
+    return [
+        f"{len(paths)} {_plural(what) if len(paths) > 1 else what}, such as"
+        f" {paths[0].relative_to(folder).as_posix()!r} ({why})"
+        for paths, what, why in reasons
+        if paths
+    ]
+
+
+def _plural(what: str) -> str:
+    return what.replace("file", "files").replace("folder", "folders").replace("name matches", "names match")
 
 
 def _content(path: Path) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.errors import DataError
+from gairbench.names import plain_name
 
 SPLITS = ("train", "val", "test")
 
@@ -94,7 +95,8 @@ def given_split(ids: Sequence[str], words: Sequence[str], given: Sequence[Sequen
     Raises:
         DataError: A sample says something else.
     """
-    split_of = {word: split for split, meanings in zip(SPLITS, given, strict=True) for word in meanings}
+    split_of = {plain_name(word): split for split, meanings in zip(SPLITS, given, strict=True) for word in meanings}
+    words = [plain_name(word) for word in words]
     for identifier, word in zip(ids, words, strict=True):
         if word not in split_of:
             raise DataError(
@@ -117,7 +119,7 @@ def listed_split(ids: Sequence[str], lists: Sequence[Sequence[Path]]) -> Names:
     Raises:
         DataError: A file cannot be read, names an unknown sample or one of another split, or a sample is in none.
     """
-    known = set(ids)
+    known = {plain_name(identifier) for identifier in ids}
     split_of: dict[str, str] = {}
     for split, paths in zip(SPLITS, lists, strict=True):
         for path in paths:
@@ -125,7 +127,7 @@ def listed_split(ids: Sequence[str], lists: Sequence[Sequence[Path]]) -> Names:
                 lines = path.read_text(encoding="utf-8-sig").splitlines()
             except (OSError, UnicodeDecodeError) as error:
                 raise DataError(f"cannot read the list {path}: {error}", "correct the path or the file") from error
-            for number, identifier in enumerate(map(str.strip, lines), 1):
+            for number, identifier in enumerate(map(plain_name, lines), 1):
                 if not identifier:
                     continue
                 if identifier not in known:
@@ -137,7 +139,8 @@ def listed_split(ids: Sequence[str], lists: Sequence[Sequence[Path]]) -> Names:
                     raise DataError(
                         f"{path}, line {number}: sample {identifier!r} is in {split_of[identifier]} too", "list it once"
                     )
-    for identifier in ids:
+    names = [plain_name(identifier) for identifier in ids]
+    for identifier in names:
         if identifier not in split_of:
             raise DataError(f"sample {identifier!r} is in none of the lists", "add it to one of them")
-    return np.array([split_of[identifier] for identifier in ids], dtype="<U5")
+    return np.array([split_of[identifier] for identifier in names], dtype="<U5")

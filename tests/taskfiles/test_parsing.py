@@ -193,7 +193,7 @@ def test_fingerprint_follows_the_data_and_the_split_but_not_the_labels_asked(tab
         ("by: random", "by: blocks, degrees: 1", "stratify': does not fit 'by: blocks'"),
         ("tasks:", "tasks: []\nmore:", "unknown key"),
         ("datasets:", "datasets: [", "line"),
-        ("name: crop", "name: Crop It", "is no plain name"),
+        ("name: crop", "name: Crop It", "is not a plain name"),
         ("unit: uint8", "unit: !!python/name:os.system x", "line 10"),
     ],
 )

@@ -6,6 +6,7 @@ import os
 import pickle
 import re
 import shutil
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -190,6 +191,108 @@ def test_location_that_is_no_number_in_a_file_name_is_told(tmp_path: Path) -> No
     )
     with pytest.raises(DataError, match=r"finds lon '0\.0\.0' and lat '2' in the name of .*0\.0\.0_2\.png"):
         source_of(task, tmp_path).fingerprint()
+
+
+PATTERN = "{modality: rs, folder: im, pattern: '*/*.png', unit: uint8}"
+BY_FOLDER = "label: folder, kind: classification"
+
+
+def test_hidden_images_are_no_samples_and_are_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for i in range(12):
+        picture(tmp_path / "im" / "ab"[i % 2] / f"{i}.png", i)
+    picture(tmp_path / "im" / ".ipynb_checkpoints" / "0-checkpoint.png", 0)
+    (tmp_path / "im" / "a" / "._0.png").write_bytes(b"Mac OS X")
+    (tmp_path / "im" / "b" / "11.PNG").write_bytes(b"x")
+    (tmp_path / "im" / "b" / "folder.png").mkdir()
+    source = source_of(declare(tmp_path, images=PATTERN, tasks=BY_FOLDER), tmp_path)
+    assert len(source.ids) == 12
+    assert source.classes("folder (classification)") == ("a", "b")
+    (record,) = caplog.records
+    assert "2 hidden files, such as '.ipynb_checkpoints/0-checkpoint.png'" in record.getMessage()
+    assert "1 file whose case differs, such as 'b/11.PNG'" in record.getMessage()
+    assert "1 folder whose name matches, such as 'b/folder.png'" in record.getMessage()
+
+
+def test_pattern_that_takes_hidden_files_only_says_so(tmp_path: Path) -> None:
+    picture(tmp_path / "im" / ".a" / "0.png", 0)
+    source = source_of(declare(tmp_path, images=PATTERN, tasks=BY_FOLDER), tmp_path)
+    with pytest.raises(DataError, match=r"no image matches .* \(1 hidden file, such as '\.a/0\.png'"):
+        source.fingerprint()
+
+
+@pytest.mark.parametrize("what", ["images", "table"])
+def test_links_out_of_the_data_root_are_followed_only_when_asked(tmp_path: Path, what: str) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    csv(tmp_path if what == "table" else root, "id,y", lambda i: f"{i},{i}")
+    for i in range(20):
+        picture((tmp_path if what == "images" else root) / "im" / f"{i}.png", i)
+    name = "im" if what == "images" else "t.csv"
+    (root / name).symlink_to(tmp_path / name)
+    images = "{modality: rs, folder: im, file: '{id}.png', unit: uint8}"
+    task = declare(root, table="{path: t.csv, id: id}", images=images)
+    with pytest.raises(DataError, match=r"leads out of the data root, to .*; declare 'follow_links: true'"):
+        source_of(task, root).fingerprint()
+    text = (root / "my.yaml").read_text()
+    (root / "my.yaml").write_text(text.replace("    split:", "    follow_links: true\n    split:"))
+    (task,) = load_task_file(root / "my.yaml")
+    assert source_of(task, root).fingerprint()
+
+
+def test_names_in_two_unicode_forms_are_one(tmp_path: Path) -> None:
+    forms = [unicodedata.normalize(form, "Café") for form in ("NFC", "NFD")]
+    for i in range(20):
+        picture(tmp_path / "im" / forms[i % 2] / f"{i}.png", i)
+        picture(tmp_path / "im" / "water" / f"{i}.png", i)
+    task = declare(tmp_path, images=PATTERN, split="{by: random, stratify: folder}", tasks=BY_FOLDER)
+    source = source_of(task, tmp_path)
+    assert source.classes(task.target) == ("Café", "water")
+    # The labels, the identifiers, the lists and the values of a table likewise, blanks around them or not.
+    csv(tmp_path, "id,lon,lat,part,y", lambda i: f"{forms[i % 2]}{i},{i},{i},{forms[i % 2]} ,{forms[i % 2]}")
+    table = "{path: t.csv, id: id, lon: lon, lat: lat, keep: {part: Café}}"
+    label = "label: y, kind: classification"
+    source = source_of(declare(tmp_path, table=table, tasks=label), tmp_path)
+    assert source.classes("y (classification)") == ("Café",)
+    assert source.ids == tuple(f"Café{i}" for i in range(20))
+    for name, part in (("train", range(10)), ("val", range(10, 15)), ("test", range(15, 20))):
+        (tmp_path / f"{name}.txt").write_text("".join(f"{forms[(i + 1) % 2]}{i}\n" for i in part))
+    lists = "{by: files, train: train.txt, val: val.txt, test: test.txt}"
+    assert ids_by_split(source_of(declare(tmp_path, table=table, split=lists), tmp_path))["val"][0] == "Café10"
+
+
+@pytest.mark.parametrize("given", ["images", "table"])
+def test_two_samples_of_one_name_in_two_unicode_forms_are_refused(tmp_path: Path, given: str) -> None:
+    forms = [unicodedata.normalize(form, "é") for form in ("NFC", "NFD")]
+    if given == "table":
+        csv(tmp_path, "id,lon,lat,y", lambda i: f"{forms[i]},{i},{i},{i}", n=2)
+        task = declare(tmp_path, table="{path: t.csv, id: id, lon: lon, lat: lat}")
+        message = r"line 3, column 'id': 'é' is there twice"
+    else:
+        for form in forms:
+            picture(tmp_path / "im" / "a" / f"{form}.png", 0)
+        task = declare(tmp_path, images=PATTERN, tasks=BY_FOLDER)
+        message = "two files are called .*, in two Unicode forms; rename one"
+    with pytest.raises(DataError, match=message):
+        source_of(task, tmp_path).fingerprint()
+
+
+def test_split_does_not_depend_on_the_unicode_form_of_names(tmp_path: Path) -> None:
+    found = []
+    for form in ("NFC", "NFD"):
+        for i, letter in enumerate("éezñn"):
+            for n in range(4):
+                picture(tmp_path / form / "im" / unicodedata.normalize(form, f"{letter}{n}") / f"{i}.png", i)
+        source = source_of(declare(tmp_path, images=PATTERN.replace("im", f"{form}/im"), tasks=BY_FOLDER), tmp_path)
+        found.append(ids_by_split(source))
+    assert found[0] == found[1]
+
+
+def test_rows_find_images_whose_names_are_in_another_unicode_form(tmp_path: Path) -> None:
+    csv(tmp_path, "id,y", lambda i: f"é{i},{i}")
+    for i in range(20):
+        picture(tmp_path / "im" / unicodedata.normalize("NFD", f"é{i}.png"), i)
+    images = "{modality: rs, folder: im, file: '{id}.png', unit: uint8, missing: drop}"
+    assert len(source_of(declare(tmp_path, table="{path: t.csv, id: id}", images=images), tmp_path).ids) == 20
 
 
 def test_table_s_own_column_called_folder_comes_before_the_images_folders(tmp_path: Path) -> None:

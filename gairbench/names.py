@@ -1,0 +1,25 @@
+"""One rule for comparing names: of files, columns, labels and samples."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from pathlib import Path
+
+
+def composed(text: str) -> str:
+    """Return a text in Unicode's composed form (NFC).
+
+    macOS writes "é" as two characters and Linux as one; both print alike.
+    """
+    return unicodedata.normalize("NFC", text)
+
+
+def plain_name(text: str) -> str:
+    """Return a name as it is compared and printed: composed, without surrounding blanks; case is kept."""
+    return composed(text).strip()
+
+
+def printable(path: Path | str) -> str:
+    """Return a path as text that can be printed anywhere; a byte that is not UTF-8 is shown by its number."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
