@@ -1,0 +1,83 @@
+"""Targets that cannot be learned or scored are named before anything is computed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gairbench.spec import Kind
+from gairbench.targets import degenerate, present_classes, target_problem
+
+NAMES = ("a", "b", "c")
+CLASSES = np.array([0, 1, 2, -1], dtype=np.int64)
+LABELS = np.array([[True, False, False], [False, True, True]])
+MASKS = np.array([[[0, 1], [2, 255]]], dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "names"),
+    [
+        (Kind.CLASSIFICATION, CLASSES, NAMES),
+        (Kind.CLASSIFICATION, CLASSES[:0], NAMES),
+        (Kind.MULTILABEL, LABELS, NAMES),
+        (Kind.REGRESSION, np.array([0.5, -1.0]), ()),
+        (Kind.SEGMENTATION, MASKS, NAMES),
+        (Kind.SEGMENTATION, np.where(MASKS == 255, -1, MASKS.astype(np.int64)), NAMES),
+    ],
+)
+def test_sound_targets_fit(kind: Kind, values: Any, names: tuple[str, ...]) -> None:
+    assert target_problem(kind, values, names) == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "names", "problem"),
+    [
+        (Kind.CLASSIFICATION, np.array([1.0, 2.5]), NAMES, "is float64 of shape (2,) such as 1, wanted class numbers"),
+        (Kind.CLASSIFICATION, CLASSES.astype(str), NAMES, "wanted class numbers: int64 (n,)"),
+        (Kind.CLASSIFICATION, CLASSES, ("a", "b"), "holds classes -1 ... 2 of 2 names"),
+        (Kind.CLASSIFICATION, CLASSES, (), "has no class names"),
+        (Kind.CLASSIFICATION, CLASSES, ("a", "b", "a"), "has the class name 'a' twice"),
+        (Kind.CLASSIFICATION, CLASSES.tolist(), NAMES, "is a list, not an array"),
+        (Kind.MULTILABEL, LABELS.astype(int), NAMES, "is int64, wanted bool"),
+        (Kind.MULTILABEL, LABELS, ("a", "b"), "has shape (2, 3), wanted (2, 2)"),
+        (Kind.REGRESSION, np.array([1, 2]), (), "is int64 of shape (2,), wanted float64 (n,)"),
+        (Kind.REGRESSION, np.array([1.0, np.nan, np.inf]), (), "has 2 values that are not finite (first: entry 1)"),
+        (Kind.REGRESSION, np.array([1.0]), NAMES, "has class names ('a', 'b', 'c')"),
+        (Kind.SEGMENTATION, MASKS, ("a", "b"), "holds values [2] that are neither"),
+        (Kind.SEGMENTATION, MASKS[0], NAMES, "wanted uint8 or int64 (n, height, width)"),
+    ],
+)
+def test_what_does_not_fit_the_kind_is_named(kind: Kind, values: Any, names: tuple[str, ...], problem: str) -> None:
+    assert problem in target_problem(kind, values, names)
+
+
+@pytest.mark.parametrize(
+    ("kind", "train", "names", "problem"),
+    [
+        (Kind.CLASSIFICATION, np.array([1, 1, -1]), NAMES, "all samples of train are of one class, 'b'"),
+        (Kind.CLASSIFICATION, np.array([-1, -1]), NAMES, "no sample of train has a label"),
+        (Kind.MULTILABEL, LABELS[:, :1], ("flood",), "there is one label only, 'flood'"),
+        (Kind.MULTILABEL, LABELS[[0, 0]], NAMES, "all samples of train have the same labels"),
+        (Kind.REGRESSION, np.array([3.5, 3.5]), (), "all samples of train have the same value, 3.5"),
+        (Kind.SEGMENTATION, np.where(MASKS < 255, 1, MASKS), NAMES, "all samples of train are of one class, 'b'"),
+    ],
+)
+def test_targets_that_teach_nothing_are_named(kind: Kind, train: Any, names: tuple[str, ...], problem: str) -> None:
+    what, hint = degenerate(kind, train, names)
+    assert what == problem
+    assert hint
+
+
+def test_measurements_must_differ_in_test_too() -> None:
+    varied, same = np.array([1.0, 2.0]), np.array([2.0, 2.0])
+    assert degenerate(Kind.REGRESSION, varied, (), same)[0] == "all samples of test have the same value, 2"
+    assert degenerate(Kind.REGRESSION, varied, (), varied) == ("", "")
+    assert degenerate(Kind.CLASSIFICATION, CLASSES, NAMES) == ("", "")
+
+
+def test_present_classes_leave_out_what_takes_no_part() -> None:
+    assert present_classes(Kind.CLASSIFICATION, CLASSES) == [0, 1, 2]
+    assert present_classes(Kind.SEGMENTATION, MASKS) == [0, 1, 2]
+    assert present_classes(Kind.MULTILABEL, LABELS[:1]) == [0]
