@@ -47,7 +47,7 @@ class Split(Protocol):
         """Return a target, aligned with :attr:`ids`.
 
         Returns:
-            Classification: int64 ``(n,)`` class indices, -1 where the sample is no part of the task. Multi-label: bool
+            Classification: int64 ``(n,)`` class indices, -1 where the sample is not part of the task. Multi-label: bool
             ``(n, classes)``. Regression: float64 ``(n,)``, finite. Segmentation: uint8 or int64 ``(n, height, width)``
             class indices, 255 or -1 for ignored pixels.
 

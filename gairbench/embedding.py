@@ -64,7 +64,7 @@ def embed(
         bad = first_not_finite(output)
         if bad is not None:
             name = split.ids[indices[done + bad]]
-            raise DataError(f"the embedding of sample {name!r} is not finite", "look at that sample's values")
+            raise DataError(f"the embedding of sample {name!r} is not finite", "check that sample's values")
         parts.append(output)
         done += len(samples)
         report(done, len(indices))
@@ -165,5 +165,5 @@ def _convert(values: list[Tensor], converter: Converter) -> Tensor:
         return converter(torch.stack(values))
     converted = [converter(value[None]) for value in values]
     if len({value.shape for value in converted}) > 1:
-        raise DataError("images differ in size and the encoder asks for none", "give the dataset a 'size'")
+        raise DataError("images differ in size and the model takes any size", "give the dataset a 'size'")
     return torch.cat(converted)

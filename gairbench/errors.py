@@ -1,10 +1,10 @@
-"""Errors a user can hint: one line that says what is wrong, where, and what to do about it."""
+"""Errors that a user can fix: one line that says what is wrong, where, and what to do about it."""
 
 from __future__ import annotations
 
 
 class GairbenchError(Exception):
-    """A mistake in the input, the data or the environment, told without a traceback.
+    """A mistake in the input, the data or the environment, reported without a traceback.
 
     Args:
         what: What is wrong and where (file, column, key, plugin), one line, no final full stop.
@@ -37,7 +37,7 @@ class CheckpointError(GairbenchError):
 
 
 class TrainingError(GairbenchError):
-    """Pre-training has gone wrong beyond repair."""
+    """Pre-training cannot continue, for instance because the loss is not finite."""
 
 
 class PluginError(GairbenchError):

@@ -117,7 +117,7 @@ def load_registry(*, strict: bool = False) -> Registry:
                 )
             taken[entry.name] = origin
             register(registry, entry.load(), origin)
-        # A plugin is a stranger's code: whatever it raises must not take the others down.
+        # A plugin is third-party code: whatever it raises must not stop the others.
         except Exception as error:
             reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
             if strict:

@@ -68,7 +68,7 @@ def load_predictions(result: Result, folder: Path) -> Predictions:
         StorageError: They are not here (published records come without them), or are broken.
     """
     path = result.path(folder).parent / result.predictions
-    # A record may be a stranger's: what it names is a file beside it or nothing.
+    # A record may come from a third party: what it names is a file beside it or nothing.
     if not result.predictions or Path(result.predictions).name != result.predictions or not path.is_file():
         raise StorageError(
             f"the predictions of {result.path(folder)} are not here", "compute them with the record's command"

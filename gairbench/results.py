@@ -119,7 +119,7 @@ class Result:
 
     @property
     def variant(self) -> str:
-        """What tells rows of one model apart: preset, foreign checkpoint, seed and limit."""
+        """What distinguishes rows of one model: preset, foreign checkpoint, seed and limit."""
         parts = [self.preset]
         if self.checkpoint.startswith("file:"):
             parts.append(f"ckpt-{self.checkpoint.removeprefix('file:')[:8]}")

@@ -197,7 +197,7 @@ def test_kill_at_any_moment_leaves_a_whole_record(tmp_path: Path) -> None:
         assert len(read_result(path).reason) in (0, 200_000, 300_000)
 
 
-def test_errors_are_one_line_with_the_mend() -> None:
+def test_errors_are_one_line_with_the_hint() -> None:
     error = GairbenchError("two\nlines", "try\n again")
     assert str(error) == "two lines; try again"
     assert str(GairbenchError("what", "")) == "what"

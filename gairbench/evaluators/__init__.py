@@ -57,7 +57,7 @@ class Probe:
     Args:
         name: As tasks name it.
         version: Part of every result's key: raised when its predictions change.
-        kinds: Kinds of task it can serve; the first probe registered for a kind is no special one.
+        kinds: Kinds of task it can serve.
         default: Kinds it is run for when a task names no probes.
         dense: It takes token grids.
         run: Fits on train, chooses on val, predicts test.

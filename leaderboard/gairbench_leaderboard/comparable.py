@@ -24,7 +24,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """A result that newer ones have overtaken.
+    """A result that newer ones supersede.
 
     Args:
         result: The record.
@@ -53,7 +53,7 @@ def by_setting(results: Iterable[Result]) -> dict[Setting, list[Result]]:
 
 
 def split_stale(results: Sequence[Result]) -> tuple[list[Result], list[Stale]]:
-    """Separate the results that can be compared from those that newer ones have overtaken.
+    """Separate the results that can be compared from those that newer ones supersede.
 
     Versions of tasks, datasets and probes count upwards. Data fingerprints, weights and versions of models have no
     order, so the most recently made result says which is current.
@@ -61,14 +61,14 @@ def split_stale(results: Sequence[Result]) -> tuple[list[Result], list[Stale]]:
     Returns:
         Current results and stale ones, both in the given order.
     """
-    overtaken: dict[int, str] = {}
+    superseded: dict[int, str] = {}
     left = list(enumerate(results))
     for find in (_older_version, _other_headline, _other_data, _other_model):
         reason = find([result for _, result in left])
         found = {index: why for index, result in left if (why := reason(result))}
-        overtaken |= found
+        superseded |= found
         left = [(index, result) for index, result in left if index not in found]
-    return [result for _, result in left], [Stale(results[index], overtaken[index]) for index in sorted(overtaken)]
+    return [result for _, result in left], [Stale(results[index], superseded[index]) for index in sorted(superseded)]
 
 
 Reason = Callable[[Result], str]

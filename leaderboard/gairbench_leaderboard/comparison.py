@@ -81,7 +81,7 @@ class Selected:
 
     Args:
         measured: Headline results of whole runs with a number.
-        left_out: Headline results of whole runs that newer ones have overtaken, or that failed, and why.
+        left_out: Headline results of whole runs that newer ones supersede, or that failed, and why.
     """
 
     measured: Sequence[Result]
@@ -90,9 +90,9 @@ class Selected:
 
 def select_comparable(results: Iterable[Result]) -> Selected:
     """Choose what can be compared; limited runs, secondary probes and skipped cells are not meant to be."""
-    current, overtaken = split_stale([r for r in results if r.limit is None and r.headline])
+    current, superseded = split_stale([r for r in results if r.limit is None and r.headline])
     measured: list[Result] = []
-    left_out = [stale for stale in overtaken if stale.result.status == "ok"]
+    left_out = [stale for stale in superseded if stale.result.status == "ok"]
     for result in current:
         value = result.headline_value
         if result.status == "ok" and value is not None and usable(value):
@@ -173,17 +173,17 @@ def _runs(measured: Sequence[Result], folder: Path) -> dict[tuple[RankingRow, st
 
 def _measure(result: Result, predicted: Predictions, folder: Path) -> tuple[float, np.ndarray]:
     """Return the record's metric and its resampled values, once the predictions have been seen to be the record's."""
-    metric, told = METRICS.get(result.metric), result.headline_value
-    if metric is None or told is None:
+    metric, recorded = METRICS.get(result.metric), result.headline_value
+    if metric is None or recorded is None:
         raise DataError(
-            f"{result.path(folder)} has metric {result.metric!r}, which this gairbench does not know",
-            "use the version that made it",
+            f"{result.path(folder)} has metric {result.metric!r}, which this version of gairbench does not have",
+            "use the version that wrote the record",
         )
     value = metric(predicted.target, predicted.prediction)
-    if not math.isclose(value, told.value, rel_tol=1e-6, abs_tol=1e-9):
+    if not math.isclose(value, recorded.value, rel_tol=1e-6, abs_tol=1e-9):
         raise DataError(
             f"the predictions beside {result.path(folder)} give {result.metric} {value:.6g}, the record says"
-            f" {told.value:.6g}",
+            f" {recorded.value:.6g}",
             "run it again with --fresh",
         )
     return value, metric.resampled(predicted.target, predicted.prediction, _RESAMPLING_SEED)
@@ -230,7 +230,7 @@ def _table(
 
 
 def _verdict(gain: float, adjusted_p: float) -> Verdict:
-    # Not the other way round: a p-value that is no number decides nothing.
+    # Written this way round, NaN as a p-value decides nothing.
     if not adjusted_p < SIGNIFICANT:
         return "undecided"
     return "better" if gain > 0 else "worse"

@@ -56,7 +56,7 @@ def render_leaderboard(results: Sequence[Result], *, commands: Sequence[str] = (
 
     Returns:
         The document: one table a category, real and synthetic data apart; other seeds and limited runs in sections of
-        their own; overtaken results listed last; then tasks, models, commands and versions.
+        their own; superseded results listed last; then tasks, models, commands and versions.
 
     Raises:
         UsageError: There are no results.
@@ -76,8 +76,8 @@ def render_leaderboard(results: Sequence[Result], *, commands: Sequence[str] = (
         main = setting == published and setting.limit is None
         if not main:
             parts += _setting_heading(setting)
-        overtaken = [s.result for s in stale if Setting(s.result.limit, s.result.seed) == setting]
-        parts += _categories(group, overtaken, level="##" if main else "###")
+        superseded = [s.result for s in stale if Setting(s.result.limit, s.result.seed) == setting]
+        parts += _categories(group, superseded, level="##" if main else "###")
         parts += _diagnostics([r for r in everything if r.diagnostic], level="##" if main else "###")
     parts += _stale_section(stale)
     parts += ["## Tasks", _tasks(current), "## Models", _models(current)]
@@ -122,7 +122,7 @@ def write_leaderboard(results: Sequence[Result], out: Path, *, commands: Sequenc
 
 
 def outdated_files(results: Sequence[Result], out: Path, *, commands: Sequence[str] = ()) -> tuple[Path, ...]:
-    """Tell which published files are missing or not what the results would give now.
+    """Return which published files are missing or differ from what the results give now.
 
     Args:
         results: Records.
@@ -150,17 +150,17 @@ def _setting_heading(setting: Setting) -> list[str]:
     return [f"## Trial: at most {setting.limit:,} samples a split, seed {setting.seed}", _LIMITED]
 
 
-def _categories(results: Sequence[Result], overtaken: Sequence[Result], level: str) -> list[str]:
+def _categories(results: Sequence[Result], superseded: Sequence[Result], level: str) -> list[str]:
     parts: list[str] = []
     for topic, title in topics(r for r in results if r.headline):
-        group, old = ([r for r in some if (r.category, r.synthetic) == topic] for some in (results, overtaken))
+        group, old = ([r for r in some if (r.category, r.synthetic) == topic] for some in (results, superseded))
         _, synthetic = topic
         parts += [f"{level} {title}", *([SYNTHETIC] if synthetic else []), *_ranking(group, old)]
     return parts
 
 
-def _ranking(results: Sequence[Result], overtaken: Sequence[Result]) -> list[str]:
-    table = rank_models(results, overtaken)
+def _ranking(results: Sequence[Result], superseded: Sequence[Result]) -> list[str]:
+    table = rank_models(results, superseded)
     notes = _Notes()
     parts = []
     if table.rows:
@@ -287,7 +287,7 @@ def _stale_section(stale: Sequence[Stale]) -> list[str]:
     ]
     return [
         "## Out of date",
-        "Left out of every table above; running them again mends it.",
+        "Left out of every table above; run them again to bring them back.",
         pipe_table(headers, body, text_columns=len(headers)),
     ]
 

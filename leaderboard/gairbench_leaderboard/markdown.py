@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from tabulate import tabulate
 
 _MARKUP = re.compile(r"[\\`*\[\]|~]|(?<![^\W_])_|_(?![^\W_])")
-"""What Markdown would take for markup; an underscore inside a word is none."""
+"""What Markdown would take for markup; an underscore inside a word is not markup."""
 
 
 def escape(text: str) -> str:

@@ -17,7 +17,7 @@ def number(value: float) -> str:
 
 
 def is_symmetric(value: MetricValue) -> bool:
-    """Tell whether the interval's two halves are the same length as printed."""
+    """Return whether the interval's two halves are the same length as printed."""
     below, above = value.value - value.low, value.high - value.value
     return min(below, above) >= 0 and abs(above - below) < _SAME and abs(value.value) < 100
 

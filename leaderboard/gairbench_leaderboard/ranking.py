@@ -14,7 +14,7 @@ from gairbench.results import MetricValue, Result
 
 @dataclass(frozen=True, slots=True, order=True)
 class RankingRow:
-    """What tells the rows of one setting apart.
+    """What distinguishes the rows of one setting.
 
     Args:
         model: Registered name.
@@ -108,12 +108,12 @@ class RankingTable:
     absent: Mapping[RankingRow, Sequence[str]]
 
 
-def rank_models(results: Iterable[Result], overtaken: Iterable[Result] = ()) -> RankingTable:
+def rank_models(results: Iterable[Result], superseded: Iterable[Result] = ()) -> RankingTable:
     """Rank the headline results of one setting, category and kind of data.
 
     Args:
         results: Current results that may be compared.
-        overtaken: Stale results of the same setting; they only explain empty cells.
+        superseded: Stale results of the same setting; they only explain empty cells.
 
     Returns:
         The table. A tie is a 95 % interval that overlaps the best one's. A mean covers only rows that have a number
@@ -121,7 +121,7 @@ def rank_models(results: Iterable[Result], overtaken: Iterable[Result] = ()) -> 
         (Demsar, JMLR 7, 2006, section 3.2.2).
     """
     headline = {(RankingRow.of(r), r.task): r for r in results if r.headline}
-    stale = {(RankingRow.of(r), r.task) for r in overtaken if r.headline}
+    stale = {(RankingRow.of(r), r.task) for r in superseded if r.headline}
     all_rows = sorted({row for row, _ in headline})
     columns = columns_of(headline.values())
     cells: dict[tuple[RankingRow, str], RankingCell] = {}
@@ -161,7 +161,7 @@ def rank_models(results: Iterable[Result], overtaken: Iterable[Result] = ()) -> 
 
 
 def usable(value: MetricValue) -> bool:
-    """Tell whether a metric and its interval are numbers at all."""
+    """Return whether a metric and its interval are numbers at all."""
     return all(map(math.isfinite, (value.value, value.low, value.high)))
 
 

@@ -227,7 +227,7 @@ def test_inconvertible_input_is_a_visible_skip(request_: RunRequest, registry: R
     assert "needs band B8" in record.reason
 
 
-def test_dataset_that_is_not_there_is_skipped_with_the_mend(
+def test_dataset_that_is_not_there_is_skipped_with_the_hint(
     request_: RunRequest, registry: Registry, tmp_path: Path
 ) -> None:
     task = replace(TASKS[0], name="far", dataset=replace(generated.DATASET, name="far", folder="far-data"))

@@ -307,7 +307,7 @@ def test_a_metric_of_another_version_is_told(tmp_path: Path) -> None:
     records = [
         replace(add(tmp_path, name, answers(0.5, 0)), metric="luck", metrics=value) for name in ("gair", "rival")
     ]
-    with pytest.raises(DataError, match="has metric 'luck', which this gairbench does not know"):
+    with pytest.raises(DataError, match="has metric 'luck', which this version of gairbench does not have"):
         compare_models(records, tmp_path, "gair")
 
 

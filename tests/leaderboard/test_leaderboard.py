@@ -333,7 +333,7 @@ def test_provenance_names_commands_versions_weights_and_data() -> None:
     assert "--model gair" not in given
 
 
-def test_no_results_is_an_error_with_the_mend() -> None:
+def test_no_results_is_an_error_with_the_hint() -> None:
     with pytest.raises(UsageError, match="no results to publish; run 'gairbench run' first"):
         render_leaderboard([])
 

@@ -1,4 +1,4 @@
-"""Controls without which no one believes a table: untrained weights, plain statistics, plain coordinates."""
+"""Baselines: untrained weights, pixel statistics, raw coordinates."""
 
 from __future__ import annotations
 

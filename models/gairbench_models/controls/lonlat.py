@@ -23,5 +23,7 @@ def load(context: ModelContext) -> LonLat:
         CheckpointError: A checkpoint was given.
     """
     if context.checkpoint is not None:
-        raise CheckpointError(f"control 'lonlat' takes no checkpoint, got {context.checkpoint}", "leave it out")
+        raise CheckpointError(
+            f"control 'lonlat' takes no checkpoint, got {context.checkpoint}", "remove --checkpoint for this model"
+        )
     return LonLat()

@@ -65,5 +65,7 @@ def load(context: ModelContext) -> PixelStats:
         CheckpointError: A checkpoint was given.
     """
     if context.checkpoint is not None:
-        raise CheckpointError(f"control 'pixel-stats' takes no checkpoint, got {context.checkpoint}", "leave it out")
+        raise CheckpointError(
+            f"control 'pixel-stats' takes no checkpoint, got {context.checkpoint}", "remove --checkpoint for this model"
+        )
     return PixelStats()

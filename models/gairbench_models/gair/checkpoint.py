@@ -90,7 +90,7 @@ def read_weights(path: Path, *, model: str, preset: str) -> tuple[GairConfig, di
     Args:
         path: A folder or ``.safetensors`` file of ours, or a file of the released layout.
         model: The model that is asked for; only ``gair`` and ``gair-official`` take the released layout.
-        preset: The preset that is asked for, which :func:`read_checkpoint` tells.
+        preset: The preset that is asked for; :func:`read_checkpoint` returns it.
 
     Returns:
         The configuration to build, and its tensors by our names.

@@ -21,12 +21,12 @@ _Author = Literal["GeoCLIP", "SatCLIP"]
 
 _ENCODERS: Mapping[_Author, LocationEncoderName] = {"GeoCLIP": "rff", "SatCLIP": "sh-siren"}
 
-# How SatCLIP's six released files were trained; other harmonics have other signs, and nothing in their weights tells.
+# How SatCLIP's six released files were trained; other harmonics have other signs, which their weights do not show.
 _SATCLIP_RELEASED = {"le_type": "sphericalharmonics", "pe_type": "siren", "harmonics_calculation": "analytic"}
 
 
 def start_location(encoder: nn.Module, config: LocationConfig, source: str) -> dict[str, Any]:
-    """Give a location encoder the weights of GeoCLIP or SatCLIP; the names in the file say whose they are.
+    """Give a location encoder the weights of GeoCLIP or SatCLIP; the names in the file show which.
 
     Args:
         encoder: What to change, in place.
@@ -48,7 +48,7 @@ def start_location(encoder: nn.Module, config: LocationConfig, source: str) -> d
         raise UsageError(
             f"start.location: {path} holds {author}'s weights, which are for the location encoder"
             f" {_ENCODERS[author]}, not for {config.encoder}",
-            f"--set model.location.encoder={_ENCODERS[author]}, or leave one of the two out",
+            f"--set model.location.encoder={_ENCODERS[author]}, or remove one of the two settings",
         )
     ours = encoder.state_dict()
     if author == "GeoCLIP":
@@ -57,7 +57,7 @@ def start_location(encoder: nn.Module, config: LocationConfig, source: str) -> d
     else:
         _check_released(content.get("hyper_parameters"), path)
         theirs = {name: _satclip_name(name, config.layers) for name in ours}
-        hint = _satclip_mend(found)
+        hint = _satclip_hint(found)
     expected = {theirs[name]: tuple(value.shape) for name, value in ours.items()}
     heads = {name for name in expected if ".head." in name or ".last_layer." in name}
     # GeoCLIP's space has 512 dimensions and SatCLIP's 256; where ours differs, their last layers mean nothing in it.
@@ -78,7 +78,7 @@ def start_location(encoder: nn.Module, config: LocationConfig, source: str) -> d
 
 
 def satclip_factors(degrees: int) -> Tensor:
-    """Say what SatCLIP's spherical harmonics are as multiples of ours, which have the same order.
+    """Return SatCLIP's spherical harmonics as multiples of ours, which have the same order.
 
     SatCLIP takes longitude + 180 degrees as azimuth and latitude + 90 degrees as polar angle. That is the antipode,
     where a harmonic of degree l is (-1)^l of itself. It has no Condon-Shortley phase, (-1)^m. And those of order 0 are
@@ -114,18 +114,22 @@ def _author(names: Mapping[str, Tensor], path: Path) -> _Author:
         return "SatCLIP"
     raise CheckpointError(
         f"{path} holds no location encoder of GeoCLIP (LocEnc*) or SatCLIP (nnet.*), but {first_names(sorted(names))}",
-        "give one of theirs",
+        "give a file of GeoCLIP or SatCLIP",
     )
 
 
-def _check_released(told: Any, path: Path) -> None:
-    if not isinstance(told, Mapping):
+def _check_released(hyper_parameters: Any, path: Path) -> None:
+    if not isinstance(hyper_parameters, Mapping):
         return
-    other = [f"{key}={told[key]}" for key, value in _SATCLIP_RELEASED.items() if told.get(key, value) != value]
+    other = [
+        f"{key}={hyper_parameters[key]}"
+        for key, value in _SATCLIP_RELEASED.items()
+        if hyper_parameters.get(key, value) != value
+    ]
     if other:
         known = ", ".join(f"{key}={value}" for key, value in _SATCLIP_RELEASED.items())
         raise CheckpointError(
-            f"{path} was trained with {', '.join(other)}, and only {known} is known here", "give a released SatCLIP"
+            f"{path} was trained with {', '.join(other)}; only {known} is supported", "name a released file of SatCLIP"
         )
 
 
@@ -136,7 +140,7 @@ def _satclip_name(ours: str, layers: int) -> str:
     return f"nnet.last_layer.{kind}" if layer == layers else f"nnet.layers.{layer}.{kind}"
 
 
-def _satclip_mend(found: Mapping[str, Tensor]) -> str:
+def _satclip_hint(found: Mapping[str, Tensor]) -> str:
     first = found.get("nnet.layers.0.weight")
     if first is None or first.ndim != 2:
         return "give a whole SatCLIP"

@@ -44,7 +44,7 @@ def apply_starts(
         UsageError: The model has no such encoder or another one, or timm has no such model.
         CheckpointError: A file is broken or does not fit; all that is missing, unexpected or misshapen is listed.
     """
-    told: dict[str, Any] = {}
+    about: dict[str, Any] = {}
     for name, source, modality in (
         ("rs", rs, Modality.RS),
         ("sv", sv, Modality.SV),
@@ -53,25 +53,27 @@ def apply_starts(
         if source is None:
             continue
         if modality not in model.config.modalities:
-            raise UsageError(f"start.{name}: the model has no {modality} encoder", "leave it out")
+            raise UsageError(f"start.{name}: the model has no {modality} encoder", f"remove --set start.{name}")
         if name == "rs":
-            told[name] = _start_rs(model.rs_encoder, source, bands)
+            about[name] = _start_rs(model.rs_encoder, source, bands)
         elif name == "sv":
-            told[name] = _start_sv(model.sv_encoder.vit, source)
+            about[name] = _start_sv(model.sv_encoder.vit, source)
         else:
-            told[name] = start_location(model.location_encoder, model.config.location, source)
-    return told
+            about[name] = start_location(model.location_encoder, model.config.location, source)
+    return about
 
 
 def _start_rs(encoder: nn.Module, source: str, bands: Sequence[str]) -> dict[str, Any]:
     path = Path(source)
     content = read_file(path)
     if not isinstance(content.get("s2_encoder"), Mapping):
-        raise CheckpointError(f"{path} has no 's2_encoder'", "give a checkpoint of CROMA, with its optical encoder")
+        raise CheckpointError(
+            f"{path} has no 's2_encoder'", "name a checkpoint of CROMA that holds its optical encoder"
+        )
     strange = [band for band in bands if band not in CROMA_BANDS]
     if strange:
         raise UsageError(
-            f"CROMA knows no band {', '.join(strange)}", f"start it with bands of {', '.join(CROMA_BANDS)} only"
+            f"CROMA has no band {', '.join(strange)}", f"start it with bands of {', '.join(CROMA_BANDS)} only"
         )
     found = state_dict(content["s2_encoder"], path)
     aside = sorted(name for name in found if name.startswith("transformer.norm_out."))
@@ -90,13 +92,13 @@ def _start_rs(encoder: nn.Module, source: str, bands: Sequence[str]) -> dict[str
 
 
 def _start_sv(vit: nn.Module, source: str) -> dict[str, Any]:
-    told: dict[str, Any] = {"source": source}
+    about: dict[str, Any] = {"source": source}
     if source.startswith(TIMM):
         found = _from_timm(source.removeprefix(TIMM))
     else:
         path = Path(source)
         found = state_dict(read_file(path), path)
-        told = {"source": path.name, "sha256": file_sha256(path)}
+        about = {"source": path.name, "sha256": file_sha256(path)}
     ours = vit.state_dict()
     aside = sorted(name for name in found if name.partition(".")[0] in {"head", "fc_norm", "pre_logits"})
     found = {name: value for name, value in found.items() if name not in aside}
@@ -106,7 +108,7 @@ def _start_sv(vit: nn.Module, source: str) -> dict[str, Any]:
         edge = round((ours["pos_embed"].shape[1] - 1) ** 0.5)
         if found["pos_embed"].shape[2] == ours["pos_embed"].shape[2]:
             found["pos_embed"] = resample_abs_pos_embed(found["pos_embed"], [edge, edge])
-            told["resampled"] = ["pos_embed"]
+            about["resampled"] = ["pos_embed"]
     check_shapes(
         found,
         {name: tuple(value.shape) for name, value in ours.items()},
@@ -114,7 +116,7 @@ def _start_sv(vit: nn.Module, source: str) -> dict[str, Any]:
         "give weights of a ViT of the preset's width, depth and patch size",
     )
     vit.load_state_dict(found)
-    return told | {"left_aside": aside, "new": ["pooler"]}
+    return about | {"left_aside": aside, "new": ["pooler"]}
 
 
 def _from_timm(name: str) -> dict[str, Tensor]:
@@ -127,5 +129,5 @@ def _from_timm(name: str) -> dict[str, Tensor]:
     # timm, its hub client and their HTTP library raise RuntimeError and OSError.
     except (RuntimeError, OSError) as error:
         first = str(error).strip().splitlines()[0]
-        raise CheckpointError(f"cannot get timm's {name}: {first}", "check the network, or give a file") from error
+        raise CheckpointError(f"cannot get timm's {name}: {first}", "check the network, or name a file") from error
     return state

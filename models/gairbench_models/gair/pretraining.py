@@ -181,7 +181,7 @@ class ContrastiveTraining(Objective):
 
 
 def is_localized(config: GairConfig) -> bool:
-    """Tell whether the tiles are looked up at the photos' points."""
+    """Return whether the tiles are looked up at the photos' points."""
     return Modality.RS in config.modalities and config.localization != "none"
 
 

@@ -69,7 +69,9 @@ def _check_used(model: str, variant: Variant, recipe: Recipe, unchanged: Recipe)
     }
     for (modality, names), is_changed in changed.items():
         if is_changed and modality not in variant.modalities:
-            raise UsageError(f"{model} has no {modality} encoder, which {names} are settings of", "leave them out")
+            raise UsageError(
+                f"{model} has no {modality} encoder, which {names} are settings of", f"remove --set {names}"
+            )
 
 
 def encoder_inputs(model: str, preset: str, settings: Mapping[str, str]) -> tuple[Input, ...]:

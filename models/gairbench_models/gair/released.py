@@ -68,7 +68,7 @@ def load_released(path: Path) -> dict[str, Tensor]:
         The state dict of a :class:`gairbench_models.gair.model.Gair` of preset ``base``, float32.
 
     Raises:
-        CheckpointError: It is no checkpoint, or its tensors are not exactly the released ones.
+        CheckpointError: It is not a checkpoint, or its tensors are not exactly the released ones.
     """
     return convert_released(state_dict(read_file(path), path), path)
 
@@ -84,7 +84,7 @@ def convert_released(state: Mapping[str, Tensor], source: Path) -> dict[str, Ten
         The state dict of preset ``base``, float32.
 
     Raises:
-        CheckpointError: Tensors are missing, left over or misshapen; all of it is told in one line.
+        CheckpointError: Tensors are missing, left over or misshapen; the message names them all.
     """
     import torch
 

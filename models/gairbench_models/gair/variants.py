@@ -13,7 +13,7 @@ _ALL = (Modality.RS, Modality.SV, Modality.LOCATION)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """One registered model made from GAIR's parts; everything not said here is as in GAIR.
+    """One registered model made from GAIR's parts; everything not stated here is as in GAIR.
 
     Args:
         description: One line for the listings.
@@ -40,7 +40,7 @@ VARIANTS: Mapping[str, Variant] = {
     "gair[bilinear]": Variant(description="GAIR with bilinear sampling in place of NILI", localization="bilinear"),
     "gair[bicubic]": Variant(description="GAIR with bicubic sampling in place of NILI", localization="bicubic"),
     "gair-official": Variant(description="GAIR as its authors released it, the checkpoint of PingL/GAIR"),
-    # Without SECL nothing reaches a location encoder, so there is none.
+    # Only SECL trains a location encoder: without SECL the variant has none.
     "gair[incl-only]": Variant(
         description="GAIR trained on RS-SV pairs alone", modalities=(Modality.RS, Modality.SV), secl=False, recipe=3
     ),

@@ -30,7 +30,9 @@ class LocationFeatures:
 
 def _without_weights(context: ModelContext, features: Callable[[Tensor], Tensor]) -> LocationFeatures:
     if context.checkpoint is not None:
-        raise CheckpointError(f"{context.model} takes no checkpoint, got {context.checkpoint}", "leave it out")
+        raise CheckpointError(
+            f"{context.model} takes no checkpoint, got {context.checkpoint}", "remove --checkpoint for this model"
+        )
     return LocationFeatures(features)
 
 

@@ -12,7 +12,7 @@ LocationEncoderName = Literal["rff", "sh-siren", "space2vec-grid", "sin-cos"]
 
 
 DEGREES = 20
-"""Degrees of the spherical harmonics where nothing else is said."""
+"""Degrees of the spherical harmonics where the configuration does not state them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ def common_classes(labels: Mapping[str, NDArray[T]]) -> NDArray[T]:
 
 
 def encode(values: NDArray[np.generic], classes: NDArray[np.generic]) -> NDArray[np.int64]:
-    """Return indices into sorted classes, -1 for values that are none of them."""
+    """Return indices into sorted classes, -1 for other values."""
     index = np.minimum(np.searchsorted(classes, values), len(classes) - 1)
     return np.where(classes[index] == values, index, -1).astype(np.int64)
 

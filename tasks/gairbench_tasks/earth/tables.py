@@ -65,7 +65,7 @@ def airports() -> Airports:
         ids = [row["icao"] for row in rows]
     except (KeyError, ValueError) as error:
         raise DataError(f"cannot read {path}: {error!r}", "install another version of airportsdata") from error
-    # The table's record for the South Pole is no airport with a country.
+    # The table's record for the South Pole has no country.
     keep = (np.abs(lonlat[:, 1]) < 85) & (country != "")
     return Airports(
         ids=tuple(i for i, k in zip(ids, keep, strict=True) if k),

@@ -64,7 +64,7 @@ def test_bands_are_taken_by_name(croma: CROMA, tmp_path: Path) -> None:
     columns = croma.s2_encoder.linear_input.weight
     assert model.rs_encoder.patch_embed.weight[:, :64].equal(columns[:, 8 * 64 : 9 * 64])
     assert model.rs_encoder.patch_embed.weight[:, 64:].equal(columns[:, :64])
-    with pytest.raises(UsageError, match="CROMA knows no band red"):
+    with pytest.raises(UsageError, match="CROMA has no band red"):
         apply_starts(model, rs=file, sv=None, location=None, bands=("red", "B1"))
 
 

@@ -125,7 +125,7 @@ def test_pixel_centres_invert_the_lookup():
     np.testing.assert_array_equal(back, (rows, columns))
 
 
-def test_a_missing_package_is_named_with_the_mend(monkeypatch: pytest.MonkeyPatch):
+def test_a_missing_package_is_named_with_the_hint(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(rasters.importlib.util, "find_spec", lambda name: None)
     rasters.source_files.cache_clear()
     try:

@@ -2,7 +2,7 @@
 
 The weights follow the signs that street-view studies report (Dubey et al. 2016, arXiv 1608.01769; Zhang et al. 2018,
 doi:10.1016/j.landurbplan.2018.08.020): greenery makes places look beautiful and safe, people and traffic lively, bare,
-grey and neglected ones depressing. They are no measurements: the tasks are synthetic.
+grey and neglected ones depressing. They are not measurements: the tasks are synthetic.
 """
 
 from __future__ import annotations

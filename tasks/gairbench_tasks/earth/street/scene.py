@@ -1,4 +1,4 @@
-"""What a street photo shows: the real values at its point, and seeded nuisance that no map could tell."""
+"""What a street photo shows: the real values at its point, and seeded nuisance that no map shows."""
 
 from __future__ import annotations
 
