@@ -59,7 +59,11 @@ class Split(Protocol):
 
 @runtime_checkable
 class DataSource(Protocol):
-    """What a :class:`gairbench.spec.DatasetSpec`'s factory returns. Making one must be cheap; reading comes later."""
+    """What a :class:`gairbench.spec.DatasetSpec`'s factory returns. Making one must be cheap; reading comes later.
+
+    It may also have ``warnings() -> Sequence[str]``, lines that ``gairbench data check`` shows, and ``extent``, true if
+    it has checked its coordinates against the area that they are declared to be of.
+    """
 
     def fingerprint(self) -> str:
         """Return a hash of everything in the data that can change a sample, a split or a target."""

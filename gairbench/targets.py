@@ -97,7 +97,7 @@ def _problem_of_numbers(values: NDArray[Any], classes: Sequence[str]) -> str:
     if values.dtype != np.float64 or values.ndim != 1:
         return f"is {values.dtype} of shape {values.shape}, wanted float64 (n,)"
     bad = np.flatnonzero(~np.isfinite(values))
-    return f"has {len(bad)} values that are not finite (first: entry {bad[0]})" if len(bad) else ""
+    return f"has values that are not finite ({len(bad)}; first: entry {bad[0]})" if len(bad) else ""
 
 
 def _problem_of_classes(values: NDArray[Any], classes: Sequence[str]) -> str:

@@ -43,7 +43,7 @@ def test_sound_targets_fit(kind: Kind, values: Any, names: tuple[str, ...]) -> N
         (Kind.MULTILABEL, LABELS.astype(int), NAMES, "is int64, wanted bool"),
         (Kind.MULTILABEL, LABELS, ("a", "b"), "has shape (2, 3), wanted (2, 2)"),
         (Kind.REGRESSION, np.array([1, 2]), (), "is int64 of shape (2,), wanted float64 (n,)"),
-        (Kind.REGRESSION, np.array([1.0, np.nan, np.inf]), (), "has 2 values that are not finite (first: entry 1)"),
+        (Kind.REGRESSION, np.array([1.0, np.nan, np.inf]), (), "has values that are not finite (2; first: entry 1)"),
         (Kind.REGRESSION, np.array([1.0]), NAMES, "has class names ('a', 'b', 'c')"),
         (Kind.SEGMENTATION, MASKS, ("a", "b"), "holds values [2] that are neither"),
         (Kind.SEGMENTATION, MASKS[0], NAMES, "wanted uint8 or int64 (n, height, width)"),

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from gairbench.data import SAMPLE_KEYS
+from gairbench.errors import DataError
 from gairbench.spec import ImageInput, Kind, Modality, TaskSpec
+from gairbench.targets import degenerate, present_classes, target_problem
 from gairbench.testing import declarations
-from gairbench.testing.dataset_checks import open_source, read_many, read_split
 from gairbench.testing.declarations import require
 from gairbench.testing.inputs import spread
+from gairbench.testing.opened import OpenedDataset, TaskCheck
+from gairbench.testing.seen import read_many
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -112,63 +114,92 @@ def check_registering_imports_nothing_heavy(spec: TaskSpec) -> None:
     declarations.require_cheap(spec)
 
 
-def check_targets_are_aligned_and_typed(spec: TaskSpec, root: Path | None) -> None:
+@TaskCheck
+def check_targets_are_aligned_and_typed(spec: TaskSpec, data: OpenedDataset) -> Iterator[str]:
     """Targets have one entry per sample, of the type and range that the kind asks for."""
-    import numpy as np
+    for name in _target_splits(spec, data):
+        values = _target(spec, data, name)
+        where = f"target {spec.target!r} of split {name!r}"
+        if problem := target_problem(spec.kind, values, data.source.classes(spec.target)):
+            yield f"{where} {problem}"
+        elif len(values) != len(data.splits[name]):
+            yield f"{where} has {len(values)} values for {len(data.splits[name])} samples"
+        elif spec.kind is Kind.SEGMENTATION and len(values):
+            image = tuple(data.splits[name][0][SAMPLE_KEYS[Modality.RS]].shape[1:])
+            if values.shape[1:] != image:
+                yield f"{where} has masks {values.shape[1:]} for images {image}"
 
-    for name in _target_splits(spec):
-        target = _target(spec, root, name)
-        where = f"{spec.name}, split {name!r}, target {spec.target!r}"
-        require(isinstance(target, np.ndarray), f"{where}: {type(target).__name__} is no array")
-        require(len(target) == len(read_split(spec.dataset, root, name)), f"{where}: {len(target)} entries")
-        _TYPED[spec.kind](spec, root, target, where)
+
+@TaskCheck
+def check_targets_can_be_learned(spec: TaskSpec, data: OpenedDataset) -> Iterator[str]:
+    """Train has more than one class, label or value, and test can be scored."""
+    targets = _sound_targets(spec, data)
+    if "train" in targets:
+        problem, hint = degenerate(spec.kind, targets["train"], data.source.classes(spec.target), targets.get("test"))
+        if problem:
+            yield f"target {spec.target!r}: {problem}; {hint}"
 
 
-def check_test_holds_no_class_that_train_lacks(spec: TaskSpec, root: Path | None) -> None:
+@TaskCheck
+def check_test_holds_no_class_that_train_lacks(spec: TaskSpec, data: OpenedDataset) -> Iterator[str]:
     """Whatever validation and test ask for can be learned from train."""
-    if spec.kind is Kind.REGRESSION:
+    targets = _sound_targets(spec, data)
+    if spec.kind is Kind.REGRESSION or "train" not in targets:
         return
-    known = _present(spec, root, "train") if _target_splits(spec) else set()
-    for name in _target_splits(spec):
-        require(bool(_present(spec, root, name)), f"{spec.name}: split {name!r} has no labelled sample")
-        unseen = _present(spec, root, name) - known
-        require(not unseen, f"{spec.name}: class {sorted(unseen)} is in split {name!r} but not in train")
+    known = {*present_classes(spec.kind, targets["train"])}
+    classes = data.source.classes(spec.target)
+    for name, values in targets.items():
+        present = present_classes(spec.kind, values)
+        unseen = ", ".join(repr(classes[number]) for number in present if number not in known)
+        if not present and len(values):
+            yield f"target {spec.target!r}: split {name!r} has no labelled sample"
+        if unseen:
+            yield f"target {spec.target!r}: class {unseen} is in split {name!r} but not in train"
 
 
-def check_metrics_prefer_the_truth(spec: TaskSpec, root: Path | None) -> None:
+@TaskCheck
+def check_metrics_prefer_the_truth(spec: TaskSpec, data: OpenedDataset) -> Iterator[str]:
     """Every metric applies to these targets and rates a perfect prediction above a wrong one."""
     import numpy as np
 
     from gairbench.metrics import METRICS
 
     if spec.kind is Kind.RETRIEVAL:
-        target = np.arange(len(read_split(spec.dataset, root, "test")))
+        if "test" not in data.splits:
+            return
+        target = np.arange(len(data.splits["test"]))
         perfect, wrong = np.ones(len(target)), np.full(len(target), len(target))
     else:
-        target = _labelled(spec, _target(spec, root, "test"))
+        targets = _sound_targets(spec, data)
+        if "test" not in targets:
+            return
+        target = _labelled(spec, targets["test"])
         perfect = _predictable(spec, target)
-        # Every sample gets the prediction of the one half a split away.
-        wrong = np.roll(perfect, len(perfect) // 2, axis=0)
+        wrong = _wrong(spec, perfect, len(data.source.classes(spec.target)))
+    if not len(target):
+        return
     for name in (spec.metric, *spec.extra_metrics):
         metric = METRICS[name]
         best, worse = metric(target, perfect), metric(target, wrong)
-        better = best > worse if metric.higher_is_better else best < worse
-        require(better, f"{spec.name}: {name} is {best:g} for a perfect prediction and {worse:g} for a wrong one")
+        if not (best > worse if metric.higher_is_better else best < worse):
+            yield f"{name} of target {spec.target!r} is {best:g} for a perfect prediction and {worse:g} for a wrong one"
 
 
-def check_retrieval_pairs_are_distinct(spec: TaskSpec, root: Path | None) -> None:
+@TaskCheck
+def check_retrieval_pairs_are_distinct(spec: TaskSpec, data: OpenedDataset) -> Iterator[str]:
     """A retrieval query has one right answer: at most one sample in a hundred has another one's query or gallery."""
-    if spec.kind is not Kind.RETRIEVAL:
+    if spec.kind is not Kind.RETRIEVAL or "test" not in data.splits:
         return
-    split = read_split(spec.dataset, root, "test")
-    require(len(split) > 1, f"{spec.name}: {len(split)} pairs to retrieve from")
+    split = data.splits["test"]
+    if len(split) < 2:
+        yield f"there are {len(split)} pairs to retrieve from"
+        return
     samples = read_many(split, spread(len(split), PAIRS))
     for modality in spec.inputs:
         distinct = {sample[SAMPLE_KEYS[modality]].numpy().tobytes() for sample in samples}
         twice = len(samples) - len(distinct)
-        require(
-            twice <= len(samples) / 100, f"{spec.name}: {twice} of {len(samples)} samples repeat another's {modality}"
-        )
+        if twice > len(samples) / 100:
+            yield f"{twice} of {len(samples)} samples repeat another's {modality}"
 
 
 DECLARATION: tuple[Callable[[TaskSpec], None], ...] = (
@@ -186,86 +217,35 @@ DECLARATION: tuple[Callable[[TaskSpec], None], ...] = (
     check_registering_imports_nothing_heavy,
 )
 
-BEHAVIOUR: tuple[Callable[[TaskSpec, Path | None], None], ...] = (
+BEHAVIOUR: tuple[TaskCheck, ...] = (
     check_targets_are_aligned_and_typed,
+    check_targets_can_be_learned,
     check_test_holds_no_class_that_train_lacks,
     check_metrics_prefer_the_truth,
     check_retrieval_pairs_are_distinct,
 )
 
 
-def _target_splits(spec: TaskSpec) -> tuple[str, ...]:
-    return () if spec.kind is Kind.RETRIEVAL else SPLITS
+def _target_splits(spec: TaskSpec, data: OpenedDataset) -> list[str]:
+    return [] if spec.kind is Kind.RETRIEVAL else [name for name in SPLITS if name in data.splits]
 
 
-def _target(spec: TaskSpec, root: Path | None, split: str) -> NDArray[Any]:
-    open_source(spec.dataset, root)
-    return read_split(spec.dataset, root, split).target(spec.target)
+def _target(spec: TaskSpec, data: OpenedDataset, split: str) -> NDArray[Any]:
+    try:
+        return data.target(split, spec.target)
+    except KeyError:
+        raise DataError(f"there is no target {spec.target!r}", "correct the task's target") from None
 
 
-def _classes(spec: TaskSpec, root: Path | None) -> int:
-    names = open_source(spec.dataset, root).classes(spec.target)
-    require(bool(names), f"{spec.name}: target {spec.target!r} has no class names")
-    require(len(set(names)) == len(names), f"{spec.name}: a class name twice in {names}")
-    return len(names)
-
-
-def _typed_classes(spec: TaskSpec, root: Path | None, target: NDArray[Any], where: str) -> None:
-    require(target.dtype == "int64" and target.ndim == 1, f"{where}: {target.dtype} {target.shape}, wanted int64 (n,)")
-    classes = _classes(spec, root)
-    least, most = int(target.min()), int(target.max())
-    require(least >= -1 and most < classes, f"{where}: classes {least} ... {most} of {classes} names (-1: left out)")
-
-
-def _typed_labels(spec: TaskSpec, root: Path | None, target: NDArray[Any], where: str) -> None:
-    shape = (len(target), _classes(spec, root))
-    require(target.dtype == bool, f"{where}: {target.dtype}, wanted bool")
-    require(target.shape == shape, f"{where}: shape {target.shape}, wanted {shape}")
-
-
-def _typed_numbers(spec: TaskSpec, root: Path | None, target: NDArray[Any], where: str) -> None:
-    import numpy as np
-
-    require(target.dtype == "float64" and target.ndim == 1, f"{where}: {target.dtype} {target.shape}, not float64 (n,)")
-    require(bool(np.isfinite(target).all()), f"{where}: values that are not finite")
-    require(float(np.ptp(target)) > 0, f"{where}: one value only")
-    names = open_source(spec.dataset, root).classes(spec.target)
-    require(not names, f"{where}: class names {names} of numbers")
-
-
-def _typed_masks(spec: TaskSpec, root: Path | None, target: NDArray[Any], where: str) -> None:
-    from gairbench.metrics import IGNORED
-
-    require(target.dtype in ("uint8", "int64"), f"{where}: {target.dtype}, wanted uint8 or int64")
-    image = tuple(read_split(spec.dataset, root, "test")[0][SAMPLE_KEYS[Modality.RS]].shape[1:])
-    require(target.shape[1:] == image, f"{where}: masks {target.shape[1:]} for images {image}")
-    unknown = set(_values(target)) - set(range(_classes(spec, root))) - set(IGNORED)
-    require(not unknown, f"{where}: values {sorted(unknown)} are neither classes nor ignored")
-
-
-_TYPED: dict[Kind, Callable[[TaskSpec, Path | None, NDArray[Any], str], None]] = {
-    Kind.CLASSIFICATION: _typed_classes,
-    Kind.MULTILABEL: _typed_labels,
-    Kind.REGRESSION: _typed_numbers,
-    Kind.SEGMENTATION: _typed_masks,
-}
-
-
-def _values(target: NDArray[Any]) -> list[int]:
-    import numpy as np
-
-    values: list[int] = np.unique(target).tolist()
-    return values
-
-
-def _present(spec: TaskSpec, root: Path | None, split: str) -> set[int]:
-    """Return the classes that occur in a split."""
-    from gairbench.metrics import IGNORED
-
-    target = _target(spec, root, split)
-    if spec.kind is Kind.MULTILABEL:
-        return {label for label in range(target.shape[1]) if target[:, label].any()}
-    return set(_values(target)) - set(IGNORED)
+def _sound_targets(spec: TaskSpec, data: OpenedDataset) -> dict[str, NDArray[Any]]:
+    """Return the targets by split that :func:`check_targets_are_aligned_and_typed` finds nothing wrong with."""
+    sound = {}
+    for name in _target_splits(spec, data):
+        values = _target(spec, data, name)
+        problem = target_problem(spec.kind, values, data.source.classes(spec.target))
+        if not problem and len(values) == len(data.splits[name]):
+            sound[name] = values
+    return sound
 
 
 def _labelled(spec: TaskSpec, target: NDArray[Any]) -> NDArray[Any]:
@@ -279,3 +259,14 @@ def _predictable(spec: TaskSpec, target: NDArray[Any]) -> NDArray[Any]:
     from gairbench.metrics import IGNORED
 
     return np.where(np.isin(target, IGNORED), 0, target) if spec.kind is Kind.SEGMENTATION else target
+
+
+def _wrong(spec: TaskSpec, perfect: NDArray[Any], classes: int) -> NDArray[Any]:
+    """Return a prediction that is wrong everywhere: another class, the other labels, or mirrored measurements."""
+    import numpy as np
+
+    if spec.kind is Kind.MULTILABEL:
+        return ~perfect
+    if spec.kind is Kind.REGRESSION:
+        return np.asarray(2 * perfect.mean() - perfect)
+    return np.asarray((perfect.astype(np.int64) + 1) % max(classes, 2))

@@ -545,7 +545,16 @@ class SmallMasks(Points):
 class ConstantTarget(Points):
     def arrays(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
         inputs, targets = super().arrays(name)
-        return inputs, targets | {"zone": targets["zone"] * 0}
+        return inputs, targets | {"zone": targets["zone"] * 0, "height": targets["height"] * 0}
+
+
+class OneLabel(Points):
+    def classes(self, target: str) -> tuple[str, ...]:
+        return ("a",)
+
+    def arrays(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        inputs, targets = super().arrays(name)
+        return inputs, targets | {"tags": targets["tags"][:, :1]}
 
 
 class RepeatedImages(Points):
@@ -567,13 +576,20 @@ class ShortTargets(Points):
     [
         (UnnamedClass, "zone", "check_targets_are_aligned_and_typed", r"classes 0 \.\.\. 2 of 2 names"),
         (UnnamedClass, "tags", "check_targets_are_aligned_and_typed", r"shape \(30, 3\), wanted \(30, 2\)"),
-        (UnnamedClass, "mask", "check_targets_are_aligned_and_typed", r"values \[2\] are neither classes nor"),
+        (UnnamedClass, "mask", "check_targets_are_aligned_and_typed", r"values \[2\] that are neither classes nor"),
         (NaNTarget, "height", "check_targets_are_aligned_and_typed", "not finite"),
-        (Float32Classes, "zone", "check_targets_are_aligned_and_typed", "wanted int64"),
+        (Float32Classes, "zone", "check_targets_are_aligned_and_typed", "wanted class numbers: int64"),
         (SmallMasks, "mask", "check_targets_are_aligned_and_typed", r"masks \(4, 8\) for images \(8, 8\)"),
-        (ShortTargets, "zone", "check_targets_are_aligned_and_typed", "29 entries"),
-        (NewClassInTest, "zone", "check_test_holds_no_class_that_train_lacks", r"class \[2\] is in split 'val'"),
-        (ConstantTarget, "zone", "check_metrics_prefer_the_truth", "perfect prediction and 1 for a wrong one"),
+        (ShortTargets, "zone", "check_targets_are_aligned_and_typed", "29 values for 30 samples"),
+        (
+            NewClassInTest,
+            "zone",
+            "check_test_holds_no_class_that_train_lacks",
+            "class 'c' is in split 'val' but not in",
+        ),
+        (ConstantTarget, "zone", "check_targets_can_be_learned", "all samples of train are of one class, 'a'"),
+        (OneLabel, "tags", "check_targets_can_be_learned", "there is one label only, 'a'"),
+        (ConstantTarget, "height", "check_metrics_prefer_the_truth", "r2 of target 'height' is nan for a perfect"),
         (RepeatedImages, "pairs", "check_retrieval_pairs_are_distinct", "14 of 15 samples repeat another's rs"),
     ],
 )
@@ -612,6 +628,21 @@ def changed(**inputs: Callable[[Any], Any]) -> type:
             return arrays | {key: change(arrays[key]) for key, change in inputs.items()}, targets
 
     return Changed
+
+
+def dark_blue(images: Any) -> Any:
+    images[:, 2] = 0
+    return images
+
+
+def alike(images: Any) -> Any:
+    images[:] = np.arange(64).reshape(8, 8)
+    return images
+
+
+def swapped_land(lonlat: Any) -> Any:
+    """Points of Germany and Kenya as (lat, lon)."""
+    return np.where(np.arange(len(lonlat))[:, None] % 2, [52.5, 13.4], [-1.3, 36.8]) + lonlat * 1e-3
 
 
 class NoImages(Points):
@@ -656,13 +687,16 @@ class ForgivingTargets(Points):
     [
         (NewFingerprint, "check_fingerprint_is_stable", "and then"),
         (EmptySplit, "check_splits_are_not_empty", "split 'val' is empty"),
-        (LeakingIds, "check_ids_are_unique_over_all_splits", "id '0' is in split 'train' and in 'val'"),
-        (TwiceInOneSplit, "check_ids_are_unique_over_all_splits", "split 'train' has an id twice"),
+        (LeakingIds, "check_ids_are_unique_over_all_splits", "id '0' is in splits 'train' and 'val'"),
+        (TwiceInOneSplit, "check_ids_are_unique_over_all_splits", "split 'train' has id 'train-0' twice"),
         (NoImages, "check_samples_hold_what_is_declared", "no 'image', only"),
-        (changed(image=lambda a: a[:, :2]), "check_samples_hold_what_is_declared", "2 bands, declared red"),
+        (changed(image=lambda a: a[:, :2]), "check_samples_hold_what_is_declared", "image has 2 bands, declared red"),
         (changed(image=lambda a: a[:, :, :4]), "check_samples_hold_what_is_declared", r"size \(4, 8\), declared 8"),
-        (changed(image=lambda a: a / 255.0), "check_samples_hold_what_is_declared", "unit uint8"),
+        (changed(image=lambda a: a / 255.0), "check_samples_hold_what_is_declared", "is the unit uint8"),
         (changed(image=lambda a: a * 40.0), "check_samples_hold_what_is_declared", "are not in unit uint8"),
+        (changed(image=dark_blue), "check_bands_are_not_constant", "band 'blue' of image is 0 in all 36 images"),
+        (changed(image=alike, street_view=alike), "check_no_image_is_in_two_splits", "train/train-0 and val/val-0 are"),
+        (changed(lonlat=swapped_land), "check_places_are_plausible", "would lie on land with longitude and latitude"),
         (changed(image=lambda a: a * np.nan), "check_samples_hold_what_is_declared", "not finite"),
         (changed(lonlat=lambda a: np.full_like(a, 120)), "check_samples_hold_what_is_declared", "is not lonlat"),
         (changed(lonlat=lambda a: a.astype(np.float32)), "check_samples_hold_what_is_declared", "float32"),
@@ -672,7 +706,7 @@ class ForgivingTargets(Points):
         (Augmented, "check_samples_stay_the_same", "sample .* of split 'train' changes"),
         (WrongBatches, "check_batched_reading_gives_the_same", "__getitems__ differs"),
         (ForgivingTargets, "check_unknown_target_is_a_key_error", "raises no KeyError"),
-        (ModelContext, "check_source_has_the_methods", "is no gairbench.data.DataSource"),
+        (ModelContext, "check_source_has_the_methods", "is not a gairbench.data.DataSource"),
     ],
 )
 def test_a_wrong_dataset_is_caught(data: type, check: str, why: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gairbench.data import ArraySplit
 from gairbench.errors import DataError
+from gairbench.kinds import DEFAULT_METRICS
 from gairbench.spec import DatasetSpec, ImageInput, Kind, LocationInput, Modality, Unit
 from gairbench.testing.dataset_report import DataReport, check_dataset
 
@@ -27,6 +28,9 @@ class Samples:
     def __init__(self, splits: Mapping[str, Any], classes: tuple[str, ...] = ("a", "b", "c")) -> None:
         self.splits = splits
         self._classes = classes
+
+        self.extent: Any = None
+        self.warnings: Callable[[], list[str]] = list
 
     def __call__(self, context: object) -> Samples:
         return self
@@ -49,7 +53,7 @@ def split(
     rng = np.random.default_rng([seed, SPLITS.index(name)])
     arrays = {
         "image": rng.integers(0, 256, (n, 3, 4, 4), dtype=np.uint8),
-        "lonlat": np.stack([rng.uniform(100, 120, n), rng.uniform(-10, 10, n)], axis=1),
+        "lonlat": np.stack([rng.uniform(100, 120, n), rng.uniform(25, 40, n)], axis=1),
     }
     return ArraySplit([f"{name}{i}" for i in range(n)], arrays | dict(changes or {}), targets)
 
@@ -58,7 +62,9 @@ def check(source: Samples, kind: Kind | None = None, **spec: Any) -> DataReport:
     declared = DatasetSpec(
         name="own", version=1, factory=source, delivers=spec.pop("delivers", (IMAGE, LocationInput())), **spec
     )
-    tasks = [generated.task("own-y", kind, "y", "accuracy", Modality.RS, dataset=declared)] if kind else []
+    tasks = (
+        [generated.task("own-y", kind, "y", DEFAULT_METRICS[kind][0], Modality.RS, dataset=declared)] if kind else []
+    )
     return check_dataset(declared, None, tasks)
 
 
@@ -80,7 +86,7 @@ def test_sound_dataset_is_described() -> None:
 def test_class_that_train_lacks_is_a_problem() -> None:
     y = {"train": [0, 1] * 3, "val": [0, 2] * 3, "test": [0, 1] * 3}
     report = check(Samples({name: split(name, y=np.array(y[name])) for name in SPLITS}), Kind.CLASSIFICATION)
-    assert report.problems == ["target 'y': 'c' is in val but not in train"]
+    assert report.problems == ["target 'y': class 'c' is in split 'val' but not in train"]
     assert not report.ok
 
 
@@ -88,16 +94,18 @@ def test_labels_of_several_and_measurements_are_summed_up() -> None:
     tags = {name: np.array([[True, False, i % 2 == 0] for i in range(6)]) for name in SPLITS}
     report = check(Samples({name: split(name, y=tags[name]) for name in SPLITS}), Kind.MULTILABEL)
     assert report.balance["y"]["val"] == {"a": 6, "c": 3}
-    report = check(Samples({name: split(name, y=np.arange(6.0)) for name in SPLITS}), Kind.REGRESSION)
+    report = check(Samples({name: split(name, y=np.arange(6.0)) for name in SPLITS}, ()), Kind.REGRESSION)
     assert report.spans["y"]["test"] == (0.0, 2.5, 5.0)
     assert "  y, test: 0 to 5, mean 2.5" in report.render()
-    bad = {name: split(name, y=np.array([1, 2, 3, 4, 5, np.nan if name == "val" else 6])) for name in SPLITS}
-    assert check(Samples(bad), Kind.REGRESSION).problems == ["target 'y' has values in val that are no finite numbers"]
+    bad = {name: split(name, y=np.array([1, 2, 3, 4, 5, np.nan if name == "val" else 6.0])) for name in SPLITS}
+    assert check(Samples(bad, ()), Kind.REGRESSION).problems == [
+        "target 'y' of split 'val' has values that are not finite (1; first: entry 5)"
+    ]
 
 
 def test_target_that_does_not_exist_is_told_once() -> None:
     assert check(Samples({name: split(name) for name in SPLITS}), Kind.REGRESSION).problems == [
-        "there is no target 'y'"
+        "there is no target 'y'; correct the task's target"
     ]
 
 
@@ -141,7 +149,7 @@ def test_split_that_cannot_be_opened_does_not_hide_the_others() -> None:
 def test_empty_split_and_shared_identifiers_are_problems() -> None:
     splits = {"train": split("train"), "val": split("val", 0), "test": split("test")}
     splits["test"].ids = ["train0", *splits["test"].ids[1:]]
-    assert check(Samples(splits)).problems == ["split 'val' is empty", "sample 'train0' is in splits train and test"]
+    assert check(Samples(splits)).problems == ["split 'val' is empty", "id 'train0' is in splits 'train' and 'test'"]
 
 
 def test_equal_images_across_splits_are_leaks_and_within_one_are_not() -> None:
@@ -150,9 +158,9 @@ def test_equal_images_across_splits_are_leaks_and_within_one_are_not() -> None:
     images[2] = splits["train"]._inputs["image"][5]
     images[4] = images[3]
     report = check(Samples(splits))
-    assert report.duplicates == [("train/train5", "test/test2")]
+    assert report.problems == ["train/train5 and test/test2 are equal but in different splits"]
     assert not report.ok
-    assert "train/train5 and test/test2 are equal but in different splits" in report.render()
+    assert "problem: train/train5 and test/test2 are equal but in different splits" in report.render()
 
 
 def test_equal_points_without_images_are_no_leak() -> None:
@@ -164,22 +172,22 @@ def test_equal_points_without_images_are_no_leak() -> None:
 @pytest.mark.parametrize(
     ("declared", "image", "problem"),
     [
-        (IMAGE, np.zeros((6, 2, 4, 4), dtype=np.uint8), "image of shape (2, 4, 4) does not hold the bands red, green"),
-        (IMAGE, np.zeros((6, 3, 5, 4), dtype=np.uint8), "image is 5x4 pixels, not 4x4"),
-        (IMAGE, np.full((6, 3, 4, 4), 3000), "image has values 3000 to 3000, which are not uint8"),
+        (IMAGE, np.zeros((6, 2, 4, 4), dtype=np.uint8), "image has 2 bands, declared red, green, blue"),
+        (IMAGE, np.zeros((6, 3, 5, 4), dtype=np.uint8), "image has size (5, 4), declared 4"),
+        (IMAGE, np.full((6, 3, 4, 4), 3000), "image has values 3000 to 3000, which are not in unit uint8"),
         (
             replace(IMAGE, unit=Unit.REFLECTANCE),
             np.full((6, 3, 4, 4), 40.0),
-            "image has values 40 to 40, which are not reflectance",
+            "image has values 40 to 40, which are not in unit reflectance",
         ),
         (
             replace(IMAGE, unit=Unit.REFLECTANCE),
             np.full((6, 3, 4, 4), np.nan),
-            "image has values nan to nan, which are not reflectance",
+            "image has values that are not finite",
         ),
     ],
 )
-def test_images_that_are_not_as_declared_are_each_told_and_are_no_duplicates(
+def test_images_that_are_not_as_declared_are_each_reported_and_are_no_duplicates(
     declared: ImageInput, image: NDArray[Any], problem: str
 ) -> None:
     splits = {name: split(name, changes={"image": image}) for name in SPLITS}
@@ -187,7 +195,6 @@ def test_images_that_are_not_as_declared_are_each_told_and_are_no_duplicates(
     assert len(report.problems) == 18
     assert all(problem in line for line in report.problems)
     assert report.problems[0].startswith("train/train0: ")
-    assert report.duplicates == []
 
 
 @pytest.mark.parametrize(("order", "sound"), [("lonlat", True), ("latlon", False)])
@@ -203,7 +210,134 @@ def test_coordinates_are_taken_in_the_declared_order(order: Any, sound: bool) ->
 def test_declared_input_that_is_not_delivered_is_told() -> None:
     photo = ImageInput(modality=Modality.SV, size=4)
     report = check(Samples({name: split(name) for name in SPLITS}), delivers=(IMAGE, photo))
-    assert report.problems[0] == "train/train0: there is no 'street_view'"
+    assert report.problems[0] == "train/train0: no 'street_view', only image, lonlat"
+
+
+def images(change: Callable[[NDArray[Any]], None], n: int = 6) -> Samples:
+    splits = {name: split(name, n) for name in SPLITS}
+    for name in SPLITS:
+        change(splits[name]._inputs["image"])
+    return Samples(splits)
+
+
+def test_band_of_one_value_in_all_images_is_a_problem_and_in_some_a_warning() -> None:
+    def zero_blue(values: NDArray[Any]) -> None:
+        values[:, 2] = 0
+
+    def two_blue_ones(values: NDArray[Any]) -> None:
+        values[:2, 2] = [[[0]], [[9]]]
+
+    def one_blank(values: NDArray[Any]) -> None:
+        values[3] = 7
+
+    report = check(images(zero_blue))
+    assert report.problems == ["band 'blue' of image is 0 in all 18 images: replace or leave out the band"]
+    report = check(images(two_blue_ones))
+    assert report.ok
+    assert report.warnings == ["band 'blue' of image has one value in 6 of 18 (33.3%) images, such as train/train0"]
+    assert report.render().startswith("own: ok, 1 warning; train 6, ")
+    one_split = {name: split(name) for name in SPLITS}
+    one_blank(one_split["val"]._inputs["image"])
+    assert check(Samples(one_split)).warnings == [
+        "1 of 18 (5.6%) images of image have one value in every band, such as val/val3"
+    ]
+
+
+NORWAY, ATLANTIC = (lambda n: (8 + n / 9, 60 + n / 9)), (lambda n: (-40 + n / 9, 30 + n / 9))
+
+
+@pytest.mark.parametrize(
+    ("point", "problem", "warning"),
+    [
+        (NORWAY, "", ""),
+        (lambda n: NORWAY(n)[::-1], "18 of 18 points lie in the sea, and 18 would lie on land", ""),
+        (ATLANTIC, "", "18 of 18 (100.0%) points lie in the sea; declare the 'extent'"),
+        # Two of six on land are enough for a doubt, not for a verdict.
+        (
+            lambda n: NORWAY(n) if n < 2 else NORWAY(n)[::-1],
+            "",
+            "12 of 18 (66.7%) points lie in the sea, and only 6 would with longitude and latitude exchanged: swapped?",
+        ),
+    ],
+)
+@pytest.mark.parametrize("extent", [None, ((-180, 180), (-90, 90))], ids=["", "extent"])
+def test_points_in_the_sea_are_swapped_if_exchanging_puts_them_on_land(
+    point: Callable[[int], tuple[float, float]], problem: str, warning: str, extent: Any
+) -> None:
+    places = {"lonlat": np.array([point(n) for n in range(6)])}
+    source = Samples({name: split(name, changes=places) for name in SPLITS})
+    source.extent = extent
+    report = check(source)
+    # Whoever has declared where the points are has excluded that they are swapped.
+    for found, expected in ((report.problems, problem), (report.warnings, warning)):
+        assert len(found) == bool(expected and not extent)
+        assert expected in "".join(found) or extent
+
+
+def test_coordinates_may_come_in_the_other_order() -> None:
+    places = {"lonlat": np.array([NORWAY(n)[::-1] for n in range(6)])}
+    source = Samples({name: split(name, changes=places) for name in SPLITS})
+    assert check(source, delivers=(IMAGE, LocationInput(order="latlon"))).ok
+
+
+@pytest.mark.parametrize(
+    ("kind", "train", "test", "classes", "warning"),
+    [
+        (
+            Kind.CLASSIFICATION,
+            [0] * 50 + [1] * 10,
+            [0] * 10 + [1] * 50,
+            ("a", "b"),
+            "'a' is 83% of train and 17% of test",
+        ),
+        (Kind.CLASSIFICATION, [0] * 50 + [1] * 10, [0] * 45 + [1] * 15, ("a", "b"), ""),
+        # What chance makes of few samples is no difference.
+        (Kind.CLASSIFICATION, [0, 0, 0, 1], [0, 1, 1, 1], ("a", "b"), ""),
+        (
+            Kind.MULTILABEL,
+            [[1, 1]] * 20 + [[0, 1]] * 40,
+            [[1, 0]] * 50 + [[0, 1]] * 10,
+            ("a", "b"),
+            "'b' is 100% of train",
+        ),
+        (Kind.REGRESSION, np.arange(60), np.arange(60) + 40, (), "medians 29.5 and 69.5"),
+        (Kind.REGRESSION, np.arange(60), np.arange(60) + 2, (), ""),
+    ],
+)
+def test_splits_that_differ_by_more_than_chance_are_a_warning(
+    kind: Kind, train: Any, test: Any, classes: tuple[str, ...], warning: str
+) -> None:
+    types = {Kind.CLASSIFICATION: np.int64, Kind.MULTILABEL: bool, Kind.REGRESSION: np.float64}
+    y = {"train": np.array(train, dtype=types[kind]), "test": np.array(test, dtype=types[kind])}
+    y["val"] = y["train"]
+    report = check(Samples({name: split(name, len(y[name]), y=y[name]) for name in SPLITS}, classes), kind)
+    assert report.problems == []
+    assert len(report.warnings) == bool(warning)
+    assert warning in "".join(report.warnings)
+    assert "differ between train and test" in "".join(report.warnings) or not warning
+
+
+def test_train_of_one_class_is_a_problem() -> None:
+    y = np.zeros(6, dtype=np.int64)
+    report = check(Samples({name: split(name, y=y) for name in SPLITS}), Kind.CLASSIFICATION)
+    assert report.problems == ["target 'y': all samples of train are of one class, 'a'; use another target or split"]
+
+
+def test_what_a_source_warns_of_is_reported() -> None:
+    source = Samples({name: split(name) for name in SPLITS})
+    source.warnings = lambda: ["3 hidden files are left out"]
+    report = check(source)
+    assert report.ok
+    assert "  warning: 3 hidden files are left out" in report.render()
+
+
+def test_factory_that_raises_whatever_is_one_line() -> None:
+    def broken(context: object) -> Any:
+        raise RuntimeError("no disk")
+
+    spec = DatasetSpec(name="own", version=1, factory=broken, delivers=(IMAGE,))
+    with pytest.raises(DataError, match="dataset 'own' cannot be opened: RuntimeError: no disk"):
+        check_dataset(spec, None)
 
 
 def test_generated_world_with_masks_is_sound() -> None:

@@ -1,0 +1,225 @@
+"""Look at a dataset's samples once, and note what is wrong with each and what all of them have in common."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gairbench.data import SAMPLE_KEYS, Sample, Split
+from gairbench.errors import GairbenchError
+from gairbench.spec import DatasetSpec, ImageInput, LocationInput, Unit
+from gairbench.testing.inputs import spread
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+LOOKED_AT = 12
+"""Samples read per split where not every one is, spread over it, first and last among them."""
+
+BATCH = 64
+
+# Reflectance overshoots 0 ... 1 over snow, glint and deep shadow; a wrong scale is off by hundreds.
+RANGES = {Unit.UINT8: (0.0, 255.0), Unit.REFLECTANCE: (-0.5, 2.5), Unit.S2_DN: (-2000.0, 30_000.0)}
+"""Values that a unit allows."""
+
+
+@dataclass(slots=True)
+class BandsSeen:
+    """The bands of all images of one modality.
+
+    Args:
+        images: How many were seen.
+        low: Least value of each band.
+        high: Greatest value of each band.
+        constant: For each band the images in which it has one value only.
+    """
+
+    images: int
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    constant: list[list[str]]
+
+
+@dataclass(slots=True)
+class Seen:
+    """What the samples that were looked at show.
+
+    Args:
+        problems: What is wrong with single samples, one sentence each.
+        ranges: Least and greatest value, of images by sample key, and of ``longitude`` and ``latitude`` in degrees.
+        bands: The bands of sound images by modality.
+        duplicates: Pairs of samples with equal images in different splits, as ``split/id``.
+        lonlat: Longitude and latitude of samples whose coordinates are in range.
+        places: Those samples, as ``split/id``.
+    """
+
+    problems: list[str] = field(default_factory=list)
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    bands: dict[ImageInput, BandsSeen] = field(default_factory=dict)
+    duplicates: list[tuple[str, str]] = field(default_factory=list)
+    lonlat: list[tuple[float, float]] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+
+    def widen(self, key: str, low: float, high: float) -> None:
+        """Note values."""
+        before = self.ranges.get(key, (low, high))
+        self.ranges[key] = (min(low, before[0]), max(high, before[1]))
+
+
+def look(spec: DatasetSpec, splits: Mapping[str, Split], *, every: bool) -> Seen:
+    """Read samples of every split.
+
+    Args:
+        spec: The dataset.
+        splits: Its splits.
+        every: Read all samples, or only :data:`LOOKED_AT` of each split.
+    """
+    seen = Seen()
+    first: dict[bytes, tuple[str, str]] = {}
+    for name, split in splits.items():
+        indices = range(len(split)) if every else spread(len(split), LOOKED_AT)
+        for identifier, sample in _samples(split, indices):
+            where = f"{name}/{identifier}"
+            if isinstance(sample, str):
+                seen.problems.append(f"{where}: {sample}")
+                continue
+            content = _look_at(sample, spec, where, seen)
+            # Points alone may well coincide; equal pictures in two splits leak.
+            if content is not None:
+                other = first.setdefault(content, (name, where))
+                if other[0] != name:
+                    seen.duplicates.append((other[1], where))
+    return seen
+
+
+def read_many(split: Split, indices: Sequence[int]) -> list[Sample]:
+    """Read samples the way the runner does: many at once where the split can."""
+    together = getattr(split, "__getitems__", None)
+    return list(together(list(indices))) if together else [split[i] for i in indices]
+
+
+def _samples(split: Split, indices: Sequence[int]) -> Iterator[tuple[str, Sample | str]]:
+    """Yield samples, or what is wrong with them; in batches where the split can, which may be far faster."""
+    for start in range(0, len(indices), BATCH):
+        chosen = indices[start : start + BATCH]
+        batch: Sequence[Sample | str]
+        try:
+            batch = read_many(split, chosen)
+        # Whatever one sample raises, the others are looked at too.
+        except Exception:
+            batch = [_one(split, i) for i in chosen]
+        yield from zip((split.ids[i] for i in chosen), batch, strict=True)
+
+
+def _one(split: Split, index: int) -> Sample | str:
+    try:
+        return split[index]
+    except GairbenchError as error:
+        return str(error)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def _look_at(sample: Sample, spec: DatasetSpec, where: str, seen: Seen) -> bytes | None:
+    """Look at one sample, and return the hash of its images if it has sound ones."""
+    content, sound = hashlib.sha256(), False
+    for declared in spec.delivers:
+        key = SAMPLE_KEYS[declared.modality]
+        if key not in sample:
+            problem = f"no {key!r}, only {', '.join(sample)}"
+        elif isinstance(declared, LocationInput):
+            problem = _problem_of_location(sample[key], declared)
+            if not problem:
+                _note_place(sample[key], declared, where, seen)
+        else:
+            problem = _problem_of_image(sample[key], declared, key)
+            if not problem:
+                _note_bands(sample[key], declared, where, seen)
+                content.update(sample[key].contiguous().numpy().tobytes())
+                sound = True
+        if problem:
+            seen.problems.append(f"{where}: {problem}")
+    if "bbox" in sample and (problem := _problem_of_box(sample, spec)):
+        seen.problems.append(f"{where}: {problem}")
+    return content.digest() if sound else None
+
+
+def _problem_of_image(value: Tensor, declared: ImageInput, key: str) -> str:
+    shape = tuple(value.shape)
+    if len(shape) != 3 or not value.numel():
+        return f"{key} of shape {shape} is not (band, height, width)"
+    if shape[0] != len(declared.bands):
+        return f"{key} has {shape[0]} bands, declared {', '.join(declared.bands)}"
+    if declared.size is not None and shape[1:] != (declared.size, declared.size):
+        return f"{key} has size {shape[1:]}, declared {declared.size}"
+    if not bool(value.isfinite().all()):
+        return f"{key} has values that are not finite"
+    low, high = float(value.min()), float(value.max())
+    least, most = RANGES[declared.unit]
+    if least <= low and high <= most:
+        return ""
+    return f"{key} has values {low:g} to {high:g}, which are not in unit {declared.unit} ({least:g} to {most:g})"
+
+
+def _problem_of_location(value: Tensor, declared: LocationInput) -> str:
+    import torch
+
+    if tuple(value.shape) != (2,):
+        return f"lonlat of shape {tuple(value.shape)} is not (2,)"
+    if value.dtype != torch.float64:
+        return f"lonlat is {value.dtype}, wanted float64 (float32 is off by metres)"
+    lon, lat = _lonlat(value, declared)
+    # Written so that NaN fails too.
+    if -180 <= lon <= 180 and -90 <= lat <= 90:
+        return ""
+    return f"longitude {lon:g}, latitude {lat:g} is out of range: {value.tolist()} is not {declared.order} in degrees"
+
+
+def _lonlat(value: Tensor, declared: LocationInput) -> tuple[float, float]:
+    lon, lat = value.tolist() if declared.order == "lonlat" else reversed(value.tolist())
+    return lon, lat
+
+
+def _note_place(value: Tensor, declared: LocationInput, where: str, seen: Seen) -> None:
+    lon, lat = _lonlat(value, declared)
+    seen.widen("longitude", lon, lon)
+    seen.widen("latitude", lat, lat)
+    seen.lonlat.append((lon, lat))
+    seen.places.append(where)
+
+
+def _note_bands(value: Tensor, declared: ImageInput, where: str, seen: Seen) -> None:
+    import numpy as np
+
+    flat = value.reshape(len(value), -1)
+    low, high = flat.amin(dim=1).double().numpy(), flat.amax(dim=1).double().numpy()
+    seen.widen(SAMPLE_KEYS[declared.modality], float(low.min()), float(high.max()))
+    bands = seen.bands.get(declared)
+    if bands is None:
+        bands = seen.bands[declared] = BandsSeen(0, low, high, [[] for _ in declared.bands])
+    bands.images += 1
+    bands.low, bands.high = np.minimum(bands.low, low), np.maximum(bands.high, high)
+    # A single pixel is no constant band.
+    if flat.shape[1] > 1:
+        for band in np.flatnonzero(low == high):
+            bands.constant[band].append(where)
+
+
+def _problem_of_box(sample: Sample, spec: DatasetSpec) -> str:
+    bbox = sample["bbox"].tolist()
+    wrong = f"bbox {bbox} is not (lon_min, lat_max, lon_max, lat_min)"
+    if len(bbox) != 4:
+        return wrong
+    west, north, east, south = bbox
+    if not (west < east and south < north):
+        return wrong
+    declared = next((i for i in spec.delivers if isinstance(i, LocationInput)), None)
+    if declared is None or SAMPLE_KEYS["location"] not in sample:
+        return ""
+    lon, lat = _lonlat(sample[SAMPLE_KEYS["location"]], declared)
+    inside = west <= lon <= east and south <= lat <= north
+    return "" if inside else f"bbox {bbox} does not contain its point {lon, lat} (lon, lat)"
