@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shlex
 import sys
 import warnings
@@ -9,13 +11,28 @@ from pathlib import Path
 from typing import Annotated, Any, TextIO, TypeVar
 
 import typer
+from typer.core import TyperGroup
 
+from gairbench.commands.interrupts import Terminated, as_interrupt, watch_signals
+from gairbench.commands.output import FULL, make_tolerant, mute
 from gairbench.errors import GairbenchError, UsageError
 
 R = TypeVar("R")
 
+
+class _Commands(TyperGroup):
+    """The commands; what they raise reaches :func:`main`."""
+
+    def invoke(self, ctx: typer.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except _TYPER_SWALLOWS as error:
+            raise _EscapedError from error
+
+
 app = typer.Typer(
     name="gairbench",
+    cls=_Commands,
     help="Benchmark geo-foundation models with identical frozen-feature probes.",
     no_args_is_help=True,
     add_completion=False,
@@ -326,17 +343,50 @@ def _show_warning(
 ) -> None:
     """Show a warning as one line, without the code it comes from, which is not the user's."""
     del category, filename, lineno, file, line
-    typer.echo(f"gairbench: warning: {message}", err=True)
+    _complain(f"warning: {message}")
+
+
+class _EscapedError(BaseException):
+    """Carries an exception past typer, which ends the program without a word at some of them."""
+
+
+_TYPER_SWALLOWS = (KeyboardInterrupt, EOFError, OSError)
 
 
 def main() -> None:
     """Run the command line; a user's mistake is one line on standard error, never a traceback."""
     warnings.showwarning = _show_warning
+    make_tolerant()
+    watch_signals()
     try:
         app()
-    except GairbenchError as error:
-        typer.echo(f"gairbench: error: {error}", err=True)
-        sys.exit(2 if isinstance(error, UsageError) else 1)
-    except KeyboardInterrupt:
-        typer.echo("gairbench: interrupted; run the same command again to continue", err=True)
-        sys.exit(130)
+    except _EscapedError as escaped:
+        sys.exit(_status(escaped.__cause__ or escaped))
+    except Exception as error:
+        sys.exit(_status(error))
+
+
+def _status(error: BaseException) -> int:
+    """Report what ended a command, in one line if it can be, and return the exit status."""
+    interrupt = as_interrupt(error)
+    if interrupt is not None:
+        terminated = isinstance(interrupt, Terminated)
+        notes = [*getattr(interrupt, "__notes__", ()), "run the same command again"]
+        # Lightning starts this command once more for every further device; one of them says it.
+        if os.environ.get("LOCAL_RANK", "0") == "0":
+            _complain(f"{'terminated' if terminated else 'interrupted'}; {notes[0]}")
+        return 143 if terminated else 130
+    if isinstance(error, GairbenchError):
+        _complain(f"error: {error}")
+        return 2 if isinstance(error, UsageError) else 1
+    if isinstance(error, OSError) and error.errno in FULL:
+        mute()
+        _complain(f"error: cannot write {error.filename or 'the output'}: {error.strerror}; free space")
+        return 1
+    raise error
+
+
+def _complain(line: str) -> None:
+    # Nobody reads it if standard error is closed or full; the exit status stays.
+    with contextlib.suppress(OSError):
+        typer.echo(f"gairbench: {line}", err=True)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
 
 from gairbench.errors import StorageError
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""The errors of a disk that is full, or that a quota or a limit of file sizes closes."""
 
 
 def show(text: str) -> None:
@@ -20,9 +24,9 @@ def show(text: str) -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        _mute()
+        mute()
     except OSError as error:
-        _mute()
+        mute()
         raise StorageError(
             f"cannot write to standard output: {error.strerror or error}", "free space, or send the output elsewhere"
         ) from error
@@ -40,7 +44,7 @@ def holds_unicode() -> bool:
     return (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "").startswith("utf")
 
 
-def _mute() -> None:
+def mute() -> None:
     """Send what is still buffered, and all that follows, nowhere: it would fail again when Python ends."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:

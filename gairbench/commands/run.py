@@ -65,6 +65,11 @@ class RunRequest:
     command: str = ""
 
 
+def _what_is_safe(request: RunRequest) -> str:
+    again = ", without --fresh," if request.fresh else ""
+    return f"finished cells, embeddings and checkpoints are kept; run the same command again{again} to continue"
+
+
 def run_command(request: RunRequest, *, dry_run: bool) -> int:
     """Carry out ``gairbench run``.
 
