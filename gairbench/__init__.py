@@ -15,7 +15,13 @@ A plugin is a module with one decorated function, named in its distribution's ``
             factory="my_package.model:Mine",
             presets=(Preset(name="default", inputs=(LocationInput(),)),),
         )
+
+The commands are functions, too: ``gairbench.run(model="gair", task="earth-*")``, ``embed``, ``map``, ``pretrain``
+(:mod:`gairbench.api`).
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from gairbench.hookspecs import hookimpl
 from gairbench.spec import (
@@ -36,6 +42,12 @@ from gairbench.spec import (
     Unit,
     View,
 )
+
+if TYPE_CHECKING:
+    from gairbench.api import embed as embed
+    from gairbench.api import map as map  # noqa: A004 (the command's name)
+    from gairbench.api import pretrain as pretrain
+    from gairbench.api import run as run
 
 __version__ = "0.1.0"
 
@@ -58,3 +70,16 @@ __all__ = [
     "View",
     "hookimpl",
 ]
+
+_COMMANDS = ("embed", "map", "pretrain", "run")
+
+
+def __getattr__(name: str) -> Any:
+    # The contract is imported by every plugin; the functions that run commands only by those who call them.
+    if name in _COMMANDS:
+        return getattr(import_module("gairbench.api"), name)
+    raise AttributeError(f"module 'gairbench' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_COMMANDS])

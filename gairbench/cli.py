@@ -23,7 +23,7 @@ R = TypeVar("R")
 class _Commands(TyperGroup):
     """The commands; what they raise reaches :func:`main`."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except _TYPER_SWALLOWS as error:
@@ -54,8 +54,8 @@ DOWNLOAD = typer.Option("--download", help="Fetch published weights that are not
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@app.command()
-def run(
+@app.command("run")
+def cli_run(
     model: Annotated[
         list[str] | None, typer.Option(help="Model names, comma-separated, or 'all' [default: gair].")
     ] = None,
@@ -94,8 +94,8 @@ def run(
     raise typer.Exit(run_command(_request(RunRequest, settings), dry_run=dry_run))
 
 
-@app.command()
-def pretrain(
+@app.command("pretrain")
+def cli_pretrain(
     model: Annotated[str, typer.Option(help="Name of the model, e.g. gair, 'gair[bilinear]', mocov3, mae.")],
     data: Annotated[str, typer.Option(help="Registered dataset, manifest (.csv, .parquet) or folder of shards.")],
     out: Annotated[Path, typer.Option(help="Folder of the checkpoint, the logs and the run's state.")],
@@ -149,8 +149,8 @@ def pretrain(
     raise typer.Exit(pretrain_command(_request(PretrainRequest, given)))
 
 
-@app.command()
-def leaderboard(
+@app.command("leaderboard")
+def cli_leaderboard(
     results: Results = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write LEADERBOARD.md and leaderboard.csv to.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only say whether the files in --out are current.")] = False,
@@ -161,8 +161,8 @@ def leaderboard(
     raise typer.Exit(leaderboard_command(results, out, check=check))
 
 
-@app.command()
-def compare(
+@app.command("compare")
+def cli_compare(
     results: Results = None,
     reference: Annotated[str, typer.Option(help="Model that the others are compared with.")] = "gair",
     out: Annotated[Path | None, typer.Option(help="Folder to write COMPARISON.md, its table and pictures to.")] = None,
@@ -176,8 +176,8 @@ def compare(
     raise typer.Exit(compare_command(results, reference, out))
 
 
-@app.command()
-def embed(
+@app.command("embed")
+def cli_embed(
     model: Annotated[str, typer.Option(help="Name of the model.")],
     input: Annotated[  # noqa: A002 (the option's name)
         Path, typer.Option(help="CSV or Parquet table of images and coordinates.")
@@ -222,7 +222,7 @@ def embed(
 
 
 @app.command("map")
-def map_(
+def cli_map(
     image: Annotated[Path, typer.Option(help="GeoTIFF (or whatever GDAL reads): georeferenced, north up.")],
     out: Annotated[Path, typer.Option(help="File to write: .tif or .zarr.")],
     unit: Annotated[str, typer.Option(help="Scale of the image's values: s2_dn, reflectance or uint8; never guessed.")],
@@ -249,31 +249,31 @@ def map_(
 
 
 @list_app.command("models")
-def list_models(json: AsJson = False) -> None:
+def cli_list_models(json: AsJson = False) -> None:
     """List models: presets, inputs, origin."""
-    from gairbench.commands.listing import list_models as show
+    from gairbench.commands.listing import list_models
 
-    show(as_json=json)
+    list_models(as_json=json)
 
 
 @list_app.command("tasks")
-def list_tasks(json: AsJson = False, task_file: TaskFiles = None) -> None:
+def cli_list_tasks(json: AsJson = False, task_file: TaskFiles = None) -> None:
     """List tasks: category, kind, metric, dataset, origin."""
-    from gairbench.commands.listing import list_tasks as show
+    from gairbench.commands.listing import list_tasks
 
-    show(as_json=json, task_files=task_file or [])
+    list_tasks(as_json=json, task_files=task_file or [])
 
 
 @list_app.command("plugins")
-def list_plugins(json: AsJson = False) -> None:
+def cli_list_plugins(json: AsJson = False) -> None:
     """List plugins, the broken ones with the reason."""
-    from gairbench.commands.listing import list_plugins as show
+    from gairbench.commands.listing import list_plugins
 
-    show(as_json=json)
+    list_plugins(as_json=json)
 
 
 @data_app.command("list")
-def data_list(json: AsJson = False, task_file: TaskFiles = None, data_root: DataRoot = None) -> None:
+def cli_data_list(json: AsJson = False, task_file: TaskFiles = None, data_root: DataRoot = None) -> None:
     """List datasets: what they deliver, licence, whether they are here."""
     from gairbench.commands.listing import list_datasets
 
@@ -281,7 +281,7 @@ def data_list(json: AsJson = False, task_file: TaskFiles = None, data_root: Data
 
 
 @data_app.command("check")
-def data_check(
+def cli_data_check(
     names: Annotated[list[str] | None, typer.Argument(help="Dataset names [default: all that are here].")] = None,
     task_file: TaskFiles = None,
     data_root: DataRoot = None,
@@ -293,7 +293,7 @@ def data_check(
 
 
 @data_app.command("shard")
-def data_shard(
+def cli_data_shard(
     data: Annotated[Path, typer.Option(help="Manifest of triplets (.csv, .parquet).")],
     out: Annotated[Path, typer.Option(help="Folder of the shards.")],
     rs_unit: Annotated[str, typer.Option(help="Scale of the overhead images: s2_dn, reflectance or uint8.")],
@@ -379,6 +379,9 @@ def _status(error: BaseException) -> int:
     if isinstance(error, GairbenchError):
         _complain(f"error: {error}")
         return 2 if isinstance(error, UsageError) else 1
+    if isinstance(error, BrokenPipeError):
+        mute()
+        return 1
     if isinstance(error, OSError) and error.errno in FULL:
         mute()
         _complain(f"error: cannot write {error.filename or 'the output'}: {error.strerror}; free space")

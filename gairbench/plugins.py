@@ -72,7 +72,8 @@ class Registry:
         new_models = _unique("model", models, self.model_origins, origin)
         new_tasks = _unique("task", tasks, self.task_origins, origin)
         # Tasks share datasets: the same spec may come up many times, another one of the same name may not.
-        own = dict.fromkeys([*datasets, *(task.dataset for task in tasks)])
+        others = (task.dataset for task in tasks if self.datasets.get(task.dataset.name) != task.dataset)
+        own = dict.fromkeys([*datasets, *others])
         new_datasets = _unique("dataset", own, self.dataset_origins, origin)
         self.models |= new_models
         self.datasets |= new_datasets

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge
 
+from gairbench.commands.interrupts import if_interrupted
 from gairbench.commands.options import check_readable, check_writable
 from gairbench.commands.output import show
 from gairbench.errors import GairbenchError
@@ -49,6 +50,7 @@ class ShardRequest:
     on_error: Literal["stop", "skip"] = "stop"
 
 
+@if_interrupted(lambda: "nothing was changed; run the same command again")
 def check_command(names: Sequence[str], task_files: Sequence[Path], data_root: Path | None) -> int:
     """Carry out ``gairbench data check``.
 
@@ -96,9 +98,13 @@ def shard_command(request: ShardRequest) -> int:
     Raises:
         GairbenchError: The manifest or a file cannot be used, or the folder cannot be written.
     """
-    check_readable("data", request.data)
-    check_writable("out", request.out)
+    with if_interrupted(lambda: f"finished shards are kept in {request.out}; run the same command again to continue"):
+        check_readable("data", request.data)
+        check_writable("out", request.out)
+        return _shard(request)
 
+
+def _shard(request: ShardRequest) -> int:
     from rich.console import Console
 
     from gairbench.progress import Progress

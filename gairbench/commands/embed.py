@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 
 from rich.console import Console
 
+from gairbench.commands.interrupts import if_interrupted
 from gairbench.commands.options import check_checkpoint, check_device_name, check_readable, check_writable, find_model
+from gairbench.commands.outcomes import EmbeddedTable
 from gairbench.embed_table.request import SHORT, EmbedRequest
 from gairbench.errors import UsageError
 from gairbench.plugins import Registry, load_registry
@@ -24,14 +27,42 @@ def embed_command(request: EmbedRequest) -> int:
         The exit status: 0 every row was embedded, 1 some were left out.
 
     Raises:
+        GairbenchError: As for :func:`embed_table`.
+    """
+    embedded = embed_table(request, load_registry(), Progress(Console(stderr=True)))
+    return 0 if embedded.errors is None else 1
+
+
+def embed_table(request: EmbedRequest, registry: Registry, progress: Progress) -> EmbeddedTable:
+    """Embed the images and places of a table into a GeoParquet file.
+
+    Args:
+        request: What is asked for.
+        registry: What is installed.
+        progress: Where to show it.
+
+    Returns:
+        The file.
+
+    Raises:
         UsageError: What is asked for does not exist or is not possible.
         DataError: The table or an image is broken.
         StorageError: There is a file of another call, or nothing can be written.
         GairbenchError: The model cannot be loaded or its inputs cannot be made.
     """
-    spec = _checked(request, load_registry())
-    progress = Progress(Console(stderr=True))
+    with if_interrupted(partial(_what_is_safe, request)):
+        spec = _checked(request, registry)
+        return _embed(request, spec, progress)
 
+
+def _what_is_safe(request: EmbedRequest) -> str:
+    if not request.parts.exists():
+        return f"{request.out} is whole or was not written; run the same command again"
+    again = ", without --fresh," if request.fresh else ""
+    return f"finished parts are kept in {request.parts}; run the same command again{again} to continue"
+
+
+def _embed(request: EmbedRequest, spec: ModelSpec, progress: Progress) -> EmbeddedTable:
     from gairbench.embed_table.parts import already_there, check_parts, finish, run_identity, write_parts
     from gairbench.embed_table.reader import SampleReader
     from gairbench.embed_table.views import check_photo_units, overhead_unit, wanted_views
@@ -72,7 +103,7 @@ def embed_command(request: EmbedRequest) -> int:
         # An --out beside them is one that an earlier call with --fresh was told to replace.
         check_parts(request, identity)
     elif request.out.exists():
-        return already_there(request, identity, progress)
+        return _outcome(request, already_there(request, identity, progress))
     request.errors.unlink(missing_ok=True)
     write_atomically(request.parts / "manifest.json", json.dumps(identity, indent=1, sort_keys=True).encode())
 
@@ -86,7 +117,11 @@ def embed_command(request: EmbedRequest) -> int:
     )
     with progress.step(f"embed {request.input.name} with {spec.name} ({preset.name})") as step:
         parts = write_parts(request, table, reader, loaded, views, device, rows, step)
-    return finish(request, identity, parts, views, rows, progress)
+    return _outcome(request, finish(request, identity, parts, views, rows, progress))
+
+
+def _outcome(request: EmbedRequest, status: int) -> EmbeddedTable:
+    return EmbeddedTable(request.out, request.errors if status else None)
 
 
 def _checked(request: EmbedRequest, registry: Registry) -> ModelSpec:

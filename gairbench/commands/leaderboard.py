@@ -31,12 +31,12 @@ def leaderboard_command(results: Path | None, out: Path | None, *, check: bool) 
         names = ", ".join(map(str, stale))
         print(f"not what the records in {folder} give: {names}; run gairbench leaderboard --out {out}", file=sys.stderr)
         return 1
-    publish(folder, out)
+    show(write_page(folder, out))
     return 0
 
 
-def publish(folder: Path, out: Path | None) -> None:
-    """Print the leaderboard of a results folder, and write it where ``out`` says.
+def write_page(folder: Path, out: Path | None) -> str:
+    """Return the leaderboard of a results folder, and write it where ``out`` says.
 
     Raises:
         GairbenchError: There are no results, a record is broken, or ``out`` cannot be written.
@@ -46,7 +46,7 @@ def publish(folder: Path, out: Path | None) -> None:
     found = list(read_results(folder))
     if out is not None:
         write_leaderboard(found, out)
-    show(render_leaderboard(found))
+    return render_leaderboard(found)
 
 
 def compare_command(results: Path | None, reference: str, out: Path | None) -> int:

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge, Gt, Le
+from rich.console import Console
 
+from gairbench.commands.interrupts import if_interrupted
 from gairbench.commands.options import check_checkpoint, check_device_name, check_readable, check_writable, find_model
+from gairbench.commands.outcomes import EmbeddingMap
 from gairbench.errors import DataError, UsageError
 from gairbench.maps.formats import map_format
-from gairbench.plugins import load_registry
+from gairbench.plugins import Registry, load_registry
+from gairbench.progress import Progress
 from gairbench.spec import ImageInput, Modality, ModelSpec, Unit
 
 if TYPE_CHECKING:
@@ -47,10 +51,10 @@ class MapRequest:
         batch: Tiles per call of the model.
     """
 
-    model: str
     image: Path
     out: Path
     unit: Unit
+    model: str = "gair"
     preset: str | None = None
     checkpoint: Path | None = None
     bands: tuple[str, ...] | None = None
@@ -69,25 +73,44 @@ def map_command(request: MapRequest) -> int:
         The exit status, 0.
 
     Raises:
+        GairbenchError: As for :func:`make_map`.
+    """
+    make_map(request, load_registry(), Progress(Console(stderr=True)))
+    return 0
+
+
+def make_map(request: MapRequest, registry: Registry, progress: Progress) -> EmbeddingMap:
+    """Make an embedding map of a scene.
+
+    Args:
+        request: What is asked for.
+        registry: What is installed.
+        progress: Where to show it.
+
+    Returns:
+        The map.
+
+    Raises:
         GairbenchError: The scene, the model or an option is not such that a map can be made, or it cannot be written.
     """
-    spec = _checked(request)
+    with if_interrupted(lambda: f"{request.out} is whole or as it was before; run the same command again"):
+        spec = _checked(request, registry)
+        return _map(request, spec, progress)
 
+
+def _map(request: MapRequest, spec: ModelSpec, progress: Progress) -> EmbeddingMap:
     import torch
-    from rich.console import Console
 
     from gairbench.environment import choose_device
     from gairbench.maps.quicklook import Palette, PixelSample, draw
     from gairbench.maps.rasters import format_of
     from gairbench.maps.scene import open_scene
-    from gairbench.progress import Progress
     from gairbench.weights.hub import fetch_missing
     from gairbench.weights.loading import load_model
 
     raster = format_of(request.out)
     quicklook = quicklook_of(request)
     device = choose_device(request.device)
-    progress = Progress(Console(stderr=True))
     with open_scene(request.image, request.unit, request.bands) as scene, torch.inference_mode():
         if request.download:
             fetch_missing(spec, request.checkpoint)
@@ -110,13 +133,13 @@ def map_command(request: MapRequest) -> int:
         f"{request.out}: {grid.dim} bands, {grid.width} x {grid.height} pixels of"
         f" {grid.transform.a:g} x {-grid.transform.e:g}, from {made.encoded} tiles; {quicklook}: its quick-look"
     )
-    return 0
+    return EmbeddingMap(request.out, quicklook)
 
 
-def _checked(request: MapRequest) -> ModelSpec:
+def _checked(request: MapRequest, registry: Registry) -> ModelSpec:
     """Return the model; every name and path is checked, before anything heavy is imported."""
     map_format(request.out)
-    spec = find_model(request.model, load_registry().models, request.preset)
+    spec = find_model(request.model, registry.models, request.preset)
     check_readable("image", request.image)
     for written in (request.out, quicklook_of(request)):
         if written.resolve() == request.image.resolve():

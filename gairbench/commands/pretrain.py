@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge
+from rich.console import Console
 
+from gairbench.commands.interrupts import if_interrupted
 from gairbench.commands.options import check_device_name, check_writable, find_model
 from gairbench.data import DataSource
 from gairbench.errors import DataError, UsageError
 from gairbench.plugins import Registry, load_registry
+from gairbench.progress import Progress
 from gairbench.protocols import PretrainContext, TrainerOptions
 from gairbench.requests import Pairs
-from gairbench.spec import DataContext, ImageInput, Input, Modality, Unit, resolve
+from gairbench.spec import DataContext, ImageInput, Input, Modality, ModelSpec, Pretraining, Unit, resolve
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from gairbench.triplets.options import TripletOptions
 
 CARD_FILES = ("model.safetensors", "checkpoint.json")
@@ -128,41 +131,72 @@ class _Corpus:
     delivers: tuple[Input, ...]
 
 
-@_errors_of_loaders()
 def pretrain_command(request: PretrainRequest) -> int:
-    """Train a model and write its checkpoint.
+    """Carry out ``gairbench pretrain``.
 
     Returns:
         0.
 
     Raises:
+        GairbenchError: As for :func:`pretrain_model`.
+    """
+    # Lightning starts this command once more for every further device; one of them reports.
+    quiet = os.environ.get("LOCAL_RANK", "0") != "0"
+    pretrain_model(request, load_registry(), Progress(Console(stderr=True, quiet=quiet)))
+    return 0
+
+
+def pretrain_model(request: PretrainRequest, registry: Registry, progress: Progress) -> Path:
+    """Train a model and write its checkpoint.
+
+    Args:
+        request: What is asked for.
+        registry: What is installed.
+        progress: Where to show it.
+
+    Returns:
+        The folder of the checkpoint.
+
+    Raises:
         GairbenchError: The request, the data or an earlier run in the folder do not allow it.
     """
-    registry = load_registry()
-    spec = find_model(request.model, registry.models, request.preset)
-    if spec.pretraining is None:
-        able = ", ".join(name for name, model in registry.models.items() if model.pretraining)
-        raise UsageError(f"model {spec.name!r} has no pre-training", f"choose one of {able}")
-    preset = spec.preset(request.preset)
-    check_device_name(request.device)
-    _check_data(request, registry)
-    _check_folder(request)
+    with if_interrupted(partial(_what_is_safe, request)):
+        spec = find_model(request.model, registry.models, request.preset)
+        if spec.pretraining is None:
+            able = ", ".join(name for name, model in registry.models.items() if model.pretraining)
+            raise UsageError(f"model {spec.name!r} has no pre-training", f"choose one of {able}")
+        check_device_name(request.device)
+        _check_data(request, registry)
+        _check_folder(request)
+        _pretrain(request, spec, spec.pretraining, registry, progress)
+        progress.say(
+            f"checkpoint in {request.out}; evaluate it: gairbench run --model {spec.name!r} --checkpoint"
+            f" '{spec.name}={request.out}'"
+        )
+        return request.out
 
-    from lightning.fabric.utilities.rank_zero import rank_zero_only
-    from rich.console import Console
 
+def _what_is_safe(request: PretrainRequest) -> str:
+    if (request.out / "training" / "last.ckpt").is_file():
+        again = "" if request.resume else " with --resume"
+        return f"a checkpoint of the run is in {request.out}; run the same command again{again} to continue from it"
+    return "no checkpoint to continue from was written yet; run the same command again to start over"
+
+
+@_errors_of_loaders()
+def _pretrain(
+    request: PretrainRequest, spec: ModelSpec, recipe: Pretraining, registry: Registry, progress: Progress
+) -> None:
     from gairbench.environment import choose_device
-    from gairbench.progress import Progress
 
-    # Lightning starts this command once more for every further device.
-    console = Console(stderr=True, quiet=getattr(rank_zero_only, "rank", 0) != 0)
+    preset = spec.preset(request.preset)
     device = choose_device(request.device)
     inputs = preset.inputs
-    if spec.pretraining.inputs is not None:
-        inputs = tuple(resolve(spec.pretraining.inputs)(spec.name, preset.name, request.set))
-    corpus = _open(request, inputs, registry, console)
-    with Progress(console).step(f"pretrain {spec.name} ({preset.name})") as step:
-        resolve(spec.pretraining.recipe)(
+    if recipe.inputs is not None:
+        inputs = tuple(resolve(recipe.inputs)(spec.name, preset.name, request.set))
+    corpus = _open(request, inputs, registry, progress)
+    with progress.step(f"pretrain {spec.name} ({preset.name})") as step:
+        resolve(recipe.recipe)(
             PretrainContext(
                 model=spec.name,
                 preset=preset.name,
@@ -179,14 +213,6 @@ def pretrain_command(request: PretrainRequest) -> int:
                 settings=request.set,
             )
         )
-    console.print(
-        f"checkpoint in {request.out}; evaluate it: gairbench run --model {spec.name!r} --checkpoint"
-        f" '{spec.name}={request.out}'",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
-    return 0
 
 
 def _check_data(request: PretrainRequest, registry: Registry) -> None:
@@ -210,7 +236,7 @@ def _check_folder(request: PretrainRequest) -> None:
         raise UsageError(f"{request.out} holds a finished checkpoint ({', '.join(finished)})", "choose another --out")
 
 
-def _open(request: PretrainRequest, inputs: Sequence[Input], registry: Registry, console: Console) -> _Corpus:
+def _open(request: PretrainRequest, inputs: Sequence[Input], registry: Registry, progress: Progress) -> _Corpus:
     from gairbench.triplets.options import refuse_manifest_options
     from gairbench.triplets.source import open_triplets
 
@@ -221,7 +247,7 @@ def _open(request: PretrainRequest, inputs: Sequence[Input], registry: Registry,
         return _Corpus(spec.name, resolve(spec.factory)(DataContext(root=request.data_root)), spec.delivers)
     source = open_triplets(Path(request.data), options)
     if source.report.total:
-        console.print(source.report.render(), highlight=False, markup=False, soft_wrap=True)
+        progress.say(source.report.render())
     return _Corpus(request.data, source, source.delivers)
 
 

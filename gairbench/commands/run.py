@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,8 +13,10 @@ from annotated_types import Ge
 from rich.console import Console
 from tabulate import tabulate
 
-from gairbench.commands.leaderboard import DEFAULT_RESULTS, publish
+from gairbench.commands.interrupts import if_interrupted
+from gairbench.commands.leaderboard import DEFAULT_RESULTS, write_page
 from gairbench.commands.options import check_device_name, check_writable
+from gairbench.commands.outcomes import RunResults
 from gairbench.commands.output import show
 from gairbench.errors import CheckpointError, UsageError
 from gairbench.plugins import Registry
@@ -65,11 +68,6 @@ class RunRequest:
     command: str = ""
 
 
-def _what_is_safe(request: RunRequest) -> str:
-    again = ", without --fresh," if request.fresh else ""
-    return f"finished cells, embeddings and checkpoints are kept; run the same command again{again} to continue"
-
-
 def run_command(request: RunRequest, *, dry_run: bool) -> int:
     """Carry out ``gairbench run``.
 
@@ -84,36 +82,65 @@ def run_command(request: RunRequest, *, dry_run: bool) -> int:
         GairbenchError: Nothing can be run as asked.
     """
     registry = registry_with(request.task_file)
-    models, tasks = _selected(request, registry)
-    if not dry_run:
+    if dry_run:
+        return _show_plans(_plans(request, registry))
+    # The leaderboard is what standard output is for; progress goes beside it.
+    progress = Progress(Console(stderr=True))
+    results = evaluate(request, registry, progress)
+    show(results.leaderboard())
+    progress.say(results.summary())
+    return 0 if results.ok else 1
+
+
+def evaluate(request: RunRequest, registry: Registry, progress: Progress) -> RunResults:
+    """Pre-train what needs it, evaluate every model-task pair, and write records and leaderboard.
+
+    Args:
+        request: What is asked for.
+        registry: What is installed, task files included.
+        progress: Where to show it.
+
+    Returns:
+        The records.
+
+    Raises:
+        GairbenchError: Nothing can be run as asked.
+    """
+    with if_interrupted(partial(_what_is_safe, request)):
         check_writable("results", request.results)
-        if request.download:
-            for spec in models:
-                fetch_missing(spec, request.checkpoint.get(spec.name))
+        plans = _plans(request, registry, download=request.download)
+
+        from gairbench.evaluation.runner import run_plan
+
+        records = [r for one, plan in plans for r in run_plan(plan, one, registry, progress)]
+        write_page(request.results, request.results)
+        reused = sum(cell.state == "cached" for _, plan in plans for cell in plan.cells)
+        return RunResults(tuple(records), request.results, reused)
+
+
+def _what_is_safe(request: RunRequest) -> str:
+    again = ", without --fresh," if request.fresh else ""
+    return f"finished cells, embeddings and checkpoints are kept; run the same command again{again} to continue"
+
+
+def _plans(
+    request: RunRequest, registry: Registry, *, download: bool = False
+) -> list[tuple[planning.RunRequest, planning.Plan]]:
+    """Return what will be done, one plan for each seed."""
+    models, tasks = _selected(request, registry)
+    if download:
+        for spec in models:
+            fetch_missing(spec, request.checkpoint.get(spec.name))
 
     from gairbench.evaluation.plan import make_plan
 
-    requests = _requests(request, models, tasks)
-    plans = [make_plan(one, registry) for one in requests]
-    if dry_run:
-        for plan, one in zip(plans, requests, strict=True):
-            show((f"seed {one.seed}\n" if len(plans) > 1 else "") + _describe(plan))
-        return 0 if any(cell.state in {"cached", "todo"} for plan in plans for cell in plan.cells) else 1
+    return [(one, make_plan(one, registry)) for one in _requests(request, models, tasks)]
 
-    from gairbench.evaluation.runner import run_plan
 
-    # The leaderboard is what standard output is for; progress goes beside it.
-    console = Console(stderr=True)
-    progress = Progress(console)
-    outcomes = [o for plan, one in zip(plans, requests, strict=True) for o in run_plan(plan, one, registry, progress)]
-    publish(request.results, request.results)
-    counts = Counter(outcome.status for outcome in outcomes)
-    cached = sum(cell.state == "cached" for plan in plans for cell in plan.cells)
-    progress.say(
-        f"{counts['ok']} ok ({cached} of them reused), {counts['skipped']} skipped, {counts['failed']} failed;"
-        f" leaderboard in {request.results / 'LEADERBOARD.md'}"
-    )
-    return 0 if counts["ok"] and not counts["failed"] else 1
+def _show_plans(plans: Sequence[tuple[planning.RunRequest, planning.Plan]]) -> int:
+    for one, plan in plans:
+        show((f"seed {one.seed}\n" if len(plans) > 1 else "") + _describe(plan))
+    return 0 if any(cell.state in {"cached", "todo"} for _, plan in plans for cell in plan.cells) else 1
 
 
 def _selected(request: RunRequest, registry: Registry) -> tuple[Sequence[ModelSpec], Sequence[TaskSpec]]:

@@ -1,0 +1,69 @@
+"""Result records as HTML tables, for notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from gairbench.results import Result
+from gairbench_leaderboard import numbers
+from gairbench_leaderboard.comparable import Setting, by_setting
+from gairbench_leaderboard.layout import topics
+from gairbench_leaderboard.markdown import arrow
+from gairbench_leaderboard.ranking import Mark, RankingCell, RankingTable, rank_models
+
+
+def render_tables(results: Sequence[Result]) -> str:
+    """Render the headline numbers of some records: one table for every setting, category and kind of data.
+
+    Args:
+        results: Records of one run.
+
+    Returns:
+        HTML without scripts or styles from elsewhere; whatever a record holds is escaped. The best value of a column is
+        bold, ``†`` marks those whose interval overlaps the best's, and cells without a number show their reason.
+    """
+    ranked = [result for result in results if result.headline]
+    settings = by_setting(ranked)
+    parts = []
+    for setting, group in settings.items():
+        for topic, title in topics(group):
+            table = rank_models(r for r in group if (r.category, r.synthetic) == topic)
+            parts += [f"<h4>{escape(_title(title, setting, several=len(settings) > 1))}</h4>", _table(table)]
+    return "\n".join(parts)
+
+
+def _title(title: str, setting: Setting, *, several: bool) -> str:
+    limit = f", at most {setting.limit:,} samples a split" if setting.limit is not None else ""
+    return f"{title}{limit}{f', seed {setting.seed}' if several else ''}"
+
+
+def _table(table: RankingTable) -> str:
+    rows = [*table.rows, *table.absent]
+    texts = {
+        (row, column.task): text
+        for column in table.columns
+        for row, text in zip(rows, numbers.column([table.cells[row, column.task].value for row in rows]), strict=True)
+    }
+    head = _row("th", ["model", *(f"{c.task} ({c.metric} {arrow(c.higher_is_better)})" for c in table.columns)])
+    body = [
+        f"<tr><th>{escape(str(row))}</th>"
+        + "".join(_cell(table.cells[row, c.task], texts[row, c.task]) for c in table.columns)
+        + "</tr>"
+        for row in rows
+    ]
+    return f"<table>\n<thead>{head}</thead>\n<tbody>\n" + "\n".join(body) + "\n</tbody>\n</table>"
+
+
+def _row(tag: str, texts: Iterable[str]) -> str:
+    return "<tr>" + "".join(f"<{tag}>{escape(text)}</{tag}>" for text in texts) + "</tr>"
+
+
+def _cell(cell: RankingCell, text: str) -> str:
+    if cell.value is None:
+        word = "failed" if cell.failed else "skipped"
+        return f'<td title="{escape(cell.reason)}">{word}: {escape(cell.reason)}</td>'
+    shown = escape(text)
+    if cell.mark is Mark.BEST:
+        return f"<td><b>{shown}</b></td>"
+    return f"<td>{shown}{' †' if cell.mark is Mark.TIED else ''}</td>"
