@@ -145,7 +145,11 @@ def test_fewer_bands_of_a_preset_keep_their_own_statistics() -> None:
             {"input.bands": "B4,B3,B2"},
             "geoclip-style has no rs encoder, which input.* are settings of",
         ),
-        ("geoclip-style", {"rs.image_size": "64"}, "no rs encoder, which model.rs.* are settings of; leave them out"),
+        (
+            "geoclip-style",
+            {"rs.image_size": "64"},
+            "no rs encoder, which model.rs.* are settings of; remove --set model.rs.*",
+        ),
         ("satclip-style", {"sv.depth": "2"}, "satclip-style has no sv encoder, which model.sv.* are settings of"),
         ("gair[incl-only]", {"location.hidden": "64"}, "has no location encoder, which model.location.* are settings"),
     ],
