@@ -49,7 +49,9 @@ def test_the_walk_finds_the_commands_it_is_about() -> None:
 @pytest.mark.parametrize(("command", "option"), EXPLAINED, ids=lambda text: text.strip("-").replace(" ", "-"))
 def test_every_option_is_explained_on_its_commands_page(command: str, option: str) -> None:
     page = (ROOT / "docs" / WHERE[command]).read_text(encoding="utf-8")
-    assert re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", page), f"docs/{WHERE[command]} does not tell {option}"
+    assert re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", page), (
+        f"docs/{WHERE[command]} does not explain {option}"
+    )
 
 
 @pytest.mark.parametrize("option", [option for command, option in EXPLAINED if command == "data shard"])
@@ -63,3 +65,24 @@ def test_every_option_of_data_shard_has_a_row_in_a_table(option: str) -> None:
 def test_links_between_pages_lead_to_files(page: Path) -> None:
     targets = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in link]
     assert [link for link in targets if not (page.parent / link).exists()] == []
+
+
+ARCHAIC = re.compile(
+    r"\b(?:told|tells?|mends?|mended|strangers?|overtaken)\b|\b(?:is|are) none\b"
+    r"|(?<!there )(?<!There )\b(?:is|are) no (?!longer)"
+)
+"""Words and turns that the pages do without: report, fix, third-party, superseded, is not a."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_pages_use_plain_words(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    found = [(text.count("\n", 0, m.start()) + 1, m[0]) for m in ARCHAIC.finditer(text)]
+    assert found == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_lines_of_prose_end_before_column_120(page: Path) -> None:
+    lines = enumerate(page.read_text(encoding="utf-8").splitlines(), 1)
+    # A row of a table cannot be broken.
+    assert [number for number, line in lines if len(line) > 120 and not line.startswith("|")] == []
