@@ -34,6 +34,7 @@ from gairbench.plugins import load_registry
 from gairbench.progress import Progress
 from gairbench.spec import Unit, View
 from gairbench.weights.loading import load_model
+from gairbench.weights.origin import find_weights
 
 STACK = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12")
 RS_EDGE, SV_EDGE = 96, 256
@@ -81,7 +82,8 @@ def prepare(table: Path, preset: str) -> tuple[Callable[[], float], Callable[[],
     """Return functions that run the pipeline and the bare encoders once, and return their seconds."""
     wanted = request(table, preset)
     device = choose_device(wanted.device)
-    loaded = load_model(load_registry().models["random"], preset=preset, checkpoint=None, seed=0, device=device)
+    spec = load_registry().models["random"]
+    loaded = load_model(spec, find_weights(spec, None, seed=0), preset=preset, seed=0, device=device)
     rows_table = InputTable(path=table, root=table.parent, columns=find_columns(table, Names()), skip=False)
     inputs = {i.modality: i for i in loaded.preset.inputs}
     n = rows_table.count()

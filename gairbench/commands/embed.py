@@ -69,8 +69,9 @@ def _embed(request: EmbedRequest, spec: ModelSpec, progress: Progress) -> Embedd
     from gairbench.environment import choose_device
     from gairbench.files.rows import InputTable, Names, find_columns
     from gairbench.storage import write_atomically
-    from gairbench.weights.hub import fetch_missing, weights_file
+    from gairbench.weights.hub import fetch_missing
     from gairbench.weights.loading import choose_preset, load_model
+    from gairbench.weights.origin import required_weights
 
     names = Names(
         id=request.id_column,
@@ -88,14 +89,15 @@ def _embed(request: EmbedRequest, spec: ModelSpec, progress: Progress) -> Embedd
     )
     if request.download:
         fetch_missing(spec, request.checkpoint)
-    preset = choose_preset(spec, request.preset, weights_file(spec, request.checkpoint))
+    weights = required_weights(spec, request.checkpoint, seed=request.seed)
+    preset = choose_preset(spec, request.preset, weights.path)
     views = wanted_views(request, spec, preset, table, progress)
     unit = overhead_unit(request, views)
     check_photo_units(preset, views)
 
     rows = table.count()
     device = choose_device(request.device)
-    loaded = load_model(spec, preset=request.preset, checkpoint=request.checkpoint, seed=request.seed, device=device)
+    loaded = load_model(spec, weights, preset=request.preset, seed=request.seed, device=device)
     identity = run_identity(request, spec, loaded, table, views)
     if request.fresh:
         shutil.rmtree(request.parts, ignore_errors=True)

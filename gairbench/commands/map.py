@@ -107,6 +107,7 @@ def _map(request: MapRequest, spec: ModelSpec, progress: Progress) -> EmbeddingM
     from gairbench.maps.scene import open_scene
     from gairbench.weights.hub import fetch_missing
     from gairbench.weights.loading import load_model
+    from gairbench.weights.origin import required_weights
 
     raster = format_of(request.out)
     quicklook = quicklook_of(request)
@@ -114,7 +115,8 @@ def _map(request: MapRequest, spec: ModelSpec, progress: Progress) -> EmbeddingM
     with open_scene(request.image, request.unit, request.bands) as scene, torch.inference_mode():
         if request.download:
             fetch_missing(spec, request.checkpoint)
-        loaded = load_model(spec, preset=request.preset, checkpoint=request.checkpoint, seed=0, device=device)
+        weights = required_weights(spec, request.checkpoint, seed=0)
+        loaded = load_model(spec, weights, preset=request.preset, seed=0, device=device)
         made, grid = _plan(request, spec, loaded, scene, device)
         sample = PixelSample(grid.height * grid.width)
         blocks = list(made.tiling.blocks(made.capacity))

@@ -31,9 +31,8 @@ from gairbench.spec import (
     View,
     resolve,
 )
-from gairbench.weights.hub import cached_file, how_to_get
-from gairbench.weights.loading import checkpoint_identity, choose_preset, untrained_identity
-from gairbench.weights.origin import Weights
+from gairbench.weights.loading import choose_preset
+from gairbench.weights.origin import Weights, find_weights, pretrained_weights
 
 BASE_VIEW = {Modality.RS: View.RS, Modality.SV: View.SV, Modality.LOCATION: View.LOCATION}
 ALIGNED_VIEW = {Modality.RS: View.RS_QUERY, Modality.SV: View.SV_PROJECTED}
@@ -228,33 +227,23 @@ class _Data:
 
 
 def _weights(request: RunRequest, data: _Data, model: ModelSpec) -> Weights:
-    path = request.checkpoints.get(model.name)
-    if path is None and model.hub is not None:
-        path = cached_file(model.hub)
-        if path is None:
-            return Weights(identity=f"hub:{model.hub.repo}", path=None, ready=False, missing=how_to_get(model.hub))
-    if path is not None:
-        return Weights(identity=checkpoint_identity(path), path=path, ready=True)
-    if model.pretraining is None:
-        return Weights(identity=untrained_identity(model, request.seed), path=None, ready=True)
-    preset = model.preset(request.preset)
+    weights = find_weights(model, request.checkpoints.get(model.name), seed=request.seed)
     recipe = model.pretraining
+    if not weights.to_train or recipe is None:
+        return weights
     if recipe.dataset not in data.specs:
         raise UsageError(f"{model.name} is pre-trained on dataset {recipe.dataset!r}, which no plugin provides", "")
     corpus = data.specs[recipe.dataset]
-    key = digest(
-        model=model.name,
-        version=model.version,
-        preset=preset,
-        recipe=recipe.version,
-        dataset=[corpus.name, corpus.version, data.fingerprint(corpus)],
-        conversion=CONVERSION_VERSION,
+    return pretrained_weights(
+        model,
+        model.preset(request.preset),
+        corpus,
+        str(data.fingerprint(corpus)),
         seed=request.seed,
-        # 1: the draw of gairbench.limit; before, pre-training took the first samples.
-        limit=None if request.limit is None else [request.limit, 1],
+        limit=request.limit,
+        cache=request.cache,
+        fresh=request.fresh,
     )
-    folder = request.cache / "checkpoints" / model.name / f"{preset.name}-seed{request.seed}-{key[:16]}"
-    return Weights(identity=f"pretrained:{key}", path=folder, ready=folder.is_dir() and not request.fresh)
 
 
 def _plan_cell(

@@ -17,20 +17,6 @@ def cached_file(weights: HubWeights) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
-def weights_file(spec: ModelSpec, given: Path | None) -> Path | None:
-    """Return the checkpoint to load: the one given, else a published one that is here.
-
-    Raises:
-        CheckpointError: The model's weights are published and not here.
-    """
-    if given is not None or spec.hub is None:
-        return given
-    found = cached_file(spec.hub)
-    if found is None:
-        raise CheckpointError(f"the weights of {spec.name} are not here", how_to_get(spec.hub))
-    return found
-
-
 def how_to_get(weights: HubWeights) -> str:
     """Say how to get weights that are not here, and under which licence."""
     return (

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gairbench.digests import digest, file_sha256, weights_sha256
-from gairbench.errors import CheckpointError, PluginError, UsageError
+from gairbench.digests import weights_sha256
+from gairbench.errors import CheckpointError, PluginError
 from gairbench.selection import unknown
 from gairbench.spec import ModelContext, ModelSpec, Preset, resolve
-from gairbench.weights.hub import weights_file
+from gairbench.weights.origin import Weights
 
 if TYPE_CHECKING:
     import torch
@@ -34,14 +34,14 @@ class LoadedModel:
 
 
 def load_model(
-    spec: ModelSpec, *, preset: str | None, checkpoint: Path | None, seed: int, device: torch.device
+    spec: ModelSpec, weights: Weights, *, preset: str | None, seed: int, device: torch.device
 ) -> LoadedModel:
     """Load one model for a command that works with one.
 
     Args:
         spec: The model.
-        preset: Name of one of its presets; ``None``: its first.
-        checkpoint: File or folder of its weights; ``None``: a model that cannot be trained, or that brings its own.
+        weights: From :func:`gairbench.weights.origin.required_weights`.
+        preset: Name of one of its presets; ``None``: the checkpoint's, else its first.
         seed: Seed of whatever is random in its weights.
         device: Where it goes.
 
@@ -49,29 +49,19 @@ def load_model(
         The model with its provenance.
 
     Raises:
-        UsageError: It has no such preset, or it is one that needs training and no checkpoint is given.
+        UsageError: It has no such preset.
         CheckpointError: The checkpoint is missing, broken, or another model's.
         PluginError: A package that the model needs is not installed.
     """
     if preset is not None and preset not in {p.name for p in spec.presets}:
         raise unknown(f"preset of model {spec.name!r}", preset, [p.name for p in spec.presets])
-    checkpoint = weights_file(spec, checkpoint)
-    if checkpoint is not None:
-        identity = checkpoint_identity(checkpoint)
-    elif spec.pretraining is not None:
-        raise UsageError(
-            f"model {spec.name!r} has no weights until it is trained",
-            "give --checkpoint PATH; 'gairbench pretrain' writes one, 'gairbench run' keeps its own in the cache",
-        )
-    else:
-        identity = untrained_identity(spec, seed)
-    chosen = choose_preset(spec, preset, checkpoint)
-    context = ModelContext(model=spec.name, preset=chosen.name, seed=seed, checkpoint=checkpoint)
+    chosen = choose_preset(spec, preset, weights.path)
+    context = ModelContext(model=spec.name, preset=chosen.name, seed=seed, checkpoint=weights.path)
     try:
-        model, weights = build(spec, context, device)
+        model, sha256 = build(spec, context, device)
     except ModuleNotFoundError as error:
         raise missing_module(spec, error) from error
-    return LoadedModel(model=model, preset=chosen, weights=weights, identity=identity)
+    return LoadedModel(model=model, preset=chosen, weights=sha256, identity=weights.identity)
 
 
 def choose_preset(spec: ModelSpec, name: str | None, checkpoint: Path | None) -> Preset:
@@ -120,23 +110,3 @@ def missing_module(spec: ModelSpec, error: ModuleNotFoundError) -> PluginError:
     """Return the error for a package that a model needs and that is not installed."""
     hint = f"pip install '{spec.extra}'" if spec.extra else f"pip install {error.name}"
     return PluginError(f"model {spec.name!r} needs the module {error.name!r}", hint)
-
-
-def untrained_identity(spec: ModelSpec, seed: int) -> str:
-    """Return the identity of weights that no checkpoint holds."""
-    return f"init:{seed if spec.seeded else 0}"
-
-
-def checkpoint_identity(path: Path) -> str:
-    """Return ``"file:<sha256>"`` over all files of a checkpoint.
-
-    Raises:
-        CheckpointError: It is missing or cannot be read.
-    """
-    if not path.exists():
-        raise CheckpointError(f"no checkpoint {path}", "correct the path of --checkpoint")
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    try:
-        return f"file:{digest(files=[file_sha256(file) for file in files if file.is_file()])}"
-    except OSError as error:
-        raise CheckpointError(f"cannot read {error.filename}: {error.strerror}", "fix or replace the file") from error

@@ -14,6 +14,7 @@ from gairbench import cli
 from gairbench.errors import CheckpointError
 from gairbench.spec import HubWeights
 from gairbench.weights import hub
+from gairbench.weights.origin import required_weights
 from gairbench_models.gair import MODELS
 
 WEIGHTS = HubWeights(repo="someone/model", filename="weights.pth", licence="CC BY-NC 4.0")
@@ -122,7 +123,7 @@ def test_what_is_here_is_planned_as_a_checkpoint_of_preset_base(
 def test_a_command_for_one_model_says_how_to_get_its_weights(cache: Path) -> None:
     spec = next(model for model in MODELS if model.name == "gair-official")
     with pytest.raises(CheckpointError, match="weights of gair-official are not here; add --download"):
-        hub.weights_file(spec, None)
+        required_weights(spec, None, seed=0)
 
 
 def test_embed_and_map_say_how_to_get_weights_and_have_that_option(
