@@ -1,20 +1,37 @@
-"""Write files so that a kill, a crash or a full disk never leaves half of one."""
+"""Write files and folders so that a kill, a crash or a full disk never leaves half of one.
+
+What is written goes to a hidden scratch ``.NAME.<number>.part`` beside its target, and takes the target's place when
+all of it is on the disk. A scratch is locked while its writer lives (the system frees the lock with the process), so the
+next writer of the same target recognizes what a killed one left behind, and removes it.
+"""
 
 from __future__ import annotations
 
 import os
-import tempfile
+import shutil
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from gairbench.errors import StorageError
 
+if sys.platform != "win32":
+    import fcntl
+
+_SLOTS = 1000
+"""Most processes that write one target at the same time."""
+
+_LOCK, _NEW, _OLD = "lock", "new", "old"
+"""In the scratch of a folder: its lock, what is written, and what is being replaced."""
+
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a scratch file that takes the target's place when the block ends without an error.
+
+    A library may write to ``file.name`` instead. What it reports late or never is for the block to verify.
 
     Args:
         path: Target; missing parent folders are made.
@@ -28,20 +45,62 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     scratch: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            scratch = Path(file.name)
+        scratch, descriptor = _claim_file(path)
+        with open(scratch, "r+b", opener=lambda *_: descriptor) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        scratch.chmod(0o666 & ~_umask())
-        scratch.replace(path)
+            # A library may have made the file anew under its name.
+            _sync(scratch)
+            # While it is locked: a free scratch is another writer's to remove.
+            if sys.platform != "win32":
+                scratch.replace(path)
+        if sys.platform == "win32":
+            scratch.replace(path)
+        _sync_folder(path.parent)
     except OSError as error:
-        raise StorageError(
-            f"cannot write {path}: {error.strerror or error}", "free space, or choose a folder that can be written"
-        ) from error
+        raise unwritable(path, error) from error
     finally:
         if scratch is not None:
-            scratch.unlink(missing_ok=True)
+            with suppress(OSError):
+                scratch.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Make a scratch folder that takes the target's place when the block ends without an error.
+
+    Args:
+        path: Target, a folder or nothing; missing parent folders are made.
+
+    Yields:
+        An empty folder beside the target.
+
+    Raises:
+        StorageError: The folder cannot be written, or the disk is full; the target is left as it was.
+    """
+    scratch: Path | None = None
+    descriptor = -1
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch, descriptor = _claim_folder(path)
+        new = scratch / _NEW
+        new.mkdir()
+        yield new
+        for folder, _, files in os.walk(new):
+            for name in files:
+                _sync(Path(folder, name))
+            _sync_folder(Path(folder))
+        if path.exists():
+            path.rename(scratch / _OLD)
+        new.rename(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        if scratch is not None:
+            _remove_folder(scratch, path)
+            os.close(descriptor)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -58,8 +117,130 @@ def write_atomically(path: Path, content: bytes) -> None:
         file.write(content)
 
 
-def _umask() -> int:
-    # The only way to read it is to set it.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def unwritable(path: Path, error: Exception) -> StorageError:
+    """Return the error for a file or folder that cannot be written.
+
+    Args:
+        path: The target.
+        error: The system's error, or that of the library that writes.
+    """
+    reason = (isinstance(error, OSError) and error.strerror) or str(error).strip() or type(error).__name__
+    return StorageError(
+        f"cannot write {path}: {reason.splitlines()[0]}", "free space, or choose a folder that can be written"
+    )
+
+
+def _claim_file(path: Path) -> tuple[Path, int]:
+    """Make a scratch that no other process uses, and remove those that dead ones left."""
+    for number in range(_SLOTS):
+        scratch = _slot(path, number)
+        if scratch.exists():
+            _remove_abandoned_file(scratch)
+        try:
+            descriptor = os.open(scratch, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        except FileExistsError:
+            continue
+        if _hold(descriptor, scratch):
+            # A writer that was killed beside another one has left the next number.
+            if (following := _slot(path, number + 1)).exists():
+                _remove_abandoned_file(following)
+            return scratch, descriptor
+        os.close(descriptor)
+    raise OSError(f"{_SLOTS} other processes write it")
+
+
+def _claim_folder(path: Path) -> tuple[Path, int]:
+    for number in range(_SLOTS):
+        scratch = _slot(path, number)
+        if scratch.exists():
+            _remove_abandoned_folder(scratch, path)
+        try:
+            scratch.mkdir()
+            descriptor = os.open(scratch / _LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        except (FileExistsError, FileNotFoundError):
+            continue
+        if _hold(descriptor, scratch / _LOCK):
+            if (following := _slot(path, number + 1)).exists():
+                _remove_abandoned_folder(following, path)
+            return scratch, descriptor
+        os.close(descriptor)
+    raise OSError(f"{_SLOTS} other processes write it")
+
+
+def _slot(path: Path, number: int) -> Path:
+    return path.with_name(f".{path.name}.{number}.part")
+
+
+def _hold(descriptor: int, path: Path) -> bool:
+    """Lock what was just made; ``False`` if another process took it for abandoned before it was locked."""
+    if sys.platform != "win32":
+        # File systems without locks: nothing can be recognized as abandoned there, and nothing is removed.
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def _abandoned(path: Path) -> Iterator[bool]:
+    """Whether no living process holds a file's lock; while the block runs, we do."""
+    if sys.platform == "win32":  # a file that is open cannot be removed there
+        yield True
+        return
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except OSError:
+        yield False
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        free = os.path.samestat(os.fstat(descriptor), path.stat())
+    except OSError:
+        free = False
+    try:
+        yield free
+    finally:
+        os.close(descriptor)
+
+
+def _remove_abandoned_file(scratch: Path) -> None:
+    with _abandoned(scratch) as free, suppress(OSError):
+        if free:
+            scratch.unlink()
+
+
+def _remove_abandoned_folder(scratch: Path, path: Path) -> None:
+    with suppress(OSError):
+        scratch.rmdir()  # its writer was killed before it had a lock, or will try once more
+        return
+    with _abandoned(scratch / _LOCK) as free:
+        if free:
+            _remove_folder(scratch, path)
+
+
+def _remove_folder(scratch: Path, path: Path) -> None:
+    """Remove a scratch folder; what was moved into it to be replaced goes back if nothing has replaced it."""
+    with suppress(OSError):
+        if (scratch / _OLD).exists() and not path.exists():
+            (scratch / _OLD).rename(path)
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(path: Path) -> None:
+    # Some file systems, and Windows, do not take folders.
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
