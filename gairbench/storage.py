@@ -1,8 +1,8 @@
 """Write files and folders so that a kill, a crash or a full disk never leaves half of one.
 
 What is written goes to a hidden scratch ``.NAME.<number>.part`` beside its target, and takes the target's place when
-all of it is on the disk. A scratch is locked while its writer lives (the system frees the lock with the process), so the
-next writer of the same target recognizes what a killed one left behind, and removes it.
+all of it is on the disk. A scratch is locked while its writer lives (the system frees the lock with the process), so
+the next writer of the same target recognizes what a killed one left behind, and removes it.
 """
 
 from __future__ import annotations
