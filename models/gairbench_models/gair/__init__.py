@@ -22,7 +22,7 @@ def _spec(name: str, variant: Variant) -> ModelSpec:
         pretraining=None
         if official
         else Pretraining(
-            recipe="gairbench_models.gair.pretraining:pretrain",
+            recipe="gairbench_models.gair.pretraining:pretrain_gair",
             version=variant.recipe,
             dataset=DATASET,
             inputs="gairbench_models.gair.recipe:encoder_inputs",

@@ -27,7 +27,7 @@ COLDEST = 0.01
 """A learned temperature stays above this (CLIP, arXiv 2103.00020)."""
 
 
-def pretrain(context: PretrainContext) -> None:
+def pretrain_gair(context: PretrainContext) -> None:
     """Train a variant's preset and write its checkpoint into ``context.output``.
 
     The same seed, data, machine and number of threads give the same weights, bit for bit, on a CPU.

@@ -28,11 +28,11 @@ Encode = Callable[[Tensor, Tensor], Tensor]
 """From images and the patches to keep, ``(batch, kept)``, to their final tokens ``(batch, kept, width)``."""
 
 
-def pretrain(context: PretrainContext) -> None:
+def pretrain_mae(context: PretrainContext) -> None:
     """Train a preset and write its checkpoint into ``context.output``.
 
     Raises:
-        GairbenchError: As :func:`gairbench_models.gair.pretraining.pretrain`.
+        GairbenchError: As :func:`gairbench_models.gair.pretraining.pretrain_mae`.
     """
     recipe = make_mae_recipe(context.preset, context.settings)
     corpus = Corpus(context, pair_inputs_of(context.preset, recipe))

@@ -26,11 +26,11 @@ from gairbench_models.mocov3.recipe import MoCoConfig, make_moco_recipe
 from gairbench_models.mocov3.views import random_resized_crop
 
 
-def pretrain(context: PretrainContext) -> None:
+def pretrain_mocov3(context: PretrainContext) -> None:
     """Train a preset and write its checkpoint into ``context.output``.
 
     Raises:
-        GairbenchError: As :func:`gairbench_models.gair.pretraining.pretrain`.
+        GairbenchError: As :func:`gairbench_models.gair.pretraining.pretrain_mocov3`.
     """
     recipe = make_moco_recipe(context.preset, context.settings)
     corpus = Corpus(context, pair_inputs_of(context.preset, recipe))

@@ -110,7 +110,7 @@ class EmbeddedSource(ABC):
     def _classes(self) -> Mapping[str, tuple[str, ...]]: ...
 
 
-class Land(EmbeddedSource):
+class LandSource(EmbeddedSource):
     """``earth``: Blue Marble chips centred on land points, with what the grids say about them."""
 
     name = "earth"
@@ -171,7 +171,7 @@ class Photos:
         return self._photos[indices]
 
 
-class Streets(EmbeddedSource):
+class StreetSource(EmbeddedSource):
     """``earth-streets``: rendered photos with their attributes."""
 
     name = "earth-streets"
@@ -206,7 +206,7 @@ class Streets(EmbeddedSource):
         return {"view_direction": VIEW_DIRECTIONS, "platform": PLATFORMS} | regression
 
 
-class Pairs(EmbeddedSource):
+class PairSource(EmbeddedSource):
     """``earth-pairs``: a Blue Marble chip and a photo rendered somewhere in it, for retrieval."""
 
     name = "earth-pairs"
@@ -218,7 +218,7 @@ class Pairs(EmbeddedSource):
         return {}
 
 
-class Triplets(EmbeddedSource):
+class TripletSource(EmbeddedSource):
     """``earth-triplets``: chips, photos and coordinates to pre-train on, from the training blocks only.
 
     Photos are rendered from the very grids that the tasks ask for, so none may come from a block that is validated or

@@ -35,7 +35,7 @@ from gairbench_models.gair.config import ContrastiveConfig, GairConfig, GairPres
 from gairbench_models.gair.localization import Localizer
 from gairbench_models.gair.model import untrained_gair
 from gairbench_models.gair.presets import PRESETS
-from gairbench_models.gair.pretraining import ContrastiveTraining, pretrain
+from gairbench_models.gair.pretraining import ContrastiveTraining, pretrain_gair
 from gairbench_models.gair.variants import VARIANTS
 from gairbench_models.location.config import LocationConfig
 
@@ -111,7 +111,7 @@ def run(output: Path, **changes: Any) -> list[tuple[int, int, str]]:
         "report": lambda done, total, note: reports.append((done, total, note)),
     }
     output.mkdir()
-    pretrain(PretrainContext(**(arguments | changes)))
+    pretrain_gair(PretrainContext(**(arguments | changes)))
     return reports
 
 
@@ -483,6 +483,6 @@ def test_spec_names_what_the_model_implements() -> None:
     assert spec.views == {View.RS_TOKENS, View.RS_QUERY, View.SV_PROJECTED}
     assert all(callable(getattr(model, view)) for view in View)
     assert spec.pretraining is not None
-    assert resolve(spec.pretraining.recipe) is pretrain
+    assert resolve(spec.pretraining.recipe) is pretrain_gair
     assert [preset.name for preset in spec.presets][:3] == ["tiny", "small", "base"]
     assert not any(i.fill_missing for preset in spec.presets for i in preset.inputs if isinstance(i, ImageInput))
