@@ -218,7 +218,7 @@ class PairSource(EmbeddedSource):
         return {}
 
 
-class TripletSource(EmbeddedSource):
+class EarthTripletSource(EmbeddedSource):
     """``earth-triplets``: chips, photos and coordinates to pre-train on, from the training blocks only.
 
     Photos are rendered from the very grids that the tasks ask for, so none may come from a block that is validated or

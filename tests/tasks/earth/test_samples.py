@@ -14,7 +14,7 @@ from gairbench.data import DataSource, Split
 from gairbench.errors import DataError
 from gairbench.spec import DataContext, DatasetSpec, Kind, resolve
 from gairbench_tasks.earth import blocks, labels, points, rasters, tables
-from gairbench_tasks.earth.sources import CitySource, LandSource, PairSource, StreetSource, TripletSource
+from gairbench_tasks.earth.sources import CitySource, EarthTripletSource, LandSource, PairSource, StreetSource
 
 SIDE = blocks.DEGREES * rasters.PIXELS_PER_DEGREE
 LAND_SPLITS = ("train", "val", "test")
@@ -69,7 +69,7 @@ def test_no_two_splits_share_a_block_or_a_pixel(placement: points.Placement):
 
 
 def test_pretraining_sees_no_block_that_is_validated_or_tested_on():
-    split = TripletSource(DataContext()).split("pretrain")
+    split = EarthTripletSource(DataContext()).split("pretrain")
     p = points.sample(
         "earth-triplets", len(split), region="train", placement="anywhere", role="pretraining", prefer_lit=True
     )
@@ -78,20 +78,20 @@ def test_pretraining_sees_no_block_that_is_validated_or_tested_on():
 
 
 def test_pretraining_and_evaluation_points_never_coincide():
-    pretrain = set(TripletSource(DataContext()).split("pretrain").ids)
-    assert len(pretrain) == len(TripletSource(DataContext()).split("pretrain"))
+    pretrain = set(EarthTripletSource(DataContext()).split("pretrain").ids)
+    assert len(pretrain) == len(EarthTripletSource(DataContext()).split("pretrain"))
     for source in (LandSource(DataContext()), StreetSource(DataContext())):
         assert not pretrain & set(source.split("train").ids)
 
 
 def test_another_region_is_another_dataset():
-    train, globe = TripletSource(DataContext()), TripletSource(DataContext(), region="globe")
+    train, globe = EarthTripletSource(DataContext()), EarthTripletSource(DataContext(), region="globe")
     assert train.fingerprint() != globe.fingerprint()
     lon, lat = collect_points(globe)
     assert set(np.unique(blocks.split_of_points(lon, lat))) == {0, 1, 2}
 
 
-def collect_points(source: TripletSource) -> tuple[np.ndarray, np.ndarray]:
+def collect_points(source: EarthTripletSource) -> tuple[np.ndarray, np.ndarray]:
     rows = np.array([int(i[1:5]) for i in source.split("pretrain").ids])
     columns = np.array([int(i[6:]) for i in source.split("pretrain").ids])
     return rasters.pixel_centres(rows, columns)
@@ -200,7 +200,7 @@ def test_datasets_have_different_fingerprints(sources):
     assert len({source.fingerprint() for source in sources.values()}) == len(sources)
 
 
-@pytest.mark.parametrize("source", [LandSource, StreetSource, PairSource, TripletSource, CitySource])
+@pytest.mark.parametrize("source", [LandSource, StreetSource, PairSource, EarthTripletSource, CitySource])
 def test_an_unknown_split_is_an_error_with_the_known_ones(source):
     with pytest.raises(DataError, match="no split 'holdout'; ask for one of"):
         source(DataContext()).split("holdout")
