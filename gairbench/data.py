@@ -61,8 +61,8 @@ class Split(Protocol):
 class DataSource(Protocol):
     """What a :class:`gairbench.spec.DatasetSpec`'s factory returns. Making one must be cheap; reading comes later.
 
-    It may also have ``warnings() -> Sequence[str]``, lines that ``gairbench data check`` shows, and ``extent``, true if
-    it has checked its coordinates against the area that they are declared to be of.
+    It may also have ``problems()`` and ``warnings()``, which return sentences that ``gairbench data check`` shows, and
+    ``extent``, true if it has checked its coordinates against the area that they are declared to be of.
     """
 
     def fingerprint(self) -> str:

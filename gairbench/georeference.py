@@ -73,6 +73,53 @@ class Georeference:
             raise DataError(f"{path} crosses the antimeridian or a pole", "cut it there, or embed it without a query")
         return box
 
+    def centre(self, path: Path) -> tuple[float, float]:
+        """Return longitude and latitude of the image's middle in degrees.
+
+        Args:
+            path: The image, for messages.
+
+        Raises:
+            DataError: The image cannot be placed on the globe.
+        """
+        left, bottom, right, top = self.bounds
+        lon, lat = self._transformed(path, "EPSG:4326", (left + right) / 2, (bottom + top) / 2)
+        if not (abs(lon) <= 180 and abs(lat) <= 90):
+            raise DataError(
+                f"the middle of {path} is at {lon:g}, {lat:g}, which is no place on Earth", "correct its CRS"
+            )
+        return lon, lat
+
+    def contains(self, path: Path, lon: float, lat: float) -> bool:
+        """Whether a point lies in the image, or within a hundredth of a pixel of its edge.
+
+        Args:
+            path: The image, for messages.
+            lon: Longitude of the point, degrees.
+            lat: Latitude of the point, degrees.
+
+        Raises:
+            DataError: The image cannot be placed on the globe.
+        """
+        left, bottom, right, top = self.bounds
+        x, y = self._transformed(path, None, lon, lat)
+        # Coordinates in tables are rounded.
+        dx, dy = (right - left) / self.size[0] / 100, (top - bottom) / self.size[1] / 100
+        return left - dx <= x <= right + dx and bottom - dy <= y <= top + dy
+
+    def _transformed(self, path: Path, target: str | None, x: float, y: float) -> tuple[float, float]:
+        """Transform a point to a system, or from longitude and latitude into the image's."""
+        if self.crs.to_epsg() == 4326:
+            return x, y
+        from rasterio.errors import RasterioError
+        from rasterio.warp import transform
+
+        try:
+            (x,), (y,) = transform(self.crs, target, [x], [y]) if target else transform("EPSG:4326", self.crs, [x], [y])
+        except (RasterioError, ValueError) as error:
+            raise DataError(f"cannot place {path} on the globe: {error}", "correct its CRS") from error
+        return x, y
+
     def check(self, path: Path, told: Box) -> None:
         """Refuse a box that is told of the image and is not its own.
 

@@ -129,6 +129,19 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """The area that samples are of.
+
+    Args:
+        lon: Least and greatest longitude in degrees; the first is greater for an area around the antimeridian.
+        lat: Least and greatest latitude in degrees.
+    """
+
+    lon: tuple[float, float]
+    lat: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileDataset:
     """A dataset as a task file declares it.
 
@@ -139,6 +152,9 @@ class FileDataset:
         split: How it is divided.
         targets: Its labels.
         follow_links: Links may lead out of the data root.
+        located_by_images: The coordinates are the centres of the images, by their own georeference.
+        localized: A task looks its samples up at their points in the images, whose places it needs.
+        extent: Where all samples must lie, if that is declared.
     """
 
     name: str
@@ -147,3 +163,6 @@ class FileDataset:
     split: SplitRule
     targets: tuple[Target, ...] = ()
     follow_links: bool = False
+    located_by_images: bool = False
+    localized: bool = False
+    extent: Extent | None = None

@@ -27,7 +27,16 @@ from gairbench.spec import (
     TaskSpec,
     Unit,
 )
-from gairbench.taskfiles.declaration import PLACEHOLDER, FileDataset, ImageFiles, Join, SplitRule, Table, Target
+from gairbench.taskfiles.declaration import (
+    PLACEHOLDER,
+    Extent,
+    FileDataset,
+    ImageFiles,
+    Join,
+    SplitRule,
+    Table,
+    Target,
+)
 from gairbench.yamlfile import Section, load_yaml
 
 if TYPE_CHECKING:
@@ -58,7 +67,7 @@ def load_task_file(path: Path) -> tuple[TaskSpec, ...]:
     root = load_yaml(path)
     root.only("datasets", "tasks")
     declared = root.get("datasets", Section)
-    parts: dict[str, tuple[Section, list[Target]]] = {}
+    parts: dict[str, tuple[Section, list[Section]]] = {}
     for name in declared.values:
         parts[name] = (declared.get(name, Section), [])
     wanted = root.sections("tasks")
@@ -66,14 +75,12 @@ def load_task_file(path: Path) -> tuple[TaskSpec, ...]:
         raise root.error("tasks", "missing or empty", "declare at least one task")
     for section in wanted:
         section.only(
-            "name", "version", "dataset", "label", "kind", "separator", "transform", "input", "category", "family",
-            "description",
+            "name", "version", "dataset", "label", "kind", "separator", "transform", "input", "localized", "category",
+            "family", "description",
         )  # fmt: skip
         dataset = section.choice("dataset", parts)
-        parts[dataset][1].append(_target(section))
-    datasets = {
-        name: _dataset(name, section, tuple(dict.fromkeys(targets))) for name, (section, targets) in parts.items()
-    }
+        parts[dataset][1].append(section)
+    datasets = {name: _dataset(name, section, tasks) for name, (section, tasks) in parts.items()}
     return tuple(_task(section, datasets) for section in wanted)
 
 
@@ -95,6 +102,9 @@ def _task(section: Section, datasets: dict[str, tuple[DatasetSpec, bool]]) -> Ta
     available = sorted(spec.modalities)
     default = next((m for m in (Modality.RS, Modality.SV) if m in spec.modalities), Modality.LOCATION)
     modality = Modality(section.choice("input", available, str(default)))
+    localized: bool = section.get("localized", bool, False)
+    if localized and modality is not Modality.RS:
+        raise section.error("localized", f"does not fit input {modality}", "it is for overhead images (rs) only")
     metric, extra = DEFAULT_METRICS[target.kind]
     return TaskSpec(
         name=_slug(section, "name"),
@@ -110,6 +120,7 @@ def _task(section: Section, datasets: dict[str, tuple[DatasetSpec, bool]]) -> Ta
         higher_is_better=True,
         synthetic=synthetic,
         description=section.get("description", str, ""),
+        localized=localized,
     )
 
 
@@ -144,10 +155,11 @@ class OpenFiles:
         return FileSource(self.declared, context.root)
 
 
-def _dataset(name: str, section: Section, targets: tuple[Target, ...]) -> tuple[DatasetSpec, bool]:
+def _dataset(name: str, section: Section, tasks: Sequence[Section]) -> tuple[DatasetSpec, bool]:
     section.only(
-        "version", "licence", "citation", "description", "synthetic", "images", "table", "split", "follow_links"
-    )
+        "version", "licence", "citation", "description", "synthetic", "images", "table", "split", "follow_links",
+        "extent",
+    )  # fmt: skip
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name):
         raise section.error(name, "is not a plain name", "use lower-case letters, digits, '.', '_' and '-'")
     images_section: Section | None = section.get("images", Section, None)
@@ -157,20 +169,34 @@ def _dataset(name: str, section: Section, targets: tuple[Target, ...]) -> tuple[
     images, delivered = _images(images_section, table) if images_section else (None, None)
     synthetic: bool = section.get("synthetic", bool)
     delivers: list[Input] = [] if delivered is None else [replace(delivered, synthetic=synthetic)]
-    if (table and table.lon) or (images and images.location):
+    split = _split(section.get("split", Section), images, table)
+    localized = any(task.get("localized", bool, False) for task in tasks)
+    given = bool((table and table.lon) or (images and images.location))
+    needed = (
+        ["spatial blocks"] * (split.by == "blocks")
+        + ["a location task"] * any(task.get("input", str, "") == Modality.LOCATION for task in tasks)
+        + ["a localized task"] * localized
+        + ["an extent"] * ("extent" in section)
+    )
+    # Overhead images may state their place themselves; whether they do is seen when they are opened.
+    by_images = bool(not given and needed and images and images.modality is Modality.RS)
+    if needed and not (given or by_images):
+        key = "extent" if "extent" in section else "split" if split.by == "blocks" else "table"
+        raise section.error(key, f"{needed[0]} needs coordinates", "declare lon and lat, or images.location")
+    if given or by_images:
         delivers.append(LocationInput())
     if not delivers:
         raise section.error("table", "no images and no coordinates", "name the columns lon and lat")
-    split = _split(section.get("split", Section), images, table)
-    if split.by == "blocks" and not any(isinstance(d, LocationInput) for d in delivers):
-        raise section.error("split", "spatial blocks need coordinates", "declare lon and lat, or images.location")
     declared = FileDataset(
         name=name,
         images=images,
         table=table,
         split=split,
-        targets=targets,
+        targets=tuple(dict.fromkeys(map(_target, tasks))),
         follow_links=section.get("follow_links", bool, False),
+        located_by_images=by_images,
+        localized=localized,
+        extent=_extent(section.get("extent", Section)) if "extent" in section else None,
     )
     spec = DatasetSpec(
         name=name,
@@ -183,6 +209,20 @@ def _dataset(name: str, section: Section, targets: tuple[Target, ...]) -> tuple[
         folder=images.folder if images else str(PurePosixPath(table.path).parent) if table else ".",
     )
     return spec, synthetic
+
+
+def _extent(section: Section) -> Extent:
+    section.only("lon", "lat")
+    found = {}
+    for key, limit in (("lon", 180), ("lat", 90)):
+        ends = section.get(key, list)
+        numbers = [end for end in ends if isinstance(end, int | float) and not isinstance(end, bool)]
+        if len(ends) != 2 or len(numbers) != 2 or not all(abs(end) <= limit for end in numbers):
+            raise section.error(key, f"{ends} is not a range of degrees", f"give two numbers from -{limit} to {limit}")
+        found[key] = (float(numbers[0]), float(numbers[1]))
+    if found["lat"][0] > found["lat"][1]:
+        raise section.error("lat", f"{list(found['lat'])} runs from north to south", "give the southern end first")
+    return Extent(lon=found["lon"], lat=found["lat"])
 
 
 def _licence(section: Section) -> str:

@@ -19,9 +19,19 @@ from gairbench.errors import DataError
 from gairbench.files.folders import FoundFiles, NamedFiles, find_files, inside
 from gairbench.files.images import read_image
 from gairbench.files.tables import Column, SampleTable, check_coordinates, read_table
+from gairbench.georeference import Box, Georeference
 from gairbench.names import composed, plain_name
 from gairbench.spec import Kind, Modality
-from gairbench.taskfiles.declaration import FOLDER_LABEL, PLACEHOLDER, FileDataset, Target
+from gairbench.taskfiles.declaration import FOLDER_LABEL, PLACEHOLDER, Extent, FileDataset, Target
+from gairbench.taskfiles.places import (
+    boxes,
+    centres,
+    check_extent,
+    check_points,
+    far_from_country,
+    may_hold_countries,
+    read_places,
+)
 from gairbench.taskfiles.splitting import block_split, given_split, group_split, listed_split, random_split
 
 if TYPE_CHECKING:
@@ -31,6 +41,9 @@ logger = logging.getLogger("gairbench")
 
 LISTED = 10
 """Rows an error message lists at most."""
+
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
+_WHOLE_FLOAT = re.compile(r"[-+]?[0-9]+\.0*")
 
 READING_VERSION = 2
 """Part of every fingerprint; raise it when the same files give other samples, splits or targets."""
@@ -48,6 +61,7 @@ class FileSource:
         self.declared = declared
         self.root = root
         self._labels: dict[str, tuple[NDArray[Any], tuple[str, ...]]] = {}
+        self._left_out: list[str] = []
 
     def fingerprint(self) -> str:
         """Return a hash of every table and image used and of everything that decides samples and splits.
@@ -60,6 +74,7 @@ class FileSource:
         declared = self.declared
         for name in ("train", "val", "test"):
             self.split(name)
+        self._check_places()
         content = hashlib.sha256()
         for path in self._images or ():
             content.update(f"{composed(path.relative_to(self.root).as_posix())} {_content(path)}\n".encode())
@@ -70,6 +85,7 @@ class FileSource:
             tables=[_content(self._inside(path)) for path in (*tables, *lists)],
             declared=[declared.images, declared.table, declared.split],
             reading=READING_VERSION,
+            places=self._stated_places(),
         )
 
     def split(self, name: str) -> FileSplit:
@@ -112,6 +128,7 @@ class FileSource:
             return self._measurements(wanted), ()
         words = self.values(wanted.column)
         if wanted.kind is Kind.CLASSIFICATION:
+            words = self._class_names(wanted.column, words)
             found, index = np.unique(words.astype(np.str_), return_inverse=True)
             return index.astype(np.int64), tuple(found.tolist())
         sets = [{plain_name(part) for part in word.split(wanted.separator)} - {""} for word in words]
@@ -127,6 +144,22 @@ class FileSource:
                     "split the data so that train has every label",
                 )
         return values, tuple(names)
+
+    def _class_names(self, name: str, words: NDArray[np.object_]) -> NDArray[np.object_]:
+        """Return the names of classes; those of Parquet's whole floats, as 2.0, are whole numbers."""
+        if not all(map(_NUMBER.fullmatch, words)):
+            return words
+        broken = np.flatnonzero([float(word) != round(float(word)) for word in words])
+        if len(broken):
+            row = int(broken[0])
+            raise DataError(
+                f"{self._column(name).where(row)}: {words[row]} is a measurement and not a class"
+                f" ({len(set(words[broken]))} such values)",
+                "use 'kind: regression', or write words for classes",
+            )
+        return np.array(
+            [word.partition(".")[0] if _WHOLE_FLOAT.fullmatch(word) else word for word in words], dtype=object
+        )
 
     def _measurements(self, wanted: Target) -> NDArray[np.float64]:
         column = self._column(wanted.column)
@@ -186,13 +219,83 @@ class FileSource:
     def lonlat(self) -> NDArray[np.float64] | None:
         """Longitude and latitude of all samples, ``(n, 2)``, or ``None``."""
         declared, images, table = self.declared.table, self.declared.images, self._table
+        paths = self._images or ()
         if declared is not None and table is not None and declared.lon:
             lat = table.column(declared.lat)
             degrees = np.stack([table.column(declared.lon).numbers(), lat.numbers()], axis=1)
-            return check_coordinates(degrees, lat.where)
-        if images is not None and images.location:
-            return self._locations_in_names(images.location)
-        return None
+            where = lat.where
+            lonlat = check_coordinates(degrees, where)
+        else:
+
+            def where(row: int) -> str:
+                return str(paths[row])
+
+            if images is not None and images.location:
+                lonlat = self._locations_in_names(images.location)
+            elif self.declared.located_by_images:
+                lonlat = centres(paths, self._places)
+            else:
+                return None
+        if self.declared.extent is not None:
+            check_extent(lonlat, self.declared.extent, where)
+        return lonlat
+
+    @cached_property
+    def _places(self) -> list[Georeference | None]:
+        """Where the overhead images lie, by their own georeference."""
+        images = self.declared.images
+        if images is None or images.modality is not Modality.RS:
+            return []
+        needed = self.declared.located_by_images or self.declared.localized
+        return read_places(self._images or (), images.bands, needed=needed)
+
+    @cached_property
+    def _boxes(self) -> list[Box]:
+        lonlat = self.lonlat
+        return [] if lonlat is None else boxes(self._images or (), self._places, lonlat)
+
+    def _check_places(self) -> None:
+        """Refuse overhead images whose headers are not as declared, or whose places disagree with the coordinates."""
+        lonlat = self.lonlat
+        if lonlat is not None and self._places:
+            check_points(self._images or (), self._places, lonlat)
+        if self.declared.localized:
+            _ = self._boxes
+
+    def _stated_places(self) -> list[str]:
+        """Return the places that samples are made of; a sidecar may state them, which the images' bytes do not show."""
+        if not (self.declared.located_by_images or self.declared.localized):
+            return []
+        return [f"{place.crs.to_wkt()} {place.bounds}" for place in self._places if place is not None]
+
+    @property
+    def extent(self) -> Extent | None:
+        """Where all samples were checked to lie."""
+        return self.declared.extent
+
+    def problems(self) -> list[str]:
+        """Return what is certainly wrong with the table, and no run looks at."""
+        return [sentence for certain, sentence in self._country_findings if certain]
+
+    def warnings(self) -> list[str]:
+        """Return what was left out and what looks wrong, one line each, for ``gairbench data check``."""
+        return [*self._left_out, *(sentence for certain, sentence in self._country_findings if not certain)]
+
+    @cached_property
+    def _country_findings(self) -> list[tuple[bool, str]]:
+        table, lonlat = self._table, self.lonlat
+        if table is None or lonlat is None:
+            return []
+        names = [name for name in table.home if may_hold_countries(name) and name not in table.doubled]
+        return list(far_from_country(map(table.column, names), lonlat))
+
+    def box(self, index: int) -> Box | None:
+        """Return an overhead image's box as seen from its point, or ``None`` if no task needs it.
+
+        Raises:
+            DataError: The image states no place, or the point lies outside it.
+        """
+        return self._boxes[index] if self.declared.localized else None
 
     def _locations_in_names(self, pattern: str) -> NDArray[np.float64]:
         compiled = re.compile(pattern)
@@ -256,15 +359,9 @@ class FileSource:
             more = f" (nor for {others}{rest})" if others else ""
             hint = "correct the path" if len(absent) == len(table) else "add it, or declare 'missing: drop'"
             raise DataError(f"{table.where(int(absent[0]))}: no {what} {detail}{more}", hint)
-        logger.warning(
-            "dataset %s: %d of %d rows have no %s (first: no %s %s) and are left out",
-            self.declared.name,
-            len(absent),
-            len(table),
-            what,
-            what,
-            detail,
-        )
+        left_out = f"{len(absent)} of {len(table)} rows have no {what} (first: no {what} {detail}) and are left out"
+        self._left_out.append(left_out)
+        logger.warning("dataset %s: %s", self.declared.name, left_out)
         return table.rows(present)
 
     @cached_property
@@ -318,6 +415,7 @@ class FileSource:
                 "correct the pattern",
             )
         if left_out:
+            self._left_out.append(f"left out: {left_out}")
             logger.warning("dataset %s: left out: %s", self.declared.name, left_out)
         # In the order of the names that are compared, so that a copy on another system is split alike.
         return tuple(sorted(found.paths, key=lambda path: tuple(map(composed, path.relative_to(folder).parts))))
@@ -388,6 +486,9 @@ class FileSplit:
             sample[SAMPLE_KEYS[images.modality]] = torch.from_numpy(values.astype(wider) if wider else values.copy())
         if lonlat is not None:
             sample[SAMPLE_KEYS[Modality.LOCATION]] = torch.from_numpy(lonlat[row].copy())
+        box = self._source.box(row)
+        if box is not None:
+            sample["bbox"] = torch.tensor(box, dtype=torch.float64)
         return sample
 
     def target(self, name: str) -> NDArray[Any]:

@@ -174,6 +174,12 @@ def check_places_are_plausible(data: OpenedDataset) -> Iterator[str]:
 
 
 @DatasetCheck
+def check_source_finds_nothing_wrong(data: OpenedDataset) -> Iterator[str]:
+    """What a source knows of its own data and samples do not show, its optional method ``problems()`` says."""
+    yield from getattr(data.source, "problems", list)()
+
+
+@DatasetCheck
 def check_samples_stay_the_same(data: OpenedDataset) -> Iterator[str]:
     """Reading a sample again, in any order and from another instance, gives the same values: no hidden randomness."""
     again = data.open_again()
@@ -235,6 +241,7 @@ BEHAVIOUR: tuple[DatasetCheck, ...] = (
     check_bands_are_not_constant,
     check_no_image_is_in_two_splits,
     check_places_are_plausible,
+    check_source_finds_nothing_wrong,
     check_samples_stay_the_same,
     check_batched_reading_gives_the_same,
     check_unknown_target_is_a_key_error,

@@ -103,12 +103,13 @@ def check_dataset(spec: DatasetSpec, root: Path | None, tasks: Iterable[TaskSpec
         for task in tasks
         if task.dataset.name == spec.name
     }
-    warnings = [*_of_bands(data), *_of_places(data), *getattr(data.source, "warnings", list)()]
+    warnings = [*_of_bands(data), *_of_places(data), *_of_source(data)]
     for task in different.values():
         problems += [problem for check in task_checks.BEHAVIOUR for problem in check.problems(task, data)]
         warnings += _describe_target(task, data, report)
-    # What is wrong with all splits or for all tasks is reported once.
-    report.problems = list(dict.fromkeys(problems))
+    # What is wrong with all splits or for all tasks is reported once, and what a sample's own line says not again.
+    of_samples = {problem.partition(": ")[2] for problem in data.seen.problems}
+    report.problems = [problem for problem in dict.fromkeys(problems) if problem not in of_samples]
     report.warnings = list(dict.fromkeys(warnings))
     return report
 
@@ -123,6 +124,14 @@ def _open(data: OpenedDataset) -> None:
         raise DataError(
             f"dataset {data.spec.name!r} cannot be opened: {message_of(error)}", "fix its factory"
         ) from error
+
+
+def _of_source(data: OpenedDataset) -> list[str]:
+    try:
+        return list(getattr(data.source, "warnings", list)())
+    # What is broken is a problem already; here it would hide all the others.
+    except Exception:
+        return []
 
 
 def _of_bands(data: OpenedDataset) -> Iterator[str]:

@@ -335,9 +335,9 @@ def test_check_lists_every_broken_file_and_duplicates_across_splits(images: Path
         file.write_text("hello")
     report = check_dataset(task.dataset, images)
     assert not report.ok
-    assert len(report.problems) == 2
+    assert len(report.problems) == 3
     assert all(any(file.name in problem for problem in report.problems) for file in broken)
-    assert len(report.duplicates) == 1
+    assert "are equal but in different splits" in report.problems[-1]
     assert "NOT OK" in report.render()
 
 
