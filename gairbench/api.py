@@ -102,12 +102,8 @@ def embed(
     rs_unit: Unit | str | None = None,
     rs_bands: str | Sequence[str] | None = None,
     root: FilePath | None = None,
-    id_column: str | None = None,
-    lon_column: str | None = None,
-    lat_column: str | None = None,
-    rs_column: str | None = None,
-    sv_column: str | None = None,
-    bbox_columns: str | Sequence[str] | None = None,
+    follow_links: bool = False,
+    column: Mapping[str, str] | str | Sequence[str] | None = None,
     preset: str | None = None,
     checkpoint: FilePath | None = None,
     device: str = "auto",
@@ -121,19 +117,15 @@ def embed(
 
     Args:
         model: Name of a model, or its spec.
-        input: CSV or Parquet table of images and coordinates.
+        input: Table of images and coordinates: CSV, Parquet, GeoJSON, GeoPackage or shapefile.
         out: GeoParquet file to write.
         views: ``rs``, ``rs_tokens``, ``rs_query``, ``sv``, ``sv_projected``, ``location``; all possible ones but
             ``rs_tokens`` if left out.
         rs_unit: Scale of the overhead images' values.
         rs_bands: Their bands in the files' order; as the files say if left out.
         root: Folder that paths in the table start from; the table's own if left out.
-        id_column: Column of the identifiers.
-        lon_column: Column of the longitudes, degrees.
-        lat_column: Column of the latitudes, degrees.
-        rs_column: Column of the overhead images' paths.
-        sv_column: Column of the photos' paths.
-        bbox_columns: Columns of the overhead images' boxes.
+        follow_links: Accept paths in the table that are links to files outside of that folder.
+        column: The table's own names of its columns, by ours, such as ``{"lon": "longitude"}``.
         preset: Preset of the model.
         checkpoint: File or folder of the model's weights.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"`` or ``"auto"``.
@@ -229,6 +221,7 @@ def pretrain(
     rs_unit: Unit | str | None = None,
     rs_bands: str | Sequence[str] | None = None,
     root: FilePath | None = None,
+    follow_links: bool = False,
     column: Mapping[str, str] | str | Sequence[str] | None = None,
     on_error: str = "stop",
     data_root: FilePath | None = None,
@@ -238,7 +231,7 @@ def pretrain(
 
     Args:
         model: Name of a model, or its spec.
-        data: Registered dataset, manifest (.csv, .parquet) or folder of shards.
+        data: Registered dataset, manifest (a table) or folder of shards.
         out: Folder of the checkpoint, the logs and the run's state.
         preset: Preset of the model.
         set: Settings of the recipe to change, such as ``{"epochs": 10}``.
@@ -259,6 +252,7 @@ def pretrain(
         rs_unit: Scale of a manifest's overhead images.
         rs_bands: Their bands; as the files say if left out.
         root: What a manifest's paths are relative to; its folder if left out.
+        follow_links: Accept paths in the manifest that are links to files outside of that folder.
         column: The manifest's own names of its columns, by ours.
         on_error: ``"stop"`` at bad rows of a manifest, or ``"skip"`` and report them.
         data_root: Folder of registered datasets that are not embedded.

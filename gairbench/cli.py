@@ -51,6 +51,15 @@ TaskFiles = Annotated[
     list[Path] | None, typer.Option("--task-file", help="YAML file that declares tasks over your data; repeatable.")
 ]
 DOWNLOAD = typer.Option("--download", help="Fetch published weights that are not here, under their licence.")
+FOLLOW_LINKS = typer.Option("--follow-links", help="Accept links in the table that leave its folder or --root.")
+ColumnNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=COLUMN",
+        help="The table's own name of id, rs, sv, lon, lat, lon_min, lat_max, lon_max or lat_min; repeatable.",
+    ),
+]
+OnError = Annotated[str, typer.Option(help="stop, or skip rows that cannot be used and report them.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -97,7 +106,7 @@ def cli_run(
 @app.command("pretrain")
 def cli_pretrain(
     model: Annotated[str, typer.Option(help="Name of the model, e.g. gair, 'gair[bilinear]', mocov3, mae.")],
-    data: Annotated[str, typer.Option(help="Registered dataset, manifest (.csv, .parquet) or folder of shards.")],
+    data: Annotated[str, typer.Option(help="Registered dataset, manifest (a table) or folder of shards.")],
     out: Annotated[Path, typer.Option(help="Folder of the checkpoint, the logs and the run's state.")],
     preset: Annotated[str | None, typer.Option(help="Preset of the model [default: its first].")] = None,
     set: Annotated[  # noqa: A002 (the option's name)
@@ -132,10 +141,9 @@ def cli_pretrain(
         str | None, typer.Option(help="Their bands, comma-separated [default: the files' band names].")
     ] = None,
     root: Annotated[Path | None, typer.Option(help="What a manifest's paths are relative to [default: it].")] = None,
-    column: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=COLUMN", help="A manifest's own column name; repeatable.")
-    ] = None,
-    on_error: Annotated[str, typer.Option(help="stop, or skip bad rows of a manifest and report them.")] = "stop",
+    follow_links: Annotated[bool, FOLLOW_LINKS] = False,
+    column: ColumnNames = None,
+    on_error: OnError = "stop",
     data_root: DataRoot = None,
 ) -> None:
     """Pre-train a model on a registered dataset or on your own triplets, and write a checkpoint.
@@ -180,7 +188,7 @@ def cli_compare(
 def cli_embed(
     model: Annotated[str, typer.Option(help="Name of the model.")],
     input: Annotated[  # noqa: A002 (the option's name)
-        Path, typer.Option(help="CSV or Parquet table of images and coordinates.")
+        Path, typer.Option(help="Table of images and coordinates: CSV, Parquet, GeoJSON, GeoPackage or shapefile.")
     ],
     out: Annotated[Path, typer.Option(help="GeoParquet file to write.")],
     views: Annotated[
@@ -194,20 +202,14 @@ def cli_embed(
     root: Annotated[
         Path | None, typer.Option(help="Folder that paths in the table start from [default: the table's].")
     ] = None,
-    id_column: Annotated[str | None, typer.Option(help="Identifiers [default: id, else the row number].")] = None,
-    lon_column: Annotated[str | None, typer.Option(help="Longitude, degrees [default: lon].")] = None,
-    lat_column: Annotated[str | None, typer.Option(help="Latitude, degrees [default: lat].")] = None,
-    rs_column: Annotated[str | None, typer.Option(help="Path of the RS image [default: rs].")] = None,
-    sv_column: Annotated[str | None, typer.Option(help="Path of the photo [default: sv].")] = None,
-    bbox_columns: Annotated[
-        str | None, typer.Option(help="Box of the RS image [default: lon_min,lat_max,lon_max,lat_min].")
-    ] = None,
+    follow_links: Annotated[bool, FOLLOW_LINKS] = False,
+    column: ColumnNames = None,
     preset: Annotated[str | None, typer.Option(help="Preset of the model [default: its first].")] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="File or folder of the model's weights.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Seed of untrained weights.")] = 0,
     download: Annotated[bool, DOWNLOAD] = False,
-    on_error: Annotated[str, typer.Option(help="At a row that cannot be embedded: stop or skip.")] = "stop",
+    on_error: OnError = "stop",
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew, and replace --out.")] = False,
 ) -> None:
     """Embed the images and coordinates of a table into a GeoParquet file; run it again to continue.
@@ -294,7 +296,7 @@ def cli_data_check(
 
 @data_app.command("shard")
 def cli_data_shard(
-    data: Annotated[Path, typer.Option(help="Manifest of triplets (.csv, .parquet).")],
+    data: Annotated[Path, typer.Option(help="Manifest: the table of triplets.")],
     out: Annotated[Path, typer.Option(help="Folder of the shards.")],
     rs_unit: Annotated[str, typer.Option(help="Scale of the overhead images: s2_dn, reflectance or uint8.")],
     rs_bands: Annotated[
@@ -305,10 +307,9 @@ def cli_data_shard(
     shard_size: Annotated[int, typer.Option(min=1, help="Triplets per shard.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of where tiles are cut.")] = 0,
     root: Annotated[Path | None, typer.Option(help="What paths are relative to [default: the manifest].")] = None,
-    column: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=COLUMN", help="A manifest's own column name; repeatable.")
-    ] = None,
-    on_error: Annotated[str, typer.Option(help="stop, or skip bad rows and report them.")] = "stop",
+    follow_links: Annotated[bool, FOLLOW_LINKS] = False,
+    column: ColumnNames = None,
+    on_error: OnError = "stop",
 ) -> None:
     """Cut the tiles of a manifest and pack triplets into WebDataset shards."""
     given = dict(locals())

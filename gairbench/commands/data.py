@@ -33,6 +33,7 @@ class ShardRequest:
         shard_size: Triplets per shard.
         seed: Of where tiles are cut.
         root: What paths are relative to; ``None``: the manifest's folder.
+        follow_links: Accept paths in the manifest that are links to files outside of ``root``.
         column: The manifest's own names of its columns, by ours.
         on_error: ``"stop"`` at rows that cannot be used, or ``"skip"`` and report them.
     """
@@ -46,6 +47,7 @@ class ShardRequest:
     shard_size: Annotated[int, Ge(1)] = 10_000
     seed: Annotated[int, Ge(0)] = 0
     root: Path | None = None
+    follow_links: bool = False
     column: Annotated[Mapping[str, str], Pairs("NAME=COLUMN", "rs=image_path")] = field(default_factory=dict)
     on_error: Literal["stop", "skip"] = "stop"
 
@@ -121,6 +123,7 @@ def _shard(request: ShardRequest) -> int:
         seed=request.seed,
         root=request.root,
         columns=request.column,
+        follow_links=request.follow_links,
         on_error=request.on_error,
     )
     source = ManifestTriplets(request.data, options)

@@ -15,7 +15,6 @@ from gairbench.embed_table.request import SHORT, EmbedRequest
 from gairbench.errors import UsageError
 from gairbench.plugins import Registry, load_registry
 from gairbench.progress import Progress
-from gairbench.requests import option_error
 from gairbench.selection import unknown
 from gairbench.spec import ModelSpec, View
 
@@ -65,27 +64,20 @@ def _what_is_safe(request: EmbedRequest) -> str:
 def _embed(request: EmbedRequest, spec: ModelSpec, progress: Progress) -> EmbeddedTable:
     from gairbench.embed_table.parts import already_there, check_parts, finish, run_identity, write_parts
     from gairbench.embed_table.reader import SampleReader
-    from gairbench.embed_table.views import check_photo_units, overhead_unit, wanted_views
+    from gairbench.embed_table.views import check_photo_units, overhead_unit, wanted_columns, wanted_views
     from gairbench.environment import choose_device
-    from gairbench.files.rows import InputTable, Names, find_columns
+    from gairbench.files.rows import open_rows
     from gairbench.storage import write_atomically
     from gairbench.weights.hub import fetch_missing
     from gairbench.weights.loading import choose_preset, load_model
     from gairbench.weights.origin import required_weights
 
-    names = Names(
-        id=request.id_column,
-        lon=request.lon_column,
-        lat=request.lat_column,
-        rs=request.rs_column,
-        sv=request.sv_column,
-        bbox=request.bbox_columns,
-    )
-    table = InputTable(
-        path=request.input,
-        root=request.root or request.input.parent,
-        columns=find_columns(request.input, names),
+    table = open_rows(
+        request.input,
+        request.column,
+        root=request.root,
         skip=request.on_error == "skip",
+        follow_links=request.follow_links,
     )
     if request.download:
         fetch_missing(spec, request.checkpoint)
@@ -94,6 +86,7 @@ def _embed(request: EmbedRequest, spec: ModelSpec, progress: Progress) -> Embedd
     views = wanted_views(request, spec, preset, table, progress)
     unit = overhead_unit(request, views)
     check_photo_units(preset, views)
+    table = wanted_columns(table, views)
 
     rows = table.count()
     device = choose_device(request.device)
@@ -119,7 +112,7 @@ def _embed(request: EmbedRequest, spec: ModelSpec, progress: Progress) -> Embedd
     )
     with progress.step(f"embed {request.input.name} with {spec.name} ({preset.name})") as step:
         parts = write_parts(request, table, reader, loaded, views, device, rows, step)
-    return _outcome(request, finish(request, identity, parts, views, rows, progress))
+    return _outcome(request, finish(request, identity, parts, views, table.report(rows), progress))
 
 
 def _outcome(request: EmbedRequest, status: int) -> EmbeddedTable:
@@ -139,9 +132,6 @@ def _checked(request: EmbedRequest, registry: Registry) -> ModelSpec:
     for name in request.views or ():
         if name not in known:
             raise unknown("view", name, SHORT)
-    if request.bbox_columns is not None and len(request.bbox_columns) != 4:
-        what = f"names {len(request.bbox_columns)} columns"
-        raise option_error("bbox_columns", what, "name four: lon_min,lat_max,lon_max,lat_min")
     check_checkpoint(request.checkpoint)
     check_device_name(request.device)
     return spec

@@ -57,6 +57,7 @@ class PretrainRequest:
         rs_unit: Scale of a manifest's overhead images.
         rs_bands: Their bands in order; ``None``: as the files say.
         root: What a manifest's paths are relative to; ``None``: its folder.
+        follow_links: Accept paths in the manifest that are links to files outside of ``root``.
         column: The manifest's own names of its columns, by ours.
         on_error: ``"stop"`` at rows of a manifest that cannot be used, or ``"skip"`` and report them.
         data_root: Folder of registered datasets that are not embedded.
@@ -84,6 +85,7 @@ class PretrainRequest:
     rs_unit: Unit | None = None
     rs_bands: tuple[str, ...] | None = None
     root: Path | None = None
+    follow_links: bool = False
     column: Annotated[Mapping[str, str], Pairs("NAME=COLUMN", "rs=image_path")] = field(default_factory=dict)
     on_error: Literal["stop", "skip"] = "stop"
     data_root: Path | None = None
@@ -224,7 +226,7 @@ def _check_data(request: PretrainRequest, registry: Registry) -> None:
     if spec is None and not Path(request.data).exists():
         raise UsageError(
             f"--data {request.data!r} is neither a registered dataset nor a file",
-            f"name one of {able}, a manifest (.csv, .parquet) or a folder of shards",
+            f"name one of {able}, a manifest (a table of triplets) or a folder of shards",
         )
 
 
@@ -263,5 +265,6 @@ def _triplet_options(request: PretrainRequest, inputs: Sequence[Input]) -> Tripl
         seed=request.seed,
         root=request.root,
         columns=request.column,
+        follow_links=request.follow_links,
         on_error=request.on_error,
     )

@@ -34,7 +34,7 @@ def write_part(
     Args:
         path: Target.
         ids: Identifiers.
-        lonlat: ``(n, 2)`` degrees; ``None``: the geometry of every row is null.
+        lonlat: ``(n, 2)`` degrees, NaN for a geometry that is null; ``None``: the geometry of every row is null.
         embeddings: ``(n, ...)`` by column name; further axes are flattened, row by row.
         about: Whatever :func:`part_about` shall return, as JSON.
 
@@ -44,12 +44,15 @@ def write_part(
     if lonlat is None:
         geometry = pa.nulls(len(ids), pa.binary())
     else:
-        geometry = pa.array(shapely.to_wkb(shapely.points(lonlat)), pa.binary())
+        placed = np.isfinite(lonlat).all(axis=1)
+        points = np.where(placed, shapely.points(lonlat), None)
+        geometry = pa.array(shapely.to_wkb(points), pa.binary())
     columns: dict[str, pa.Array] = {"id": pa.array(ids, pa.string()), "geometry": geometry}
     for name, values in embeddings.items():
         flat = np.ascontiguousarray(values).reshape(len(ids), -1)
         columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel(), pa.float32()), flat.shape[1])
-    bbox = [] if lonlat is None or not len(lonlat) else [*lonlat.min(axis=0).tolist(), *lonlat.max(axis=0).tolist()]
+    known = np.empty((0, 2)) if lonlat is None else lonlat[np.isfinite(lonlat).all(axis=1)]
+    bbox = [*known.min(axis=0).tolist(), *known.max(axis=0).tolist()] if len(known) else []
     table = pa.table(columns).replace_schema_metadata({PROVENANCE: json.dumps(about), _BBOX: json.dumps(bbox)})
     with atomic_file(path) as file:
         pq.write_table(table, file, row_group_size=max(1, len(ids)), use_dictionary=False)

@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import astuple
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.conversion import CONVERSION_VERSION
-from gairbench.digests import digest, file_sha256
+from gairbench.digests import digest
 from gairbench.embed_table.geoparquet import join_parts, part_about, write_part
 from gairbench.embed_table.reader import Batch, SampleReader
 from gairbench.embed_table.request import EmbedRequest
 from gairbench.embedding import BATCH, EMBEDDING_VERSION, encode_batch, first_not_finite, prefetched
 from gairbench.environment import versions
 from gairbench.errors import DataError, StorageError
-from gairbench.files.rows import BadRow, InputTable, Rows
+from gairbench.files.badrows import BadRow, ProblemKind, RowReport
+from gairbench.files.formats import table_sha256
+from gairbench.files.rows import InputTable, Rows
 from gairbench.spec import ModelSpec, View
 from gairbench.storage import write_atomically
 from gairbench.weights.loading import LoadedModel
@@ -50,7 +53,7 @@ def run_identity(
         "preset": loaded.preset.name,
         "checkpoint": loaded.identity,
         "weights": loaded.weights,
-        "input": file_sha256(table.path),
+        "input": table_sha256(table.path),
         "root": str(table.root.resolve()),
         "columns": {
             "id": columns.id,
@@ -182,7 +185,10 @@ def _encode(
         row, reason = next(iter(sorted(reasons.items())))
         raise DataError(f"sample {batch.ids[row]!r}: {reason}", "look at that sample's values")
     keep = np.array([row not in bad for row in range(len(batch.ids))])
-    batch.bad.extend(BadRow(batch.lines[row], batch.ids[row], reason) for row, reason in sorted(reasons.items()))
+    batch.bad.extend(
+        BadRow(batch.lines[row], batch.ids[row], ProblemKind.EMBEDDING, reason)
+        for row, reason in sorted(reasons.items())
+    )
     batch.ids = [name for name, kept in zip(batch.ids, keep, strict=True) if kept]
     batch.lines = [line for line, kept in zip(batch.lines, keep, strict=True) if kept]
     batch.lonlat = None if batch.lonlat is None else batch.lonlat[keep]
@@ -208,10 +214,12 @@ class _Part:
 
     def write(self, path: Path, conversions: dict[str, Any]) -> None:
         embeddings = {name: np.concatenate(arrays) for name, arrays in self.values.items()}
-        bad = [[row.where, row.id, row.reason] for row in sorted(self.bad, key=lambda row: row.where)]
+        bad = [astuple(row) for row in sorted(self.bad, key=lambda row: row.where)]
         shapes = {name: list(array.shape[1:]) for name, array in embeddings.items()}
         lonlat = np.concatenate(self.lonlat) if self.lonlat else None
-        write_part(path, self.ids, lonlat, embeddings, {"bad": bad, "conversion": conversions, "shapes": shapes})
+        unplaced = 0 if lonlat is None else int(np.isnan(lonlat).any(axis=1).sum())
+        about = {"bad": bad, "unplaced": unplaced, "conversion": conversions, "shapes": shapes}
+        write_part(path, self.ids, lonlat, embeddings, about)
 
 
 def finish(
@@ -219,22 +227,24 @@ def finish(
     identity: dict[str, Any],
     parts: Sequence[Path],
     views: Sequence[View],
-    rows: int,
+    report: RowReport,
     progress: Progress,
 ) -> int:
     """Make one file of the parts, list what was left out, and remove the parts."""
     abouts = [part_about(part) for part in parts]
-    bad = [row for about in abouts for row in about["bad"]]
-    if bad:
+    report.bad = [
+        BadRow(where, name, ProblemKind(kind), reason) for about in abouts for where, name, kind, reason in about["bad"]
+    ]
+    if report.bad:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["row" if request.input.suffix.lower() == ".parquet" else "line", "id", "reason"])
-        writer.writerows(bad)
+        writer.writerow([report.row_word, "id", "reason", "kind"])
+        writer.writerows([row.where, row.id, row.reason, row.kind] for row in report.bad)
         write_atomically(request.errors, text.getvalue().encode())
     shapes = next((about["shapes"] for about in abouts if about["shapes"]), None)
     if shapes is None:
         shutil.rmtree(request.parts, ignore_errors=True)
-        raise DataError(f"none of the {rows} rows could be embedded", f"the reasons are in {request.errors}")
+        raise DataError(f"none of the {report.rows} rows could be embedded", f"the reasons are in {request.errors}")
     conversions: dict[str, list[Any]] = {}
     for about in abouts:
         for modality, ways in about["conversion"].items():
@@ -246,12 +256,15 @@ def finish(
         "input file": request.input.name,
         "columns": {view.name.lower(): {"view": view.value, "shape": shapes[view.name.lower()]} for view in views},
         "conversion": conversions,
-        "rows": rows,
-        "rows left out": len(bad),
+        "rows": report.rows,
+        "rows left out": report.total,
     }
     join_parts(parts, request.out, provenance)
     shutil.rmtree(request.parts, ignore_errors=True)
-    progress.say(f"{rows - len(bad)} of {rows} rows in {request.out}")
-    if bad:
-        progress.say(f"{len(bad)} rows were left out; the reasons are in {request.errors}")
-    return 1 if bad else 0
+    progress.say(f"{report.rows - report.total} of {report.rows} rows in {request.out}")
+    if unplaced := sum(about["unplaced"] for about in abouts):
+        progress.say(f"{unplaced} of them have no usable coordinates, which no view needs: their geometry is null")
+    if report.bad:
+        progress.say(report.render())
+        progress.say(f"{report.total} rows were left out; the reasons are in {request.errors}")
+    return 1 if report.bad else 0

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from gairbench.conversion import Converter, make_converter
 from gairbench.errors import DataError, GairbenchError, UsageError
+from gairbench.files.badrows import BadRow, ProblemKind, RowError
+from gairbench.files.geometry import BBOX
 from gairbench.files.images import read_image
 from gairbench.files.overhead import describe_overhead
-from gairbench.files.rows import BBOX, BadRow, InputTable, Rows
+from gairbench.files.rows import InputTable, Rows
 from gairbench.georeference import Box, Georeference
 from gairbench.spec import RGB, VIEW_MODALITY, ImageInput, Input, LocationInput, Modality, Unit, View
 
@@ -92,10 +94,12 @@ class SampleReader:
                 kept.append(i)
             except GairbenchError as error:
                 if not self.table.skip:
-                    word = "row" if self.table.path.suffix.lower() == ".parquet" else "line"
-                    where = f"{self.table.path}, {word} {rows.lines[i]}"
-                    raise type(error)(f"{where}: {error.what}", error.hint) from error
-                bad.append(BadRow(int(rows.lines[i]), rows.ids[i], str(error)))
+                    where = f"{self.table.path}, {self.table.row_word} {rows.lines[i]}"
+                    # Its own class may take more than the two texts.
+                    kind = DataError if isinstance(error, DataError) else type(error)
+                    raise kind(f"{where}: {error.what}", error.hint) from error
+                kind_of_problem = error.kind if isinstance(error, RowError) else ProblemKind.BROKEN
+                bad.append(BadRow(int(rows.lines[i]), rows.ids[i], kind_of_problem, str(error)))
         lonlat = None if rows.lonlat is None else rows.lonlat[kept]
         batch = Batch([rows.ids[i] for i in kept], rows.lines[kept].tolist(), lonlat, {}, bad)
         if not kept:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Ge
 
+from gairbench.requests import Pairs
 from gairbench.spec import Unit, View
 
 SHORT = {view.name.lower(): view for view in View}
@@ -20,18 +22,14 @@ class EmbedRequest:
 
     Args:
         model: Name of the model.
-        input: CSV or Parquet file of the samples.
+        input: Table of the samples: CSV, Parquet, GeoParquet, GeoJSON, GeoPackage or shapefile.
         out: GeoParquet file to write.
         views: Names of the views; ``None``: all that are possible but the token grid.
         rs_unit: Scale of the overhead images' values.
         rs_bands: Names of their bands, in the files' order; ``None``: as the files say.
         root: What the table's paths are relative to; ``None``: its own folder.
-        id_column: Column of the identifiers; ``None``: ``id`` if there is one.
-        lon_column: Column of the longitudes.
-        lat_column: Column of the latitudes.
-        rs_column: Column of the overhead images' paths.
-        sv_column: Column of the photos' paths.
-        bbox_columns: Columns of the overhead images' boxes.
+        follow_links: Accept paths in the table that are links to files outside of ``root``.
+        column: The table's own names of its columns, by ours: :data:`gairbench.files.rows.ROLES`.
         preset: Preset of the model; ``None``: its first.
         checkpoint: File or folder of the model's weights.
         device: As torch names it, or ``"auto"``.
@@ -49,12 +47,8 @@ class EmbedRequest:
     rs_unit: Unit | None = None
     rs_bands: tuple[str, ...] | None = None
     root: Path | None = None
-    id_column: str | None = None
-    lon_column: str | None = None
-    lat_column: str | None = None
-    rs_column: str | None = None
-    sv_column: str | None = None
-    bbox_columns: tuple[str, ...] | None = None
+    follow_links: bool = False
+    column: Annotated[Mapping[str, str], Pairs("NAME=COLUMN", "lon=longitude")] = field(default_factory=dict)
     preset: str | None = None
     checkpoint: Path | None = None
     device: str = "auto"

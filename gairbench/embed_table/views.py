@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gairbench.conversion import make_converter
 from gairbench.embed_table.request import SHORT, EmbedRequest
 from gairbench.errors import DataError, UsageError
+from gairbench.files.geometry import BBOX
 from gairbench.files.overhead import describe_overhead
-from gairbench.files.rows import BBOX, InputTable
+from gairbench.files.rows import Columns, InputTable
 from gairbench.selection import split_names, unknown
 from gairbench.spec import RGB, VIEW_MODALITY, ImageInput, Modality, ModelSpec, Preset, Unit, View
 
 if TYPE_CHECKING:
     from gairbench.progress import Progress
+
+
+FIRST_ROWS = 64
+"""Rows that are read at a time until one has an image."""
 
 
 def wanted_views(
@@ -28,7 +34,7 @@ def wanted_views(
         if not possible:
             raise UsageError(
                 f"{spec.name} can embed nothing of {table.path}: {'; '.join(left_out)}",
-                "name the columns with --rs-column, --sv-column, --lon-column and --lat-column",
+                "name the columns with --column rs=COLUMN, and likewise sv, lon and lat",
             )
         progress.say(f"views: {', '.join(view.name.lower() for view in possible)}")
         for line in left_out:
@@ -55,25 +61,45 @@ def _why_not(view: View, spec: ModelSpec, preset: Preset, table: InputTable, req
     if view not in {View.RS, View.SV, View.LOCATION} and view not in spec.views:
         return f"{spec.name} has no {view.value}"
     if modality is Modality.RS and not columns.rs:
-        return "the table has no column 'rs' (--rs-column)"
+        return "the table has no column 'rs' (--column rs=COLUMN)"
     if modality is Modality.SV and not columns.sv:
-        return "the table has no column 'sv' (--sv-column)"
+        return "the table has no column 'sv' (--column sv=COLUMN)"
     if (modality is Modality.LOCATION or view is View.RS_QUERY) and not columns.lonlat:
-        return "the table has no columns 'lon' and 'lat' (--lon-column, --lat-column)"
+        note = table.file.geometry_note or "--column lon=COLUMN --column lat=COLUMN"
+        return f"the table has no columns 'lon' and 'lat' ({note})"
     if view is View.RS_QUERY and not columns.bbox and not _first_is_placed(table, request):
-        return f"the table has no columns {', '.join(BBOX)} (--bbox-columns), and its first image no georeference"
+        return f"the table has no columns {', '.join(BBOX)} (--column), and its first image no georeference"
     return ""
 
 
 def _first_is_placed(table: InputTable, request: EmbedRequest) -> bool:
-    first = next(table.chunks(1), None)
-    if first is None or not first.rs:
-        return False
-    try:
-        return describe_overhead(first.rs[0], request.rs_bands, placed=True)[2] is not None
-    except DataError:
-        # Told when its row is read, or passed over if that was asked for.
+    """Return whether the first image that is there has a georeference; without any, its rows say what is wrong."""
+    images = replace(table.wanting(Columns(rs=table.columns.rs)), skip=True)
+    first = next((rows.rs[0] for rows in images.chunks(FIRST_ROWS) if rows.rs), None)
+    if first is None:
         return True
+    try:
+        return describe_overhead(first, request.rs_bands, placed=True)[2] is not None
+    except DataError:
+        # Reported when its row is read, or passed over if that was asked for.
+        return True
+
+
+def wanted_columns(table: InputTable, views: Sequence[View]) -> InputTable:
+    """Return the table with the columns wanted that views are computed from; cells of others may be anything.
+
+    Coordinates that no view needs are passed on all the same, where a row has them.
+    """
+    there, modalities = table.columns, {VIEW_MODALITY[view] for view in views}
+    query = View.RS_QUERY in views
+    columns = Columns(
+        id=there.id,
+        lonlat=there.lonlat,
+        rs=there.rs if Modality.RS in modalities else "",
+        sv=there.sv if Modality.SV in modalities else "",
+        bbox=there.bbox if query else (),
+    )
+    return table.wanting(columns, place_optional=not query and Modality.LOCATION not in modalities)
 
 
 def overhead_unit(request: EmbedRequest, views: Sequence[View]) -> Unit | None:

@@ -175,18 +175,28 @@ def _walk(
 
 
 def inside(path: Path, root: Path, follow_links: bool) -> None:
-    """Refuse a path that links lead out of the data root, unless that was asked for.
+    """Refuse a path outside of the folder that it belongs to, or that links lead out of it unless that was asked for.
+
+    A path that is spelled otherwise, by ``..`` or as an absolute one, is fine if it is inside.
 
     Raises:
-        DataError: It leads out; where to is named.
+        DataError: It is outside or leads out; where to is named.
     """
-    if follow_links:
+    try:
+        real, real_root = os.path.realpath(path), os.path.realpath(root)
+    except ValueError as error:
+        raise DataError(f"{str(path)!r} cannot be a path: {error}", "correct it") from error
+    if Path(real).is_relative_to(real_root):
         return
-    real = Path(os.path.realpath(path))
-    if not real.is_relative_to(os.path.realpath(root)):
+    if not Path(os.path.abspath(path)).is_relative_to(os.path.abspath(root)):  # noqa: PTH100  (links are not followed)
         raise DataError(
-            f"{printable(path)} is a link, or below one, that leads out of the data root, to {printable(real)}",
-            "declare 'follow_links: true' for the dataset if that is meant, or copy the files below the data root",
+            f"{printable(path)} is outside of {printable(root)}",
+            "name files below it, or choose a folder that has both",
+        )
+    if not follow_links:
+        raise DataError(
+            f"{printable(path)} is a link, or below one, that leads out of {printable(root)}, to {printable(real)}",
+            "allow such links (--follow-links, or follow_links: true in a task file) or copy the file",
         )
 
 

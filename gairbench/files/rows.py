@@ -1,36 +1,36 @@
-"""A table of images and places, row by row."""
+"""The one reader of tables of images and places, row by row."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.errors import DataError
-from gairbench.files.tables import Column, check_coordinates, no_column, stream_table, table_columns
+from gairbench.files.badrows import BadRow, ProblemKind, RowReport
+from gairbench.files.coordinates import no_box, out_of_range, range_hint
+from gairbench.files.folders import NamedFiles
+from gairbench.files.formats import TableFile, open_table
+from gairbench.files.geometry import BBOX, PLACE
+from gairbench.files.tables import FIX, Column, Fault, no_column, repeated, stream_table
+from gairbench.names import plain_name
+from gairbench.selection import unknown
 
-BBOX = ("lon_min", "lat_max", "lon_max", "lat_min")
-"""Columns of an overhead image's box, in the order that models take it."""
+ROLES = ("id", "rs", "sv", *PLACE, *BBOX)
+"""What columns can mean, as ``--column NAME=COLUMN`` names it."""
 
+_Note = Callable[[Column, Sequence[Fault]], None]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
-    """The columns that a user names; ``None``: the column of the usual name, if there is one."""
-
-    id: str | None = None
-    lon: str | None = None
-    lat: str | None = None
-    rs: str | None = None
-    sv: str | None = None
-    bbox: tuple[str, ...] | None = None
+CHUNK = 16_384
+"""Rows that are checked at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """The columns that a table has; empty where it lacks them."""
+    """The columns that a table has, or those of them that are wanted; empty where there are none."""
 
     id: str = ""
     lonlat: tuple[str, ...] = ()
@@ -43,52 +43,48 @@ class Columns:
         return [*dict.fromkeys(filter(None, (self.id, *self.lonlat, self.rs, self.sv, *self.bbox)))]
 
 
-def find_columns(path: Path, names: Names) -> Columns:
+def find_columns(file: TableFile, named: Mapping[str, str], required: Sequence[str] = ()) -> Columns:
     """Find out which columns of a table mean what.
 
     Args:
-        path: The table.
-        names: What its user calls them.
+        file: The table.
+        named: What its user calls them, by the names in :data:`ROLES`; the others have their usual names.
+        required: Those that must be there.
 
     Raises:
-        DataError: The table is missing or broken, lacks a column that was named, or has a part of the coordinates.
+        UsageError: There is no such meaning.
+        DataError: The table lacks a column that is named or required, has it twice, or has a part of the coordinates
+            or of the box.
     """
-    present = table_columns(path)
+    for role in named:
+        if role not in ROLES:
+            raise unknown("--column", role, ROLES)
+    twice = repeated(file.names)
 
-    def find(what: str, given: str | None) -> str:
-        if given is not None and given not in present:
-            raise no_column(str(path), given, present)
-        return given or (what if what in present else "")
+    def find(role: str) -> str:
+        name = plain_name(named.get(role, role))
+        if name in twice:
+            raise DataError(
+                f"the header of {file.path} has column {name!r} more than once", "rename or remove one of them"
+            )
+        if name in file.names:
+            return name
+        if role in named or role in required:
+            unlike = no_column(str(file.path), name, file.names, [file.geometry_note])
+            raise DataError(unlike.what, f"{unlike.hint}; say which one it is with --column {role}=COLUMN")
+        return ""
 
-    def find_all(what: Sequence[str], given: Sequence[str | None]) -> tuple[str, ...]:
-        found = [find(name, said) for name, said in zip(what, given, strict=True)]
+    def find_all(roles: Sequence[str]) -> tuple[str, ...]:
+        found = [find(role) for role in roles]
         if any(found) and not all(found):
-            have, lack = found[[bool(f) for f in found].index(True)], what[found.index("")]
-            raise DataError(f"{path} has a column {have!r} and none for {lack!r}", "name or add the others too")
+            have = next(name for name in found if name)
+            lack = ", ".join(repr(role) for role, name in zip(roles, found, strict=True) if not name)
+            raise DataError(
+                f"{file.path} has a column {have!r} and none for {lack}", "name them with --column, or add them"
+            )
         return tuple(filter(None, found))
 
-    return Columns(
-        id=find("id", names.id),
-        lonlat=find_all(("lon", "lat"), (names.lon, names.lat)),
-        rs=find("rs", names.rs),
-        sv=find("sv", names.sv),
-        bbox=find_all(BBOX, names.bbox or (None,) * 4),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class BadRow:
-    """A row that cannot be embedded.
-
-    Args:
-        where: Line of a CSV file, row of a Parquet file.
-        id: Its identifier.
-        reason: What is wrong with it.
-    """
-
-    where: int
-    id: str
-    reason: str
+    return Columns(id=find("id"), lonlat=find_all(PLACE), rs=find("rs"), sv=find("sv"), bbox=find_all(BBOX))
 
 
 @dataclass(slots=True)
@@ -98,11 +94,11 @@ class Rows:
     Args:
         lines: ``(n,)`` where each stands in the file.
         ids: Their identifiers.
-        lonlat: ``(n, 2)`` degrees, if the table has coordinates.
-        bbox: ``(n, 4)`` degrees, if the table has boxes.
+        lonlat: ``(n, 2)`` degrees, if coordinates are read; NaN where a row need not have them.
+        bbox: ``(n, 4)`` degrees (lon_min, lat_max, lon_max, lat_min), if boxes are read.
         rs: Paths of the overhead images.
         sv: Paths of the photos.
-        bad: The rows that were left out.
+        bad: The rows that cannot be used, which are none of the above.
     """
 
     lines: NDArray[np.int64]
@@ -119,107 +115,208 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputTable:
-    """The table.
+    """A table of images and places, of which only the columns that are wanted are read and checked.
 
     Args:
-        path: CSV or Parquet.
+        file: The table.
         root: What the paths in it are relative to.
-        columns: Its columns.
-        skip: Leave bad rows out and say so, instead of stopping at the first.
+        columns: The columns that are wanted.
+        skip: Leave bad rows out and count them, instead of stopping.
+        place_optional: Coordinates are only passed on: rows without them are used too.
+        follow_links: Accept links that leave ``root``.
     """
 
-    path: Path
+    file: TableFile
     root: Path
     columns: Columns
     skip: bool
+    place_optional: bool = False
+    follow_links: bool = False
+
+    @property
+    def path(self) -> Path:
+        """The table's file."""
+        return self.file.path
+
+    @property
+    def row_word(self) -> str:
+        """What its rows are called in messages."""
+        return self.file.row_word
+
+    def wanting(self, columns: Columns, *, place_optional: bool = False) -> InputTable:
+        """Return the table with other columns wanted."""
+        return replace(self, columns=columns, place_optional=place_optional)
+
+    def report(self, rows: int) -> RowReport:
+        """Return an empty report on the table.
+
+        Args:
+            rows: How many it has.
+        """
+        return RowReport(self.path, self.row_word, rows)
 
     def chunks(self, size: int, start: int = 0) -> Iterator[Rows]:
         """Yield its rows, ``size`` at a time, from row ``start`` on.
 
         Raises:
-            DataError: The file is broken, or a value is missing, no number or out of range (unless such are skipped).
+            DataError: The file is broken, or a value is missing, not a number or out of range (unless such rows are
+                skipped).
         """
-        names = self.columns.all()
-        for columns in stream_table(self.path, names, size, start):
-            found = dict(zip(names, columns, strict=True))
-            yield joined(self._good_rows(found, start)) if self.skip else self._rows(found, start)
-            start += len(columns[0].lines)
+        for rows, _ in self._checked(size, start):
+            if rows.bad and not self.skip:
+                report = self.report(start + len(rows) + len(rows.bad))
+                report.bad = rows.bad
+                report.refuse()
+            yield rows
 
     def count(self) -> int:
-        """Return the number of rows, having checked all of them but their images (unless bad ones are skipped).
+        """Return the number of rows, having checked the cells of all of them (unless bad ones are skipped).
 
         Raises:
-            DataError: As for :meth:`chunks`, or there are no rows.
+            DataError: There are none, or bad ones that are not to be skipped.
         """
-        size = 16_384
-        if self.skip:
-            n = sum(len(columns[0].lines) for columns in stream_table(self.path, self.columns.all(), size))
-        else:
-            n = sum(len(rows) for rows in self.chunks(size))
+        bad: list[BadRow] = []
+        n = 0
+        for rows, size in self._checked(CHUNK, 0) if not self.skip else self._unchecked():
+            n += size
+            bad += rows.bad
         if not n:
             raise DataError(f"table {self.path} has no rows", "fill it or name another")
+        report = self.report(n)
+        report.bad = bad
+        report.refuse()
         return n
 
+    def _unchecked(self) -> Iterator[tuple[Rows, int]]:
+        nothing = Rows(np.empty(0, dtype=np.int64), [])
+        n = sum(1 for _ in self.file.rows([]))
+        yield nothing, n
+
+    def _checked(self, size: int, start: int) -> Iterator[tuple[Rows, int]]:
+        """Yield checked rows, and how many there were with the bad ones."""
+        names = self.columns.all() or self.file.names[:1]
+        for columns in stream_table(self.file, names, size, start):
+            found = dict(zip(names, columns, strict=True))
+            yield self._rows(found, start), len(columns[0].lines)
+            start += len(columns[0].lines)
+
     def _rows(self, found: Mapping[str, Column], start: int) -> Rows:
-        """Check some rows together; ``start`` rows come before them."""
+        """Check some rows; ``start`` rows come before them."""
         wanted = self.columns
-        first = next(iter(found.values()))
-        rows = Rows(first.lines, [str(start + i + 1) for i in range(len(first.lines))])
+        lines = next(iter(found.values())).lines
+        n = len(lines)
+        bad: dict[int, tuple[ProblemKind, str]] = {}
+
+        def note(column: Column, faults: Sequence[Fault]) -> None:
+            for fault in faults:
+                where = "" if fault.whole_row else f"column {column.name!r}"
+                what = f"{where}{fault.what}".strip()
+                bad.setdefault(fault.row, (fault.kind, what if fault.hint == FIX else f"{what}; {fault.hint}"))
+
+        ids: NDArray[np.object_] = np.array([str(start + i + 1) for i in range(n)], dtype=object)
         if wanted.id:
-            rows.ids = found[wanted.id].words().tolist()
+            ids, faults = found[wanted.id].found_words()
+            note(found[wanted.id], faults)
+        paths: dict[str, list[Path]] = {"rs": [], "sv": []}
+        for role, name in (("rs", wanted.rs), ("sv", wanted.sv)):
+            if name:
+                words, faults = found[name].found_words()
+                note(found[name], faults)
+                paths[role] = self._paths(words, bad)
+        lonlat = bbox = None
         if wanted.lonlat:
-            rows.lonlat = np.stack([found[name].numbers() for name in wanted.lonlat], axis=1)
-            check_coordinates(rows.lonlat, found[wanted.lonlat[1]].where)
+            lonlat = self._degrees([found[name] for name in wanted.lonlat], bad, note)
         if wanted.bbox:
-            rows.bbox = np.stack([found[name].numbers() for name in wanted.bbox], axis=1)
-            _check_boxes(rows.bbox, found[wanted.bbox[0]].where)
-        if wanted.rs:
-            rows.rs = [self.root / word for word in found[wanted.rs].words()]
-        if wanted.sv:
-            rows.sv = [self.root / word for word in found[wanted.sv].words()]
-        return rows
-
-    def _good_rows(self, found: Mapping[str, Column], start: int) -> list[Rows]:
-        """Check some rows, halving them where one is bad until it is alone."""
-        try:
-            return [self._rows(found, start)]
-        except DataError as error:
-            first = next(iter(found.values()))
-            n = len(first.lines)
-            if n == 1:
-                name = str(found[self.columns.id].values[0]) if self.columns.id else str(start + 1)
-                return [Rows(first.lines[:0], [], bad=[BadRow(int(first.lines[0]), name, str(error))])]
-            halves = [
-                {name: Column(c.name, c.values[part], c.path, c.lines[part]) for name, c in found.items()}
-                for part in (slice(n // 2), slice(n // 2, n))
-            ]
-            return self._good_rows(halves[0], start) + self._good_rows(halves[1], start + n // 2)
-
-
-def joined(pieces: Sequence[Rows]) -> Rows:
-    """Put pieces of one table together, in order."""
-    lonlat = [rows.lonlat for rows in pieces if rows.lonlat is not None]
-    bbox = [rows.bbox for rows in pieces if rows.bbox is not None]
-    return Rows(
-        np.concatenate([rows.lines for rows in pieces]),
-        [name for rows in pieces for name in rows.ids],
-        lonlat=np.concatenate(lonlat) if lonlat else None,
-        bbox=np.concatenate(bbox) if bbox else None,
-        rs=[path for rows in pieces for path in rows.rs],
-        sv=[path for rows in pieces for path in rows.sv],
-        bad=[row for rows in pieces for row in rows.bad],
-    )
-
-
-def _check_boxes(boxes: NDArray[np.float64], where: Callable[[int], str]) -> None:
-    check_coordinates(boxes[:, :2], where)
-    check_coordinates(boxes[:, 2:], where)
-    bad = np.flatnonzero((boxes[:, 0] >= boxes[:, 2]) | (boxes[:, 3] >= boxes[:, 1]))
-    if len(bad):
-        row = int(bad[0])
-        box = ", ".join(f"{value:g}" for value in boxes[row])
-        more = f" ({len(bad)} such rows)" if len(bad) > 1 else ""
-        raise DataError(
-            f"{where(row)}: box {box} has no area or is turned around{more}",
-            "its columns are lon_min, lat_max, lon_max, lat_min",
+            bbox = self._boxes([found[name] for name in wanted.bbox], bad, note)
+        good = np.array([row not in bad for row in range(n)], dtype=bool)
+        return Rows(
+            lines[good],
+            ids[good].tolist(),
+            lonlat=None if lonlat is None else lonlat[good],
+            bbox=None if bbox is None else bbox[good],
+            rs=[path for path, kept in zip(paths["rs"], good, strict=False) if kept],
+            sv=[path for path, kept in zip(paths["sv"], good, strict=False) if kept],
+            bad=[BadRow(int(lines[row]), str(ids[row]), *bad[row]) for row in sorted(bad)],
         )
+
+    def _paths(self, words: NDArray[np.object_], bad: dict[int, tuple[ProblemKind, str]]) -> list[Path]:
+        files = NamedFiles(self.root, root=self.root, follow_links=self.follow_links)
+        paths: list[Path] = []
+        for row, word in enumerate(words):
+            path = None
+            if row not in bad:
+                try:
+                    path = files.find(word)
+                    if path is None:
+                        bad[row] = (ProblemKind.MISSING, f"no file {self.root / word}; correct the path or --root")
+                except DataError as error:
+                    bad[row] = (ProblemKind.MISSING, str(error))
+            paths.append(path or self.root)
+        return paths
+
+    def _degrees(
+        self, columns: Sequence[Column], bad: dict[int, tuple[ProblemKind, str]], note: _Note
+    ) -> NDArray[np.float64]:
+        numbers = [column.found_numbers() for column in columns]
+        lonlat = np.stack([values for values, _ in numbers], axis=1)
+        known = np.isfinite(lonlat).all(axis=1)
+        wrong = np.zeros(len(lonlat), dtype=bool)
+        wrong[known] = out_of_range(lonlat[known])
+        if self.place_optional:
+            lonlat[~known | wrong] = np.nan
+            # A row that is broken as a whole cannot be used all the same.
+            numbers = [(values, [fault for fault in faults if fault.whole_row]) for values, faults in numbers]
+        for column, (_, faults) in zip(columns, numbers, strict=True):
+            note(column, faults)
+        if wrong.any() and not self.place_optional:
+            for row in np.flatnonzero(wrong).tolist():
+                lon, lat = lonlat[row]
+                what = f"longitude {lon:g}, latitude {lat:g} is out of range; {range_hint(lon, lat)}"
+                bad.setdefault(row, (ProblemKind.COORDINATES, what))
+        return lonlat
+
+    def _boxes(
+        self, columns: Sequence[Column], bad: dict[int, tuple[ProblemKind, str]], note: _Note
+    ) -> NDArray[np.float64]:
+        numbers = [column.found_numbers(ProblemKind.BOX) for column in columns]
+        for column, (_, faults) in zip(columns, numbers, strict=True):
+            note(column, faults)
+        boxes = np.stack([values for values, _ in numbers], axis=1)
+        known = np.isfinite(boxes).all(axis=1)
+        wrong = known & (out_of_range(boxes[:, :2]) | out_of_range(boxes[:, 2:]) | no_box(boxes))
+        for row in np.flatnonzero(wrong).tolist():
+            west, north, east, south = boxes[row]
+            what = (
+                f"lon_min {west:g}, lat_max {north:g}, lon_max {east:g}, lat_min {south:g} is not a box"
+                " (lon_min < lon_max, lat_min < lat_max, in degrees); correct it, or name its columns with --column"
+            )
+            bad.setdefault(row, (ProblemKind.BOX, what))
+        return boxes
+
+
+def open_rows(
+    path: Path,
+    named: Mapping[str, str],
+    *,
+    root: Path | None,
+    skip: bool,
+    follow_links: bool = False,
+    required: Sequence[str] = (),
+) -> InputTable:
+    """Open a table of images and places, all of its columns wanted that have a meaning.
+
+    Args:
+        path: The table, of any format that :func:`gairbench.files.formats.open_table` knows.
+        named: What its user calls the columns, by the names in :data:`ROLES`.
+        root: What the paths in it are relative to; ``None``: its own folder.
+        skip: Leave bad rows out and count them, instead of stopping.
+        follow_links: Accept links that leave ``root``.
+        required: Columns that must be there, by the names in :data:`ROLES`.
+
+    Raises:
+        UsageError: A name that is given has no meaning.
+        DataError: The table is missing or broken, or lacks a column.
+    """
+    file = open_table(path)
+    columns = find_columns(file, named, required)
+    return InputTable(file=file, root=root or path.parent, columns=columns, skip=skip, follow_links=follow_links)

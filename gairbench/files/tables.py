@@ -2,26 +2,51 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from gairbench.errors import DataError
+from gairbench.files.badrows import ProblemKind
+from gairbench.files.cells import DECIMAL_COMMA, NUMBER, Cell, ListCell, Unusable
+from gairbench.files.formats import TableFile, open_table
+from gairbench.files.geometry import PLACE
+from gairbench.names import plain_name
 
-if TYPE_CHECKING:
-    import pyarrow.parquet as pq
+T = TypeVar("T", bound=np.generic)
 
 LISTED = 20
 """Columns an error message lists at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A cell that does not hold what it should.
+
+    Args:
+        row: Its row in the column, from 0 on.
+        kind: What it is counted as.
+        what: What is wrong, as it follows the name of the column, blank or colon included.
+        hint: What to do about it.
+        whole_row: The fault is that of its whole row.
+    """
+
+    row: int
+    kind: ProblemKind
+    what: str
+    hint: str
+    whole_row: bool = False
+
+
+FIX = "fix or remove these rows"
+"""What to do about a cell where nothing better is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +55,29 @@ class Column:
 
     Args:
         name: Its name.
-        values: ``(n,)`` words as they stand in the file.
+        values: ``(n,)`` cells as they stand in the file.
         path: The file it came from.
-        lines: ``(n,)`` line of each value in that file (rows, counted from 1, for Parquet).
+        lines: ``(n,)`` where each value stands in that file.
+        row_word: What that is called: ``"line"`` of a CSV file, ``"row"`` of any other.
     """
 
     name: str
     values: NDArray[np.object_]
     path: Path
     lines: NDArray[np.int64]
+    row_word: str = "line"
 
     def where(self, row: int) -> str:
         """Say where a value stands, for messages."""
-        return f"{self.path}, {_line_word(self.path)} {self.lines[row]}, column {self.name!r}"
+        return f"{self.path}, {self.row_word} {self.lines[row]}, column {self.name!r}"
+
+    def texts(self) -> NDArray[np.object_]:
+        """Return the values without surrounding blanks; empty ones are empty words.
+
+        Raises:
+            DataError: A value is not a word, but a list for instance.
+        """
+        return self._sound(*self.found_texts())
 
     def words(self) -> NDArray[np.object_]:
         """Return the values without surrounding blanks.
@@ -50,25 +85,126 @@ class Column:
         Raises:
             DataError: A value is empty or the word ``nan``; any other word counts, ``NA`` (Namibia) and ``None`` too.
         """
-        words = np.array([word.strip() for word in self.values], dtype=object)
-        self._refuse([row for row, word in enumerate(words) if word.casefold() in {"", "nan"}], "is empty")
-        return words
+        return self._sound(*self.found_words())
 
     def numbers(self) -> NDArray[np.float64]:
         """Return the values as finite numbers.
 
         Raises:
-            DataError: A value is empty or no number.
+            DataError: A value is empty or not a number.
         """
-        parsed = pd.to_numeric(pd.Series(self.words()), errors="coerce").to_numpy(dtype=np.float64)
-        self._refuse(np.flatnonzero(~np.isfinite(parsed)).tolist(), "is not a number")
-        return parsed
+        return self._sound(*self.found_numbers())
 
-    def _refuse(self, bad: Sequence[int], what: str) -> None:
-        if bad:
-            shown = "" if what == "is empty" else f": {self.values[bad[0]]!r}"
-            more = f" ({len(bad)} such rows)" if len(bad) > 1 else ""
-            raise DataError(f"{self.where(bad[0])}{shown} {what}{more}", "fix or remove these rows")
+    def labels(self, separator: str) -> list[list[str]]:
+        """Return the labels of each row: the items of a list, or the parts of a text between separators.
+
+        Raises:
+            DataError: A value is empty. An empty list is not: it says that there is no label.
+        """
+        lists = [value.words if isinstance(value, ListCell) else None for value in self.values]
+        rest = np.array([items is None for items in lists], dtype=bool)
+        chosen = replace(self, values=self.values[rest], lines=self.lines[rest])
+        texts = iter(chosen.words().tolist())
+        parts = [next(texts).split(separator) if items is None else items for items in lists]
+        return [[word for part in row if (word := part.strip())] for row in parts]
+
+    def found_texts(self) -> tuple[NDArray[np.object_], list[Fault]]:
+        """Return :meth:`texts`, and what is wrong; faulty values are empty words."""
+        faults: list[Fault] = []
+        words = np.full(len(self.values), "", dtype=object)
+        for row, value in enumerate(self.values):
+            if isinstance(value, str):
+                words[row] = value.strip()
+            elif isinstance(value, Unusable):
+                faults.append(Fault(row, value.kind, f" {value.reason}", FIX, value.whole_row))
+            else:
+                faults.append(
+                    Fault(
+                        row,
+                        ProblemKind.ROW,
+                        " holds lists",
+                        "name a column of single words or numbers; only multilabel targets take lists",
+                    )
+                )
+        return words, faults
+
+    def found_words(self) -> tuple[NDArray[np.object_], list[Fault]]:
+        """Return :meth:`words`, and what is wrong; faulty values are empty words."""
+        words, faults = self.found_texts()
+        known = {fault.row for fault in faults}
+        empty = [row for row, word in enumerate(words) if word.casefold() in {"", "nan"} and row not in known]
+        faults += [Fault(row, ProblemKind.MISSING, " is empty", FIX) for row in empty]
+        return words, sorted(faults, key=lambda fault: fault.row)
+
+    def found_numbers(self, kind: ProblemKind = ProblemKind.COORDINATES) -> tuple[NDArray[np.float64], list[Fault]]:
+        """Return :meth:`numbers`, and what is wrong, counted as ``kind``; faulty values are NaN."""
+        words, faults = self.found_words()
+        known = {fault.row for fault in faults}
+        numbers = np.array([float(word) if NUMBER.fullmatch(word) else np.nan for word in words], dtype=np.float64)
+        numbers[[*known]] = np.nan
+        # 1e999 is written like a number, and too large for one.
+        numbers[~np.isfinite(numbers)] = np.nan
+        for row in np.flatnonzero(np.isnan(numbers)).tolist():
+            if row not in known:
+                comma = DECIMAL_COMMA.fullmatch(words[row])
+                hint = "write numbers with a decimal point, without separators of thousands" if comma else FIX
+                faults.append(Fault(row, kind, f": {self.values[row]!r} is not a number", hint))
+        return numbers, sorted(faults, key=lambda fault: fault.row)
+
+    def _sound(self, values: NDArray[T], faults: Sequence[Fault]) -> NDArray[T]:
+        if not faults:
+            return values
+        first = faults[0]
+        alike = sum(fault.kind == first.kind for fault in faults)
+        more = f" ({alike} such rows)" if alike > 1 else ""
+        where = f"{self.path}, {self.row_word} {self.lines[first.row]}" if first.whole_row else self.where(first.row)
+        raise DataError(f"{where}{first.what}{more}", first.hint)
+
+
+class _Loaded:
+    """One file of samples, its columns read when they are asked for.
+
+    Args:
+        file: The file.
+    """
+
+    def __init__(self, file: TableFile) -> None:
+        self.file = file
+        self.path = file.path
+        self.repeated = repeated(file.names)
+        self.lines, self._cells = self._load([])
+        if not len(self.lines):
+            raise DataError(f"table {file.path} has no rows", "fill it or name another")
+
+    def cells(self, name: str) -> NDArray[np.object_]:
+        """Return a column."""
+        if name not in self._cells:
+            self._cells |= self._load([name])[1]
+        return self._cells[name]
+
+    def _load(self, names: Sequence[str]) -> tuple[NDArray[np.int64], dict[str, NDArray[np.object_]]]:
+        file = self.file
+        # Reading a CSV file for one column costs as much as for all of them.
+        wanted = [name for name in file.names if name not in self.repeated] if file.row_word == "line" else list(names)
+        lines: list[int] = []
+        columns: list[list[Cell]] = [[] for _ in wanted]
+        for line, cells in file.rows(wanted):
+            if cells and isinstance(cells[0], Unusable) and cells[0].whole_row:
+                raise DataError(f"{file.path}, {file.row_word} {line} {cells[0].reason}", FIX)
+            lines.append(line)
+            for column, value in zip(columns, cells, strict=True):
+                column.append(value)
+        values = {name: _array(column) for name, column in zip(wanted, columns, strict=True)}
+        return np.array(lines, dtype=np.int64), values
+
+
+def _array(values: Sequence[Cell]) -> NDArray[np.object_]:
+    return np.fromiter(values, dtype=object, count=len(values))
+
+
+def repeated(names: Sequence[str]) -> frozenset[str]:
+    """Return the names that are there more than once."""
+    return frozenset(name for name, count in Counter(names).items() if count > 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,53 +212,89 @@ class SampleTable:
     """Rows of samples, possibly joined from several files.
 
     Args:
-        path: The main file.
-        words: Its columns, as words.
-        lines: Line of each row, by file.
-        home: The file of each column.
-        doubled: Names that stand for more than one column, and where those are.
+        files: The main file, and those joined to it.
+        at: For each file, ``(n,)`` the row of each sample in it, -1 where there is none.
     """
 
-    path: Path
-    words: pd.DataFrame
-    lines: Mapping[Path, NDArray[np.int64]]
-    home: Mapping[str, Path]
-    doubled: Mapping[str, str]
+    files: tuple[_Loaded, ...]
+    at: tuple[NDArray[np.int64], ...]
 
     def __len__(self) -> int:
-        return len(self.words)
+        return len(self.at[0])
+
+    @property
+    def path(self) -> Path:
+        """The main file."""
+        return self.files[0].path
+
+    @property
+    def row_word(self) -> str:
+        """What the rows of the main file are called."""
+        return self.files[0].file.row_word
+
+    @property
+    def names(self) -> list[str]:
+        """All columns, each name once."""
+        return [*dict.fromkeys(name for loaded in self.files for name in loaded.file.names)]
+
+    @property
+    def single_names(self) -> list[str]:
+        """The columns whose names stand for one column only."""
+        counts = Counter(name for loaded in self.files for name in loaded.file.names)
+        return [name for name, count in counts.items() if count == 1]
+
+    @property
+    def lines(self) -> NDArray[np.int64]:
+        """``(n,)`` where each row stands in the main file."""
+        return self.files[0].lines[self.at[0]]
 
     def column(self, name: str) -> Column:
-        """Return a column.
+        """Return a column; of a sample without a partner in the column's file, an empty word.
+
+        A column that joined files have in common is returned if its values agree.
 
         Raises:
-            DataError: There is no such column, or more than one; near names or all columns are told.
+            DataError: There is no such column, or more than one; near names or all columns are named.
         """
-        if name in self.doubled:
-            raise DataError(f"column {name!r} {self.doubled[name]}", "rename or remove one of them")
-        if name not in self.home:
-            raise no_column(" joined with ".join(str(path) for path in self.lines), name, [*self.home])
-        path = self.home[name]
-        return Column(name, self.words[name].to_numpy(dtype=object), path, self.lines[path])
+        name = plain_name(name)
+        homes = [i for i, loaded in enumerate(self.files) if name in loaded.file.names]
+        # Degrees made of a geometry are a second choice.
+        homes = [i for i in homes if name not in self.files[i].file.derived] or homes[:1]
+        if not homes:
+            where = " joined with ".join(str(loaded.path) for loaded in self.files)
+            raise no_column(where, name, self.names, [loaded.file.geometry_note for loaded in self.files])
+        for i in homes:
+            if name in self.files[i].repeated:
+                raise DataError(
+                    f"column {name!r} stands in the header of {self.files[i].path} more than once",
+                    "rename or remove one of them",
+                )
+        first, *others = (self._values(i, name) for i in homes)
+        for i, values in zip(homes[1:], others, strict=True):
+            both = (self.at[homes[0]] >= 0) & (self.at[i] >= 0)
+            if (values != first)[both].any():
+                raise DataError(
+                    f"column {name!r} stands in {self.files[homes[0]].path} and, with other values, in"
+                    f" {self.files[i].path}",
+                    "rename or remove one of them",
+                )
+        loaded = self.files[homes[0]]
+        return Column(name, first, loaded.path, loaded.lines[self.at[homes[0]]], loaded.file.row_word)
 
     def where(self, row: int) -> str:
         """Say where a row stands in the main file, for messages."""
-        return f"{self.path}, {_line_word(self.path)} {self.lines[self.path][row]}"
+        return f"{self.path}, {self.row_word} {self.lines[row]}"
 
     def rows(self, chosen: NDArray[np.bool_]) -> SampleTable:
         """Return some of the rows."""
-        lines = {path: numbers[chosen] for path, numbers in self.lines.items()}
-        return replace(self, words=self.words[chosen].reset_index(drop=True), lines=lines)
+        return replace(self, at=tuple(rows[chosen] for rows in self.at))
 
-    def join(self, other: SampleTable, on: str) -> tuple[SampleTable, NDArray[np.bool_]]:
+    def join(self, other: SampleTable, on: str | tuple[str, str]) -> tuple[SampleTable, NDArray[np.bool_]]:
         """Add another table's columns.
 
-        A column of the same name in both is kept if the values agree; if they do not, nobody can tell which is meant,
-        and asking for it is an error.
-
         Args:
-            other: A table with one row per value of ``on``.
-            on: The column that both have.
+            other: A table with one row per value of the key.
+            on: The column that both have, or its name here and there.
 
         Returns:
             The joined table, and ``(rows,)`` whether a row has a partner; without one its new values are empty.
@@ -130,46 +302,43 @@ class SampleTable:
         Raises:
             DataError: A table lacks the column, or the other has a value twice.
         """
-        key = other.column(on)
-        repeated = np.flatnonzero(pd.Series(key.values).duplicated())
-        if len(repeated):
-            raise DataError(
-                f"{key.where(repeated[0])}: {key.values[repeated[0]]!r} is there twice", "one row per value is needed"
-            )
-        place = {value: row for row, value in enumerate(key.values)}
-        partner = np.array([place.get(value, -1) for value in self.column(on).values], dtype=np.int64)
+        here, there = (on, on) if isinstance(on, str) else on
+        key = other.column(there)
+        place: dict[str, int] = {}
+        for row, value in enumerate(map(plain_name, key.texts())):
+            # An empty cell is no key, and has no partner.
+            if value and place.setdefault(value, row) != row:
+                raise DataError(f"{key.where(row)}: {value!r} is there twice", "one row per value is needed")
+        partner = np.array([place.get(plain_name(value), -1) for value in self.column(here).texts()], dtype=np.int64)
         found = partner >= 0
-        words, home, doubled = self.words.copy(), dict(self.home), {**other.doubled, **self.doubled}
-        for name in other.home:
-            # Row -1 is the last one: harmless, because it is blanked in the same breath.
-            values = np.where(found, other.words[name].to_numpy(dtype=object)[partner], "")
-            if name not in home:
-                words[name], home[name] = values, other.home[name]
-            elif (values != words[name].to_numpy(dtype=object))[found].any():
-                doubled[name] = f"stands in {home[name]} and, with other values, in {other.home[name]}"
-        lines = {**self.lines, **{path: numbers[partner] for path, numbers in other.lines.items()}}
-        return replace(self, words=words, lines=lines, home=home, doubled=doubled), found
+        # Row -1 is the last one: harmless, because it is blanked in the same breath.
+        added = tuple(np.where(found, rows[partner], -1) for rows in other.at)
+        return SampleTable(files=(*self.files, *other.files), at=(*self.at, *added)), found
+
+    def _values(self, i: int, name: str) -> NDArray[np.object_]:
+        values: NDArray[np.object_] = self.files[i].cells(name)[self.at[i]]
+        values[self.at[i] < 0] = ""
+        return values
 
 
 def read_table(path: Path) -> SampleTable:
-    """Read a CSV file (UTF-8, commas, one header line) or a Parquet file.
+    """Read a table of any format that :func:`gairbench.files.formats.open_table` knows.
 
     Values stay the words they are: ``007`` does not become 7, nor ``NA`` nothing.
 
     Raises:
         DataError: It is missing, empty or broken, or a line has more or fewer fields than the header.
     """
-    if not path.is_file():
-        raise DataError(f"no table {path}", "correct the path or --data-root")
-    return _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
+    loaded = _Loaded(open_table(path))
+    return SampleTable(files=(loaded,), at=(np.arange(len(loaded.lines)),))
 
 
-def stream_table(path: Path, names: Sequence[str], size: int, start: int = 0) -> Iterator[list[Column]]:
-    """Read some columns of a CSV or Parquet file a few rows at a time, in memory that does not grow with the file.
+def stream_table(file: TableFile, names: Sequence[str], size: int, start: int = 0) -> Iterator[list[Column]]:
+    """Read some columns of a table a few rows at a time, in memory that does not grow with a CSV or Parquet file.
 
     Args:
-        path: As for :func:`read_table`, which it agrees with.
-        names: The columns, which :func:`table_columns` has.
+        file: The table.
+        names: The columns, each once in the table.
         size: Rows at a time; the last time there may be fewer.
         start: Rows to pass over.
 
@@ -177,162 +346,34 @@ def stream_table(path: Path, names: Sequence[str], size: int, start: int = 0) ->
         The columns, in the order of ``names``.
 
     Raises:
-        DataError: It is missing or broken, or a line has more or fewer fields than the header.
+        DataError: It is broken.
     """
-    rows = _parquet_rows(path, names) if path.suffix.lower() == ".parquet" else _chosen_csv_rows(path, names)
-    rows = islice(rows, start, None)
+    rows = islice(file.rows(names), start, None)
     while chunk := list(islice(rows, size)):
         lines = np.array([line for line, _ in chunk], dtype=np.int64)
-        for_each_column = zip(*(words for _, words in chunk), strict=True)
         yield [
-            Column(name, np.array(words, dtype=object), path, lines)
-            for name, words in zip(names, for_each_column, strict=True)
+            Column(name, _array([cells[i] for _, cells in chunk]), file.path, lines, file.row_word)
+            for i, name in enumerate(names)
         ]
 
 
-def table_columns(path: Path) -> list[str]:
-    """Return the names in a table's header, without reading its rows.
+def no_column(where: str, name: str, columns: Sequence[str], notes: Sequence[str] = ()) -> DataError:
+    """Return the error for a column that a table lacks: the near one, else all there are.
 
-    Raises:
-        DataError: It is missing or broken, or a name is there twice.
+    Args:
+        where: The table.
+        name: The column.
+        columns: Those that there are.
+        notes: Why geometries give no places.
     """
-    if not path.is_file():
-        raise DataError(f"no table {path}", "correct the path")
-    if path.suffix.lower() == ".parquet":
-        with _open_parquet(path) as file:
-            names = [str(name) for name in file.schema_arrow.names]
-    else:
-        names = next(_csv_rows(path), (1, []))[1]
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise DataError(f"the header of {path} has column {twice[0]!r} more than once", "rename or remove one of them")
-    return names
-
-
-def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield each line's number and fields, the header's first; blank lines are passed over."""
-    try:
-        # Spreadsheets put a byte-order mark before the first name.
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            header = next(reader, [])
-            yield 1, header
-            start = reader.line_num + 1
-            for row in reader:
-                if row:
-                    if len(row) != len(header):
-                        raise DataError(
-                            f"{path}, line {start} has {len(row)} fields and the header {len(header)}",
-                            "quote fields that hold commas, and give every line as many fields",
-                        )
-                    yield start, row
-                start = reader.line_num + 1
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot read table {path}: {error}", "check that it is a UTF-8 CSV file") from error
-
-
-def _chosen_csv_rows(path: Path, names: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
-    rows = _csv_rows(path)
-    _, header = next(rows)
-    places = [header.index(name) for name in names]
-    for line, row in rows:
-        yield line, [row[place] for place in places]
-
-
-def _parquet_rows(path: Path, names: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
-    number = 0
-    with _open_parquet(path) as file:
-        try:
-            for batch in file.iter_batches(columns=list(names)):
-                columns = [batch.column(name).to_pylist() for name in names]
-                for row in zip(*columns, strict=True):
-                    number += 1
-                    # NaN is the only value that differs from itself.
-                    yield number, ["" if value is None or value != value else str(value) for value in row]
-        except (OSError, ValueError) as error:
-            raise DataError(f"cannot read table {path}: {error}", "check that it is a Parquet file") from error
-
-
-def _open_parquet(path: Path) -> pq.ParquetFile:
-    import pyarrow.parquet as pq
-
-    try:
-        return pq.ParquetFile(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read table {path}: {error}", "check that it is a Parquet file") from error
-
-
-def _read_csv(path: Path) -> SampleTable:
-    read = list(_csv_rows(path))
-    header, rows, lines = read[0][1], [row for _, row in read[1:]], [line for line, _ in read[1:]]
-    if not rows:
-        raise DataError(f"table {path} has no rows", "fill it or name another")
-    counts = Counter(header)
-    # As columns: a frame made of rows would be transposed value by value.
-    columns = {name: values for name, values in zip(header, zip(*rows, strict=True), strict=True) if counts[name] == 1}
-    again = {name: f"stands in the header of {path} more than once" for name, count in counts.items() if count > 1}
-    return _table(path, columns, lines, again)
-
-
-def _read_parquet(path: Path) -> SampleTable:
-    try:
-        # Nullable types: a missing whole number must not turn its column into decimals.
-        typed = pd.read_parquet(path, dtype_backend="numpy_nullable")
-    except ImportError as error:
-        raise DataError(f"reading {path} needs the package pyarrow", "pip install pyarrow, or save as CSV") from error
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read table {path}: {error}", "check that it is a Parquet file") from error
-    if not len(typed):
-        raise DataError(f"table {path} has no rows", "fill it or name another")
-    words = {str(name): ["" if pd.isna(v) else str(v) for v in typed[name].tolist()] for name in typed.columns}
-    return _table(path, words, range(1, len(typed) + 1), {})
-
-
-def _table(
-    path: Path, columns: Mapping[str, Sequence[str]], lines: Sequence[int], doubled: Mapping[str, str]
-) -> SampleTable:
-    return SampleTable(
-        path=path,
-        words=pd.DataFrame(columns, dtype=object),
-        lines={path: np.array(lines, dtype=np.int64)},
-        home=dict.fromkeys(columns, path),
-        doubled=doubled,
-    )
-
-
-def no_column(where: str, name: str, columns: Sequence[str]) -> DataError:
-    """Return the error for a column that a table lacks: the near one, else all there are."""
+    if name in PLACE and (note := next(filter(None, notes), "")):
+        return DataError(f"{where} has no column {name!r}: {note}", "add columns lon and lat in degrees")
+    separator = next((mark for mark in ";\t|" if len(columns) == 1 and mark in columns[0]), "")
+    if separator:
+        return DataError(
+            f"{where} has no column {name!r}; its fields are separated by {separator!r}", "save it with commas"
+        )
     near = difflib.get_close_matches(name, columns, n=1)
     more = f" and {len(columns) - LISTED} more" if len(columns) > LISTED else ""
     listed = f"its columns are {', '.join(columns[:LISTED])}{more}"
     return DataError(f"{where} has no column {name!r}", f"did you mean {near[0]!r}?" if near else listed)
-
-
-def _line_word(path: Path) -> str:
-    return "row" if path.suffix.lower() == ".parquet" else "line"
-
-
-def check_coordinates(lonlat: NDArray[np.float64], where: Callable[[int], str]) -> NDArray[np.float64]:
-    """Return coordinates that are in range.
-
-    Args:
-        lonlat: ``(n, 2)`` longitude and latitude in degrees.
-        where: ``where(row)`` says where a row stands.
-
-    Raises:
-        DataError: One is outside -180...180 or -90...90; if the two look swapped, that is said.
-    """
-    bad = np.flatnonzero((np.abs(lonlat[:, 0]) > 180) | (np.abs(lonlat[:, 1]) > 90))
-    if len(bad):
-        row = int(bad[0])
-        lon, lat = lonlat[row]
-        widest = np.abs(lonlat).max(axis=0)
-        if widest[0] <= 90 < widest[1] <= 180:
-            hint = "longitude and latitude look swapped; exchange them"
-        elif widest[1] <= 90 and lonlat[:, 0].min() >= 0 and widest[0] <= 360:
-            hint = "longitudes run from 0 to 360; subtract 360 from those above 180"
-        else:
-            hint = "give degrees in EPSG:4326"
-        more = f" ({len(bad)} such rows)" if len(bad) > 1 else ""
-        raise DataError(f"{where(row)}: longitude {lon:g}, latitude {lat:g} is out of range{more}", hint)
-    return lonlat

@@ -48,12 +48,12 @@ class Join:
 
     Args:
         path: Below the data root.
-        on: The column; its values are unique in this table.
+        on: The column, or its name in the tables so far and in this one; its values are unique in this one.
         missing: ``"refuse"``: a row without a partner is an error; ``"drop"``: it is left out, which is logged.
     """
 
     path: str
-    on: str
+    on: str | tuple[str, str]
     missing: Literal["refuse", "drop"] = "refuse"
 
 

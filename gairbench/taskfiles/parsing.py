@@ -300,7 +300,7 @@ def _table(section: Section) -> Table:
     joins = []
     for item in section.sections("join"):
         item.only("path", "on", "missing")
-        joins.append(Join(path=_relative(item, "path"), on=item.get("on", str), missing=_missing(item)))
+        joins.append(Join(path=_relative(item, "path"), on=_key(item), missing=_missing(item)))
     keep: Section | None = section.get("keep", Section, None)
     return Table(
         path=_relative(section, "path"),
@@ -310,6 +310,20 @@ def _table(section: Section) -> Table:
         joins=tuple(joins),
         keep=tuple((name, tuple(keep.texts(name))) for name in keep.values) if keep else (),
     )
+
+
+def _key(section: Section) -> str | tuple[str, str]:
+    """Return the column that tables are joined on: ``on: name``, or ``on: {name here: name in the further table}``."""
+    on = section.get("on", (str, Section))
+    if isinstance(on, str):
+        return on
+    if len(on.values) != 1:
+        raise section.error(
+            "on", f"{len(on.values)} pairs of columns", "write one, as {column of the table: column of the further one}"
+        )
+    (here,) = on.values
+    there: str = on.get(here, str)
+    return here if here == there else (here, there)
 
 
 def _split(section: Section, images: ImageFiles | None, table: Table | None) -> SplitRule:

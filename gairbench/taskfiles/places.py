@@ -158,7 +158,7 @@ def far_from_country(columns: Iterable[Column], lonlat: Points) -> Iterator[tupl
         that points are far from.
     """
     for column in columns:
-        countries = countries_named(column.values.tolist())
+        countries = countries_named(column.found_texts()[0].tolist())
         if np.mean([bool(named) for named in countries]) < MOSTLY:
             continue
         distance = distance_to_country(lonlat, countries)

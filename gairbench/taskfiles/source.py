@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from gairbench.data import SAMPLE_KEYS
 from gairbench.digests import digest, file_sha256
 from gairbench.errors import DataError
+from gairbench.files.coordinates import check_coordinates
 from gairbench.files.folders import FoundFiles, NamedFiles, find_files, inside
+from gairbench.files.formats import table_sha256
 from gairbench.files.images import read_image
-from gairbench.files.tables import Column, SampleTable, check_coordinates, read_table
+from gairbench.files.tables import Column, SampleTable, read_table
 from gairbench.georeference import Box, Georeference
 from gairbench.names import composed, plain_name
 from gairbench.spec import Kind, Modality
@@ -82,7 +84,10 @@ class FileSource:
         lists = [path for paths in declared.split.given for path in paths] if declared.split.by == "files" else []
         return digest(
             images=content.hexdigest(),
-            tables=[_content(self._inside(path)) for path in (*tables, *lists)],
+            tables=[
+                *(table_sha256(self._inside(path)) for path in tables),
+                *(_content(self._inside(p)) for p in lists),
+            ],
             declared=[declared.images, declared.table, declared.split],
             reading=READING_VERSION,
             places=self._stated_places(),
@@ -126,12 +131,11 @@ class FileSource:
     def _read_labels(self, wanted: Target) -> tuple[NDArray[Any], tuple[str, ...]]:
         if wanted.kind is Kind.REGRESSION:
             return self._measurements(wanted), ()
-        words = self.values(wanted.column)
         if wanted.kind is Kind.CLASSIFICATION:
-            words = self._class_names(wanted.column, words)
+            words = self._class_names(wanted.column, self.values(wanted.column))
             found, index = np.unique(words.astype(np.str_), return_inverse=True)
             return index.astype(np.int64), tuple(found.tolist())
-        sets = [{plain_name(part) for part in word.split(wanted.separator)} - {""} for word in words]
+        sets = [{*map(plain_name, labels)} for labels in self._label_lists(wanted)]
         names = sorted(set().union(*sets))
         values = np.array([[name in present for name in names] for present in sets], dtype=bool)
         in_train = values[self._split_names == "train"].any(axis=0)
@@ -161,6 +165,11 @@ class FileSource:
             [word.partition(".")[0] if _WHOLE_FLOAT.fullmatch(word) else word for word in words], dtype=object
         )
 
+    def _label_lists(self, wanted: Target) -> list[list[str]]:
+        if self._is_folder(wanted.column):
+            return [word.split(wanted.separator) for word in self.values(wanted.column)]
+        return self._column(wanted.column).labels(wanted.separator)
+
     def _measurements(self, wanted: Target) -> NDArray[np.float64]:
         column = self._column(wanted.column)
         measured = column.numbers()
@@ -181,10 +190,13 @@ class FileSource:
         Raises:
             DataError: There is no such column, or a value is empty.
         """
-        table = self._table
-        if name == FOLDER_LABEL and self._images is not None and (table is None or name not in table.home):
-            return np.array([plain_name(path.parent.name) for path in self._images], dtype=object)
+        if self._is_folder(name):
+            return np.array([plain_name(path.parent.name) for path in self._images or ()], dtype=object)
         return np.array([plain_name(word) for word in self._column(name).words()], dtype=object)
+
+    def _is_folder(self, name: str) -> bool:
+        table = self._table
+        return name == FOLDER_LABEL and self._images is not None and (table is None or name not in table.names)
 
     def _column(self, name: str) -> Column:
         if self._table is None:
@@ -207,7 +219,7 @@ class FileSource:
                     raise DataError(f"two files are called {path}, in two Unicode forms", "rename one of them")
             return tuple(of)
         if not declared.id:
-            return tuple(f"{declared.path}:{line}" for line in self._table.lines[self._table.path])
+            return tuple(f"{declared.path}:{line}" for line in self._table.lines)
         column = self._table.column(declared.id)
         first: dict[str, int] = {}
         for row, identifier in enumerate(map(plain_name, column.words())):
@@ -286,7 +298,7 @@ class FileSource:
         table, lonlat = self._table, self.lonlat
         if table is None or lonlat is None:
             return []
-        names = [name for name in table.home if may_hold_countries(name) and name not in table.doubled]
+        names = [name for name in table.single_names if may_hold_countries(name)]
         return list(far_from_country(map(table.column, names), lonlat))
 
     def box(self, index: int) -> Box | None:
@@ -339,7 +351,7 @@ class FileSource:
             table, found = table.join(read_table(path), join.on)
             table = self._leave_out(table, found, join.missing, "partner", f"in {path}")
         for name, wanted in declared.keep:
-            words, kept = table.column(name).values, {*map(plain_name, wanted)}
+            words, kept = table.column(name).texts(), {*map(plain_name, wanted)}
             table = table.rows(np.array([plain_name(word) in kept for word in words], dtype=bool))
             if not len(table):
                 raise DataError(
@@ -354,7 +366,7 @@ class FileSource:
         if not len(absent):
             return table
         if missing == "refuse" or len(absent) == len(table):
-            others = ", ".join(map(str, table.lines[table.path][absent[1 : LISTED + 1]]))
+            others = ", ".join(map(str, table.lines[absent[1 : LISTED + 1]]))
             rest = f" and {len(absent) - LISTED - 1} more" if len(absent) > LISTED + 1 else ""
             more = f" (nor for {others}{rest})" if others else ""
             hint = "correct the path" if len(absent) == len(table) else "add it, or declare 'missing: drop'"

@@ -20,9 +20,9 @@ from rasterio.warp import transform, transform_bounds
 from rasterio.windows import Window
 
 from gairbench.bands import stack_bands
+from gairbench.files.badrows import ProblemKind, RowError, counted_as
 from gairbench.files.images import check_dtype, gdal_reason, resize
 from gairbench.spec import Unit
-from gairbench.triplets.report import Kind, TripletError, counted_as
 
 Box = tuple[float, float, float, float]
 """(lon_min, lat_max, lon_max, lat_min) in degrees."""
@@ -81,29 +81,31 @@ def open_scene(
         The scene.
 
     Raises:
-        TripletError: It is missing or broken, has no place, is rotated, or its bands or data type do not fit.
+        RowError: It is missing or broken, has no place, is rotated, or its bands or data type do not fit.
     """
     if not path.is_file():
-        raise TripletError(f"no image {path}", "correct the path or --root", Kind.MISSING)
+        raise RowError(f"no image {path}", "correct the path or --root", ProblemKind.MISSING)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             file = rasterio.open(path)
     except (RasterioError, OSError) as error:
-        raise TripletError(f"cannot read image {path}: {gdal_reason(error)}", "replace or remove the file") from error
+        raise RowError(f"cannot read image {path}: {gdal_reason(error)}", "replace or remove the file") from error
     with file:
         indexes = tuple(
             i for i, meaning in zip(file.indexes, file.colorinterp, strict=True) if meaning is not ColorInterp.alpha
         )
-        with counted_as(Kind.UNNAMED if declared is None else Kind.BANDS):
+        with counted_as(ProblemKind.UNNAMED if declared is None else ProblemKind.BANDS):
             bands = stack_bands(path, len(indexes), [file.descriptions[i - 1] for i in indexes], declared)
-        with counted_as(Kind.UNIT):
+        with counted_as(ProblemKind.UNIT):
             for index in indexes:
                 check_dtype(path, np.dtype(file.dtypes[index - 1]), unit)
         if file.crs is None or file.transform.is_identity:
             if box is None:
-                raise TripletError(
-                    f"{path} is not georeferenced", "give its box: lon_min, lat_max, lon_max, lat_min", Kind.PLACE
+                raise RowError(
+                    f"{path} is not georeferenced",
+                    "give its box: lon_min, lat_max, lon_max, lat_min",
+                    ProblemKind.PLACE,
                 )
             west, north, east, south = box
             grid = from_bounds(west, south, east, north, file.width, file.height)
@@ -111,8 +113,10 @@ def open_scene(
             return
         t = file.transform
         if t.b or t.d or t.a <= 0 or t.e >= 0:
-            raise TripletError(
-                f"{path} is rotated or not north up", "warp it to north up, for instance with gdalwarp", Kind.PLACE
+            raise RowError(
+                f"{path} is rotated or not north up",
+                "warp it to north up, for instance with gdalwarp",
+                ProblemKind.PLACE,
             )
         if file.crs.to_epsg() == 4326:
             yield Scene(path, file, indexes, bands, t)
@@ -129,10 +133,12 @@ def _warped(path: Path, file: Any, lonlat: Sequence[float]) -> Iterator[Any]:
         (x,), (y,) = transform(WGS84, file.crs, [lon], [lat])
         lons, lats = transform(file.crs, WGS84, [x, x], [y, y + file.transform.e])
     except (RasterioError, ValueError) as error:
-        raise TripletError(f"cannot place {path} on the globe: {error}", "correct its CRS", Kind.PLACE) from error
+        raise RowError(f"cannot place {path} on the globe: {error}", "correct its CRS", ProblemKind.PLACE) from error
     if not (np.isfinite([west, south, east, north, *lons, *lats]).all() and west < east):
-        raise TripletError(
-            f"{path} crosses the antimeridian or a pole, or is not where the photo is", "cut it there", Kind.PLACE
+        raise RowError(
+            f"{path} crosses the antimeridian or a pole, or is not where the photo is",
+            "cut it there",
+            ProblemKind.PLACE,
         )
     narrowing = max(np.cos(np.radians(lat)), 1e-3)
     # Ground length of a pixel of its own, in degrees of a meridian.
@@ -169,15 +175,15 @@ def read_crop(
         ``(band, size, size)`` in the file's data type (``(band, height, width)`` without ``size``), and the tile's box.
 
     Raises:
-        TripletError: The point is outside, the file is broken, or no placement found is free of missing data.
+        RowError: The point is outside, the file is broken, or no placement found is free of missing data.
     """
     column, row = ~scene.transform * (float(lonlat[0]), float(lonlat[1]))
     height, width = scene.file.height, scene.file.width
     if not (0 <= column <= width and 0 <= row <= height):
-        raise TripletError(
+        raise RowError(
             f"point {lonlat[0]:g}, {lonlat[1]:g} (lon, lat) lies outside {scene.path}",
             "correct the point or the image",
-            Kind.OUTSIDE,
+            ProblemKind.OUTSIDE,
         )
     rows, columns = (height, width) if size is None else (min(size, height), min(size, width))
     for _ in range(ATTEMPTS):
@@ -187,7 +193,7 @@ def read_crop(
             values: NDArray[Any] = scene.file.read(list(scene.indexes), window=window)
             whole = bool((scene.file.dataset_mask(window=window) != 0).all())
         except (RasterioError, OSError) as error:
-            raise TripletError(
+            raise RowError(
                 f"cannot read image {scene.path}: {gdal_reason(error)}", "replace or remove the file"
             ) from error
         if whole and np.isfinite(values).all():
@@ -196,10 +202,10 @@ def read_crop(
             return values, _box(scene.transform, window)
         if (rows, columns) == (height, width):
             break
-    raise TripletError(
+    raise RowError(
         f"{scene.path} has missing data around {lonlat[0]:g}, {lonlat[1]:g} (lon, lat)",
         "fill it",
-        Kind.HOLE,
+        ProblemKind.HOLE,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,20 +11,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gairbench.digests import digest, file_sha256
+from gairbench.digests import digest
 from gairbench.errors import DataError, UsageError
+from gairbench.files.badrows import BadRow, ProblemKind, RowError, counted_as
+from gairbench.files.formats import table_sha256
+from gairbench.files.guard import reading
 from gairbench.files.images import read_image
-from gairbench.files.tables import SampleTable, no_column, read_table
+from gairbench.files.rows import CHUNK, InputTable, Rows, open_rows
 from gairbench.spec import RGB, ImageInput, Input, LocationInput, Modality, Unit
 from gairbench.triplets.crops import Box, Scene, open_scene, read_crop
 from gairbench.triplets.options import TripletOptions
-from gairbench.triplets.report import Kind, Problem, TripletError, TripletReport, counted_as
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-BOX_COLUMNS = ("lon_min", "lat_max", "lon_max", "lat_min")
-COLUMNS = ("rs", "sv", "lon", "lat", "id", *BOX_COLUMNS)
+REQUIRED = ("rs", "sv", "lon", "lat")
+"""Columns that a manifest must have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Triplet:
         sv: Photo.
         lonlat: The photo's longitude and latitude in degrees.
         box: The overhead image's box, where the manifest tells it.
-        where: Where the row stands, for messages.
+        line: Where the row stands in the manifest.
     """
 
     id: str
@@ -46,13 +47,7 @@ class Triplet:
     sv: Path
     lonlat: tuple[float, float]
     box: Box | None
-    where: str
-
-
-class _BadRowError(Exception):
-    def __init__(self, kind: Kind, what: str) -> None:
-        super().__init__(what)
-        self.kind = kind
+    line: int
 
 
 class ManifestTriplets:
@@ -63,7 +58,7 @@ class ManifestTriplets:
     row.
 
     Args:
-        path: CSV or Parquet file.
+        path: A table of any format that :mod:`gairbench.files.formats` knows.
         options: How to read it.
 
     Raises:
@@ -75,26 +70,27 @@ class ManifestTriplets:
     def __init__(self, path: Path, options: TripletOptions) -> None:
         if options.rs_unit is None:
             raise UsageError(f"the scale of the overhead images in {path} is not known", "give --rs-unit")
-        strange = sorted(set(options.columns) - set(COLUMNS))
-        if strange:
-            raise UsageError(f"a manifest has no column {strange[0]!r}", f"name one of {', '.join(COLUMNS)}")
         self.path = path
         self.options = options
         self.unit: Unit = options.rs_unit
         self.bands: tuple[str, ...] | None = None
-        table = read_table(path)
-        self.report = TripletReport(rows=len(table))
+        table = open_rows(
+            path,
+            options.columns,
+            root=options.root,
+            # All rows are looked at, so that one call reports all that is wrong.
+            skip=True,
+            follow_links=options.follow_links,
+            required=REQUIRED,
+        )
+        self.report = table.report(table.count())
         self.triplets = self._check(table)
-        if self.report.total and options.on_error == "stop":
-            first = self.report.problems[0]
-            raise DataError(
-                f"{path}: {self.report.summary()}; the first: {first.what}",
-                "fix them, or leave them out with --on-error skip",
-            )
+        if options.on_error == "stop":
+            self.report.refuse()
         if not self.triplets or self.bands is None:
-            first = self.report.problems[0]
             raise DataError(
-                f"{path} has no usable triplet: {self.report.summary()}; the first: {first.what}", "fix its rows"
+                f"{path} has no usable triplet: {self.report.summary()}; the first: {self.report.first()}",
+                "fix its rows",
             )
         self.delivers: tuple[Input, ...] = (
             ImageInput(modality=Modality.RS, bands=self.bands, unit=self.unit, size=options.rs_size),
@@ -106,7 +102,7 @@ class ManifestTriplets:
         """Return a hash of the manifest, of how it is read, and of every file's name and size (not its content)."""
         files = sorted({file for triplet in self.triplets for file in (triplet.rs, triplet.sv)})
         return digest(
-            manifest=file_sha256(self.path),
+            manifest=table_sha256(self.path),
             read=[self.unit, self.bands, self.options.rs_size, self.options.sv_size, self.options.seed],
             files=[[file.name, file.stat().st_size] for file in files],
             ids=[triplet.id for triplet in self.triplets],
@@ -127,91 +123,82 @@ class ManifestTriplets:
         del target
         return ()
 
-    def _check(self, table: SampleTable) -> list[Triplet]:
-        names = {ours: self.options.columns.get(ours, ours) for ours in COLUMNS}
-        given = set(table.home) | set(table.doubled)
-        boxed = [name for name in BOX_COLUMNS if names[name] in given]
-        if boxed and len(boxed) < len(BOX_COLUMNS):
-            absent = ", ".join(names[name] for name in BOX_COLUMNS if name not in boxed)
-            raise DataError(f"{self.path} has some columns of a box but not {absent}", "give all four, or none")
-        optional = ["id"] if names["id"] in given else []
-        # A column that was named by hand is meant, also where it could be left out.
-        wanted = dict.fromkeys(["rs", "sv", "lon", "lat", *boxed, *optional, *self.options.columns])
-        lacking = [name for name in wanted if names[name] not in given]
-        if lacking:
-            unlike = no_column(str(self.path), names[lacking[0]], [*table.home])
-            raise DataError(unlike.what, f"{unlike.hint}; say which one it is with --column {lacking[0]}=COLUMN")
-        cells = {ours: table.column(names[ours]).values for ours in wanted}
+    def _check(self, table: InputTable) -> list[Triplet]:
         found: list[Triplet] = []
-        seen: dict[Path, str] = {}
-        ids: dict[str, str] = {}
-        for row in range(len(table)):
-            where = table.where(row)
-            try:
-                triplet = self._row({ours: str(values[row]).strip() for ours, values in cells.items()}, row, where)
+        photos: dict[Path, int] = {}
+        ids: dict[str, int] = {}
+        word = self.report.row_word
+        for rows in table.chunks(CHUNK):
+            self.report.bad += rows.bad
+            for row in range(len(rows)):
+                triplet = self._triplet(rows, row)
                 # One file can be spelled in many ways, and reached through links.
                 photo = triplet.sv.resolve()
-                if photo in seen:
-                    raise _BadRowError(Kind.DUPLICATE, f"{where}: photo {triplet.sv} is also in {seen[photo]}")
-                if triplet.id in ids:
-                    raise _BadRowError(Kind.DUPLICATE, f"{where}: id {triplet.id!r} is also in {ids[triplet.id]}")
-            except _BadRowError as error:
-                self.report.problems.append(Problem(error.kind, str(error)))
-                continue
-            seen[photo], ids[triplet.id] = where, where
-            found.append(triplet)
+                try:
+                    with (
+                        counted_as(ProblemKind.BROKEN),
+                        reading(triplet.rs, "image", "replace or remove the file"),
+                    ):
+                        self._check_scene(triplet)
+                    _check_photo(triplet.sv)
+                    if photo in photos:
+                        raise RowError(
+                            f"photo {triplet.sv} is also in {word} {photos[photo]}",
+                            "leave one of them out",
+                            ProblemKind.DUPLICATE,
+                        )
+                    if triplet.id in ids:
+                        raise RowError(
+                            f"id {triplet.id!r} is also in {word} {ids[triplet.id]}",
+                            "make ids unique",
+                            ProblemKind.DUPLICATE,
+                        )
+                except RowError as error:
+                    self.report.bad.append(_bad_row(triplet, error))
+                    continue
+                photos[photo], ids[triplet.id] = triplet.line, triplet.line
+                found.append(triplet)
         return found
 
-    def _row(self, cells: Mapping[str, str], row: int, where: str) -> Triplet:
-        for name in ("rs", "sv", "lon", "lat"):
-            if cells[name].casefold() in {"", "nan"}:
-                raise _BadRowError(Kind.MISSING, f"{where}: {name} is empty")
-        root = self.options.root or self.path.parent
-        rs, sv = root / cells["rs"], root / cells["sv"]
-        for file in (rs, sv):
-            if not file.is_file():
-                raise _BadRowError(Kind.MISSING, f"{where}: no file {file}")
-        lonlat = _numbers([cells["lon"], cells["lat"]], Kind.COORDINATES, where)
-        lon, lat = lonlat
-        if abs(lon) > 180 or abs(lat) > 90:
-            swapped = "; longitude and latitude look swapped" if abs(lon) <= 90 and abs(lat) <= 180 else ""
-            raise _BadRowError(Kind.COORDINATES, f"{where}: longitude {lon:g}, latitude {lat:g}{swapped}")
+    def _triplet(self, rows: Rows, row: int) -> Triplet:
+        assert rows.lonlat is not None  # noqa: S101  (its columns are required)
+        lon, lat = rows.lonlat[row].tolist()
         box: Box | None = None
-        if "lon_min" in cells:
-            west, north, east, south = _numbers([cells[name] for name in BOX_COLUMNS], Kind.BOX, where)
-            if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
-                raise _BadRowError(
-                    Kind.BOX,
-                    f"{where}: lon_min {west:g}, lat_max {north:g}, lon_max {east:g}, lat_min {south:g} is no box"
-                    " (lon_min < lon_max, lat_min < lat_max)",
-                )
+        if rows.bbox is not None:
+            west, north, east, south = rows.bbox[row].tolist()
             box = (west, north, east, south)
-        self._check_scene(rs, (lon, lat), box, where)
-        _check_photo(sv, where)
-        return Triplet(cells.get("id", str(row)), rs, sv, (lon, lat), box, where)
+        return Triplet(rows.ids[row], rows.rs[row], rows.sv[row], (lon, lat), box, int(rows.lines[row]))
 
-    def _check_scene(self, path: Path, lonlat: tuple[float, float], box: Box | None, where: str) -> None:
-        try:
-            with open_scene(path, self.unit, self.options.rs_bands, lonlat, box) as scene:
-                bands, (west, north, east, south) = scene.bands, scene.box
-                differs = box is not None and not _same_box(scene, box)
-        except TripletError as error:
-            raise _BadRowError(error.kind, f"{where}: {error}") from error
+    def _check_scene(self, triplet: Triplet) -> None:
+        path, lonlat, box = triplet.rs, triplet.lonlat, triplet.box
+        with open_scene(path, self.unit, self.options.rs_bands, lonlat, box) as scene:
+            bands, (west, north, east, south) = scene.bands, scene.box
+            differs = box is not None and not _same_box(scene, box)
         if self.bands is not None and bands != self.bands:
-            raise _BadRowError(
-                Kind.BANDS, f"{where}: {path} has bands {', '.join(bands)}, the others {', '.join(self.bands)}"
+            raise RowError(
+                f"{path} has bands {', '.join(bands)}, the others {', '.join(self.bands)}",
+                "leave it out, or name the bands with --rs-bands",
+                ProblemKind.BANDS,
             )
         if differs:
-            raise _BadRowError(
-                Kind.BOX,
-                f"{where}: the box is not that of {path}, which lies in lon_min {west:g}, lat_max {north:g},"
-                f" lon_max {east:g}, lat_min {south:g}",
+            raise RowError(
+                f"the box is not that of {path}, which lies in lon_min {west:g}, lat_max {north:g}, lon_max {east:g},"
+                f" lat_min {south:g}",
+                "correct the box, or leave its columns out",
+                ProblemKind.BOX,
             )
         if not (west <= lonlat[0] <= east and south <= lonlat[1] <= north):
-            raise _BadRowError(
-                Kind.OUTSIDE, f"{where}: photo at {lonlat[0]:g}, {lonlat[1]:g} (lon, lat) is outside {path}"
+            raise RowError(
+                f"photo at {lonlat[0]:g}, {lonlat[1]:g} (lon, lat) is outside {path}",
+                "correct the point, or the image it goes with",
+                ProblemKind.OUTSIDE,
             )
         self.bands = bands
+
+
+def _bad_row(triplet: Triplet, error: RowError) -> BadRow:
+    """Return what is wrong with a triplet, for the report."""
+    return BadRow(triplet.line, triplet.id, error.kind, str(error))
 
 
 class ManifestSplit:
@@ -234,34 +221,40 @@ class ManifestSplit:
 
         try:
             arrays = self.arrays(index)
-        except TripletError as error:
+        except RowError as error:
             # Training on without it would change every batch that follows.
             hint = f"{error.hint}, or pack shards, which leaves out and reports all such rows: gairbench data shard"
-            raise TripletError(error.what, f"{hint} --on-error skip", error.kind) from error
+            raise RowError(f"{self.where(index)}: {error.what}", f"{hint} --on-error skip", error.kind) from error
         return {key: torch.from_numpy(np.ascontiguousarray(array)) for key, array in arrays.items()}
 
     def arrays(self, index: int) -> dict[str, NDArray[Any]]:
         """Return one sample as arrays: a tile cut around the photo's position, the photo, its position, the tile's box.
 
         Raises:
-            TripletError: A file is broken, or the scene has no data around the photo; the row is named.
+            RowError: A file is broken, or the scene has no data around the photo.
         """
         triplet, options = self._source.triplets[index], self._source.options
         # Where a tile is cut depends on the seed and the triplet alone, not on its row or the process that reads it.
         rng = np.random.default_rng([options.seed, zlib.crc32(triplet.id.encode())])
-        try:
-            with open_scene(triplet.rs, self._source.unit, options.rs_bands, triplet.lonlat, triplet.box) as scene:
-                image, box = read_crop(scene, triplet.lonlat, options.rs_size, rng)
-            with counted_as(Kind.BROKEN):
-                photo = read_image(triplet.sv, RGB, Unit.UINT8, options.sv_size)
-        except TripletError as error:
-            raise TripletError(f"{triplet.where}: {error.what}", error.hint, error.kind) from error
+        with open_scene(triplet.rs, self._source.unit, options.rs_bands, triplet.lonlat, triplet.box) as scene:
+            image, box = read_crop(scene, triplet.lonlat, options.rs_size, rng)
+        with counted_as(ProblemKind.BROKEN):
+            photo = read_image(triplet.sv, RGB, Unit.UINT8, options.sv_size)
         return {
             "image": _signed(image),
             "street_view": photo,
             "lonlat": np.array(triplet.lonlat, dtype=np.float64),
             "bbox": np.array(box, dtype=np.float64),
         }
+
+    def where(self, index: int) -> str:
+        """Say where a sample stands in the manifest, for messages."""
+        source = self._source
+        return f"{source.path}, {source.report.row_word} {source.triplets[index].line}"
+
+    def bad_row(self, index: int, error: RowError) -> BadRow:
+        """Return what is wrong with a sample, for the report."""
+        return _bad_row(self._source.triplets[index], error)
 
     def target(self, name: str) -> NDArray[Any]:
         """Raise ``KeyError``: triplets have no labels."""
@@ -273,31 +266,22 @@ def _signed(values: NDArray[Any]) -> NDArray[Any]:
     return values.astype(np.int32) if values.dtype == np.uint16 else values
 
 
-def _numbers(words: list[str], kind: Kind, where: str) -> list[float]:
-    try:
-        numbers = [float(word) for word in words]
-    except ValueError:
-        raise _BadRowError(kind, f"{where}: {', '.join(words)} are not all numbers") from None
-    if not np.isfinite(numbers).all():
-        raise _BadRowError(kind, f"{where}: {', '.join(words)} are not all finite")
-    return numbers
-
-
 def _same_box(scene: Scene, box: Box) -> bool:
     width, height = scene.pixel
     return all(abs(told - own) <= edge for told, own, edge in zip(box, scene.box, (width, height) * 2, strict=True))
 
 
-def _check_photo(path: Path, where: str) -> None:
+def _check_photo(path: Path) -> None:
     """Read a photo's header."""
     from PIL import Image
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                mode = image.mode
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _BadRowError(Kind.BROKEN, f"{where}: cannot read image {path}: {error}") from error
+    with (
+        counted_as(ProblemKind.BROKEN),
+        reading(path, "image", "replace or remove the file"),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(path) as image:
+            mode = image.mode
     if mode != "RGB":
-        raise _BadRowError(Kind.BANDS, f"{where}: photo {path} is of colour mode {mode}, not RGB")
+        raise RowError(f"photo {path} is of colour mode {mode}, not RGB", "convert it to RGB", ProblemKind.BANDS)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from gairbench.data import DataSource, Sample
 from gairbench.errors import UsageError
+from gairbench.files.badrows import RowReport
 from gairbench.spec import Input, Unit
-from gairbench.triplets.report import TripletReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,7 @@ class TripletOptions:
         root: What paths are relative to; ``None``: the manifest's folder.
         columns: The manifest's own names of its columns, by ours.
         on_error: ``"stop"`` at triplets that cannot be used, or ``"skip"`` and report them.
+        follow_links: Accept paths in the manifest that are links to files outside of ``root``.
     """
 
     rs_unit: Unit | None = None
@@ -39,6 +40,7 @@ class TripletOptions:
     root: Path | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     on_error: Literal["stop", "skip"] = "stop"
+    follow_links: bool = False
 
 
 _OF_MANIFESTS = {
@@ -47,6 +49,7 @@ _OF_MANIFESTS = {
     "root": "--root",
     "columns": "--column",
     "on_error": "--on-error",
+    "follow_links": "--follow-links",
 }
 
 
@@ -91,7 +94,7 @@ class TripletSource(DataSource, Protocol):
     """Triplets, what they deliver, and what was wrong with the others."""
 
     delivers: tuple[Input, ...]
-    report: TripletReport
+    report: RowReport
 
     def split(self, name: str) -> TripletSplit:
         """Return the split ``"pretrain"``."""

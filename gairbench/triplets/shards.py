@@ -7,6 +7,7 @@ import json
 import os
 import tarfile
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -16,11 +17,11 @@ from numpy.typing import NDArray
 import gairbench
 from gairbench.digests import digest, file_sha256
 from gairbench.errors import DataError
+from gairbench.files.badrows import BadRow, ProblemKind, RowError, RowReport
 from gairbench.progress import Step
 from gairbench.spec import RGB, ImageInput, Input, LocationInput, Modality, Unit
 from gairbench.storage import atomic_file, write_atomically
 from gairbench.triplets.manifest import ManifestSplit, ManifestTriplets
-from gairbench.triplets.report import Kind, Problem, TripletError, TripletReport
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,7 +52,7 @@ def write_shards(source: ManifestTriplets, out: Path, shard_size: int, report: S
 
     Raises:
         DataError: The folder holds shards of something else, or no triplet is left.
-        TripletError: A triplet cannot be read, and ``on_error`` is ``"stop"``.
+        RowError: A triplet cannot be read, and ``on_error`` is ``"stop"``.
         StorageError: The disk is full or the folder cannot be written.
     """
     split, fingerprint = source.split("pretrain"), source.fingerprint()
@@ -84,7 +85,7 @@ def write_shards(source: ManifestTriplets, out: Path, shard_size: int, report: S
             finished[path.name] = {
                 "triplets": len(rows) - len(unread),
                 "sha256": file_sha256(path),
-                "left_out": [{"row": row, "kind": problem.kind, "what": problem.what} for row, problem in unread],
+                "left_out": [{"row": row} | asdict(problem) for row, problem in unread],
             }
             # A call that goes on from here must still tell what this shard lacks.
             write_atomically(started, json.dumps({"declaration": declaration, "finished": finished}).encode())
@@ -92,10 +93,12 @@ def write_shards(source: ManifestTriplets, out: Path, shard_size: int, report: S
         shard = finished[path.name]
         shards.append({"file": path.name, "triplets": shard["triplets"], "sha256": shard["sha256"]})
         left_out += shard["left_out"]
-    source.report.problems += [Problem(Kind(lost["kind"]), lost["what"]) for lost in left_out]
+    source.report.bad += [
+        BadRow(lost["where"], lost["id"], ProblemKind(lost["kind"]), lost["reason"]) for lost in left_out
+    ]
     if len(left_out) == len(split):
         raise DataError(
-            f"{source.path} has no usable triplet: {source.report.summary()}; the first: {left_out[0]['what']}",
+            f"{source.path} has no usable triplet: {source.report.summary()}; the first: {source.report.first()}",
             "fix its rows",
         )
     content = declaration | {
@@ -112,20 +115,20 @@ def write_shards(source: ManifestTriplets, out: Path, shard_size: int, report: S
 
 def _write_shard(
     file: IO[bytes], split: ManifestSplit, rows: range, report: Step, *, skip: bool
-) -> list[tuple[int, Problem]]:
+) -> list[tuple[int, BadRow]]:
     """Pack rows, and return those that cannot be read if they are to be skipped."""
     from PIL import Image
 
-    unread: list[tuple[int, Problem]] = []
+    unread: list[tuple[int, BadRow]] = []
     with tarfile.open(fileobj=file, mode="w") as tar:
         for row in rows:
             try:
                 sample = split.arrays(row)
-            except TripletError as error:
+            except RowError as error:
                 if not skip:
                     hint = f"{error.hint}, or leave it out with --on-error skip"
-                    raise TripletError(error.what, hint, error.kind) from error
-                unread.append((row, Problem(error.kind, str(error))))
+                    raise RowError(f"{split.where(row)}: {error.what}", hint, error.kind) from error
+                unread.append((row, split.bad_row(row, error)))
                 continue
             pixels, photo = io.BytesIO(), io.BytesIO()
             np.save(pixels, sample["image"], allow_pickle=False)
@@ -175,7 +178,7 @@ class ShardedTriplets:
             ) from error
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{folder / INDEX} is broken: {error}", "write the shards again") from error
-        self.report = TripletReport(rows=sum(count for _, count in files))
+        self.report = RowReport(folder, "triplet", sum(count for _, count in files))
         self._split = ShardedSplit(files)
 
     def fingerprint(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ from rasterio.transform import from_bounds
 from gairbench import cli
 from gairbench.conversion import make_converter
 from gairbench.embed_table import parts as embed_parts
+from gairbench.files.geometry import BBOX
 from gairbench.files.overhead import describe_overhead
-from gairbench.files.rows import BBOX
 from gairbench.spec import RGB, ImageInput, LocationInput, Modality, ModelContext, Unit
 from gairbench_models.controls.random import load
 from gairbench_models.gair.presets import PRESETS
@@ -75,6 +76,10 @@ def embed(
     with pytest.raises(SystemExit) as stopped:
         cli.main()
     return int(stopped.value.code or 0)
+
+
+def named(columns: Iterable[tuple[str, str]]) -> list[str]:
+    return [word for ours, theirs in columns for word in ("--column", f"{ours}={theirs}")]
 
 
 def provenance(path: Path) -> dict[str, Any]:
@@ -198,9 +203,10 @@ def test_a_killed_run_is_continued_after_its_last_whole_part(folder: Path, monke
     assert sum(calls) == (N - 8) * len(VIEWS), "parts that were whole are not computed again"
     assert (folder / "out.parquet").read_bytes() == whole
     calls.clear()
-    (folder / "8.png").rename(folder / "away.png")
+    photo = (folder / "8.png").read_bytes()
+    (folder / "8.png").write_bytes(photo[:100])
     assert embed(monkeypatch, folder, "--fresh") == 1
-    (folder / "away.png").rename(folder / "8.png")
+    (folder / "8.png").write_bytes(photo)
     assert (folder / "out.parquet").read_bytes() == whole, "the old file stays until the new one is whole"
     assert embed(monkeypatch, folder) == 0
     assert sum(calls) == N * len(VIEWS), "a replacement is continued too"
@@ -221,9 +227,10 @@ def test_other_settings_do_not_continue_or_replace_an_earlier_run(
     assert (folder / "out.parquet").read_bytes() != before
 
     (folder / "out.parquet").unlink()
-    (folder / "7.png").rename(folder / "away.png")
+    photo = (folder / "7.png").read_bytes()
+    (folder / "7.png").write_bytes(photo[:100])
     assert embed(monkeypatch, folder) == 1
-    (folder / "away.png").rename(folder / "7.png")
+    (folder / "7.png").write_bytes(photo)
     text = (folder / "table.csv").read_text()
     (folder / "table.csv").write_text(text.replace("000,", "changed,"))
     assert embed(monkeypatch, folder) == 1
@@ -273,18 +280,18 @@ def test_no_good_row_at_all_is_an_error(
     [
         (None, ("no-unit",), 2, "add --rs-unit uint8, reflectance, s2_dn"),
         (None, ("--rs-unit", "reflectence"), 2, "did you mean reflectance?"),
-        (None, ("--sv-column", "svv"), 1, "has no column 'svv'; did you mean 'sv'?"),
+        (None, ("--column", "sv=svv"), 1, "has no column 'svv'; did you mean 'sv'?"),
         (None, ("--views", "rs_querry"), 2, "did you mean rs_query"),
         (None, ("--views", "rs", "--rs-bands", "green,red,blue"), 1, "says that its band 1 is red"),
-        (None, ("--bbox-columns", "a,b"), 2, "--bbox-columns names 2 columns"),
+        (None, ("--column", "lonn=a"), 2, "no --column 'lonn'; did you mean lon or lon_min"),
         (None, ("--on-error", "skipp"), 2, "did you mean skip?"),
         (None, ("--preset", "tinny"), 2, "did you mean tiny?"),
         (("lon,lat", "x,y"), ("--views", "location"), 2, "the table has no columns 'lon' and 'lat'"),
         (("lon,lat", "lon,y"), (), 1, "has a column 'lon' and none for 'lat'"),
-        (("lon,lat", "lat,lon"), (), 1, "line 3, column 'lat': longitude 14.3, latitude 150 is out of range"),
-        ((",3.png", ",missing.png"), (), 1, "line 5: no image"),
-        ((",3.png", ","), (), 1, "line 5, column 'sv' is empty"),
-        ((",3.png", ",3.png,x"), (), 1, "line 5 has 6 fields and the header 5"),
+        (("lon,lat", "lat,lon"), (), 1, "line 3: longitude 14.3, latitude 150 is out of range"),
+        ((",3.png", ",missing.png"), (), 1, "line 5: no file"),
+        ((",3.png", ","), (), 1, "line 5: column 'sv' is empty"),
+        ((",3.png", ",3.png,x"), (), 1, "line 5: has 6 fields and the header 5"),
         (("rs,sv", "rs,rs"), (), 1, "has column 'rs' more than once"),
     ],
 )
@@ -319,7 +326,8 @@ def test_swapped_coordinates_are_called_swapped(
     (folder / "points.csv").write_text("lon,lat\n51.5,-100.25\n48.9,102.5\n")
     assert embed(monkeypatch, folder, table="points.csv") == 1
     told = capsys.readouterr().err
-    assert "line 2, column 'lat': longitude 51.5, latitude -100.25 is out of range (2 such rows)" in told
+    assert "2 of 2 rows cannot be used (2 x bad coordinates)" in told
+    assert "line 2: longitude 51.5, latitude -100.25 is out of range" in told
     assert "longitude and latitude look swapped" in told
 
 
@@ -380,7 +388,7 @@ def test_the_box_columns_of_images_without_georeference_must_hold_the_point(
     for name, shift in zip(("w", "n", "e", "s"), (-0.1, 0.1, 0.3, -0.4), strict=True):
         table[name] = table["lat" if name in "ns" else "lon"] + shift
     table.to_csv(folder / "boxes.csv", index=False)
-    names = ("--bbox-columns", "w,n,e,s", "--views", "rs_query")
+    names = (*named(zip(BBOX, "wnes", strict=True)), "--views", "rs_query")
     assert embed(monkeypatch, folder, *names, table="boxes.csv") == 0
     boxed = pd.read_parquet(folder / "out.parquet", columns=["rs_query"])["rs_query"][0]
     table["w"] -= 0.1
@@ -395,7 +403,7 @@ def test_the_box_columns_of_images_without_georeference_must_hold_the_point(
     table["e"] = table["w"] - 0.01
     table.to_csv(folder / "boxes.csv", index=False)
     assert embed(monkeypatch, folder, *names, "--fresh", table="boxes.csv") == 1
-    assert "has no area or is turned around (11 such rows)" in capsys.readouterr().err
+    assert "11 of 11 rows cannot be used (11 x bad bounding box)" in capsys.readouterr().err
 
 
 def test_the_real_triplets_go_through(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -403,10 +411,10 @@ def test_the_real_triplets_go_through(shared: Path, tmp_path: Path, monkeypatch:
     if not triplets.is_dir():
         pytest.skip(f"no real triplets at {triplets}")
     table = triplets / "examples" / "extract_embeddings" / "examples.csv"
-    boxes = ",".join(f"rs_bbox_{name}" for name in ("lon_min", "lat_max", "lon_max", "lat_min"))
-    names = ("--root", str(triplets), "--rs-column", "rs_image", "--sv-column", "sv_image", "--rs-unit", Unit.S2_DN)
+    boxes = [f"rs_bbox_{name}" for name in BBOX]
+    names = ("--root", str(triplets), "--column", "rs=rs_image", "--column", "sv=sv_image", "--rs-unit", Unit.S2_DN)
     embed_it = ("--preset", "base", "--input", str(table), *names)
-    assert embed(monkeypatch, tmp_path, *embed_it, "--bbox-columns", boxes) == 0
+    assert embed(monkeypatch, tmp_path, *embed_it, *named(zip(BBOX, boxes, strict=True))) == 0
     frame = geopandas.read_parquet(tmp_path / "out.parquet")
     assert frame["id"].tolist() == ["detroit", "sacramento", "tokyo"]
     for view in VIEWS:
@@ -415,5 +423,5 @@ def test_the_real_triplets_go_through(shared: Path, tmp_path: Path, monkeypatch:
         path = triplets / str(row.rs_image)
         place = describe_overhead(path, None, placed=True)[2]
         assert place is not None
-        stated = [getattr(row, name) for name in boxes.split(",")]
+        stated = [getattr(row, name) for name in boxes]
         np.testing.assert_allclose(place.box(path, row.lon, row.lat), stated, atol=1e-9)
