@@ -21,6 +21,7 @@ from torch import Tensor
 
 from gairbench.errors import CheckpointError, UsageError
 from gairbench.pretraining.corpus import Corpus
+from gairbench.pretraining.interrupts import interrupts_passed_on
 from gairbench.pretraining.monitoring import Monitor
 from gairbench.pretraining.objective import Objective
 from gairbench.pretraining.sampling import Shard
@@ -107,13 +108,14 @@ def fit(
         if context.trainer.record and trainer.is_global_zero:
             write_atomically(folder / RUN, (json.dumps(identity, indent=1, sort_keys=True) + "\n").encode())
             _keep_log(folder)
-        trainer.fit(
-            objective,
-            loader,
-            corpus.validation_loader(objective.budget),
-            ckpt_path=None if last is None else str(last),
-            weights_only=True,
-        )
+        with interrupts_passed_on():
+            trainer.fit(
+                objective,
+                loader,
+                corpus.validation_loader(objective.budget),
+                ckpt_path=None if last is None else str(last),
+                weights_only=True,
+            )
         state = trainer.strategy.lightning_module_state_dict()
         if trainer.is_global_zero:
             prefix = "network."
