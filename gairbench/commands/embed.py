@@ -62,7 +62,7 @@ def _what_is_safe(request: EmbedRequest) -> str:
 
 
 def _embed(request: EmbedRequest, spec: ModelSpec, progress: Progress) -> EmbeddedTable:
-    from gairbench.embed_table.parts import already_there, check_parts, finish, run_identity, write_parts
+    from gairbench.embed_table.parts import already_there, check_parts, finish, has_parts, run_identity, write_parts
     from gairbench.embed_table.reader import SampleReader
     from gairbench.embed_table.views import check_photo_units, overhead_unit, wanted_columns, wanted_views
     from gairbench.environment import choose_device
@@ -92,12 +92,13 @@ def _embed(request: EmbedRequest, spec: ModelSpec, progress: Progress) -> Embedd
     device = choose_device(request.device)
     loaded = load_model(spec, weights, preset=request.preset, seed=request.seed, device=device)
     identity = run_identity(request, spec, loaded, table, views)
-    if request.fresh:
+    if request.fresh or not has_parts(request):
+        # What a call left that failed before its first part must not stand in the way of a corrected one.
         shutil.rmtree(request.parts, ignore_errors=True)
-    elif request.parts.exists():
+    if request.parts.exists():
         # An --out beside them is one that an earlier call with --fresh was told to replace.
         check_parts(request, identity)
-    elif request.out.exists():
+    elif request.out.exists() and not request.fresh:
         return _outcome(request, already_there(request, identity, progress))
     request.errors.unlink(missing_ok=True)
     write_atomically(request.parts / "manifest.json", json.dumps(identity, indent=1, sort_keys=True).encode())
@@ -110,8 +111,12 @@ def _embed(request: EmbedRequest, spec: ModelSpec, progress: Progress) -> Embedd
         request.rs_bands,
         pinned=device.type == "cuda",
     )
-    with progress.step(f"embed {request.input.name} with {spec.name} ({preset.name})") as step:
-        parts = write_parts(request, table, reader, loaded, views, device, rows, step)
+    try:
+        with progress.step(f"embed {request.input.name} with {spec.name} ({preset.name})") as step:
+            parts = write_parts(request, table, reader, loaded, views, device, rows, step)
+    finally:
+        if not has_parts(request):
+            shutil.rmtree(request.parts, ignore_errors=True)
     return _outcome(request, finish(request, identity, parts, views, table.report(rows), progress))
 
 

@@ -31,6 +31,11 @@ FREE_SIZE = 256
 """Edge of a tile in pixels for models that take images of any size."""
 
 
+FINEST = 1 / 16
+"""Least edge of an output pixel in source pixels: tokens are wider than a pixel, so that a finer map only takes room.
+A finer one mostly means degrees, given for a scene in metres."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapRequest:
     """What a user asks for: the options of ``gairbench map``.
@@ -119,18 +124,21 @@ def _map(request: MapRequest, spec: ModelSpec, progress: Progress) -> EmbeddingM
         loaded = load_model(spec, weights, preset=request.preset, seed=0, device=device)
         made, grid = _plan(request, spec, loaded, scene, device)
         sample = PixelSample(grid.height * grid.width)
-        blocks = list(made.tiling.blocks(made.capacity))
+        tiles = made.tiling.tiles
+        progress.say(
+            f"map of {grid.width} x {grid.height} pixels and {grid.dim} bands (up to {_size(grid)}) from {tiles} tiles"
+        )
         with raster.write(request.out, grid) as write, progress.step(f"map {scene.path.name}") as step:
-            for number, block in enumerate(blocks, 1):
+            made.seen = lambda number: step(min(number, tiles), tiles, "tiles")
+            for block in made.tiling.blocks(made.capacity):
                 values = made.block(block, grid.dim)
                 write(block, values)
                 sample.add(values)
-                step(number, len(blocks))
             pixels = sample.pixels()
             if not len(pixels):
                 raise DataError(f"no pixel of {scene.path} holds data", "map another scene")
     with raster.read(request.out) as read:
-        draw(quicklook, grid.height, grid.width, blocks, read, Palette(pixels))
+        draw(quicklook, grid.height, grid.width, made.tiling.blocks(made.capacity), read, Palette(pixels))
     progress.say(
         f"{request.out}: {grid.dim} bands, {grid.width} x {grid.height} pixels of"
         f" {grid.transform.a:g} x {-grid.transform.e:g}, from {made.encoded} tiles; {quicklook}: its quick-look"
@@ -199,6 +207,13 @@ def _plan(
             f" {scene.width * scene.transform.a:g} x {-scene.height * scene.transform.e:g}",
             "give it in units of the scene's CRS",
         )
+    if y.scale < FINEST or x.scale < FINEST:
+        raise UsageError(
+            f"--resolution {request.resolution} would make a map of {x.pixels} x {y.pixels} pixels, more than"
+            f" {1 / FINEST:g} across a pixel of the scene, which is {scene.transform.a:g} x {-scene.transform.e:g}"
+            f" {_crs_unit(scene)}",
+            "give it in units of the scene's CRS",
+        )
     tags = {
         "model": spec.name,
         "model_version": spec.version,
@@ -227,3 +242,17 @@ def _plan(
         capacity=max(1, MEMORY // (tokens.nbytes + size**2)),
     )
     return made, grid
+
+
+def _size(grid: MapGrid) -> str:
+    """Return the size of a map that does not compress."""
+    size = 4.0 * grid.dim * grid.height * grid.width
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def _crs_unit(scene: Scene) -> str:
+    return "degrees" if scene.crs.is_geographic else str(scene.crs.linear_units)

@@ -14,7 +14,7 @@ import shapely
 from numpy.typing import NDArray
 
 from gairbench.errors import StorageError
-from gairbench.storage import atomic_file
+from gairbench.storage import atomic_file, unwritable
 
 PROVENANCE = b"gairbench"
 """Key of the provenance in the file's metadata."""
@@ -92,13 +92,17 @@ def join_parts(parts: Sequence[Path], target: Path, provenance: Mapping[str, Any
     # No "crs" means OGC:CRS84, longitude and latitude in WGS 84.
     geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": geometry}}
     schema = schema.with_metadata({b"geo": json.dumps(geo), PROVENANCE: json.dumps(provenance)})
-    with atomic_file(target) as file, pq.ParquetWriter(file, schema, use_dictionary=False) as writer:
-        for part in filled:
-            try:
-                table = pq.read_table(part)
-            except (OSError, pa.ArrowInvalid) as error:
-                raise _broken(part, error) from error
-            writer.write_table(table.replace_schema_metadata(schema.metadata), row_group_size=len(table))
+    with atomic_file(target) as file:
+        with pq.ParquetWriter(file, schema, use_dictionary=False) as writer:
+            for part in filled:
+                try:
+                    table = pq.read_table(part)
+                except (OSError, pa.ArrowInvalid) as error:
+                    raise _broken(part, error) from error
+                writer.write_table(table.replace_schema_metadata(schema.metadata), row_group_size=len(table))
+        file.flush()
+        if (rows := _rows(Path(file.name))) != sum(map(_rows, filled)):
+            raise unwritable(target, OSError(f"{rows} rows read back, not those of its parts"))
 
 
 def _rows(path: Path) -> int:

@@ -94,6 +94,11 @@ def already_there(request: EmbedRequest, identity: dict[str, Any], progress: Pro
     return 1 if about["rows left out"] else 0
 
 
+def has_parts(request: EmbedRequest) -> bool:
+    """Return whether an earlier call has finished a part."""
+    return any(request.parts.glob("*.parquet"))
+
+
 def check_parts(request: EmbedRequest, identity: dict[str, Any]) -> None:
     """Refuse to continue parts that another call began.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -79,6 +79,8 @@ class SceneMap:
         batch: Tiles per call of the model.
         capacity: Tiles that are kept in memory, at least one; the least recently used one makes room.
         encoded: How many tiles have been encoded so far.
+        seen: Called with the number of tiles that have been read so far, those without data and those that are read
+            again among them.
     """
 
     scene: Scene
@@ -87,6 +89,8 @@ class SceneMap:
     batch: int
     capacity: int
     encoded: int = 0
+    seen: Callable[[int], None] = lambda _: None
+    _read: int = 0
     _kept: OrderedDict[Tile, _Encoded] = field(default_factory=OrderedDict)
 
     @property
@@ -171,6 +175,8 @@ class SceneMap:
         used = [tile for tile in tiles if read[tile][1].any()]
         tokens = self.encoder.encode(np.stack([read[tile][0] for tile in used])) if used else ()
         self.encoded += len(used)
+        self._read += len(tiles)
+        self.seen(self._read)
         # Copies, because a slice would keep its whole batch in memory.
         grids = {tile: grid.clone() for tile, grid in zip(used, tokens, strict=True)}
         return {tile: _Encoded(read[tile][1], grids.get(tile)) for tile in tiles}

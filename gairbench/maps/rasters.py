@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,7 +19,7 @@ from rasterio.windows import Window
 from gairbench.errors import StorageError, UsageError
 from gairbench.maps.formats import map_format
 from gairbench.maps.tiling import BLOCK, Block
-from gairbench.storage import atomic_file
+from gairbench.storage import atomic_file, atomic_folder, unwritable
 
 Values = NDArray[np.float32]
 
@@ -91,14 +90,31 @@ class GeoTiff:
             "bigtiff": "if_safer",
             "num_threads": "all_cpus",
         }
-        with atomic_file(path) as scratch, rasterio.open(scratch.name, "w", **profile) as file:
-            file.update_tags(**grid.tags)
-            file.descriptions = tuple(f"embedding_{band}" for band in range(grid.dim))
+        checksums: dict[Block, int] = {}
+
+        with atomic_file(path) as scratch:
+            with _writing(path):
+                file = rasterio.open(scratch.name, "w", **profile)
 
             def write(block: Block, values: Values) -> None:
-                file.write(values, window=_window(block))
+                with _writing(path):
+                    file.write(values, window=_window(block))
+                checksums[block] = _checksum(values)
 
-            yield write
+            try:
+                with _writing(path):
+                    file.update_tags(**grid.tags)
+                    file.descriptions = tuple(f"embedding_{band}" for band in range(grid.dim))
+                yield write
+            except BaseException:
+                # What went wrong first is what is reported.
+                with suppress(Exception):
+                    file.close()
+                raise
+            with _writing(path):
+                file.close()
+            with _writing(path), self.read(Path(scratch.name)) as read:
+                _compare(path, checksums, read)
 
     @contextmanager
     def read(self, path: Path) -> Iterator[Callable[[Block], Values]]:
@@ -126,30 +142,25 @@ class Zarr:
         import zarr
 
         if path.exists() and not (path / ".zgroup").is_file():
-            raise UsageError(f"{path} exists and is no Zarr group", "choose another --out")
-        scratch: Path | None = None
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            scratch = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-            group = zarr.open_group(str(scratch / "new"), mode="w", zarr_format=2)
-            embedding = _describe(group, grid)
+            raise UsageError(f"{path} exists and is not a Zarr group", "choose another --out")
+        checksums: dict[Block, int] = {}
+
+        with atomic_folder(path) as scratch:
+            with _writing(path):
+                group = zarr.open_group(str(scratch), mode="w", zarr_format=2)
+                embedding = _describe(group, grid)
 
             def write(block: Block, values: Values) -> None:
                 rows, columns = _slices(block)
-                embedding[:, rows, columns] = values
+                with _writing(path):
+                    embedding[:, rows, columns] = values
+                checksums[block] = _checksum(values)
 
             yield write
-            zarr.consolidate_metadata(str(scratch / "new"), zarr_format=2)
-            if path.exists():
-                path.rename(scratch / "old")
-            (scratch / "new").rename(path)
-        except OSError as error:
-            raise StorageError(
-                f"cannot write {path}: {error.strerror or error}", "free space, or choose a folder that can be written"
-            ) from error
-        finally:
-            if scratch is not None:
-                shutil.rmtree(scratch, ignore_errors=True)
+            with _writing(path):
+                zarr.consolidate_metadata(str(scratch), zarr_format=2)
+            with _writing(path), self.read(scratch) as read:
+                _compare(path, checksums, read)
 
     @contextmanager
     def read(self, path: Path) -> Iterator[Callable[[Block], Values]]:
@@ -172,6 +183,39 @@ def format_of(path: Path) -> RasterFormat:
         UsageError: It names none, or one whose package is not installed.
     """
     return GeoTiff() if map_format(path) == ".tif" else Zarr()
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Report whatever a library raises while it writes, or reads back, a map as one kind of error.
+
+    Raises:
+        StorageError: In place of it.
+    """
+    try:
+        yield
+    except StorageError:
+        raise
+    # GDAL's errors have no common base but Exception, and a full disk comes as any of them.
+    except Exception as error:
+        raise unwritable(path, error) from error
+
+
+def _checksum(values: Values) -> int:
+    return zlib.crc32(np.ascontiguousarray(values, dtype=np.float32).data)
+
+
+def _compare(path: Path, checksums: Mapping[Block, int], read: Callable[[Block], Values]) -> None:
+    """Find out whether every block reads back as it was written.
+
+    Raises:
+        StorageError: One does not: GDAL reports errors of its compression threads late or never, and reads a block that
+            is missing as a block without data.
+    """
+    for block, written in checksums.items():
+        if _checksum(read(block)) != written:
+            reason = f"output row {block.row}, column {block.column} does not read back as written"
+            raise unwritable(path, OSError(reason))
 
 
 def _describe(group: Any, grid: MapGrid) -> Any:

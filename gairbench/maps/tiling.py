@@ -95,6 +95,11 @@ class Tiling:
     y: Axis
     x: Axis
 
+    @property
+    def tiles(self) -> int:
+        """Number of tiles."""
+        return len(self.y.starts) * len(self.x.starts)
+
     def tiles_at(self, block: Block) -> list[Tile]:
         """Return the tiles that cover the centre of a pixel of a block, row by row."""
         return [

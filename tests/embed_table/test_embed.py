@@ -142,6 +142,19 @@ def test_file_is_geoparquet_with_points_and_provenance(folder: Path, monkeypatch
     assert not (folder / "out.parquet.parts").exists()
 
 
+def test_a_call_that_fails_before_its_first_part_leaves_nothing_in_the_way_of_a_corrected_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "0.png").rename(folder / "away.png")
+    assert embed(monkeypatch, folder) == 1
+    assert "0.png" in capsys.readouterr().err
+    assert not (folder / "out.parquet.parts").exists()
+    (folder / "away.png").rename(folder / "0.png")
+    (folder / "out.parquet.parts").mkdir()
+    (folder / "out.parquet.parts" / "manifest.json").write_text("{}")  # of a call that was killed
+    assert embed(monkeypatch, folder) == 0
+
+
 def test_parquet_table_gives_the_same_as_csv(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert embed(monkeypatch, folder) == 0
     first = pd.read_parquet(folder / "out.parquet", columns=["id", *VIEWS])

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import resource
+import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +25,7 @@ from torch import Tensor
 from torch.nn import functional
 from typer.testing import CliRunner
 
-from gairbench import ImageInput, LocationInput, Modality, ModelSpec, Preset, Pretraining, Unit, View
+from gairbench import RGB, ImageInput, LocationInput, Modality, ModelSpec, Preset, Pretraining, Unit, View
 from gairbench.cli import app
 from gairbench.commands import map as command
 from gairbench.commands.map import MapRequest, map_command
@@ -404,7 +408,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], type[GairbenchError], str]] = {
     "nothing but nodata": ({"image": "empty.tif"}, DataError, "no pixel of .*empty.tif holds data"),
     "format": ({"out": "map.npy"}, UsageError, "of unknown format '.npy'"),
     "own image": ({"out": "scene.tif"}, UsageError, "is the image itself"),
-    "no Zarr": ({"out": "folder.zarr"}, UsageError, "exists and is no Zarr group"),
+    "no Zarr": ({"out": "folder.zarr"}, UsageError, "exists and is not a Zarr group"),
     "no model": ({"model": "rmap"}, UsageError, "no model 'rmap'; did you mean ramp"),
     "many models": ({"model": "ramp,tokens"}, UsageError, "names several models"),
     "no tokens": ({"model": "gridless"}, UsageError, "model 'gridless' has no token grid"),
@@ -479,3 +483,70 @@ def test_the_released_tiles_are_mapped_with_the_papers_architecture(
         # All but the part of a pixel that sticks out of the map or the scene.
         np.testing.assert_allclose(file.bounds, scene.bounds, atol=file.transform.a / 2)
     assert len(np.unique(np.asarray(Image.open(tmp_path / "map.tif.png"))[..., 0])) > 50
+
+
+def test_a_resolution_in_another_unit_is_refused_with_the_size_it_would_have(tmp_path: Path) -> None:
+    image = write_scene(tmp_path / "scene.tif", coordinates(20, 20))
+    with pytest.raises(UsageError, match=r"200000 x 200000 pixels, more than 16 across a pixel .* 10 x 10 metre"):
+        make(tmp_path, image, resolution=0.001)
+    assert not (tmp_path / "map.tif").exists()
+    mapped, _ = make(tmp_path, image, resolution=10 / 16)
+    assert mapped.shape[1:] == (320, 320)
+
+
+def test_the_size_of_a_map_and_its_tiles_are_reported_as_it_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gairbench.progress.LOG_SECONDS", 0.0)
+    image = write_scene(tmp_path / "scene.tif", coordinates(4 * SIZE, SIZE))
+    make(tmp_path, image, batch=2)
+    lines = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"map of \d+ x \d+ pixels and 2 bands \(up to .+\) from 7 tiles", lines[0])
+    assert [line.split(": ")[1].split()[0] for line in lines if " s left" in line] == ["2/7", "4/7", "6/7", "7/7"]
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".zarr"])
+def test_an_older_map_stays_when_a_block_does_not_read_back_as_written(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GDAL reports what its compression threads could not write late or never."""
+    image = write_scene(tmp_path / "scene.tif", coordinates(20, 20))
+    out = tmp_path / f"map{suffix}"
+    request = MapRequest(model="ramp", image=image, out=out, unit=Unit.REFLECTANCE)
+    assert map_command(request) == 0
+    before = {path: path.read_bytes() for path in sorted(out.rglob("*")) or [out] if path.is_file()}
+    kind = type(rasters.format_of(out))
+    read = kind.read
+
+    @contextmanager
+    def lossy(self: Any, path: Path) -> Any:
+        with read(self, path) as whole:
+            yield lambda block: np.full_like(whole(block), np.nan)
+
+    monkeypatch.setattr(kind, "read", lossy)
+    with pytest.raises(StorageError, match=r"cannot write .*: output row 0, column 0 does not read back as written"):
+        map_command(request)
+    assert {path: path.read_bytes() for path in sorted(out.rglob("*")) or [out] if path.is_file()} == before
+    assert sorted(path.name for path in tmp_path.glob(".*")) == []
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".zarr"])
+def test_an_older_map_stays_when_the_disk_is_full(suffix: str, tmp_path: Path) -> None:
+    image = write_scene(tmp_path / "scene.tif", coordinates(96, 96).astype(np.uint8)[[0, 0, 0]], names=RGB)
+    out = tmp_path / f"map{suffix}"
+    command_line = [sys.executable, "-m", "gairbench", "map", "--model", "pixel-stats", "--image", str(image)]
+    command_line += ["--unit", "uint8", "--resolution", "10", "--out", str(out)]
+    subprocess.run(command_line, check=True, capture_output=True)
+    before = {path: path.read_bytes() for path in sorted(out.rglob("*")) or [out] if path.is_file()}
+    biggest = max(map(len, before.values()))
+
+    def full() -> None:
+        # A file cannot grow beyond half of what it needs.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (biggest // 2, biggest // 2))
+
+    failed = subprocess.run(command_line, check=False, capture_output=True, text=True, preexec_fn=full)
+    assert failed.returncode == 1
+    assert f"cannot write {out}" in failed.stderr.splitlines()[-1]
+    assert "Traceback" not in failed.stderr
+    assert {path: path.read_bytes() for path in sorted(out.rglob("*")) or [out] if path.is_file()} == before
+    assert sorted(path.name for path in tmp_path.glob(".*")) == []
