@@ -41,6 +41,7 @@ from rasterio.transform import from_origin
 from records import make_result
 from typer.core import TyperGroup
 
+import gairbench.api
 from gairbench import cli, results
 from gairbench.commands.config import load_config
 from gairbench.commands.run import RunRequest
@@ -227,6 +228,9 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
                    crs="EPSG:4326", pixel=1e-4)  # fmt: skip
         plots.append(f"{i},{lon + 8e-4},{lat + 8e-4},{3 + i / 20},{'maize;rye' if i % 3 else 'rye'}")
     (folder / "plots.csv").write_text("\n".join(plots) + "\n")
+    for block in blocks(ROOT / "README.md"):
+        if block.file:
+            (folder / block.file).write_text(block.text)
     write_checkpoint(folder / "checkpoints" / "base", "base", SMALL)
     write_checkpoint(folder / "checkpoints" / "tiny", "tiny", SMALL)
     shutil.copytree(folder / "checkpoints" / "base", folder / "runs" / "gair")
@@ -442,6 +446,26 @@ def without(words: Sequence[str], option: str) -> list[str]:
 # --- the other languages ----------------------------------------------------------------------------------------------
 
 
+def small_api(patch: pytest.MonkeyPatch) -> None:
+    """Make the functions of the package as small as the commands: see :func:`run_gairbench`."""
+    run, pretrain = gairbench.api.run, gairbench.api.pretrain
+
+    def small_run(model: Any = None, task: Any = None, **given: Any) -> Any:
+        given["data_root"] = STAND_INS.get(given.get("data_root", ""), given.get("data_root"))
+        chosen = [model] if isinstance(model, str) else model or ["gair"]
+        trained = [name for name in select_models(chosen, load_registry().models) if name.pretraining is not None]
+        given["checkpoint"] = {name.name: "checkpoints/tiny" for name in trained} | given.get("checkpoint", {})
+        return run(model, task, **{"limit": 40} | given)
+
+    def small_pretrain(model: str, data: str, out: str, **given: Any) -> Path:
+        settings = {name: str(value) for name, value in given.pop("set", {}).items()}
+        make_gair_recipe(model, given.get("preset", "tiny"), settings)
+        return pretrain(model, data, out, set=SMALL | SHORT, limit=8, **given)
+
+    patch.setattr(gairbench.api, "run", small_run)
+    patch.setattr(gairbench.api, "pretrain", small_pretrain)
+
+
 def run_python(block: Block, names: dict[str, Any]) -> None:
     if block.file.startswith("tests/"):
         command = [
@@ -462,8 +486,10 @@ def run_python(block: Block, names: dict[str, Any]) -> None:
         )
         assert done.returncode == 0, done.stdout
     elif not block.file:
-        code = compile("\n" * (block.line - 1) + block.text, str(block.page), "exec")
-        exec(code, names)
+        with pytest.MonkeyPatch.context() as patch:
+            small_api(patch)
+            code = compile("\n" * (block.line - 1) + block.text, str(block.page), "exec")
+            exec(code, names)
 
 
 def check_yaml(block: Block) -> None:
