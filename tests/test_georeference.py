@@ -97,3 +97,31 @@ def test_only_north_up_images_are_placed(tmp_path: Path, turn: Affine, refused: 
             assert found is not None
             assert found.bounds == (500_000, 5_000_000 - 40, 500_040, 5_000_000)
             assert found.size == (4, 4)
+
+
+def test_centre_is_the_middle_of_the_image_wherever_it_lies() -> None:
+    place = Georeference(UTM, (500_000.0, 4_999_000.0, 501_000.0, 5_000_000.0), (100, 100))
+    (lon,), (lat,) = transform(UTM, "EPSG:4326", [500_500], [4_999_500])
+    assert place.centre(TILE) == (lon, lat)
+    around = Georeference(rasterio.CRS.from_epsg(32601), (165_000.0, 0.0, 170_000.0, 5_000.0), (100, 100))
+    assert abs(around.centre(TILE)[0]) <= 180
+    assert Georeference(rasterio.CRS.from_epsg(4326), (10.0, 50.0, 11.0, 52.0), (9, 9)).centre(TILE) == (10.5, 51.0)
+
+
+def test_centre_that_is_no_place_on_earth_is_an_error() -> None:
+    # Pixels counted as degrees.
+    place = Georeference(rasterio.CRS.from_epsg(4326), (0.0, 0.0, 512.0, 512.0), (512, 512))
+    with pytest.raises(DataError, match=r"the middle of tile\.tif is at 256, 256, which is no place on Earth"):
+        place.centre(TILE)
+
+
+def test_image_contains_points_up_to_its_edge() -> None:
+    place = Georeference(UTM, (500_000.0, 4_999_000.0, 501_000.0, 5_000_000.0), (100, 100))
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        (lon,), (lat,) = transform(UTM, "EPSG:4326", [x], [y])
+        return lon, lat
+
+    for x, y, inside in [(500_500, 4_999_500, True), (500_000, 5_000_000, True), (501_001, 4_999_500, False)]:
+        assert place.contains(TILE, *at(x, y)) is inside
+    assert not place.contains(TILE, *at(500_500, 4_999_500)[::-1])

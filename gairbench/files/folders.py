@@ -174,6 +174,24 @@ def _walk(
                 raise DataError(f"{printable(path)} is neither a file nor a folder", "move it out of the data")
 
 
+def require_folder(path: Path, what: str) -> None:
+    """Refuse a folder that is not there.
+
+    Args:
+        path: The folder.
+        what: What it is, for the message: ``"image folder"``.
+
+    Raises:
+        DataError: It is not there, or a folder above it may not be entered.
+    """
+    try:
+        found = path.is_dir()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if not found:
+        raise DataError(f"no {what} {printable(path)}", "correct the folder or --data-root")
+
+
 def inside(path: Path, root: Path, follow_links: bool) -> None:
     """Refuse a path outside of the folder that it belongs to, or that links lead out of it unless that was asked for.
 

@@ -17,7 +17,7 @@ from gairbench.data import SAMPLE_KEYS
 from gairbench.digests import digest, file_sha256
 from gairbench.errors import DataError
 from gairbench.files.coordinates import check_coordinates
-from gairbench.files.folders import FoundFiles, NamedFiles, find_files, inside
+from gairbench.files.folders import FoundFiles, NamedFiles, find_files, inside, require_folder
 from gairbench.files.formats import table_sha256
 from gairbench.files.images import read_image
 from gairbench.files.tables import Column, SampleTable, read_table
@@ -383,8 +383,7 @@ class FileSource:
         if images is None:
             return table, None
         folder = self.root / images.folder
-        if not folder.is_dir():
-            raise DataError(f"no image folder {folder}", "correct the folder or --data-root")
+        require_folder(folder, "image folder")
         if table is None or not images.file:
             return table, self._matching(folder, images.pattern)
         files = NamedFiles(folder, root=self.root, follow_links=self.declared.follow_links)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec
 
 from gairbench.data import DataSource, Split
 from gairbench.errors import DataError, GairbenchError
+from gairbench.files.folders import require_folder
 from gairbench.spec import DataContext, DatasetSpec, TaskSpec, resolve
 from gairbench.testing.seen import Seen, look
 
@@ -51,8 +52,8 @@ class OpenedDataset:
         folder = self.spec.folder
         if folder and self.root is None:
             raise DataError(f"dataset {self.spec.name!r} needs files in folder {folder!r}", "give --data-root")
-        if folder and self.root is not None and not (self.root / folder).is_dir():
-            raise DataError(f"dataset {self.spec.name!r} is not at {self.root / folder}", "correct --data-root")
+        if folder and self.root is not None:
+            require_folder(self.root / folder, f"folder of dataset {self.spec.name!r}:")
         source: DataSource = resolve(self.spec.factory)(DataContext(root=self.root))
         return source
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gairbench.errors import DataError
-from gairbench.files.folders import NamedFiles, check_pattern, find_files, is_hidden
+from gairbench.files.folders import NamedFiles, check_pattern, find_files, is_hidden, require_folder
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -233,6 +233,21 @@ def test_named_files_outside_are_found_only_when_asked(tmp_path: Path, link: str
     with pytest.raises(DataError, match="that leads out of"):
         NamedFiles(root, root=root).find(name)
     assert NamedFiles(root, root=root, follow_links=True).find(name) == root / name
+
+
+def test_folder_that_is_not_there_or_not_to_be_entered_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_folder(tmp_path, "image folder")
+    with pytest.raises(DataError, match=r"no image folder .*/gone; correct the folder or --data-root"):
+        require_folder(tmp_path / "gone", "image folder")
+
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    with pytest.raises(DataError, match=r"cannot read .*: Permission denied; fix its permissions"):
+        require_folder(tmp_path, "image folder")
 
 
 def test_named_file_that_may_not_be_looked_at_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
