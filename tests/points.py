@@ -1,0 +1,124 @@
+"""A small dataset with tasks of every kind that passes the conformance suite, for tests that break it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gairbench import (
+    Category,
+    DataContext,
+    DatasetSpec,
+    ImageInput,
+    Kind,
+    LocationInput,
+    Modality,
+    TaskSpec,
+)
+from gairbench.data import ArraySplit
+
+
+def checks(module: Any) -> dict[str, Callable[..., None]]:
+    return {check.__name__: check for check in (*module.DECLARATION, *module.BEHAVIOUR)}
+
+
+def failures(cases: list[tuple[str, Callable[[], None]]]) -> dict[str, str]:
+    failed = {}
+    for name, check in cases:
+        if name == "check_registering_imports_nothing_heavy":
+            continue
+        try:
+            check()
+        except AssertionError as error:
+            failed[name] = str(error)
+    return failed
+
+
+SIZES = {"train": 30, "val": 12, "test": 15}
+
+
+class Points:
+    """Images, photos and points with a target of every kind."""
+
+    def __init__(self, context: DataContext) -> None:
+        self.context = context
+
+    def fingerprint(self) -> str:
+        return "points"
+
+    def classes(self, target: str) -> tuple[str, ...]:
+        return () if target == "height" else ("a", "b", "c")
+
+    def arrays(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        n = SIZES[name]
+        rng = np.random.default_rng(list(SIZES).index(name))
+        lonlat = np.stack([rng.uniform(-170, 170, n), rng.uniform(-80, 80, n)], axis=1)
+        zone = np.arange(n, dtype=np.int64) % 3
+        inputs = {
+            "image": rng.integers(0, 256, (n, 3, 8, 8), dtype=np.uint8),
+            "street_view": rng.integers(0, 256, (n, 3, 8, 8), dtype=np.uint8),
+            "lonlat": lonlat,
+            "bbox": np.stack([lonlat[:, 0] - 1, lonlat[:, 1] + 1, lonlat[:, 0] + 1, lonlat[:, 1] - 1], axis=1),
+        }
+        targets = {
+            "zone": zone,
+            "tags": np.eye(3, dtype=bool)[zone],
+            "height": rng.normal(size=n),
+            "mask": rng.integers(0, 3, (n, 8, 8)).astype(np.uint8),
+        }
+        return inputs, targets
+
+    def ids(self, name: str) -> list[str]:
+        return [f"{name}-{i}" for i in range(SIZES[name])]
+
+    def split(self, name: str) -> Any:
+        return ArraySplit(self.ids(name), *self.arrays(name))
+
+
+DATASET = DatasetSpec(
+    name="points",
+    version=1,
+    factory=Points,
+    delivers=(
+        ImageInput(modality=Modality.RS, size=8),
+        ImageInput(modality=Modality.SV, size=8, synthetic=True),
+        LocationInput(),
+    ),
+    licence="CC0-1.0",
+    citation="none",
+)
+
+TASK = TaskSpec(
+    name="points-zone",
+    version=1,
+    category=Category.RS,
+    family="test",
+    kind=Kind.CLASSIFICATION,
+    dataset=DATASET,
+    target="zone",
+    inputs=(Modality.RS,),
+    metric="accuracy",
+    higher_is_better=True,
+    synthetic=False,
+    extra_metrics=("macro_f1",),
+)
+
+TASKS = (
+    TASK,
+    replace(TASK, name="points-tags", kind=Kind.MULTILABEL, target="tags", metric="micro_f1", extra_metrics=()),
+    replace(TASK, name="points-height", kind=Kind.REGRESSION, target="height", metric="r2", extra_metrics=()),
+    replace(TASK, name="points-mask", kind=Kind.SEGMENTATION, target="mask", metric="miou", extra_metrics=()),
+    replace(
+        TASK,
+        name="points-pairs",
+        kind=Kind.RETRIEVAL,
+        target="",
+        inputs=(Modality.RS, Modality.SV),
+        metric="recall@1",
+        extra_metrics=("mrr",),
+        synthetic=True,
+    ),
+)

@@ -1,0 +1,171 @@
+"""The checks of datasets catch what they are there to catch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from points import DATASET, SIZES, Points, checks
+from torch import Tensor
+
+from gairbench import (
+    ImageInput,
+    Modality,
+    ModelContext,
+    Normalization,
+)
+from gairbench.data import ArraySplit, Sample
+from gairbench.testing import (
+    dataset_checks,
+)
+
+
+class NewFingerprint(Points):
+    def fingerprint(self) -> str:
+        return str(id(self))
+
+
+class EmptySplit(Points):
+    def split(self, name: str) -> Any:
+        return ArraySplit([], {}, {}) if name == "val" else super().split(name)
+
+
+class LeakingIds(Points):
+    def ids(self, name: str) -> list[str]:
+        return [str(i) for i in range(SIZES[name])]
+
+
+class TwiceInOneSplit(Points):
+    def ids(self, name: str) -> list[str]:
+        return [f"{name}-{i // 2}" for i in range(SIZES[name])]
+
+
+def changed(**inputs: Callable[[Any], Any]) -> type:
+    """Return a dataset whose inputs are passed through functions."""
+
+    class Changed(Points):
+        def arrays(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+            arrays, targets = super().arrays(name)
+            return arrays | {key: change(arrays[key]) for key, change in inputs.items()}, targets
+
+    return Changed
+
+
+def dark_blue(images: Any) -> Any:
+    images[:, 2] = 0
+    return images
+
+
+def alike(images: Any) -> Any:
+    images[:] = np.arange(64).reshape(8, 8)
+    return images
+
+
+def swapped_land(lonlat: Any) -> Any:
+    """Points of Germany and Kenya as (lat, lon)."""
+    return np.where(np.arange(len(lonlat))[:, None] % 2, [52.5, 13.4], [-1.3, 36.8]) + lonlat * 1e-3
+
+
+class SelfCritical(Points):
+    def problems(self) -> list[str]:
+        return ["row 3 names Kenya, which is far away"]
+
+
+class NoImages(Points):
+    def arrays(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        inputs, targets = super().arrays(name)
+        del inputs["image"]
+        return inputs, targets
+
+
+class Augmented(Points):
+    def split(self, name: str) -> Any:
+        split = super().split(name)
+
+        class Random(ArraySplit):
+            def __getitem__(self, index: int) -> dict[str, Tensor]:
+                sample = super().__getitem__(index)
+                return sample | {"lonlat": sample["lonlat"] + torch.rand(2) * 1e-3}
+
+        return Random(split.ids, split._inputs, split._targets)
+
+
+class WrongBatches(Points):
+    def split(self, name: str) -> Any:
+        split = super().split(name)
+
+        class Sorted(ArraySplit):
+            def __getitems__(self, indices: list[int]) -> list[Sample]:
+                return [self[i] for i in sorted(indices)]
+
+        return Sorted(split.ids, split._inputs, split._targets)
+
+
+class ForgivingTargets(Points):
+    def split(self, name: str) -> Any:
+        split = super().split(name)
+        split.target = lambda _: np.zeros(3)
+        return split
+
+
+@pytest.mark.parametrize(
+    ("data", "check", "why"),
+    [
+        (NewFingerprint, "check_fingerprint_is_stable", "and then"),
+        (EmptySplit, "check_splits_are_not_empty", "split 'val' is empty"),
+        (LeakingIds, "check_ids_are_unique_over_all_splits", "id '0' is in splits 'train' and 'val'"),
+        (TwiceInOneSplit, "check_ids_are_unique_over_all_splits", "split 'train' has id 'train-0' twice"),
+        (NoImages, "check_samples_hold_what_is_declared", "no 'image', only"),
+        (changed(image=lambda a: a[:, :2]), "check_samples_hold_what_is_declared", "image has 2 bands, declared red"),
+        (changed(image=lambda a: a[:, :, :4]), "check_samples_hold_what_is_declared", r"size \(4, 8\), declared 8"),
+        (changed(image=lambda a: a / 255.0), "check_samples_hold_what_is_declared", "is the unit uint8"),
+        (changed(image=lambda a: a * 40.0), "check_samples_hold_what_is_declared", "are not in unit uint8"),
+        (changed(image=dark_blue), "check_bands_are_not_constant", "band 'blue' of image is 0 in all 36 images"),
+        (changed(image=alike, street_view=alike), "check_no_image_is_in_two_splits", "train/train-0 and val/val-0 are"),
+        (changed(lonlat=swapped_land), "check_places_are_plausible", "would lie on land with longitude and latitude"),
+        (changed(image=lambda a: a * np.nan), "check_samples_hold_what_is_declared", "not finite"),
+        (changed(lonlat=lambda a: np.full_like(a, 120)), "check_samples_hold_what_is_declared", "is not lonlat"),
+        (changed(lonlat=lambda a: a.astype(np.float32)), "check_samples_hold_what_is_declared", "float32"),
+        (changed(lonlat=lambda a: a * np.nan), "check_samples_hold_what_is_declared", "not lonlat in degrees"),
+        (changed(bbox=lambda a: a[:, [0, 3, 2, 1]]), "check_samples_hold_what_is_declared", "lon_min, lat_max"),
+        (changed(bbox=lambda a: a + 3), "check_samples_hold_what_is_declared", "does not contain"),
+        (SelfCritical, "check_source_finds_nothing_wrong", "row 3 names Kenya"),
+        (Augmented, "check_samples_stay_the_same", "sample .* of split 'train' changes"),
+        (WrongBatches, "check_batched_reading_gives_the_same", "__getitems__ differs"),
+        (ForgivingTargets, "check_unknown_target_is_a_key_error", "raises no KeyError"),
+        (ModelContext, "check_source_has_the_methods", "is not a gairbench.data.DataSource"),
+    ],
+)
+def test_a_wrong_dataset_is_caught(data: type, check: str, why: str) -> None:
+    factory = (lambda context: "nothing") if data is ModelContext else data
+    with pytest.raises(AssertionError, match=why):
+        checks(dataset_checks)[check](replace(DATASET, factory=factory), None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "check", "why"),
+    [
+        ({"name": "Points!"}, "check_name_is_a_slug", "not lower-case"),
+        ({"version": 0}, "check_version_counts_from_one", "version 0"),
+        ({"citation": ""}, "check_licence_and_citation_are_stated", "no citation"),
+        ({"splits": ("train", "train")}, "check_splits_are_declared_once", "a split twice"),
+        ({"delivers": ()}, "check_inputs_leave_nothing_to_guess", "declares no inputs"),
+        (
+            {"delivers": (ImageInput(modality=Modality.RS, bands=("red", "red")),)},
+            "check_inputs_leave_nothing_to_guess",
+            "a band twice",
+        ),
+        (
+            {"delivers": (ImageInput(modality=Modality.RS, normalization=Normalization.ZSCORE),)},
+            "check_inputs_leave_nothing_to_guess",
+            "'normalization' is for models",
+        ),
+    ],
+)
+def test_a_wrong_dataset_declaration_is_caught(changes: dict[str, Any], check: str, why: str) -> None:
+    with pytest.raises(AssertionError, match=why):
+        checks(dataset_checks)[check](replace(DATASET, **changes))

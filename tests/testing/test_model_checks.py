@@ -1,0 +1,284 @@
+"""The checks of models catch what they are there to catch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from points import checks, failures
+from torch import Tensor
+
+from gairbench import (
+    ImageInput,
+    LocationInput,
+    Modality,
+    ModelContext,
+    ModelSpec,
+    Normalization,
+    Preset,
+    Pretraining,
+    Unit,
+    View,
+)
+from gairbench.testing import (
+    model_checks,
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tiny batches spend more time on waking threads than on computing."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+INPUTS = (
+    ImageInput(modality=Modality.RS, bands=("B2", "B8"), unit=Unit.S2_DN, size=24),
+    LocationInput(order="latlon"),
+)
+
+
+class Good:
+    """Block means of the image, and the coordinates."""
+
+    def __init__(self, context: ModelContext) -> None:
+        generator = torch.Generator().manual_seed(context.seed)
+        self.weight = 1 + torch.rand(2, 1, 1, generator=generator)
+
+    def encode_rs(self, images: Tensor) -> Tensor:
+        return self.encode_rs_tokens(images).flatten(2).mean(2)
+
+    def encode_rs_tokens(self, images: Tensor) -> Tensor:
+        return torch.nn.functional.avg_pool2d(images, 6) * self.weight
+
+    def query_rs(self, images: Tensor, lonlat: Tensor, bbox: Tensor) -> Tensor:
+        tokens = self.encode_rs_tokens(images)
+        east = ((lonlat[:, 0] - bbox[:, 0]) / (bbox[:, 2] - bbox[:, 0]) * tokens.shape[3]).long().clamp(max=3)
+        south = ((bbox[:, 1] - lonlat[:, 1]) / (bbox[:, 1] - bbox[:, 3]) * tokens.shape[2]).long().clamp(max=3)
+        return tokens[torch.arange(len(tokens)), :, south, east]
+
+    def encode_location(self, lonlat: Tensor) -> Tensor:
+        return lonlat.float()
+
+
+MODEL = ModelSpec(
+    name="good",
+    version="1",
+    factory=Good,
+    presets=(Preset(name="default", inputs=INPUTS),),
+    views=frozenset({View.RS_TOKENS, View.RS_QUERY}),
+    seeded=True,
+    licence="MIT",
+    citation="none",
+)
+
+
+def failing_model_checks(spec: ModelSpec) -> dict[str, str]:
+    """Run every check but the slow one for imports, and return what fails."""
+    cases = [(check.__name__, partial(check, spec)) for check in model_checks.DECLARATION]
+    cases += [(c.__name__, partial(c, spec, preset)) for c in model_checks.BEHAVIOUR for preset in spec.presets]
+    return failures(cases)
+
+
+def test_a_good_model_passes() -> None:
+    assert failing_model_checks(MODEL) == {}
+
+
+def preset(*inputs: Any, name: str = "default") -> Preset:
+    return Preset(name=name, inputs=inputs)
+
+
+RS = INPUTS[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "check", "why"),
+    [
+        ({"name": "Good Model"}, "check_name_is_a_slug", "not lower-case"),
+        ({"name": "good[Fast]"}, "check_name_is_a_slug", "variant of model good name 'Fast' is not lower-case"),
+        ({"name": "good[fast"}, "check_name_is_a_slug", "not lower-case"),
+        ({"version": "main"}, "check_version_is_stated", "pins nothing"),
+        ({"licence": ""}, "check_licence_and_citation_are_stated", "no licence"),
+        ({"citation": ""}, "check_licence_and_citation_are_stated", "no citation"),
+        ({"presets": (preset(*INPUTS), preset(*INPUTS))}, "check_presets_are_unique", "a preset twice"),
+        ({"presets": ()}, "check_presets_are_unique", "no presets"),
+        ({"presets": (preset(*INPUTS, RS),)}, "check_inputs_leave_nothing_to_guess", "declares a modality twice"),
+        (
+            {"presets": (preset(replace(RS, normalization=Normalization.ZSCORE, mean=(1.0,), std=(1.0,))),)},
+            "check_inputs_leave_nothing_to_guess",
+            "1 mean for 2 bands",
+        ),
+        (
+            {"presets": (preset(replace(RS, normalization=Normalization.ZSCORE, mean=(1, 1), std=(1, 0))),)},
+            "check_inputs_leave_nothing_to_guess",
+            "a std is not positive",
+        ),
+        ({"views": frozenset({View.SV_PROJECTED})}, "check_views_have_their_input", "view project_sv without sv"),
+        ({"aligned": frozenset({Modality.SV, Modality.RS})}, "check_views_have_their_input", "aligns"),
+        ({"aligned": frozenset({Modality.RS})}, "check_views_have_their_input", "one aligned modality"),
+        ({"factory": "gairbench.spec:Nothing"}, "check_factories_can_be_imported", "Nothing"),
+        (
+            {"pretraining": Pretraining(recipe=str, version=1, dataset="x", inputs="gairbench.spec:Nothing")},
+            "check_factories_can_be_imported",
+            "Nothing",
+        ),
+        (
+            {"pretraining": Pretraining(recipe=str, version=1, dataset="x", inputs=lambda *_: (LocationInput(),))},
+            "check_pretraining_takes_the_presets_inputs",
+            "good-default: pre-training takes",
+        ),
+    ],
+)
+def test_a_wrong_declaration_is_caught(changes: dict[str, Any], check: str, why: str) -> None:
+    with pytest.raises((AssertionError, AttributeError), match=why):
+        checks(model_checks)[check](replace(MODEL, **changes))
+
+
+def test_an_import_of_torch_at_registration_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "heavy_plugin.py").write_text("import torch\n")
+    (tmp_path / "light_plugin.py").write_text("import json\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    check = checks(model_checks)["check_registering_imports_nothing_heavy"]
+    check(replace(MODEL, factory="light_plugin:make"))
+    with pytest.raises(AssertionError, match=r"heavy_plugin imports .*torch.*inside the factory"):
+        check(replace(MODEL, factory="heavy_plugin:make"))
+
+
+class WrongShape(Good):
+    def encode_rs(self, images: Tensor) -> Tensor:
+        return self.encode_rs_tokens(images)
+
+
+class DropsTheBatch(Good):
+    def encode_location(self, lonlat: Tensor) -> Tensor:
+        return lonlat.float().squeeze(0)
+
+
+class Integers(Good):
+    def encode_location(self, lonlat: Tensor) -> Tensor:
+        return lonlat.long()
+
+
+class DividesByDeviation(Good):
+    def encode_rs(self, images: Tensor) -> Tensor:
+        return images.mean((2, 3)) / images.std((2, 3))
+
+
+class BreaksAtThePole(Good):
+    def encode_location(self, lonlat: Tensor) -> Tensor:
+        return torch.cat([lonlat, 1 / (90 - lonlat[:, :1])], dim=1).float()
+
+
+class Noisy(Good):
+    def encode_rs(self, images: Tensor) -> Tensor:
+        return super().encode_rs(images) + torch.rand(1)
+
+
+class UnseededWeights(Good):
+    built = 0
+
+    def __init__(self, context: ModelContext) -> None:
+        super().__init__(context)
+        UnseededWeights.built += 1
+        self.weight = self.weight + UnseededWeights.built
+
+
+class IgnoresTheSeed(Good):
+    def __init__(self, context: ModelContext) -> None:
+        super().__init__(replace(context, seed=0))
+
+
+class NormalizesOverTheBatch(Good):
+    def encode_rs(self, images: Tensor) -> Tensor:
+        return super().encode_rs(images - images.mean())
+
+
+class DependsOnPosition(Good):
+    def encode_location(self, lonlat: Tensor) -> Tensor:
+        return lonlat.float() + torch.arange(len(lonlat))[:, None]
+
+
+class Constant(Good):
+    def encode_location(self, lonlat: Tensor) -> Tensor:
+        return torch.ones(len(lonlat), 3)
+
+
+class WritesIntoItsInput(Good):
+    def encode_location(self, lonlat: Tensor) -> Tensor:
+        return lonlat.mul_(torch.pi / 180).float()
+
+
+class SouthUp(Good):
+    def encode_rs_tokens(self, images: Tensor) -> Tensor:
+        return super().encode_rs_tokens(images).flip(2)
+
+
+class Transposed(Good):
+    def encode_rs_tokens(self, images: Tensor) -> Tensor:
+        return super().encode_rs_tokens(images).transpose(2, 3)
+
+
+class OneToken(Good):
+    def encode_rs_tokens(self, images: Tensor) -> Tensor:
+        return images.mean((2, 3), keepdim=True)
+
+
+class QueryIgnoresThePoint(Good):
+    def query_rs(self, images: Tensor, lonlat: Tensor, bbox: Tensor) -> Tensor:
+        return self.encode_rs(images)
+
+
+class QueryIsUpsideDown(Good):
+    def query_rs(self, images: Tensor, lonlat: Tensor, bbox: Tensor) -> Tensor:
+        return super().query_rs(images.flip(2), lonlat, bbox)
+
+
+class LacksTheLocationEncoder:
+    def __init__(self, context: ModelContext) -> None:
+        good = Good(context)
+        self.encode_rs, self.encode_rs_tokens, self.query_rs = good.encode_rs, good.encode_rs_tokens, good.query_rs
+
+
+@pytest.mark.parametrize(
+    ("model", "check", "why"),
+    [
+        (WrongShape, "check_embeddings_have_the_declared_shape", r"encode_rs returned shape \(1, 2, 4, 4\)"),
+        (DropsTheBatch, "check_embeddings_have_the_declared_shape", r"encode_location returned shape \(2,\)"),
+        (Integers, "check_embeddings_have_the_declared_shape", "returned torch.int64"),
+        (DividesByDeviation, "check_embeddings_are_finite", "encode_rs returned values that are not finite"),
+        (BreaksAtThePole, "check_embeddings_are_finite", "encode_location returned values"),
+        (Noisy, "check_embeddings_are_deterministic", "between two calls"),
+        (UnseededWeights, "check_embeddings_are_deterministic", "between two models of one seed"),
+        (IgnoresTheSeed, "check_seed_acts_as_declared", "is declared seeded"),
+        (NormalizesOverTheBatch, "check_embeddings_do_not_depend_on_the_batch", "alone than in a batch"),
+        (DependsOnPosition, "check_embeddings_do_not_depend_on_the_batch", "alone than in a batch"),
+        (Constant, "check_embeddings_tell_inputs_apart", "5 different samples 1 different"),
+        (WritesIntoItsInput, "check_inputs_are_left_as_they_were", "encode_location writes into its input"),
+        (SouthUp, "check_token_grid_is_north_up", "north-west of the image shows in the south-west"),
+        (Transposed, "check_token_grid_is_north_up", "north-east of the image shows in the south-west"),
+        (OneToken, "check_token_grid_is_north_up", "1 x 1 tokens locates nothing"),
+        (QueryIgnoresThePoint, "check_query_follows_the_point", "the same for different points"),
+        (QueryIsUpsideDown, "check_query_follows_the_point", "north-west of the tile shows most at the south-west"),
+        (LacksTheLocationEncoder, "check_views_are_implemented", "has no method encode_location"),
+    ],
+)
+def test_a_wrong_model_is_caught(model: type, check: str, why: str) -> None:
+    spec = replace(MODEL, factory=model)
+    with pytest.raises(AssertionError, match=why):
+        checks(model_checks)[check](spec, spec.presets[0])
+
+
+def test_a_seed_that_acts_undeclared_is_caught() -> None:
+    spec = replace(MODEL, seeded=False)
+    with pytest.raises(AssertionError, match="not declared seeded, but the seed changes encode_rs"):
+        checks(model_checks)["check_seed_acts_as_declared"](spec, spec.presets[0])
+
+
+# A dataset and tasks that do everything right, and what each check is there to catch.
