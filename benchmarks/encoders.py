@@ -17,13 +17,13 @@ import torch
 from torch import Tensor
 from torchgeo.models import croma_base
 
-from gairbench_models.gair.model import untrained_gair
+from gairbench_models.gair.model import untrained
 from gairbench_models.gair.presets import PRESETS
 
 
 def main(batch: int, repetitions: int, device: str) -> None:
     """Print images per second of each, and the ratios."""
-    gair = untrained_gair(PRESETS["base"].config, 0).eval().to(device)
+    gair = untrained(PRESETS["base"].config, 0).eval().to(device)
     # CROMA takes twelve bands: its first layer does 1.2 times the work of GAIR's, which is under 1 % of the encoder.
     croma = croma_base(modalities=["optical"], image_size=96).eval().to(device)
     vit = timm.create_model("vit_base_patch16_224", pretrained=False, num_classes=0).eval().to(device)

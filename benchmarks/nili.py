@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gairbench_models.gair.localization import Nili
-from gairbench_models.gair.model import untrained_gair
+from gairbench_models.gair.model import untrained
 from gairbench_models.gair.presets import PRESETS
 
 DIM, GRID, QUERIES, MAP = 768, 12, 96, 512
@@ -103,7 +103,7 @@ def dense(repeats: int) -> None:
 
 def one_map() -> None:
     """Map one tile and print the figures as JSON."""
-    model = untrained_gair(PRESETS["base"].config, seed=0).eval()
+    model = untrained(PRESETS["base"].config, seed=0).eval()
     images = torch.rand(1, 10, 96, 96)
     start = time.perf_counter()
     model.encode_rs_tokens(images)

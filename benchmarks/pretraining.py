@@ -23,7 +23,7 @@ from gairbench import ImageInput, LocationInput, Modality
 from gairbench.conversion import make_converter
 from gairbench.pretraining.augmentation import Augmentation
 from gairbench.spec import Unit
-from gairbench_models.gair.model import Gair, untrained_gair
+from gairbench_models.gair.model import Gair, untrained
 from gairbench_models.gair.presets import PRESETS
 from gairbench_models.gair.pretraining import ContrastiveTraining
 
@@ -52,7 +52,7 @@ def make_step(preset: str, batch: int, device: str) -> Callable[[], None]:
     """Return a function that does one training step."""
     chosen = PRESETS[preset]
     converters = {i.modality: make_converter(_delivered(i), i) for i in chosen.inputs}
-    model = untrained_gair(chosen.config, 0, sv_patch_drop=chosen.objective.sv_patch_drop)
+    model = untrained(chosen.config, 0, sv_patch_drop=chosen.objective.sv_patch_drop)
     task = ContrastiveTraining(
         model,
         chosen.objective,
@@ -88,7 +88,7 @@ def _delivered(wanted: ImageInput | LocationInput) -> ImageInput | LocationInput
 def make_encoders(preset: str, batch: int, device: str) -> Callable[[], None]:
     """Return a function that does forward and backward through both image encoders."""
     chosen = PRESETS[preset]
-    model: Gair = untrained_gair(chosen.config, 0, sv_patch_drop=chosen.objective.sv_patch_drop).to(device)
+    model: Gair = untrained(chosen.config, 0, sv_patch_drop=chosen.objective.sv_patch_drop).to(device)
     rs, sv = chosen.config.rs, chosen.config.sv
     tiles = torch.randn(batch, rs.bands, rs.image_size, rs.image_size, device=device)
     photos = torch.randn(batch, sv.bands, sv.image_size, sv.image_size, device=device)

@@ -53,7 +53,7 @@ from gairbench.selection import select_models, select_tasks
 from gairbench.spec import resolve
 from gairbench.taskfiles.parsing import load_task_file, registry_with
 from gairbench_models.gair.checkpoint import save_gair
-from gairbench_models.gair.model import untrained_gair
+from gairbench_models.gair.model import untrained
 from gairbench_models.gair.recipe import inputs_of, make_gair_recipe
 
 ROOT = Path(__file__).parents[1]
@@ -181,7 +181,7 @@ def write_image(path: Path, size: int, seed: int) -> None:
 def write_checkpoint(folder: Path, preset: str, settings: Mapping[str, str]) -> None:
     recipe = make_gair_recipe("gair", preset, settings)
     save_gair(
-        untrained_gair(recipe.model, 0).state_dict(),
+        untrained(recipe.model, 0).state_dict(),
         folder,
         model="gair",
         preset=preset,

@@ -10,19 +10,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gairbench
+from gairbench.digests import file_sha256
 from gairbench.errors import CheckpointError
 from gairbench.spec import Input
 from gairbench.storage import write_atomically
+from gairbench.weights.formats import HEAD, format_of, refuse_placeholder
 from gairbench.weights.serialization import inputs_from_json, to_json
+from gairbench.weights.tensors import read_file
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 FORMAT = 2
-"""Version of this layout; 1 had no ``inputs``."""
+"""Version of this layout."""
 
 WEIGHTS = "model.safetensors"
 CARD = "checkpoint.json"
+
+_CARD_BYTES = 1 << 24
+"""Largest card that is read."""
 
 _HINT = f"give a folder with {WEIGHTS} and {CARD}"
 
@@ -36,7 +42,7 @@ class Card:
         model: Name of the model that it is of.
         preset: The preset that it was built from.
         config: The model's configuration as JSON, not yet checked.
-        inputs: What the encoders take; empty in format 1, where they are the preset's.
+        inputs: What the encoders take; one per modality.
         sha256: Of the weights.
     """
 
@@ -48,7 +54,7 @@ class Card:
     sha256: str
 
 
-def save(
+def save_checkpoint(
     state: Mapping[str, Tensor],
     folder: Path,
     *,
@@ -101,23 +107,26 @@ def read_card(path: Path) -> Card:
     Raises:
         CheckpointError: It is neither, there is no card, or it is broken.
     """
-    if path.is_file() and path.suffix != ".safetensors":
+    if path.is_file() and format_of(path) != "safetensors":
         raise CheckpointError(
-            f"{path} is no checkpoint",
+            f"{path} is not a checkpoint of gairbench",
             f"give a folder with {WEIGHTS} and {CARD}, or its .safetensors file; gair also takes a released .pth",
         )
     weights = path / WEIGHTS if path.is_dir() else path
     file = weights.parent / CARD
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        with file.open("rb") as opened:
+            text = opened.read(_CARD_BYTES)
+        refuse_placeholder(file, text[:HEAD] if text[:1] not in (b"{", b"[") else b"")
+        content = json.loads(text.decode("utf-8"))
     except OSError as error:
         raise CheckpointError(f"cannot read {file}: {error.strerror}", _HINT) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{file} is not JSON: {error}", _HINT) from error
-    if not isinstance(content, dict) or content.get("format") not in (1, FORMAT):
-        raise CheckpointError(f"{file} is not a checkpoint card of format {FORMAT} or 1", _HINT)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise CheckpointError(f"{file} is not a checkpoint card of format {FORMAT}", _HINT)
     try:
-        inputs = inputs_from_json(content.get("inputs")) if content["format"] == FORMAT else ()
+        inputs = inputs_from_json(content.get("inputs"))
     except ValueError as error:
         raise CheckpointError(f"{file}: inputs: {error}", "use the version of gairbench that made it") from error
     return Card(
@@ -139,14 +148,11 @@ def read_state(card: Card, *, model: str, preset: str) -> dict[str, Tensor]:
         preset: The preset that is asked for.
 
     Returns:
-        Tensors by name; see :func:`gairbench.weights.tensors.check_shapes` for whether they are the model's.
+        Tensors by name; see :func:`gairbench.weights.tensors.check_tensors` for whether they are the model's.
 
     Raises:
         CheckpointError: It is of another model or preset, missing, cut short or altered.
     """
-    import safetensors.torch
-    from safetensors import SafetensorError
-
     file = card.weights
     if card.model != model:
         raise CheckpointError(
@@ -157,13 +163,12 @@ def read_state(card: Card, *, model: str, preset: str) -> dict[str, Tensor]:
             f"{file} is of preset {card.preset!r}, not {preset!r}",
             f"run with --preset {card.preset} or without --preset, or give another checkpoint",
         )
+    if format_of(file) != "safetensors":
+        raise CheckpointError(f"{file} is not a safetensors file", "copy it again")
     try:
-        content = file.read_bytes()
+        found = file_sha256(file)
     except OSError as error:
         raise CheckpointError(f"cannot read {file}: {error.strerror}", _HINT) from error
-    if hashlib.sha256(content).hexdigest() != card.sha256:
+    if found != card.sha256:
         raise CheckpointError(f"{file} is cut short or altered: its SHA-256 is not the one in {CARD}", "copy it again")
-    try:
-        return safetensors.torch.load(content)
-    except SafetensorError as error:
-        raise CheckpointError(f"{file} is not a safetensors file: {error}", "copy it again") from error
+    return read_file(file)

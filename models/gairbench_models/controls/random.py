@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gairbench import ModelContext
 from gairbench.errors import CheckpointError
-from gairbench_models.gair.model import Gair, untrained_gair
+from gairbench_models.gair.model import Gair, untrained
 from gairbench_models.gair.presets import PRESETS
 
 
@@ -18,4 +18,4 @@ def load(context: ModelContext) -> Gair:
         raise CheckpointError(
             f"control 'random' takes no checkpoint, got {context.checkpoint}", "evaluate weights with --model gair"
         )
-    return untrained_gair(PRESETS[context.preset].config, context.seed).eval()
+    return untrained(PRESETS[context.preset].config, context.seed).eval()

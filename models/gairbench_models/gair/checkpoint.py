@@ -12,20 +12,16 @@ import torch
 from gairbench import ModelContext, Preset
 from gairbench.errors import CheckpointError
 from gairbench.spec import ImageInput, Input, Modality
-from gairbench.weights import card as cards
-from gairbench.weights.card import CARD, Card, read_card, read_state
-from gairbench.weights.serialization import from_json, to_json
-from gairbench.weights.tensors import check_shapes
+from gairbench.weights.card import CARD, Card, read_card, read_state, save_checkpoint
+from gairbench.weights.formats import format_of
+from gairbench.weights.serialization import from_json
+from gairbench.weights.tensors import check_tensors
 from gairbench_models.gair.config import GairConfig
-from gairbench_models.gair.model import Gair, untrained_gair
+from gairbench_models.gair.model import Gair, untrained
 from gairbench_models.gair.presets import MODEL, OFFICIAL, PRESETS, RELEASED_PRESET, VERSION, config_of
-from gairbench_models.location.config import DEGREES
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-_PICKLED = (".pth", ".pt", ".bin")
 
 
 def save_gair(
@@ -38,8 +34,8 @@ def save_gair(
     inputs: tuple[Input, ...],
     provenance: Mapping[str, Any],
 ) -> None:
-    """Write a checkpoint of GAIR or one of its variants: see :func:`gairbench.weights.card.save_gair`."""
-    cards.save(
+    """Write a checkpoint of GAIR or one of its variants: see :func:`gairbench.weights.card.save_checkpoint`."""
+    save_checkpoint(
         state,
         folder,
         model=model,
@@ -64,8 +60,6 @@ def read_checkpoint(path: Path) -> Preset:
         return _preset(RELEASED_PRESET)
     card = read_card(path)
     config = _config(card)
-    if not card.inputs:
-        return _preset(card.preset)
     for taken, encoder in ((Modality.RS, config.rs), (Modality.SV, config.sv)):
         for image in card.inputs:
             if isinstance(image, ImageInput) and image.modality is taken and len(image.bands) != encoder.bands:
@@ -118,16 +112,22 @@ def read_weights(path: Path, *, model: str, preset: str) -> tuple[GairConfig, di
 
 
 def is_released(path: Path) -> bool:
-    """Whether a file is to be read in the released layout: a pickle's suffix, or safetensors of its names, no card."""
-    if path.suffix in _PICKLED:
+    """Whether a file is to be read in the released layout: ``torch.save`` wrote it, or it has its names and no card.
+
+    Raises:
+        CheckpointError: It is not a file of weights at all.
+    """
+    if not path.is_file():
+        return False
+    if format_of(path) == "torch":
         return True
-    if path.suffix != ".safetensors" or not path.is_file() or (path.parent / CARD).exists():
+    if (path.parent / CARD).exists():
         return False
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
-            return any(key.removeprefix("module.") == "imnet.weight" for key in file.keys())  # noqa: SIM118 - no mapping
+            return any(key.rpartition("imnet.")[2] == "weight" for key in file.keys())  # noqa: SIM118 - no mapping
     except (SafetensorError, OSError):
         return False
 
@@ -138,44 +138,13 @@ def _preset(name: str) -> Preset:
 
 
 def _config(card: Card) -> GairConfig:
-    file = card.weights.parent / CARD
-    if card.inputs:
-        try:
-            return from_json(GairConfig, _completed(card.config))
-        except ValueError as error:
-            raise CheckpointError(
-                f"{file}: config: {error}", "pre-train it again, or use the version of gairbench that made it"
-            ) from error
-    if card.preset not in PRESETS:
-        raise CheckpointError(f"{file}: no preset {card.preset!r}", "use the version of gairbench that made it")
-    expected = to_json(PRESETS[card.preset].config)
-    # Came with format 2.
-    expected.pop("modalities")
-    for name in ("encoder", "layers", "degrees"):
-        expected["location"].pop(name)
-    if card.config != expected:
+    try:
+        return from_json(GairConfig, card.config)
+    except ValueError as error:
         raise CheckpointError(
-            f"{file} was made with another configuration of preset {card.preset!r}:"
-            f" {_difference(card.config, expected)}",
+            f"{card.weights.parent / CARD}: config: {error}",
             "pre-train it again, or use the version of gairbench that made it",
-        )
-    return PRESETS[card.preset].config
-
-
-def _completed(config: Any) -> Any:
-    """Add what cards did not name before it could be set."""
-    if not isinstance(config, dict) or not isinstance(config.get("location"), dict):
-        return config
-    return config | {"location": {"degrees": DEGREES} | config["location"]}
-
-
-def _difference(found: Any, expected: Any, where: str = "") -> str:
-    """Name the first place where two configurations part."""
-    if isinstance(found, dict) and isinstance(expected, dict):
-        for key in sorted(found.keys() | expected.keys()):
-            if found.get(key) != expected.get(key):
-                return _difference(found.get(key), expected.get(key), f"{where}.{key}" if where else key)
-    return f"{where} is {found!r}, expected {expected!r}"
+        ) from error
 
 
 def load(context: ModelContext) -> Gair:
@@ -186,11 +155,11 @@ def load(context: ModelContext) -> Gair:
     """
     name = context.model or MODEL
     if context.checkpoint is None:
-        return untrained_gair(config_of(name, context.preset), context.seed).eval()
+        return untrained(config_of(name, context.preset), context.seed).eval()
     config, state = read_weights(context.checkpoint, model=name, preset=context.preset)
     with torch.device("meta"):
         shapes = {name: value.shape for name, value in Gair(config).state_dict().items()}
-    check_shapes(state, shapes, context.checkpoint)
-    model = untrained_gair(config, context.seed)
+    check_tensors(state, shapes, context.checkpoint)
+    model = untrained(config, context.seed)
     model.load_state_dict(state)
     return model.eval()

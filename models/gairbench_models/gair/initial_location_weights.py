@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from gairbench.digests import file_sha256
 from gairbench.errors import CheckpointError, UsageError
-from gairbench.weights.tensors import check_shapes, first_names, read_file, state_dict
+from gairbench.weights.tensors import check_tensors, first_names, read_file, state_dict
 from gairbench_models.gair.released import capsule_name
 from gairbench_models.location.config import LocationConfig, LocationEncoderName
 
@@ -42,7 +42,7 @@ def start_location(encoder: nn.Module, config: LocationConfig, source: str) -> d
     """
     path = Path(source)
     content = read_file(path)
-    found = _location_encoder(state_dict(content, path, wrappers=("model", "state_dict")))
+    found = _location_encoder(state_dict(content, path))
     author = _author(found, path)
     if config.encoder != _ENCODERS[author]:
         raise UsageError(
@@ -64,7 +64,7 @@ def start_location(encoder: nn.Module, config: LocationConfig, source: str) -> d
     fits = all(name in found and tuple(found[name].shape) == expected[name] for name in heads)
     aside = [] if fits else sorted(name for name in found if name in heads)
     found = {name: value for name, value in found.items() if name not in aside}
-    check_shapes(found, {n: shape for n, shape in expected.items() if fits or n not in heads}, path, hint)
+    check_tensors(found, {n: shape for n, shape in expected.items() if fits or n not in heads}, path, hint)
     if author == "SatCLIP":
         found["nnet.layers.0.weight"] = found["nnet.layers.0.weight"].double() * satclip_factors(config.degrees)
     taken = {name: found[theirs[name]] for name in ours if theirs[name] in found}

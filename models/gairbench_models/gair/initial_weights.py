@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from gairbench.digests import file_sha256
 from gairbench.errors import CheckpointError, UsageError
 from gairbench.spec import Modality
-from gairbench.weights.tensors import check_shapes, read_file, state_dict
+from gairbench.weights.tensors import check_tensors, check_types, read_file, state_dict
 from gairbench_models.gair.initial_location_weights import start_location
 from gairbench_models.gair.model import Gair
 from gairbench_models.gair.released import croma_name
@@ -65,17 +66,12 @@ def apply_starts(
 
 def _start_rs(encoder: nn.Module, source: str, bands: Sequence[str]) -> dict[str, Any]:
     path = Path(source)
-    content = read_file(path)
-    if not isinstance(content.get("s2_encoder"), Mapping):
-        raise CheckpointError(
-            f"{path} has no 's2_encoder'", "name a checkpoint of CROMA that holds its optical encoder"
-        )
+    found = _optical_encoder(read_file(path), path)
     strange = [band for band in bands if band not in CROMA_BANDS]
     if strange:
         raise UsageError(
             f"CROMA has no band {', '.join(strange)}", f"start it with bands of {', '.join(CROMA_BANDS)} only"
         )
-    found = state_dict(content["s2_encoder"], path)
     aside = sorted(name for name in found if name.startswith("transformer.norm_out."))
     found = {name: value for name, value in found.items() if name not in aside}
     ours = encoder.state_dict()
@@ -83,12 +79,28 @@ def _start_rs(encoder: nn.Module, source: str, bands: Sequence[str]) -> dict[str
     width, columns = ours["patch_embed.weight"].shape
     area = columns // len(bands)
     shapes = {croma_name(name): tuple(value.shape) for name, value in ours.items()}
-    check_shapes(found, shapes | {first: (width, area * len(CROMA_BANDS))}, path)
+    check_tensors(found, shapes | {first: (width, area * len(CROMA_BANDS))}, path)
     # A patch's features are channel-major: each band is a run of columns.
     kept = torch.cat([torch.arange(area) + CROMA_BANDS.index(band) * area for band in bands])
     found[first] = found[first][:, kept]
     encoder.load_state_dict({name: found[croma_name(name)] for name in ours})
     return {"source": path.name, "sha256": file_sha256(path), "left_aside": aside}
+
+
+def _optical_encoder(content: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
+    """Take CROMA's encoder of Sentinel-2: a state dict of its own, or behind its prefix in that of the whole model."""
+    inner = content.get("s2_encoder")
+    if isinstance(inner, Mapping):
+        return state_dict(inner, path)
+    hint = "name a checkpoint of CROMA that holds its optical encoder"
+    try:
+        whole = state_dict(content, path)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path} has no 's2_encoder'", hint) from error
+    found = {name.removeprefix("s2_encoder."): v for name, v in whole.items() if name.startswith("s2_encoder.")}
+    if not found:
+        raise CheckpointError(f"{path} has no 's2_encoder'", hint)
+    return found
 
 
 def _start_sv(vit: nn.Module, source: str) -> dict[str, Any]:
@@ -102,14 +114,14 @@ def _start_sv(vit: nn.Module, source: str) -> dict[str, Any]:
     ours = vit.state_dict()
     aside = sorted(name for name in found if name.partition(".")[0] in {"head", "fc_norm", "pre_logits"})
     found = {name: value for name, value in found.items() if name not in aside}
-    if "pos_embed" in found and found["pos_embed"].shape != ours["pos_embed"].shape:
+    check_types({name: value for name, value in found.items() if name in ours}, source)
+    if "pos_embed" in found and _other_grid(found["pos_embed"], ours["pos_embed"]):
         from timm.layers.pos_embed import resample_abs_pos_embed
 
         edge = round((ours["pos_embed"].shape[1] - 1) ** 0.5)
-        if found["pos_embed"].shape[2] == ours["pos_embed"].shape[2]:
-            found["pos_embed"] = resample_abs_pos_embed(found["pos_embed"], [edge, edge])
-            about["resampled"] = ["pos_embed"]
-    check_shapes(
+        found["pos_embed"] = resample_abs_pos_embed(found["pos_embed"], [edge, edge])
+        about["resampled"] = ["pos_embed"]
+    check_tensors(
         found,
         {name: tuple(value.shape) for name, value in ours.items()},
         source,
@@ -117,6 +129,13 @@ def _start_sv(vit: nn.Module, source: str) -> dict[str, Any]:
     )
     vit.load_state_dict(found)
     return about | {"left_aside": aside, "new": ["pooler"]}
+
+
+def _other_grid(theirs: Tensor, ours: Tensor) -> bool:
+    """Whether position embeddings are of the model's width, for one class token and a square of another size."""
+    if theirs.ndim != 3 or theirs.shape == ours.shape or theirs.shape[::2] != ours.shape[::2]:
+        return False
+    return theirs.shape[1] > 1 and math.isqrt(theirs.shape[1] - 1) ** 2 == theirs.shape[1] - 1
 
 
 def _from_timm(name: str) -> dict[str, Tensor]:
@@ -128,6 +147,6 @@ def _from_timm(name: str) -> dict[str, Tensor]:
         state: dict[str, Tensor] = timm.create_model(name, pretrained=True, num_classes=0).state_dict()
     # timm, its hub client and their HTTP library raise RuntimeError and OSError.
     except (RuntimeError, OSError) as error:
-        first = str(error).strip().splitlines()[0]
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(f"cannot get timm's {name}: {first}", "check the network, or name a file") from error
     return state

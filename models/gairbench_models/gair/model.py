@@ -107,7 +107,7 @@ class Gair(nn.Module):
         return cast(Tensor, self.location_encoder(lonlat))
 
 
-def untrained_gair(config: GairConfig, seed: int, *, sv_patch_drop: float = 0.0) -> Gair:
+def untrained(config: GairConfig, seed: int, *, sv_patch_drop: float = 0.0) -> Gair:
     """Build a GAIR with initial weights that depend on nothing but the seed; global random state is left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)

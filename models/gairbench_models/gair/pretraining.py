@@ -20,7 +20,7 @@ from gairbench.spec import ImageInput, Modality
 from gairbench_models.gair.checkpoint import save_gair
 from gairbench_models.gair.config import ContrastiveConfig, GairConfig, InitialWeights
 from gairbench_models.gair.losses import CoordinateQueue, gair_losses
-from gairbench_models.gair.model import Gair, untrained_gair
+from gairbench_models.gair.model import Gair, untrained
 from gairbench_models.gair.recipe import inputs_of, make_gair_recipe
 
 COLDEST = 0.01
@@ -43,7 +43,7 @@ def pretrain_gair(context: PretrainContext) -> None:
     inputs = inputs_of(context.model, context.preset, recipe)
     corpus = Corpus(context, inputs, placed=is_localized(recipe.model))
     steps = corpus.steps(recipe.budget)
-    model = untrained_gair(recipe.model, context.seed, sv_patch_drop=recipe.objective.sv_patch_drop)
+    model = untrained(recipe.model, context.seed, sv_patch_drop=recipe.objective.sv_patch_drop)
     started = _start(model, recipe.start, inputs)
     task = ContrastiveTraining(
         model,

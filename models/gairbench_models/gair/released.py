@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gairbench.weights.tensors import check_shapes, read_file, state_dict
+from gairbench.weights.tensors import check_tensors, read_file, state_dict
 from gairbench_models.gair.presets import PRESETS, RELEASED_PRESET
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def convert_released(state: Mapping[str, Tensor], source: Path) -> dict[str, Ten
         expected |= dict.fromkeys(names, (shape[0] // len(names), *shape[1:]))
 
     aside = {key: pattern for key in state for pattern in UNUSED if fnmatch(key, pattern)}
-    check_shapes(
+    check_tensors(
         {key: value for key, value in state.items() if key not in aside},
         expected,
         source,

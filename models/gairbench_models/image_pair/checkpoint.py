@@ -10,7 +10,7 @@ from gairbench.errors import CheckpointError
 from gairbench.spec import ModelContext, Preset
 from gairbench.weights.card import CARD, read_card, read_state
 from gairbench.weights.serialization import from_json
-from gairbench.weights.tensors import check_shapes
+from gairbench.weights.tensors import check_tensors
 from gairbench_models.image_pair.config import PairConfig, Pool, pair_config_of, pair_preset_specs
 
 if TYPE_CHECKING:
@@ -49,6 +49,6 @@ def load_pair(context: ModelContext, pool: Pool) -> VisionPair:
             f"{card.weights.parent / CARD}: config: {error}", "use the version of gairbench that made it"
         ) from error
     model = untrained_pair(config, context.seed)
-    check_shapes(state, {name: value.shape for name, value in model.state_dict().items()}, context.checkpoint)
+    check_tensors(state, {name: value.shape for name, value in model.state_dict().items()}, context.checkpoint)
     model.load_state_dict(state)
     return model.eval()

@@ -15,7 +15,7 @@ from gairbench.pretraining.corpus import Corpus
 from gairbench.pretraining.fitting import fit, identify
 from gairbench.pretraining.objective import Objective
 from gairbench.protocols import PretrainContext
-from gairbench.weights.card import save
+from gairbench.weights.card import save_checkpoint
 from gairbench_models.gair.presets import VERSION
 from gairbench_models.image_pair.recipe import C, PairRecipe, pair_inputs_of
 
@@ -72,7 +72,7 @@ def train(context: PretrainContext, recipe: PairRecipe[C], corpus: Corpus, objec
             branch, _, rest = name.partition(".")
             if rest.startswith("encoder."):
                 kept[f"{branch}_encoder.{rest.removeprefix('encoder.')}"] = value
-        save(
+        save_checkpoint(
             kept,
             context.output,
             model=context.model,

@@ -19,7 +19,7 @@ from gairbench import ImageInput, Modality, ModelContext, Unit
 from gairbench.errors import CheckpointError
 from gairbench.selection import LISTED
 from gairbench_models.gair.checkpoint import load, read_checkpoint, save_gair
-from gairbench_models.gair.model import untrained_gair
+from gairbench_models.gair.model import untrained
 from gairbench_models.gair.presets import PRESETS
 
 PROVENANCE = {"seed": 3, "dataset": "generated", "dataset_fingerprint": "f00d", "training": {"epochs": 1}}
@@ -29,7 +29,7 @@ PROVENANCE = {"seed": 3, "dataset": "generated", "dataset_fingerprint": "f00d", 
 def folder(tmp_path: Path) -> Path:
     preset = PRESETS["tiny"]
     save_gair(
-        untrained_gair(preset.config, 3).state_dict(),
+        untrained(preset.config, 3).state_dict(),
         tmp_path,
         model="gair",
         preset="tiny",
@@ -67,7 +67,7 @@ def rewrite_tensors(folder: Path, change: Callable[[dict[str, Tensor]], object])
 @pytest.mark.parametrize("name", ["", "model.safetensors"], ids=["folder", "file"])
 def test_weights_come_back_whatever_the_seed(folder: Path, name: str) -> None:
     model = load(ModelContext(preset="tiny", seed=99, checkpoint=folder / name))
-    expected = untrained_gair(PRESETS["tiny"].config, 3).state_dict()
+    expected = untrained(PRESETS["tiny"].config, 3).state_dict()
     assert not model.training
     assert all(torch.equal(value, expected[key]) for key, value in model.state_dict().items())
 
@@ -91,12 +91,33 @@ def test_a_card_without_weights_is_refused(folder: Path) -> None:
     assert "cannot read" in refusal(folder)
 
 
-@pytest.mark.parametrize("name", ["renamed.ckpt", "off.csv"])
-def test_a_file_of_another_kind_is_refused_with_the_forms_that_are_taken(folder: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["renamed.ckpt", "MODEL.SAFETENSORS"])
+def test_the_content_decides_and_not_the_suffix(folder: Path, name: str) -> None:
     (folder / "model.safetensors").rename(folder / name)
-    message = refusal(folder / name)
-    assert f"{name} is no checkpoint; give a folder with model.safetensors and checkpoint.json" in message
-    assert ".safetensors file; gair also takes a released .pth" in message
+    assert load(ModelContext(preset="tiny", seed=0, checkpoint=folder / name)).config == PRESETS["tiny"].config
+
+
+def test_a_file_of_another_kind_is_refused_with_the_forms_that_are_taken(folder: Path) -> None:
+    (folder / "off.csv").write_text("id,lon,lat\n")
+    assert "off.csv is neither a safetensors file nor one that torch.save wrote" in refusal(folder / "off.csv")
+
+
+def test_a_pointer_of_git_lfs_in_a_clone_is_named(folder: Path) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 344229100\n"
+    for name in ("checkpoint.json", "model.safetensors"):
+        kept = (folder / name).read_bytes()
+        (folder / name).write_text(pointer)
+        message = refusal(folder)
+        assert f"{name} is a git-LFS pointer to a file of 344,229,100 bytes" in message
+        assert "git lfs pull" in message
+        (folder / name).write_bytes(kept)
+
+
+def test_weights_that_are_not_numbers_are_refused_by_tensor(folder: Path) -> None:
+    rewrite_tensors(folder, lambda tensors: tensors["sv_projection.bias"].fill_(float("inf")))
+    assert re.search(r"holds NaN or infinite numbers in 1 of \d+ tensors: sv_projection.bias", refusal(folder))
+    rewrite_tensors(folder, lambda tensors: tensors.update({"sv_projection.bias": torch.ones(5, dtype=torch.int8)}))
+    assert "tensor sv_projection.bias is int8" in refusal(folder)
 
 
 def test_weights_without_a_card_are_refused(folder: Path) -> None:
@@ -119,8 +140,8 @@ def test_a_changed_byte_is_refused(folder: Path) -> None:
 
 
 def test_weights_that_are_no_safetensors_are_refused(folder: Path) -> None:
-    (folder / "model.safetensors").write_bytes(b"PK\x03\x04 a pickle")
-    rewrite_card(folder, sha256=hashlib.sha256(b"PK\x03\x04 a pickle").hexdigest())
+    torch.save({"weight": torch.ones(1)}, folder / "model.safetensors")
+    rewrite_card(folder, sha256=hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest())
     assert "not a safetensors file" in refusal(folder)
 
 
@@ -168,7 +189,7 @@ def test_other_sizes_and_inputs_come_back_as_they_were_trained(tmp_path: Path) -
     config = replace(preset.config, rs=replace(preset.config.rs, bands=4, depth=1), localization="bilinear")
     bands = ("B2", "B3", "B4", "B8")
     inputs = (ImageInput(modality=Modality.RS, bands=bands, unit=Unit.S2_DN, size=48), *preset.inputs[1:])
-    state = untrained_gair(config, 1).state_dict()
+    state = untrained(config, 1).state_dict()
     save_gair(state, tmp_path, model="gair", preset="tiny", config=config, inputs=inputs, provenance={})
     assert read_checkpoint(tmp_path).inputs == inputs
     model = load(ModelContext(model="gair", preset="tiny", seed=0, checkpoint=tmp_path))
@@ -184,29 +205,9 @@ def test_a_card_whose_inputs_do_not_fit_its_encoder_is_refused(folder: Path) -> 
         read_checkpoint(folder)
 
 
-def test_a_card_of_format_1_counts_if_its_configuration_is_the_presets(folder: Path) -> None:
-    card = json.loads((folder / "checkpoint.json").read_text())
-    del card["inputs"]
-    del card["config"]["modalities"]
-    for name in ("encoder", "layers", "degrees"):
-        del card["config"]["location"][name]
-    (folder / "checkpoint.json").write_text(json.dumps(card | {"format": 1}))
-    assert read_checkpoint(folder).inputs == PRESETS["tiny"].inputs
-    assert load(ModelContext(model="gair", preset="tiny", seed=0, checkpoint=folder)).config == PRESETS["tiny"].config
-    card["config"]["rs"]["depth"] = 99
-    (folder / "checkpoint.json").write_text(json.dumps(card | {"format": 1}))
-    assert "rs.depth is 99, expected 4" in refusal(folder)
-
-
-def test_a_card_from_before_degrees_could_be_set_has_twenty(tmp_path: Path) -> None:
-    preset = PRESETS["tiny"]
-    config = replace(preset.config, location=replace(preset.config.location, encoder="sh-siren"))
-    state = untrained_gair(config, 1).state_dict()
-    save_gair(state, tmp_path, model="gair", preset="tiny", config=config, inputs=preset.inputs, provenance={})
-    written = json.loads((tmp_path / "checkpoint.json").read_text())["config"]
-    assert written["location"].pop("degrees") == 20
-    rewrite_card(tmp_path, config=written)
-    assert load(ModelContext(model="gair", preset="tiny", seed=0, checkpoint=tmp_path)).config == config
+def test_a_card_of_another_format_is_refused(folder: Path) -> None:
+    rewrite_card(folder, format=1)
+    assert "is not a checkpoint card of format 2" in refusal(folder)
 
 
 def test_a_missing_tensor_is_refused_by_name(folder: Path) -> None:

@@ -12,7 +12,7 @@ from torch.nn import functional
 from gairbench.errors import DataError
 from gairbench.spec import RGB, ImageInput
 from gairbench_models.gair.config import GairConfig, VisionConfig
-from gairbench_models.gair.model import Gair, untrained_gair
+from gairbench_models.gair.model import Gair, untrained
 from gairbench_models.gair.presets import PRESETS
 from gairbench_models.gair.rs_encoder import Attention, RSEncoder, alibi_bias
 from gairbench_models.location.config import LocationConfig
@@ -28,7 +28,7 @@ MINI = GairConfig(
 
 @pytest.fixture
 def mini() -> Gair:
-    return untrained_gair(MINI, 0).eval()
+    return untrained(MINI, 0).eval()
 
 
 def test_alibi_bias_is_minus_distance_times_a_slope_per_head() -> None:
@@ -153,15 +153,15 @@ def test_query_depends_on_the_point_and_refuses_one_outside(mini: Gair) -> None:
 
 def test_untrained_weights_depend_on_the_seed_alone() -> None:
     torch.manual_seed(1)
-    first = untrained_gair(MINI, 7).state_dict()
+    first = untrained(MINI, 7).state_dict()
     state = torch.random.get_rng_state()
     torch.manual_seed(2)
-    second = untrained_gair(MINI, 7).state_dict()
-    other = untrained_gair(MINI, 8).state_dict()
+    second = untrained(MINI, 7).state_dict()
+    other = untrained(MINI, 8).state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not torch.equal(first["sv_projection.weight"], other["sv_projection.weight"])
     torch.manual_seed(1)
-    untrained_gair(MINI, 9)
+    untrained(MINI, 9)
     assert torch.equal(torch.random.get_rng_state(), state)
 
 

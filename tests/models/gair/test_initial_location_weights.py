@@ -21,7 +21,7 @@ from gairbench.spec import Modality
 from gairbench_models.gair.config import GairConfig, VisionConfig
 from gairbench_models.gair.initial_location_weights import satclip_factors
 from gairbench_models.gair.initial_weights import apply_starts
-from gairbench_models.gair.model import Gair, untrained_gair
+from gairbench_models.gair.model import Gair, untrained
 from gairbench_models.location.config import LocationConfig
 from gairbench_models.location.features import spherical_harmonics
 
@@ -38,7 +38,7 @@ Array = NDArray[np.float64]
 def made(dim: int = 24, encoder: str = "sh-siren", **sizes: Any) -> Gair:
     location = LocationConfig(encoder=encoder, frequencies=8, **(SIZES | sizes))  # type: ignore[arg-type]
     vision = replace(VISION, width=dim)
-    return untrained_gair(
+    return untrained(
         GairConfig(dim=dim, rs=vision, sv=vision, location=location, modalities=(Modality.LOCATION,)), seed=1
     )
 

@@ -16,7 +16,7 @@ from gairbench.georeference import relative_position
 from gairbench.protocols import MapsRS
 from gairbench_models.gair.config import GairConfig, VisionConfig
 from gairbench_models.gair.localization import MeanToken, Nili, Sampled, make_localizer
-from gairbench_models.gair.model import untrained_gair
+from gairbench_models.gair.model import untrained
 from gairbench_models.location.config import LocationConfig
 
 DIM = 5
@@ -197,7 +197,7 @@ def test_no_step_of_a_lookup_or_a_map_is_larger_than_its_result() -> None:
 def test_a_model_maps_a_tile_as_it_answers_queries() -> None:
     vision = VisionConfig(bands=3, image_size=16, patch_size=8, width=32, depth=1, heads=2)
     config = GairConfig(dim=32, rs=vision, sv=vision, location=LocationConfig(frequencies=4, hidden=8))
-    model = untrained_gair(config, seed=0).eval()
+    model = untrained(config, seed=0).eval()
     images = torch.randn(2, 3, 16, 24)
     bbox = torch.tensor([[10.0, 50.0, 16.0, 46.0]]).double().expand(2, 4)
     with torch.inference_mode():

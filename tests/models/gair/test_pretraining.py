@@ -33,7 +33,7 @@ from gairbench_models.gair import MODELS
 from gairbench_models.gair.checkpoint import load
 from gairbench_models.gair.config import ContrastiveConfig, GairConfig, GairPreset, VisionConfig
 from gairbench_models.gair.localization import Localizer
-from gairbench_models.gair.model import untrained_gair
+from gairbench_models.gair.model import untrained
 from gairbench_models.gair.presets import PRESETS
 from gairbench_models.gair.pretraining import ContrastiveTraining, pretrain_gair
 from gairbench_models.gair.variants import VARIANTS
@@ -176,7 +176,7 @@ def test_trained_modalities_retrieve_each_other(tmp_path: Path) -> None:
         return float((ranked == torch.arange(len(ranked))[:, None]).any(1).float().mean())
 
     assert recall(trained) > 0.3
-    assert recall(untrained_gair(MINI, 5).eval()) < 0.2
+    assert recall(untrained(MINI, 5).eval()) < 0.2
 
 
 @pytest.mark.parametrize("accumulated", [1, 3])
@@ -211,7 +211,7 @@ def test_fewer_triplets_than_a_batch_make_one_batch(tmp_path: Path) -> None:
 def test_weights_finite_and_changed_everywhere_that_the_loss_reaches(tmp_path: Path) -> None:
     run(tmp_path / "out")
     trained = load(ModelContext(preset="mini", seed=0, checkpoint=tmp_path / "out"))
-    initial = untrained_gair(MINI, 5).state_dict()
+    initial = untrained(MINI, 5).state_dict()
     moved = {name: not torch.equal(value, initial[name]) for name, value in trained.state_dict().items()}
     assert all(torch.isfinite(value).all() for value in trained.state_dict().values())
     # The random frequencies are the only fixed numbers.
@@ -258,7 +258,7 @@ def test_a_photo_outside_its_tile_is_refused_by_its_coordinates(tmp_path: Path) 
 def training(config: ContrastiveConfig = OBJECTIVE, budget: Budget = BUDGET, steps: int = 10) -> ContrastiveTraining:
     converters = {i.modality: make_converter(i, i) for i in DELIVERS}
     return ContrastiveTraining(
-        untrained_gair(MINI, 0),
+        untrained(MINI, 0),
         config,
         budget,
         augmentation=Augmentation(converters, budget),
@@ -321,7 +321,7 @@ def test_every_variant_trains_what_it_has_and_nothing_else(tmp_path: Path, name:
     assert ("sv_encoder" in parts) == (Modality.SV in variant.modalities)
     assert ("location_encoder" in parts) == (Modality.LOCATION in variant.modalities)
     assert ("localizer" in parts) == (variant.localization == "nili" and Modality.RS in variant.modalities)
-    initial = untrained_gair(trained.config, 5).state_dict()
+    initial = untrained(trained.config, 5).state_dict()
     unmoved = {key for key, value in trained.state_dict().items() if torch.equal(value, initial[key])}
     assert {key for key in unmoved if not key.endswith("frequency")} == set()
 
