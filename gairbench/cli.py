@@ -14,8 +14,9 @@ import typer
 from typer.core import TyperGroup
 
 from gairbench.commands.interrupts import Terminated, as_interrupt, watch_signals
-from gairbench.commands.output import FULL, make_tolerant, mute
+from gairbench.commands.output import make_tolerant, mute
 from gairbench.errors import GairbenchError, UsageError
+from gairbench.storage import FULL
 
 R = TypeVar("R")
 

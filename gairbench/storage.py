@@ -7,6 +7,7 @@ the next writer of the same target recognizes what a killed one left behind, and
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
@@ -19,6 +20,9 @@ from gairbench.errors import StorageError
 
 if sys.platform != "win32":
     import fcntl
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""The errors of a disk that is full, or that a quota or a limit of file sizes closes."""
 
 _SLOTS = 1000
 """Most processes that write one target at the same time."""
@@ -115,6 +119,24 @@ def write_atomically(path: Path, content: bytes) -> None:
     """
     with atomic_file(path) as file:
         file.write(content)
+
+
+@contextmanager
+def full_disk_reported(folder: Path) -> Iterator[None]:
+    """Report a full disk that a library runs into, which writes into a folder by itself.
+
+    Args:
+        folder: Where it writes.
+
+    Raises:
+        StorageError: The disk is full; any other error passes as it is.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise unwritable(folder if error.filename is None else Path(error.filename), error) from error
+        raise
 
 
 def unwritable(path: Path, error: Exception) -> StorageError:

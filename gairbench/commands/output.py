@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from pathlib import Path
 
 from gairbench.errors import StorageError
-
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-"""The errors of a disk that is full, or that a quota or a limit of file sizes closes."""
 
 
 def show(text: str) -> None:

@@ -20,13 +20,14 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch import Tensor
 
 from gairbench.errors import CheckpointError, UsageError
+from gairbench.pretraining.checkpoint_file import AtomicCheckpointIO
 from gairbench.pretraining.corpus import Corpus
 from gairbench.pretraining.interrupts import interrupts_passed_on
 from gairbench.pretraining.monitoring import Monitor
 from gairbench.pretraining.objective import Objective
 from gairbench.pretraining.sampling import Shard
 from gairbench.protocols import PretrainContext
-from gairbench.storage import write_atomically
+from gairbench.storage import full_disk_reported, write_atomically
 
 TRAINING = "training"
 """Folder in the output with logs and checkpoints of the run itself."""
@@ -88,6 +89,7 @@ def fit(
         UsageError: Lightning refuses the options, or the batch does not fit the number of devices.
         CheckpointError: There is a checkpoint of another run, or of this one and ``resume`` is off.
         DataError: A sample is broken.
+        StorageError: The disk is full; the last checkpoint is left as it was.
     """
     folder = context.output / TRAINING
     on_cpu = (context.trainer.accelerator or context.device) == "cpu"
@@ -105,10 +107,10 @@ def fit(
         start = 0 if last is None else _batches_done(last)
         shard = Shard(rank=trainer.global_rank, world_size=trainer.world_size)
         loader = corpus.training_loader(objective.budget, start=start, shard=shard)
-        if context.trainer.record and trainer.is_global_zero:
-            write_atomically(folder / RUN, (json.dumps(identity, indent=1, sort_keys=True) + "\n").encode())
-            _keep_log(folder)
-        with interrupts_passed_on():
+        with interrupts_passed_on(), full_disk_reported(folder):
+            if context.trainer.record and trainer.is_global_zero:
+                write_atomically(folder / RUN, (json.dumps(identity, indent=1, sort_keys=True) + "\n").encode())
+                _keep_log(folder)
             trainer.fit(
                 objective,
                 loader,
@@ -159,6 +161,7 @@ def _trainer(objective: Objective, context: PretrainContext, folder: Path, steps
         num_sanity_val_steps=0,
         log_every_n_steps=1,
         callbacks=callbacks,
+        plugins=_plugins(context),
         logger=loggers,
         enable_checkpointing=options.record,
         enable_progress_bar=False,
@@ -171,6 +174,12 @@ def _trainer(objective: Objective, context: PretrainContext, folder: Path, steps
 def _accelerator(context: PretrainContext) -> str:
     kind = context.device.partition(":")[0]
     return context.trainer.accelerator or ("gpu" if kind == "cuda" else kind)
+
+
+def _plugins(context: PretrainContext) -> list[Any]:
+    """Return what replaces parts of Lightning."""
+    # TPUs come with a writer of their own.
+    return [] if _accelerator(context) == "tpu" else [AtomicCheckpointIO()]
 
 
 def _precision(context: PretrainContext) -> str:
