@@ -140,11 +140,13 @@ class FileSource:
         values = np.array([[name in present for name in names] for present in sets], dtype=bool)
         in_train = values[self._split_names == "train"].any(axis=0)
         for split in ("val", "test"):
-            unseen = values[self._split_names == split].any(axis=0) & ~in_train
+            here = self._split_names == split
+            unseen = values[here].any(axis=0) & ~in_train
             if unseen.any():
+                label = int(unseen.argmax())
+                row = int(np.flatnonzero(here & values[:, label])[0])
                 raise DataError(
-                    f"column {wanted.column!r}: label {names[int(unseen.argmax())]!r} is in split {split!r} but not in"
-                    " train",
+                    f"{self._where(wanted.column, row)}: label {names[label]!r} is in split {split!r} but not in train",
                     "split the data so that train has every label",
                 )
         return values, tuple(names)
@@ -157,13 +159,17 @@ class FileSource:
         if len(broken):
             row = int(broken[0])
             raise DataError(
-                f"{self._column(name).where(row)}: {words[row]} is a measurement and not a class"
+                f"{self._where(name, row)}: {words[row]} is a measurement and not a class"
                 f" ({len(set(words[broken]))} such values)",
                 "use 'kind: regression', or write words for classes",
             )
         return np.array(
             [word.partition(".")[0] if _WHOLE_FLOAT.fullmatch(word) else word for word in words], dtype=object
         )
+
+    def _where(self, name: str, row: int) -> str:
+        """Say where a label stands, for messages."""
+        return f"folder of {(self._images or ())[row]}" if self._is_folder(name) else self._column(name).where(row)
 
     def _label_lists(self, wanted: Target) -> list[list[str]]:
         if self._is_folder(wanted.column):
@@ -178,7 +184,7 @@ class FileSource:
             if len(impossible):
                 row = int(impossible[0])
                 raise DataError(
-                    f"{column.where(row)}: log1p of {measured[row]:g} does not exist",
+                    f"{column.where(row)}: log1p({measured[row]:g}) is undefined",
                     "use 'transform: none', or fix the value",
                 )
             measured = np.log1p(measured)
