@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gairbench.data import SAMPLE_KEYS
 from gairbench.errors import DataError, GairbenchError
-from gairbench.spec import DatasetSpec, Kind, TaskSpec
+from gairbench.spec import DatasetSpec, Kind, Modality, TaskSpec
 from gairbench.targets import target_problem
 from gairbench.testing import dataset_checks, task_checks
 from gairbench.testing.dataset_checks import LAND_AT_LEAST
@@ -140,6 +140,12 @@ def _of_bands(data: OpenedDataset) -> Iterator[str]:
         flat = sorted(set(bands.constant[0]).intersection(*bands.constant[1:]))
         if flat:
             yield f"{_share(len(flat), bands.images)} images of {key} have one value in every band, such as {flat[0]}"
+        if bands.zeros and declared.modality is Modality.RS:
+            where, most = max(bands.zeros, key=lambda image: image[1])
+            yield (
+                f"{_share(len(bands.zeros), bands.images)} images of {key} have many pixels that are 0 in every band, such"
+                f" as {where} ({most:.0%}): if these are missing, mark them as nodata"
+            )
         for band, low, high, constant in zip(declared.bands, bands.low, bands.high, bands.constant, strict=True):
             only = [where for where in constant if where not in set(flat)]
             if only and low < high:

@@ -22,6 +22,9 @@ LOOKED_AT = 12
 
 BATCH = 64
 
+MANY_ZEROS = 0.2
+"""Share of pixels that are 0 in every band from which on they may be missing data that nothing marks."""
+
 # Reflectance overshoots 0 ... 1 over snow, glint and deep shadow; a wrong scale is off by hundreds.
 RANGES = {Unit.UINT8: (0.0, 255.0), Unit.REFLECTANCE: (-0.5, 2.5), Unit.S2_DN: (-2000.0, 30_000.0)}
 """Values that a unit allows."""
@@ -36,12 +39,14 @@ class BandsSeen:
         low: Least value of each band.
         high: Greatest value of each band.
         constant: For each band the images in which it has one value only.
+        zeros: Images of which many pixels are 0 in every band and others are not, with the share of those pixels.
     """
 
     images: int
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     constant: list[list[str]]
+    zeros: list[tuple[str, float]]
 
 
 @dataclass(slots=True)
@@ -200,9 +205,12 @@ def _note_bands(value: Tensor, declared: ImageInput, where: str, seen: Seen) -> 
     seen.widen(SAMPLE_KEYS[declared.modality], float(low.min()), float(high.max()))
     bands = seen.bands.get(declared)
     if bands is None:
-        bands = seen.bands[declared] = BandsSeen(0, low, high, [[] for _ in declared.bands])
+        bands = seen.bands[declared] = BandsSeen(0, low, high, [[] for _ in declared.bands], [])
     bands.images += 1
     bands.low, bands.high = np.minimum(bands.low, low), np.maximum(bands.high, high)
+    share = float((flat == 0).all(dim=0).double().mean())
+    if MANY_ZEROS < share < 1:
+        bands.zeros.append((where, share))
     # A single pixel is no constant band.
     if flat.shape[1] > 1:
         for band in np.flatnonzero(low == high):

@@ -243,6 +243,17 @@ def test_band_of_one_value_in_all_images_is_a_problem_and_in_some_a_warning() ->
     ]
 
 
+def test_many_zeros_that_nothing_marks_are_a_warning() -> None:
+    splits = {name: split(name) for name in SPLITS}
+    values = splits["train"]._inputs["image"]
+    values[1, :, :3] = 0
+    values[2, :2] = 0
+    assert check(Samples(splits)).warnings[0] == (
+        "1 of 18 (5.6%) images of image have many pixels that are 0 in every band, such as train/train1 (75%): if these"
+        " are missing, mark them as nodata"
+    )
+
+
 NORWAY, ATLANTIC = (lambda n: (8 + n / 9, 60 + n / 9)), (lambda n: (-40 + n / 9, 30 + n / 9))
 
 
