@@ -142,8 +142,9 @@ def _of_bands(data: OpenedDataset) -> Iterator[str]:
             yield f"{_share(len(flat), bands.images)} images of {key} have one value in every band, such as {flat[0]}"
         if bands.zeros and declared.modality is Modality.RS:
             where, most = max(bands.zeros, key=lambda image: image[1])
+            share = _share(len(bands.zeros), bands.images)
             yield (
-                f"{_share(len(bands.zeros), bands.images)} images of {key} have many pixels that are 0 in every band, such"
+                f"{share} images of {key} have many pixels that are 0 in every band, such"
                 f" as {where} ({most:.0%}): if these are missing, mark them as nodata"
             )
         for band, low, high, constant in zip(declared.bands, bands.low, bands.high, bands.constant, strict=True):
