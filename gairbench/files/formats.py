@@ -14,6 +14,9 @@ from gairbench.files.guard import reading
 FORMATS = "CSV, Parquet, GeoParquet, GeoJSON, GeoPackage or shapefile"
 
 _SHAPEFILE = b"\x00\x00\x27\x0a"
+_SQLITE = b"SQLite format 3\x00"
+_GEOPACKAGES = {b"GPKG", b"GP10", b"GP11"}
+"""SQLite's application ids of GeoPackages, at byte 68."""
 
 _REFUSED = (
     ((b"PK\x03\x04",), "is a zip archive or an Excel workbook", "unpack it, or save the sheet as CSV"),
@@ -67,10 +70,12 @@ def open_table(path: Path) -> TableFile:
         from gairbench.files.parquetfile import ParquetFile
 
         return ParquetFile(path)
-    if start.startswith((b"SQLite format 3\x00", _SHAPEFILE)):
-        from gairbench.files.vectorfile import LayerFile
+    if start.startswith(_SQLITE) and start[68:72] not in _GEOPACKAGES:
+        raise DataError(f"{path} is an SQLite database, but not a GeoPackage", "save the table as GeoPackage or CSV")
+    if start.startswith((_SQLITE, _SHAPEFILE)):
+        from gairbench.files.vectorfile import GEOPACKAGE, SHAPEFILE, LayerFile
 
-        return LayerFile(path)
+        return LayerFile(path, GEOPACKAGE if start.startswith(_SQLITE) else SHAPEFILE)
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     for beginnings, what, hint in _REFUSED:
         if start.startswith(beginnings) or (beginnings == (b"<",) and text.startswith(b"<")):
@@ -95,7 +100,6 @@ def table_sha256(path: Path) -> str:
             shapefile = file.read(4) == _SHAPEFILE
         if not shapefile:
             return file_sha256(path)
-        from gairbench.files.vectorfile import SIDECARS
+        from gairbench.files.vectorfile import sidecars
 
-        beside = [path, *sorted(p for p in path.parent.glob(f"{path.stem}.*") if p.suffix.lower() in SIDECARS)]
-        return digest(shapefile=[[p.suffix.lower(), file_sha256(p)] for p in beside])
+        return digest(shapefile=[[part.suffix.lower(), file_sha256(part)] for part in (path, *sidecars(path))])

@@ -250,7 +250,7 @@ class InputTable:
                     if path is None:
                         bad[row] = (ProblemKind.MISSING, f"no file {self.root / word}; correct the path or --root")
                 except DataError as error:
-                    bad[row] = (ProblemKind.MISSING, str(error))
+                    bad[row] = (ProblemKind.MISSING, f"{word!r}: {error}")
             paths.append(path or self.root)
         return paths
 

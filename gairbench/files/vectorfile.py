@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,8 +21,13 @@ MAX_JSON = 1 << 30
 DRIVERS = frozenset({"GPKG", "ESRI Shapefile"})
 """The only drivers of GDAL that may read a table; none of them reaches the network."""
 
-SIDECARS = (".dbf", ".shx", ".prj", ".cpg")
-"""Files beside a shapefile that hold a part of it."""
+GEOPACKAGE, SHAPEFILE = ".gpkg", ".shp"
+
+
+def sidecars(path: Path) -> list[Path]:
+    """Return the files beside a shapefile that hold a part of it."""
+    parts = {".dbf", ".shx", ".prj", ".cpg"}
+    return sorted(other for other in path.parent.iterdir() if other.stem == path.stem and other.suffix.lower() in parts)
 
 
 class GeoJsonFile:
@@ -100,6 +106,7 @@ class LayerFile:
 
     Args:
         path: The file.
+        suffix: What the names of files of its format end with.
 
     Raises:
         DataError: It is broken, has several layers, or pyogrio is not installed.
@@ -107,9 +114,11 @@ class LayerFile:
 
     row_word = "row"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, suffix: str) -> None:
         self.path = path
         self._pyogrio = _pyogrio(path)
+        self._linked: tempfile.TemporaryDirectory[str] | None = None
+        self._name = self._plain_name(suffix)
         with self._reading():
             found = [(str(name), kind) for name, kind in self._pyogrio.list_layers(self._name)]
         chosen = [(name, kind) for name, kind in found if kind is not None] or found
@@ -145,10 +154,22 @@ class LayerFile:
                 number += 1
                 yield number, [columns[name][row] for name in names]
 
-    @property
-    def _name(self) -> str:
+    def _plain_name(self, suffix: str) -> str:
+        """Return a name of the file by which GDAL takes it for what it is.
+
+        GDAL chooses some drivers by the end of a name, and pyogrio takes ``!`` and ``.zip`` for archives.
+        """
         # Absolute: a relative name could look like a connection of one of GDAL's drivers.
-        return str(self.path.resolve())
+        path = self.path.absolute()
+        if path.suffix.lower() == suffix and not {*"!?"} & {*str(path)} and ".zip" not in str(path):
+            return str(path)
+        self._linked = tempfile.TemporaryDirectory(prefix="gairbench-")
+        link = Path(self._linked.name) / f"table{suffix}"
+        link.symlink_to(path)
+        if suffix == SHAPEFILE:
+            for sidecar in sidecars(path):
+                link.with_suffix(sidecar.suffix.lower()).symlink_to(sidecar.absolute())
+        return str(link)
 
     def _geometries(self, size: int) -> Iterator[Any]:
         for batch, geometry in self._batches([], places=True, size=size):

@@ -24,6 +24,7 @@ from gairbench.conversion import make_converter
 from gairbench.embed_table import parts as embed_parts
 from gairbench.files.geometry import BBOX
 from gairbench.files.overhead import describe_overhead
+from gairbench.files.tables import read_table
 from gairbench.spec import RGB, ImageInput, LocationInput, Modality, ModelContext, Unit
 from gairbench_models.controls.random import load
 from gairbench_models.gair.presets import PRESETS
@@ -438,3 +439,117 @@ def test_the_real_triplets_go_through(shared: Path, tmp_path: Path, monkeypatch:
         assert place is not None
         stated = [getattr(row, name) for name in boxes]
         np.testing.assert_allclose(place.box(path, row.lon, row.lat), stated, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("views", "cells"),
+    [
+        ("location", {"rs": "", "sv": ""}),
+        ("location", {"rs": "gone.tif", "sv": "../x"}),
+        ("sv", {"rs": "", "lon": ""}),
+        ("rs", {"sv": "", "lon": "", "lat": "north"}),
+        ("sv,location", {"rs": ""}),
+    ],
+)
+def test_cells_that_no_view_needs_stop_nothing_and_drop_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, views: str, cells: dict[str, str]
+) -> None:
+    table = pd.read_csv(folder / "table.csv", dtype=str)
+    for name in BBOX:
+        table[name] = "" if name == "lon_min" else "x"
+    for name, value in cells.items():
+        table.loc[1, name] = value
+    table.to_csv(folder / "holes.csv", index=False)
+    for more in ((), ("--on-error", "skip")):
+        assert embed(monkeypatch, folder, "--views", views, "--fresh", *more, table="holes.csv") == 0
+        frame = geopandas.read_parquet(folder / "out.parquet")
+        assert frame["id"].tolist() == table["id"].tolist()
+        assert frame.geometry.isna().tolist() == [i == 1 and "lon" in cells for i in range(N)]
+    np.testing.assert_array_equal(frame.geometry.drop(1).x, table["lon"].drop(1).astype(float))
+
+
+def test_a_model_without_images_needs_no_images(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (folder / "table.csv").read_text().replace("3.tif", "").replace("4.png", "")
+    (folder / "table.csv").write_text(text)
+    assert embed(monkeypatch, folder, model="lonlat") == 0
+    assert len(pd.read_parquet(folder / "out.parquet", columns=["id"])) == N
+
+
+def test_coordinates_that_no_view_needs_and_that_are_unusable_are_counted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = pd.read_csv(folder / "table.csv", dtype=str)
+    table.loc[[1, 4], "lon"] = ["", "999"]
+    table.to_csv(folder / "holes.csv", index=False)
+    assert embed(monkeypatch, folder, "--views", "sv", table="holes.csv") == 0
+    assert (
+        "2 of them have no usable coordinates, which no view needs: their geometry is null" in capsys.readouterr().err
+    )
+
+
+def test_the_first_row_without_an_image_does_not_decide_what_is_possible(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = (folder / "table.csv").read_text().splitlines()
+    lines[1] = lines[1].replace("0.tif", "")
+    (folder / "table.csv").write_text("\n".join(lines) + "\n")
+    assert embed(monkeypatch, folder, "--on-error", "skip") == 1
+    frame = pd.read_parquet(folder / "out.parquet", columns=["id", "rs_query"])
+    assert len(frame) == N - 1
+
+
+@pytest.mark.parametrize("ext", ["gpkg", "geojson", "shp", "geoparquet"])
+def test_a_table_with_projected_points_gives_the_embeddings_of_the_csv(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, ext: str
+) -> None:
+    rows = "".join(f"{i},{13 + i / 7},{52 - i / 9}\n" for i in range(5))
+    (folder / "points.csv").write_text("id,lon,lat\n" + rows)
+    assert embed(monkeypatch, folder, table="points.csv", model="lonlat") == 0
+    first = geopandas.read_parquet(folder / "out.parquet")
+    source = pd.read_csv(folder / "points.csv", dtype={"id": str})
+    points = geopandas.points_from_xy(source["lon"], source["lat"], crs=4326)
+    projected = geopandas.GeoDataFrame(source[["id"]], geometry=points).to_crs(32633)
+    if ext == "geoparquet":
+        projected.to_parquet(folder / f"points.{ext}")
+    else:
+        projected.to_file(folder / f"points.{ext}")
+    assert embed(monkeypatch, folder, "--fresh", table=f"points.{ext}", model="lonlat") == 0
+    second = geopandas.read_parquet(folder / "out.parquet")
+    assert first["id"].tolist() == second["id"].tolist()
+    np.testing.assert_allclose(np.stack(first["location"]), np.stack(second["location"]), atol=1e-9)
+    np.testing.assert_allclose(first.geometry.x, second.geometry.x, atol=1e-9)
+
+
+def test_its_own_file_can_be_embedded_and_joined_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert embed(monkeypatch, folder, "--views", "sv,location") == 0
+    (folder / "out.parquet").rename(folder / "first.parquet")
+    assert embed(monkeypatch, folder, table="first.parquet", model="lonlat") == 0
+    first, second = (geopandas.read_parquet(folder / name) for name in ("first.parquet", "out.parquet"))
+    assert first.geometry.geom_equals(second.geometry).all()
+    table, found = read_table(folder / "table.csv").join(read_table(folder / "first.parquet"), "id")
+    assert found.all()
+    assert table.column("lon").values.tolist() == read_table(folder / "table.csv").column("lon").values.tolist()
+
+
+def test_links_that_leave_the_folder_are_followed_only_when_asked(
+    folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "p.png"
+    (folder / "3.png").rename(elsewhere)
+    (folder / "3.png").symlink_to(elsewhere)
+    assert embed(monkeypatch, folder, "--views", "sv") == 1
+    assert "that leads out of" in capsys.readouterr().err
+    assert embed(monkeypatch, folder, "--views", "sv", "--follow-links") == 0
+
+
+def test_a_ragged_line_is_left_out_like_any_bad_row(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = (folder / "table.csv").read_text().splitlines()
+    lines[3] += ",more"
+    (folder / "table.csv").write_text("\n".join(lines) + "\n")
+    assert embed(monkeypatch, folder, "--views", "location", "--on-error", "skip") == 1
+    errors = pd.read_csv(folder / "out.parquet.errors.csv", dtype=str)
+    assert errors.loc[0, ["line", "kind"]].tolist() == ["4", "broken row"]
+    assert "has 6 fields and the header 5" in errors.loc[0, "reason"]

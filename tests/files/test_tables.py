@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gairbench.errors import DataError
-from gairbench.files.coordinates import check_coordinates
 from gairbench.files.tables import read_table
 
 
@@ -23,34 +26,6 @@ def test_words_stay_as_they_are_written(tmp_path: Path) -> None:
     assert table.column("id").words().tolist() == ["007", "8"]
     assert table.column("iso").words().tolist() == ["NA", "None"]
     assert table.column("id").numbers().tolist() == [7.0, 8.0]
-
-
-def test_lines_are_those_of_the_file_despite_quoted_and_blank_lines(tmp_path: Path) -> None:
-    table = read_table(write(tmp_path, "t.csv", 'a,b\n"two\nlines",1\n\nlast,high\n'))
-    with pytest.raises(DataError, match=r"t\.csv, line 5, column 'b': 'high' is not a number; fix"):
-        table.column("b").numbers()
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("a,b\n1,2,\n", "line 2 has 3 fields and the header 2"),
-        ("a,b\n1,2\n3\n", "line 3 has 1 fields and the header 2"),
-        ("a,b\n", "has no rows"),
-        ("", "has no rows"),
-        ('a,b\n1,"2\n', "cannot read table .*: unexpected end of data"),
-    ],
-)
-def test_broken_csv_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(DataError, match=message):
-        read_table(write(tmp_path, "t.csv", text))
-
-
-def test_text_in_another_encoding_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "t.csv"
-    path.write_bytes("city\nZürich\n".encode("latin-1"))
-    with pytest.raises(DataError, match=r"table .*t\.csv, line 2 is not UTF-8 text \(byte 0xfc\); save it as UTF-8"):
-        read_table(path)
 
 
 @pytest.mark.parametrize("value", ["", "  ", "nan", "NaN"])
@@ -124,9 +99,6 @@ def test_key_that_is_twice_in_the_further_table_is_refused(tmp_path: Path) -> No
 
 
 def test_parquet_gives_the_words_a_csv_would(tmp_path: Path) -> None:
-    pytest.importorskip("pyarrow")
-    import pandas as pd
-
     frame = pd.DataFrame({"id": ["007", "008"], "n": [1, 2], "y": [0.5, None], "b": [True, False]})
     frame.to_parquet(tmp_path / "t.parquet")
     table = read_table(tmp_path / "t.parquet")
@@ -142,21 +114,124 @@ def test_parquet_gives_the_words_a_csv_would(tmp_path: Path) -> None:
         read_table(tmp_path / "t.parquet")
 
 
-@pytest.mark.parametrize(
-    ("lonlat", "hint"),
-    [
-        ([[45.0, 170.0], [10.0, 20.0]], "longitude and latitude look swapped; exchange them"),
-        ([[359.0, 10.0], [2.0, 20.0]], "longitudes run from 0 to 360; subtract 360"),
-        ([[-500000.0, 4000000.0]], "give degrees in EPSG:4326"),
-        ([[-170.0, 95.0]], "give degrees in EPSG:4326"),
-    ],
-)
-def test_coordinates_out_of_range_are_refused_with_the_likely_reason(lonlat: list[list[float]], hint: str) -> None:
-    with pytest.raises(DataError, match=r"row 0: longitude .* is out of range") as caught:
-        check_coordinates(np.array(lonlat), lambda row: f"row {row}")
-    assert caught.value.hint.startswith(hint)
+@pytest.mark.parametrize("value", ["12,5", "-1.234,5", "1'000,25"])
+def test_a_decimal_comma_is_refused_with_what_to_write(tmp_path: Path, value: str) -> None:
+    table = read_table(write(tmp_path, "t.csv", f'id,height\n1,"{value}"\n'))
+    with pytest.raises(DataError, match="is not a number; write numbers with a decimal point"):
+        table.column("height").numbers()
 
 
-def test_coordinates_at_the_very_edge_are_in_range() -> None:
-    edge = np.array([[-180.0, -90.0], [180.0, 90.0]])
-    np.testing.assert_array_equal(check_coordinates(edge, str), edge)
+@pytest.mark.parametrize("value", ["1_000", "0x10", "True", "١٢", "1 000", "--1", "1e", "infinity", "12,500"])
+def test_what_only_python_would_take_for_a_number_is_none(tmp_path: Path, value: str) -> None:
+    table = read_table(write(tmp_path, "t.csv", f'id,height\n1,"{value}"\n'))
+    with pytest.raises(DataError, match="is not a number"):
+        table.column("height").numbers()
+
+
+def test_numbers_are_read_to_the_last_digit(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(0, 1e3, 1000)
+    table = read_table(write(tmp_path, "t.csv", "v\n" + "\n".join(map(repr, values.tolist())) + "\n+1.\n.5\n1E5\n"))
+    np.testing.assert_array_equal(table.column("v").numbers(), [*values, 1.0, 0.5, 1e5])
+
+
+def test_lists_are_labels_or_refused_by_name_and_ignored_where_nobody_asks(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "id": ["a", "b", "c"],
+            "labels": [["forest", " water "], ["forest"], []],
+            "one": [["x"], ["x"], ["y"]],
+            "vector": [np.ones(4, "f4")] * 3,
+            "nested": [[["a"]], [["b"]], [["c"]]],
+            "struct": [{"a": 1}] * 3,
+            "blob": [b"\xff\x00"] * 3,
+        }
+    )
+    frame.to_parquet(tmp_path / "t.parquet")
+    table = read_table(tmp_path / "t.parquet")
+    assert table.column("id").words().tolist() == ["a", "b", "c"]
+    assert table.column("labels").labels(";") == [["forest", "water"], ["forest"], []]
+    for name, what in (("one", "holds lists"), ("vector", "holds lists"), ("nested", "holds lists of something else")):
+        with pytest.raises(DataError, match=rf"row 1, column '{name}' {what}"):
+            table.column(name).words()
+    with pytest.raises(DataError, match="column 'struct' holds values of type dict"):
+        table.column("struct").words()
+    with pytest.raises(DataError, match="column 'blob' holds binary data"):
+        table.column("blob").words()
+    other = read_table(write(tmp_path, "u.csv", "id,y\nb,1\nc,2\na,3\n"))
+    joined, found = other.join(table, "id")
+    assert found.all()
+    assert joined.column("labels").labels(";") == [["forest"], [], ["forest", "water"]]
+
+
+def test_labels_of_a_text_are_its_parts(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path, "t.csv", "l\na; b\n;\nc\n"))
+    assert table.column("l").labels(";") == [["a", "b"], [], ["c"]]
+    with pytest.raises(DataError, match="column 'l' is empty"):
+        read_table(write(tmp_path, "u.csv", "l,k\na,1\n,2\n")).column("l").labels(";")
+
+
+def test_typed_values_are_words_as_python_writes_them(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "int": pd.array([1, None], dtype="Int64"),
+            "big": [2**62, -1],
+            "float": [1e5, None],
+            "single": np.array([0.5, 1e10], "f4"),
+            "bool": [True, False],
+            "date": [datetime.date(2024, 5, 1), None],
+            "time": pd.to_datetime(["2024-05-01 10:00:00", None]),
+            "category": pd.Categorical(["NA", "None"]),
+            "decimal": [decimal.Decimal("1.50"), None],
+            "bytes": [b"text", b"NA"],
+        }
+    )
+    frame.to_parquet(tmp_path / "t.parquet")
+    table = read_table(tmp_path / "t.parquet")
+    assert {name: table.column(name).values.tolist() for name in frame} == {
+        "int": ["1", ""],
+        "big": [str(2**62), "-1"],
+        "float": ["100000.0", ""],
+        "single": ["0.5", "10000000000.0"],
+        "bool": ["True", "False"],
+        "date": ["2024-05-01", ""],
+        "time": ["2024-05-01 10:00:00", ""],
+        "category": ["NA", "None"],
+        "decimal": ["1.50", ""],
+        "bytes": ["text", "NA"],
+    }
+
+
+def test_only_columns_that_are_asked_for_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow.parquet as pq
+
+    pd.DataFrame({"id": ["a"], "y": [1], "vector": [np.ones(4)]}).to_parquet(tmp_path / "t.parquet")
+    asked: list[str] = []
+    read = pq.ParquetFile.iter_batches
+
+    def note(self: Any, *arguments: Any, columns: Any = None, **more: Any) -> Any:
+        asked.extend(columns)
+        return read(self, *arguments, columns=columns, **more)
+
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", note)
+    read_table(tmp_path / "t.parquet").column("y").numbers()
+    assert asked == ["y"]
+
+
+def test_tables_are_joined_on_columns_of_two_names(tmp_path: Path) -> None:
+    left = read_table(write(tmp_path, "l.csv", "fips_code,v\n01001,a\n01003,b\n,c\n"))
+    right = read_table(write(tmp_path, "r.csv", "fips,w\n 01003 ,x\n01001,y\n,z\n,z\n"))
+    joined, found = left.join(right, ("fips_code", "fips"))
+    assert found.tolist() == [True, True, False], "an empty key has no partner"
+    assert joined.column("w").values.tolist() == ["y", "x", ""]
+    with pytest.raises(DataError, match=r"r\.csv has no column 'fips_code'; did you mean 'fips'\?"):
+        left.join(right, "fips_code")
+
+
+def test_a_table_can_be_joined_twice(tmp_path: Path) -> None:
+    left = read_table(write(tmp_path, "l.csv", "a,b\n1,2\n2,1\n"))
+    names = write(tmp_path, "n.csv", "k,name\n1,one\n2,two\n")
+    joined, _ = left.join(read_table(names), ("a", "k"))
+    again, _ = joined.join(read_table(names), ("b", "k"))
+    with pytest.raises(DataError, match="with other values"):
+        again.column("name")
+    assert again.column("a").values.tolist() == ["1", "2"]
