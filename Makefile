@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: run test lint types clean
 
 run: .venv/run.stamp
-	$(BIN)/gairbench run --model gair --task all
+	$(BIN)/gairbench run --model gair,random,pixel-stats,lonlat --task all
 
 test: .venv/dev.stamp
 	$(BIN)/python -m pytest

@@ -62,8 +62,6 @@ def check_command(names: Sequence[str], task_files: Sequence[Path], data_root: P
     Raises:
         UsageError: A dataset is unknown, or there is none to check.
     """
-    from gairbench.testing.dataset_report import check_dataset
-
     registry = registry_with(task_files)
     wanted = split_names(names)
     for name in wanted:
@@ -74,6 +72,9 @@ def check_command(names: Sequence[str], task_files: Sequence[Path], data_root: P
     if not wanted:
         wanted = [spec.name for spec in registry.datasets.values() if _is_here(spec, data_root)]
     specs = [registry.datasets[name] for name in wanted]
+
+    from gairbench.testing.dataset_report import check_dataset
+
     sound = True
     for spec in specs:
         try:

@@ -17,6 +17,8 @@ from gairbench.plugins import Registry, load_registry
 from gairbench.progress import Progress
 from gairbench.selection import unknown
 from gairbench.spec import ModelSpec, View
+from gairbench.weights.hub import fetch_missing
+from gairbench.weights.origin import Weights, required_weights
 
 
 def embed_command(request: EmbedRequest) -> int:
@@ -51,7 +53,9 @@ def embed_table(request: EmbedRequest, registry: Registry, progress: Progress) -
     """
     with if_interrupted(partial(_what_is_safe, request)):
         spec = _checked(request, registry)
-        return _embed(request, spec, progress)
+        if request.download:
+            fetch_missing(spec, request.checkpoint)
+        return _embed(request, spec, required_weights(spec, request.checkpoint, seed=request.seed), progress)
 
 
 def _what_is_safe(request: EmbedRequest) -> str:
@@ -61,16 +65,14 @@ def _what_is_safe(request: EmbedRequest) -> str:
     return f"finished parts are kept in {request.parts}; run the same command again{again} to continue"
 
 
-def _embed(request: EmbedRequest, spec: ModelSpec, progress: Progress) -> EmbeddedTable:
+def _embed(request: EmbedRequest, spec: ModelSpec, weights: Weights, progress: Progress) -> EmbeddedTable:
     from gairbench.embed_table.parts import already_there, check_parts, finish, has_parts, run_identity, write_parts
     from gairbench.embed_table.reader import SampleReader
     from gairbench.embed_table.views import check_photo_units, overhead_unit, wanted_columns, wanted_views
     from gairbench.environment import choose_device
     from gairbench.files.rows import open_rows
     from gairbench.storage import write_atomically
-    from gairbench.weights.hub import fetch_missing
     from gairbench.weights.loading import choose_preset, load_model
-    from gairbench.weights.origin import required_weights
 
     table = open_rows(
         request.input,
@@ -79,9 +81,6 @@ def _embed(request: EmbedRequest, spec: ModelSpec, progress: Progress) -> Embedd
         skip=request.on_error == "skip",
         follow_links=request.follow_links,
     )
-    if request.download:
-        fetch_missing(spec, request.checkpoint)
-    weights = required_weights(spec, request.checkpoint, seed=request.seed)
     preset = choose_preset(spec, request.preset, weights.path)
     views = wanted_views(request, spec, preset, table, progress)
     unit = overhead_unit(request, views)

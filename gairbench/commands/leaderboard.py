@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from gairbench.commands.options import check_writable
 from gairbench.commands.output import show
 from gairbench.errors import UsageError
 from gairbench.plugins import load_registry
@@ -21,11 +22,13 @@ def leaderboard_command(results: Path | None, out: Path | None, *, check: bool) 
     """
     folder = results or DEFAULT_RESULTS
     if check:
-        from gairbench_leaderboard.leaderboard_page import outdated_files
-
         if out is None:
             raise UsageError("--check has nothing to compare with", "name the folder with --out")
-        stale = outdated_files(list(read_results(folder)), out)
+        found = list(read_results(folder))
+
+        from gairbench_leaderboard.leaderboard_page import outdated_files
+
+        stale = outdated_files(found, out)
         if not stale:
             return 0
         names = ", ".join(map(str, stale))
@@ -41,9 +44,12 @@ def write_page(folder: Path, out: Path | None) -> str:
     Raises:
         GairbenchError: There are no results, a record is broken, or ``out`` cannot be written.
     """
+    found = list(read_results(folder))
+    if out is not None:
+        check_writable("out", out)
+
     from gairbench_leaderboard.leaderboard_page import render_leaderboard, write_leaderboard
 
-    found = list(read_results(folder))
     if out is not None:
         write_leaderboard(found, out)
     return render_leaderboard(found)
@@ -55,12 +61,15 @@ def compare_command(results: Path | None, reference: str, out: Path | None) -> i
     Raises:
         GairbenchError: There is nothing to compare, or records or predictions are missing or broken.
     """
+    folder = results or DEFAULT_RESULTS
+    found = list(read_results(folder))
+    if out is not None:
+        check_writable("out", out)
+
     from gairbench_leaderboard.comparison import compare_models
     from gairbench_leaderboard.comparison_page import render_comparison, write_comparison
     from gairbench_leaderboard.sweeps import find_sweeps
 
-    folder = results or DEFAULT_RESULTS
-    found = list(read_results(folder))
     comparisons = compare_models(found, folder, reference)
     sweeps = find_sweeps(comparisons, load_registry().tasks)
     page = render_comparison(comparisons, found, sweeps)

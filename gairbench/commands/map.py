@@ -18,6 +18,8 @@ from gairbench.maps.formats import map_format
 from gairbench.plugins import Registry, load_registry
 from gairbench.progress import Progress
 from gairbench.spec import ImageInput, Modality, ModelSpec, Unit
+from gairbench.weights.hub import fetch_missing
+from gairbench.weights.origin import Weights, required_weights
 
 if TYPE_CHECKING:
     import torch
@@ -100,27 +102,24 @@ def make_map(request: MapRequest, registry: Registry, progress: Progress) -> Emb
     """
     with if_interrupted(lambda: f"{request.out} is whole or as it was before; run the same command again"):
         spec = _checked(request, registry)
-        return _map(request, spec, progress)
+        if request.download:
+            fetch_missing(spec, request.checkpoint)
+        return _map(request, spec, required_weights(spec, request.checkpoint, seed=0), progress)
 
 
-def _map(request: MapRequest, spec: ModelSpec, progress: Progress) -> EmbeddingMap:
+def _map(request: MapRequest, spec: ModelSpec, weights: Weights, progress: Progress) -> EmbeddingMap:
     import torch
 
     from gairbench.environment import choose_device
     from gairbench.maps.quicklook import Palette, PixelSample, draw
     from gairbench.maps.rasters import format_of
     from gairbench.maps.scene import open_scene
-    from gairbench.weights.hub import fetch_missing
     from gairbench.weights.loading import load_model
-    from gairbench.weights.origin import required_weights
 
     raster = format_of(request.out)
     quicklook = quicklook_of(request)
     device = choose_device(request.device)
     with open_scene(request.image, request.unit, request.bands) as scene, torch.inference_mode():
-        if request.download:
-            fetch_missing(spec, request.checkpoint)
-        weights = required_weights(spec, request.checkpoint, seed=0)
         loaded = load_model(spec, weights, preset=request.preset, seed=0, device=device)
         made, grid = _plan(request, spec, loaded, scene, device)
         sample = PixelSample(grid.height * grid.width)

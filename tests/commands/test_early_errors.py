@@ -1,0 +1,101 @@
+"""Mistakes in names and paths are reported before anything heavy is imported, whatever the command."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from records import make_result
+
+from gairbench.results import write_result
+
+PROGRAM = """
+import sys
+from gairbench.cli import main
+status = 0
+try:
+    main()
+except SystemExit as end:
+    status = end.code
+heavy = "torch lightning torchgeo timm rasterio pandas pyarrow sklearn scipy numpy matplotlib".split()
+print([name for name in heavy if name in sys.modules])
+sys.exit(status)
+"""
+
+EMBED = "embed --model random --input table.csv --out out.parquet --rs-unit uint8"
+MAP = "map --image image.tif --out map.tif --unit uint8 --model random"
+PRETRAIN = "pretrain --model gair --data earth-triplets --out out"
+SHARD = "data shard --data table.csv --out out --rs-unit uint8"
+
+MISTAKES = {
+    "run --model gairr": "no model 'gairr'",
+    "run --task earht": "no task, family or category 'earht'",
+    "run --preset smal": "no preset 'smal'",
+    "run --device gpu": "no device 'gpu'; use --device auto, cpu",
+    "run --device meta": "no device 'meta'",
+    "run --checkpoint gair=nowhere": "no checkpoint nowhere",
+    "run --checkpoint mae=table.csv": "--checkpoint names 'mae', which is not run",
+    "run --config nowhere.yaml": "cannot read nowhere.yaml",
+    "run --task-file nowhere.yaml": "cannot read nowhere.yaml",
+    "run --results table.csv/results": "cannot write to table.csv/results: Not a directory; choose another --results",
+    "leaderboard --results nowhere": "no results folder nowhere",
+    "leaderboard --check": "--check has nothing to compare with",
+    "leaderboard --out table.csv/out": "cannot write to table.csv/out: Not a directory; choose another --out",
+    "compare --results nowhere": "no results folder nowhere",
+    "compare --out table.csv/out": "cannot write to table.csv/out",
+    f"{EMBED} --model gairr": "no model 'gairr'",
+    f"{EMBED} --model gair": "model 'gair' has no weights until it is trained; give --checkpoint",
+    f"{EMBED} --preset smal": "no preset of model 'random' 'smal'; did you mean small?",
+    f"{EMBED} --input nowhere.csv": "--input nowhere.csv does not exist",
+    f"{EMBED} --out out.csv": "--out out.csv does not end in .parquet",
+    f"{EMBED} --out table.csv/out.parquet": "cannot write to table.csv",
+    f"{EMBED} --views svv": "no view 'svv'; did you mean",
+    f"{EMBED} --rs-unit uint16": "--rs-unit 'uint16' is not known",
+    f"{EMBED} --checkpoint nowhere": "no checkpoint nowhere",
+    f"{EMBED} --device cuda:x": "no device 'cuda:x'",
+    f"{EMBED} --on-error stpo": "--on-error 'stpo' is not known; did you mean stop or skip?",
+    f"{EMBED} --column lonlat": "--column 'lonlat' is not NAME=COLUMN",
+    f"{MAP} --model gairr": "no model 'gairr'",
+    f"{MAP} --model gair": "model 'gair' has no weights until it is trained",
+    f"{MAP} --preset smal": "no preset of model 'random' 'smal'; did you mean small?",
+    f"{MAP} --image nowhere.tif": "--image nowhere.tif does not exist",
+    f"{MAP} --out map.png": "--out map.png is of unknown format '.png'",
+    f"{MAP} --out table.csv/map.tif": "cannot write to table.csv",
+    f"{MAP} --unit reflectence": "--unit 'reflectence' is not known; did you mean reflectance?",
+    f"{MAP} --resolution 0": "--resolution 0.0 is not more than 0",
+    f"{MAP} --checkpoint nowhere": "no checkpoint nowhere",
+    f"{PRETRAIN} --model gairr": "no model 'gairr'",
+    f"{PRETRAIN} --model lonlat": "model 'lonlat' has no pre-training",
+    f"{PRETRAIN} --preset smal": "no preset of model 'gair' 'smal'; did you mean small?",
+    f"{PRETRAIN} --data nowhere": "--data 'nowhere' is neither a registered dataset nor a file",
+    f"{PRETRAIN} --data earth": "dataset 'earth' is not for pre-training",
+    f"{PRETRAIN} --out table.csv/out": "cannot write to table.csv/out",
+    f"{PRETRAIN} --set epochs": "--set 'epochs' is not NAME=VALUE",
+    f"{PRETRAIN} --rs-unit uint16": "--rs-unit 'uint16' is not known",
+    f"{PRETRAIN} --device gpu": "no device 'gpu'",
+    "list tasks --task-file nowhere.yaml": "cannot read nowhere.yaml",
+    "data list --task-file nowhere.yaml": "cannot read nowhere.yaml",
+    "data check erth": "no dataset 'erth'; did you mean earth",
+    "data check --task-file nowhere.yaml": "cannot read nowhere.yaml",
+    f"{SHARD} --data nowhere.csv": "--data nowhere.csv does not exist",
+    f"{SHARD} --out table.csv/out": "cannot write to table.csv/out",
+    f"{SHARD} --rs-unit uint16": "--rs-unit 'uint16' is not known",
+}
+
+
+@pytest.mark.parametrize(("line", "message"), MISTAKES.items(), ids=MISTAKES.keys())
+def test_a_mistake_in_a_name_or_path_comes_before_heavy_imports(tmp_path: Path, line: str, message: str) -> None:
+    (tmp_path / "table.csv").write_text("lon,lat\n1,2\n")
+    (tmp_path / "image.tif").write_text("")
+    write_result(make_result(), tmp_path / "results")
+    before = sorted(tmp_path.rglob("*"))
+    # The later of two options of one name counts.
+    command = [sys.executable, "-c", PROGRAM, *line.split()]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode in {1, 2}, done.stderr
+    assert f"gairbench: error: {message}" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == "[]\n"
+    assert sorted(tmp_path.rglob("*")) == before
