@@ -453,8 +453,10 @@ def small_api(patch: pytest.MonkeyPatch) -> None:
     def small_run(model: Any = None, task: Any = None, **given: Any) -> Any:
         given["data_root"] = STAND_INS.get(given.get("data_root", ""), given.get("data_root"))
         chosen = [model] if isinstance(model, str) else model or ["gair"]
-        trained = [name for name in select_models(chosen, load_registry().models) if name.pretraining is not None]
-        given["checkpoint"] = {name.name: "checkpoints/tiny" for name in trained} | given.get("checkpoint", {})
+        names = [name for name in chosen if isinstance(name, str)]
+        found = select_models(names, load_registry().models) if names else []
+        trained = {spec.name: "checkpoints/tiny" for spec in found if spec.pretraining is not None}
+        given["checkpoint"] = trained | given.get("checkpoint", {})
         return run(model, task, **{"limit": 40} | given)
 
     def small_pretrain(model: str, data: str, out: str, **given: Any) -> Path:
