@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -12,6 +13,9 @@ from gairbench.errors import StorageError
 from gairbench.storage import write_atomically
 
 SCHEMA = 1
+
+RECORD_DEPTH = 3
+"""Records lie in folders by model, variant and task, so deep below the results folder."""
 
 Status = Literal["ok", "skipped", "failed"]
 
@@ -167,12 +171,24 @@ def read_result(path: Path) -> Result:
 
 
 def read_results(folder: Path) -> Iterator[Result]:
-    """Yield every record below a results folder, in a fixed order.
+    """Yield every record below a results folder, in a fixed order; hidden files are none.
 
     Raises:
-        StorageError: The folder is missing or a file in it is not a record.
+        StorageError: The folder is missing, a folder in it cannot be read, or a file in it is not a record.
     """
     if not folder.is_dir():
         raise StorageError(f"no results folder {folder}", "run 'gairbench run' first, or name it with --results")
-    for path in sorted(folder.glob("*/*/*/*.json")):
+    for path in sorted(_record_files(folder)):
         yield read_result(path)
+
+
+def _record_files(folder: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        raise StorageError(f"cannot read {error.filename}: {error.strerror}", "fix its permissions") from error
+
+    # Path.glob would pass over a folder that cannot be read, and the leaderboard would lack its records unsaid.
+    for parent, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
+        depth = len(Path(parent).relative_to(folder).parts)
+        folders[:] = [name for name in folders if depth < RECORD_DEPTH and not name.startswith(".")]
+        if depth == RECORD_DEPTH:
+            yield from (Path(parent) / name for name in files if name.endswith(".json") and not name.startswith("."))

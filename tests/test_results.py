@@ -78,7 +78,25 @@ def test_files_beside_the_records_are_no_records(tmp_path: Path) -> None:
     path = write_result(make_result(), tmp_path)
     path.with_suffix(".predictions.npz").write_bytes(b"PK")
     (tmp_path / "LEADERBOARD.md").write_text("#")
+    (path.parent / "._linear.json").write_bytes(b"Mac OS X")
+    (tmp_path / ".Trash" / "a" / "b").mkdir(parents=True)
+    (tmp_path / ".Trash" / "a" / "b" / "linear.json").write_bytes(b"{")
     assert len(list(read_results(tmp_path))) == 1
+
+
+def test_folder_of_records_that_cannot_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden = write_result(make_result("a"), tmp_path).parent
+    write_result(make_result("b"), tmp_path)
+    scandir = os.scandir
+
+    def guarded(folder: Any) -> Any:
+        if Path(folder) == hidden:
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    with pytest.raises(StorageError, match=r"cannot read .*/a/.*: Permission denied; fix its permissions"):
+        list(read_results(tmp_path))
 
 
 def test_a_missing_folder_is_one_clear_line(tmp_path: Path) -> None:

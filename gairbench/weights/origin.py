@@ -7,7 +7,8 @@ from pathlib import Path
 
 from gairbench.conversion import CONVERSION_VERSION
 from gairbench.digests import digest, file_sha256
-from gairbench.errors import CheckpointError, UsageError
+from gairbench.errors import CheckpointError, DataError, UsageError
+from gairbench.files.folders import find_files
 from gairbench.spec import DatasetSpec, ModelSpec, Preset
 from gairbench.weights.hub import cached_file, how_to_get
 
@@ -139,8 +140,10 @@ def checkpoint_identity(path: Path) -> str:
     """
     if not path.exists():
         raise CheckpointError(f"no checkpoint {path}", "correct the path of --checkpoint")
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
     try:
-        return f"file:{digest(files=[file_sha256(file) for file in files if file.is_file()])}"
+        files = find_files(path, "**", root=path, follow_links=True).paths if path.is_dir() else [path]
+        return f"file:{digest(files=[file_sha256(file) for file in files])}"
+    except DataError as error:
+        raise CheckpointError(error.what, error.hint) from error
     except OSError as error:
         raise CheckpointError(f"cannot read {error.filename}: {error.strerror}", "fix or replace the file") from error

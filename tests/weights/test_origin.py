@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from gairbench.errors import CheckpointError, UsageError
 from gairbench.spec import DatasetSpec, HubWeights, ModelSpec, Preset, Pretraining
 from gairbench.weights import origin
-from gairbench.weights.origin import find_weights, pretrained_weights, required_weights
+from gairbench.weights.origin import checkpoint_identity, find_weights, pretrained_weights, required_weights
 
 PRESET = Preset(name="default", inputs=())
 HUB = HubWeights(repo="someone/something", filename="weights.pth", revision="main", licence="MIT")
@@ -33,6 +34,29 @@ def test_a_given_checkpoint_comes_first(tmp_path: Path) -> None:
     before = find_weights(spec(), file, seed=0).identity
     file.write_bytes(b"2")
     assert find_weights(spec(), file, seed=0).identity != before
+
+
+def test_identity_of_a_folder_is_of_all_its_files_but_hidden_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "c" / "deep").mkdir(parents=True)
+    (tmp_path / "c" / "a.bin").write_bytes(b"1")
+    (tmp_path / "c" / "deep" / "b.bin").write_bytes(b"2")
+    before = checkpoint_identity(tmp_path / "c")
+    (tmp_path / "c" / ".DS_Store").write_bytes(b"3")
+    assert checkpoint_identity(tmp_path / "c") == before
+    (tmp_path / "c" / "deep" / "b.bin").write_bytes(b"4")
+    assert checkpoint_identity(tmp_path / "c") != before
+    scandir = os.scandir
+
+    def guarded(folder: object) -> object:
+        if str(folder).endswith("deep"):
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    with pytest.raises(CheckpointError, match=r"cannot read .*/deep: Permission denied"):
+        checkpoint_identity(tmp_path / "c")
 
 
 def test_published_weights_come_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
