@@ -123,7 +123,7 @@ class LocationConverter:
             ``(batch, 2)`` float64 degrees in the wanted order.
 
         Raises:
-            InputMismatchError: A coordinate is no number or outside -180..180 or -90..90.
+            InputMismatchError: A coordinate is not a number or outside -180..180 or -90..90.
         """
         import torch
 

@@ -28,7 +28,7 @@ NamedError = Callable[[str, str, str], UsageError]
 """Makes the error of a field from the field's name, what is wrong with its value, and the hint."""
 
 COMMAND = "command"
-"""The one field that is no option: the command line, for the records."""
+"""The one field that is not an option: the command line, for the records."""
 
 
 @dataclass(frozen=True, slots=True)

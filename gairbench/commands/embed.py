@@ -11,7 +11,7 @@ from rich.console import Console
 from gairbench.commands.interrupts import if_interrupted
 from gairbench.commands.options import check_checkpoint, check_device_name, check_readable, check_writable, find_model
 from gairbench.commands.outcomes import EmbeddedTable
-from gairbench.embed_table.request import SHORT, EmbedRequest
+from gairbench.embed_table.request import VIEW_NAMES, EmbedRequest
 from gairbench.errors import UsageError
 from gairbench.plugins import Registry, load_registry
 from gairbench.progress import Progress
@@ -95,7 +95,7 @@ def _embed(request: EmbedRequest, spec: ModelSpec, weights: Weights, progress: P
         # What a call left that failed before its first part must not stand in the way of a corrected one.
         shutil.rmtree(request.parts, ignore_errors=True)
     if request.parts.exists():
-        # An --out beside them is one that an earlier call with --fresh was told to replace.
+        # An --out beside them is one that an earlier call with --fresh was to replace.
         check_parts(request, identity)
     elif request.out.exists() and not request.fresh:
         return _outcome(request, already_there(request, identity, progress))
@@ -132,10 +132,10 @@ def _checked(request: EmbedRequest, registry: Registry) -> ModelSpec:
     if request.out.is_file() and request.out.resolve() == request.input.resolve():
         raise UsageError(f"--out {request.out} is the input table", "name another file")
     check_writable("out", request.out.parent)
-    known = {*SHORT, *View}
+    known = {*VIEW_NAMES, *View}
     for name in request.views or ():
         if name not in known:
-            raise unknown("view", name, SHORT)
+            raise unknown("view", name, VIEW_NAMES)
     check_checkpoint(request.checkpoint)
     check_device_name(request.device)
     return spec

@@ -109,8 +109,8 @@ class PretrainRequest:
 
 
 @contextmanager
-def _errors_of_loaders() -> Iterator[None]:
-    """Tell a mistake in the data in one line also where a process that loads data finds it.
+def _unwrap_worker_errors() -> Iterator[None]:
+    """Report a mistake in the data in one line also where a process that loads data finds it.
 
     Raises:
         DataError: In place of the ``RuntimeError`` with the process's traceback that torch makes of it.
@@ -119,10 +119,10 @@ def _errors_of_loaders() -> Iterator[None]:
         yield
     except RuntimeError as error:
         text = str(error)
-        told = re.search(r"^gairbench\.[\w.]+Error: (.+)\Z", text.strip(), re.MULTILINE)
-        if told is None or "in DataLoader worker process" not in text.partition("\n")[0]:
+        found = re.search(r"^gairbench\.[\w.]+Error: (.+)\Z", text.strip(), re.MULTILINE)
+        if found is None or "in DataLoader worker process" not in text.partition("\n")[0]:
             raise
-        what, _, hint = told[1].rpartition("; ")
+        what, _, hint = found[1].rpartition("; ")
         raise DataError(what, hint) from error
 
 
@@ -185,7 +185,7 @@ def _what_is_safe(request: PretrainRequest) -> str:
     return "no checkpoint to continue from was written yet; run the same command again to start over"
 
 
-@_errors_of_loaders()
+@_unwrap_worker_errors()
 def _pretrain(
     request: PretrainRequest, spec: ModelSpec, recipe: Pretraining, registry: Registry, progress: Progress
 ) -> None:

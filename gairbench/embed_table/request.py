@@ -12,7 +12,7 @@ from annotated_types import Ge
 from gairbench.requests import Pairs
 from gairbench.spec import Unit, View
 
-SHORT = {view.name.lower(): view for view in View}
+VIEW_NAMES = {view.name.lower(): view for view in View}
 """What users call the views: the columns of the file."""
 
 

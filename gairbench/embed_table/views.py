@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gairbench.conversion import make_converter
-from gairbench.embed_table.request import SHORT, EmbedRequest
+from gairbench.embed_table.request import VIEW_NAMES, EmbedRequest
 from gairbench.errors import DataError, UsageError
 from gairbench.files.geometry import BBOX
 from gairbench.files.overhead import describe_overhead
@@ -26,7 +26,7 @@ FIRST_ROWS = 64
 def wanted_views(
     request: EmbedRequest, spec: ModelSpec, preset: Preset, table: InputTable, progress: Progress
 ) -> list[View]:
-    """Return what is computed, in the order of the columns, and tell what is not and why."""
+    """Return what is computed, in the order of the columns, and report what is not and why."""
     reasons = {view: _why_not(view, spec, preset, table, request) for view in View}
     if request.views is None:
         possible: list[View] = [view for view in View if not reasons[view] and view is not View.RS_TOKENS]
@@ -42,14 +42,14 @@ def wanted_views(
         return possible
     chosen = set()
     for name in split_names(request.views):
-        view = SHORT.get(name) or next((view for view in View if view.value == name), None)
+        view = VIEW_NAMES.get(name) or next((view for view in View if view.value == name), None)
         if view is None:
-            raise unknown("view", name, SHORT)
+            raise unknown("view", name, VIEW_NAMES)
         if reasons[view]:
             raise UsageError(f"view {name!r} is not possible: {reasons[view]}", "leave it out, or fix that")
         chosen.add(view)
     if not chosen:
-        raise UsageError("--views names none", f"there are: {', '.join(SHORT)}")
+        raise UsageError("--views names none", f"there are: {', '.join(VIEW_NAMES)}")
     return [view for view in View if view in chosen]
 
 

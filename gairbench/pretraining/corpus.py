@@ -140,7 +140,7 @@ class Corpus:
         lonlat = getattr(self.split, "lonlat", None)
         if lonlat is None:
             raise DataError(
-                f"dataset {self.context.dataset!r} does not tell the coordinates of its samples, so they cannot be"
+                f"dataset {self.context.dataset!r} does not hold the coordinates of its samples, so they cannot be"
                 " balanced in space",
                 "leave --balance out, or give a manifest",
             )

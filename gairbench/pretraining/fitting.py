@@ -183,7 +183,7 @@ def _plugins(context: PretrainContext) -> list[Any]:
 
 
 def _precision(context: PretrainContext) -> str:
-    """Return the precision by its full name, so that two names of the same one are no difference."""
+    """Return the precision by its full name, so that two names of the same precision are equal."""
     on_gpu = _accelerator(context) in {"gpu", "cuda"}
     asked = context.trainer.precision or ("bf16-mixed" if on_gpu else "32-true")
     return SHORT_PRECISIONS.get(asked, asked)
@@ -203,7 +203,7 @@ def _devices(words: str) -> int | str | list[int]:
         numbers = [int(word) for word in words.split(",")]
     except ValueError:
         raise UsageError(
-            f"--devices {words!r} is no number of devices", "write 2, auto or a list such as 0,2"
+            f"--devices {words!r} is not a number of devices", "write 2, auto or a list such as 0,2"
         ) from None
     return numbers if "," in words else numbers[0]
 

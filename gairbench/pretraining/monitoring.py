@@ -21,7 +21,7 @@ EVERY = 10
 """Optimizer steps between two measurements."""
 
 PATIENCE = 3
-"""Measurements in a row that must find a collapse before it is told; untrained encoders start near one."""
+"""Measurements in a row that must find a collapse before it is reported; untrained encoders start near one."""
 
 
 class CollapseWarning(UserWarning):
@@ -57,7 +57,7 @@ def uniformity(embeddings: Tensor) -> Tensor:
 
 
 class Monitor(lightning.Callback):
-    """Log losses every step, and what embeddings look like every few; report progress; stop when the loss is no number.
+    """Log losses every step and embeddings every few; report progress; stop when the loss is not finite.
 
     Args:
         report: Called as ``report(done, total, note)``.
@@ -99,8 +99,8 @@ class Monitor(lightning.Callback):
         if stepped and trainer.is_global_zero and (self._step % EVERY == 0 or self._step == trainer.max_steps):
             self._look_at(pl_module, outputs["embeddings"], trainer)
         if trainer.is_global_zero:
-            told = ", ".join(f"{name} {value:.2f}" for name, value in parts.items())
-            self.report(trainer.global_step, pl_module.steps, f"loss {total:.2f}" + (f" ({told})" if told else ""))
+            shown = ", ".join(f"{name} {value:.2f}" for name, value in parts.items())
+            self.report(trainer.global_step, pl_module.steps, f"loss {total:.2f}" + (f" ({shown})" if shown else ""))
 
     def _look_at(self, objective: Objective, embeddings: Mapping[str, Tensor], trainer: lightning.Trainer) -> None:
         if not embeddings or len(next(iter(embeddings.values()))) < 2:
@@ -110,10 +110,10 @@ class Monitor(lightning.Callback):
         values |= {f"train/uniformity/{name}": uniformity(value) for name, value in embeddings.items()}
         for left, right in objective.pairs:
             values[f"train/alignment/{left}-{right}"] = alignment(embeddings[left], embeddings[right])
-        # Lightning would write what it is told to log into every row until it is told anew. It counts steps from 0.
-        told = {name: float(value) for name, value in values.items()}
+        # Lightning would repeat a logged value in every row until the next one is logged. It counts steps from 0.
+        row = {name: float(value) for name, value in values.items()}
         for logger in trainer.loggers:
-            logger.log_metrics(told | {"epoch": trainer.current_epoch}, step=trainer.global_step - 1)
+            logger.log_metrics(row | {"epoch": trainer.current_epoch}, step=trainer.global_step - 1)
         # An untrained network embeds all samples nearly alike; only warm-up leads out of that.
         if trainer.global_step < objective.budget.warmup * objective.steps:
             return

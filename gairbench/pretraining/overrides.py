@@ -12,14 +12,14 @@ from gairbench.errors import UsageError
 T = TypeVar("T")
 
 FOLLOWS = "follows"
-"""Key of a dataclass field's metadata: it follows from other settings or the model, and is none itself."""
+"""Key of a dataclass field's metadata: it follows from other settings or the model, and is not a setting itself."""
 
 
 def override(recipe: T, settings: Mapping[str, str]) -> T:
     """Return a recipe with some settings changed.
 
     Args:
-        recipe: A dataclass, possibly of dataclasses; fields marked with :data:`FOLLOWS` are no settings.
+        recipe: A dataclass, possibly of dataclasses; fields marked with :data:`FOLLOWS` are not settings.
         settings: Values as text by dotted name (``"model.rs.depth"``); a name's end is enough where only one fits
             (``"temperature"``, ``"rs.depth"``).
 
@@ -28,7 +28,7 @@ def override(recipe: T, settings: Mapping[str, str]) -> T:
     """
     names = dict(_leaves(recipe, ""))
     changes: dict[str, Any] = {}
-    told: dict[str, str] = {}
+    written: dict[str, str] = {}
     for name, text in settings.items():
         fitting = [full for full in names if full == name or full.endswith(f".{name}")]
         if name in fitting:
@@ -43,8 +43,8 @@ def override(recipe: T, settings: Mapping[str, str]) -> T:
         full = fitting[0]
         if full in changes:
             raise UsageError(f"setting {full} is given twice", "leave one out")
-        changes[full], told[full] = _parsed(text, names[full], name), f"{name}={text}"
-    return _replaced(recipe, changes, told, "")
+        changes[full], written[full] = _parsed(text, names[full], name), f"{name}={text}"
+    return _replaced(recipe, changes, written, "")
 
 
 def _leaves(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
@@ -73,13 +73,13 @@ def _parsed(text: str, kind: Any, name: str) -> Any:
         raise UsageError(f"setting {name}={text}: {error.errors()[0]['msg']}", "correct the value") from error
 
 
-def _replaced(recipe: T, changes: Mapping[str, Any], told: Mapping[str, str], prefix: str) -> T:
+def _replaced(recipe: T, changes: Mapping[str, Any], written: Mapping[str, str], prefix: str) -> T:
     """Change everything at once: sizes that depend on each other are valid only together."""
     changed: dict[str, Any] = {}
     for field in dataclasses.fields(recipe):  # type: ignore[arg-type]
         name, held = prefix + field.name, getattr(recipe, field.name)
         if dataclasses.is_dataclass(held):
-            new: Any = _replaced(held, changes, told, f"{name}.")
+            new: Any = _replaced(held, changes, written, f"{name}.")
             if new is not held:
                 changed[field.name] = new
         elif name in changes:
@@ -89,5 +89,5 @@ def _replaced(recipe: T, changes: Mapping[str, Any], told: Mapping[str, str], pr
     try:
         return dataclasses.replace(recipe, **changed)  # type: ignore[type-var]
     except ValueError as error:
-        given = " ".join(text for name, text in told.items() if name.startswith(prefix))
+        given = " ".join(text for name, text in written.items() if name.startswith(prefix))
         raise UsageError(f"setting {given}: {error}", "correct the value") from error

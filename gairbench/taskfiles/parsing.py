@@ -47,7 +47,7 @@ TRANSFORMS = ("none", "log1p")
 SPLITS = ("train", "val", "test")
 DRAWN = ("random", "blocks", "group")
 GIVEN = ("column", "folder", "files")
-"""Rules that draw the splits, and rules that are told them."""
+"""Rules that draw the splits, and rules to which they are given."""
 
 Missing = Literal["refuse", "drop"]
 
@@ -242,7 +242,7 @@ def _images(section: Section, table: Table | None) -> tuple[ImageFiles, ImageInp
         try:
             groups = set(re.compile(location).groupindex)
         except re.error as error:
-            raise section.error("location", f"is no regular expression: {error}", "correct it") from error
+            raise section.error("location", f"is not a regular expression: {error}", "correct it") from error
         if not {"lon", "lat"} <= groups:
             raise section.error("location", "has no groups lon and lat", "write (?P<lon>...) and (?P<lat>...)")
     if ("file" in section) == ("pattern" in section):
@@ -257,7 +257,7 @@ def _images(section: Section, table: Table | None) -> tuple[ImageFiles, ImageInp
         raise section.error("pattern", wrong, "write for instance '*/*.tif' or '**/*.tif'")
     size: int | None = section.get("size", int, None)
     if size is not None and size < 1:
-        raise section.error("size", f"{size} is no size", "give pixels, 1 or more")
+        raise section.error("size", f"{size} is not a size", "give pixels, 1 or more")
     files = ImageFiles(
         modality=modality,
         folder=_relative(section, "folder"),
@@ -271,7 +271,7 @@ def _images(section: Section, table: Table | None) -> tuple[ImageFiles, ImageInp
     )
     gsd: float | None = section.get("gsd_m", float, None)
     if gsd is not None and not gsd > 0:
-        raise section.error("gsd_m", f"{gsd:g} is no distance", "give metres per pixel, above 0")
+        raise section.error("gsd_m", f"{gsd:g} is not a distance", "give metres per pixel, above 0")
     return files, ImageInput(modality=modality, bands=bands, unit=unit, size=size, gsd_m=gsd)
 
 
@@ -347,12 +347,12 @@ def _split(section: Section, images: ImageFiles | None, table: Table | None) -> 
         raise section.error("val_share", "val is given already", "give one of 'val' and 'val_share'")
     val_share: float = section.get("val_share", float, 0.0)
     if "val_share" in section and not 0 < val_share < 1:
-        raise section.error("val_share", f"{val_share:g} is no share", "give a number between 0 and 1")
+        raise section.error("val_share", f"{val_share:g} is not a share", "give a number between 0 and 1")
     if "stratify" in section and by != "random" and not val_share:
         raise section.error("stratify", f"does not fit 'by: {by}'", "it is for 'random' and 'val_share' only")
     degrees: float = section.get("degrees", float) if by == "blocks" else 0.0
     if by == "blocks" and not 0 < degrees <= 360:
-        raise section.error("degrees", f"{degrees:g} is no size of a block", "give degrees above 0, at most 360")
+        raise section.error("degrees", f"{degrees:g} is not a size of a block", "give degrees above 0, at most 360")
     return SplitRule(
         by=cast(Literal["random", "blocks", "group", "column", "folder", "files"], by),
         column=section.get("column", str) if by in {"group", "column"} else "",
@@ -369,7 +369,7 @@ def _shares(section: Section) -> tuple[float, float, float]:
     shares = section.get("shares", list, [0.6, 0.15, 0.25])
     numbers = [float(s) for s in shares if isinstance(s, int | float) and not isinstance(s, bool) and s > 0]
     if len(numbers) != 3 or len(shares) != 3 or abs(sum(numbers) - 1) > 1e-6:
-        raise section.error("shares", f"{shares} are no shares of train, val and test", "give three that sum to 1")
+        raise section.error("shares", f"{shares} are not shares of train, val and test", "give three that sum to 1")
     return numbers[0], numbers[1], numbers[2]
 
 

@@ -523,7 +523,7 @@ def _left_out(found: FoundFiles, folder: Path) -> list[str]:
     """Say what a pattern did not take, and why."""
     reasons = (
         (found.hidden, "hidden file", "name hidden files in the pattern if they are data"),
-        (found.other_case, "file whose case differs", "the pattern tells upper from lower case"),
+        (found.other_case, "file whose case differs", "the pattern distinguishes upper and lower case"),
         (found.folders, "folder whose name matches", "a folder is not an image"),
     )
     return [

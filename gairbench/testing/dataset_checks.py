@@ -37,7 +37,7 @@ def check_version_counts_from_one(spec: DatasetSpec) -> None:
 
 
 def check_licence_and_citation_are_stated(spec: DatasetSpec) -> None:
-    """Who uses the data can tell whose they are and on what terms."""
+    """Users of the data learn whose they are and on what terms."""
     require(bool(spec.licence), f"{spec.name}: no licence")
     require(bool(spec.citation), f"{spec.name}: no citation")
 
@@ -212,7 +212,7 @@ def check_batched_reading_gives_the_same(data: OpenedDataset) -> Iterator[str]:
 
 @DatasetCheck
 def check_unknown_target_is_a_key_error(data: OpenedDataset) -> Iterator[str]:
-    """Asking for a target that there is none of raises ``KeyError``, which becomes a message."""
+    """Asking for a target that does not exist raises ``KeyError``, which becomes a message."""
     for name, split in data.splits.items():
         try:
             split.target("no-such-target")
@@ -263,5 +263,5 @@ def _same(a: Sample | None, b: Sample | None) -> bool:
 
 
 def _content(value: Tensor) -> tuple[object, ...]:
-    # As bytes, because what is no number is not equal to itself.
+    # As bytes, because NaN is not equal to itself.
     return value.dtype, value.shape, value.contiguous().numpy().tobytes()

@@ -204,7 +204,7 @@ def _describe_target(task: TaskSpec, data: OpenedDataset, report: DataReport) ->
     else:
         counts = {split: _count(target, classes, task.kind) for split, target in values.items()}
         sizes = {split: len(target) for split, target in values.items()} if task.kind is Kind.MULTILABEL else None
-        # Neighbouring pixels of masks are no independent samples: a test of them would find everything different.
+        # Neighbouring pixels of masks are not independent samples: a test of them would find everything different.
         difference = "" if task.kind is Kind.SEGMENTATION else different_classes(counts, sizes)
     if difference:
         yield f"target {name!r}: {difference}"

@@ -39,13 +39,13 @@ def check_version_is_stated(spec: ModelSpec) -> None:
 
 
 def check_licence_and_citation_are_stated(spec: ModelSpec) -> None:
-    """Who publishes a number can tell whose model it is and on what terms."""
+    """Whoever publishes a number learns whose model it is and on what terms."""
     require(bool(spec.licence), f"{spec.name}: no licence")
     require(bool(spec.citation), f"{spec.name}: no citation")
 
 
 def check_presets_are_unique(spec: ModelSpec) -> None:
-    """There is a preset, and ``--preset`` can tell them apart."""
+    """There is a preset, and ``--preset`` can distinguish them."""
     names = [preset.name for preset in spec.presets]
     require(bool(names), f"{spec.name}: no presets")
     require(len(set(names)) == len(names), f"{spec.name}: a preset twice in {names}")
@@ -152,7 +152,7 @@ def check_seed_acts_as_declared(spec: ModelSpec, preset: Preset) -> None:
 
 
 def check_embeddings_do_not_depend_on_the_batch(spec: ModelSpec, preset: Preset) -> None:
-    """A sample's embedding is its own: alone, in a batch or in another order (so the batch size is no setting)."""
+    """A sample's embedding is its own: alone, in a batch or in another order (so the batch size is not a setting)."""
     for view in _views(spec, preset):
         arguments = inputs.generate(preset, view, BATCH, seed=0)
         together = _call(spec, preset, view, arguments)

@@ -211,7 +211,7 @@ def _note_bands(value: Tensor, declared: ImageInput, where: str, seen: Seen) -> 
     share = float((flat == 0).all(dim=0).double().mean())
     if MANY_ZEROS < share < 1:
         bands.zeros.append((where, share))
-    # A single pixel is no constant band.
+    # A single pixel is not a constant band.
     if flat.shape[1] > 1:
         for band in np.flatnonzero(low == high):
             bands.constant[band].append(where)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CHANCE = 0.001
-"""Differences that chance makes more often than this are none."""
+"""Differences that chance makes more often than this are ignored."""
 
 EFFECT = 0.2
 """Cramer's V or the Kolmogorov-Smirnov distance below which a difference is too small to report."""

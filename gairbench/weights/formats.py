@@ -12,7 +12,7 @@ from gairbench.errors import CheckpointError
 Format: TypeAlias = Literal["safetensors", "torch"]
 
 HEAD = 1024
-"""Bytes at a file's start that tell what it is."""
+"""Bytes at a file's start that show what it is."""
 
 _SAFETENSORS_HEADER = 100_000_000
 """Largest header in bytes that the safetensors library takes."""
@@ -38,7 +38,7 @@ _OTHERS = {
 
 
 def format_of(path: Path) -> Format:
-    """Tell by its first bytes, and the contents list of an archive, how a file of weights is to be read.
+    """Return how a file of weights is to be read, by its first bytes and the contents list of an archive.
 
     Args:
         path: The file; its name does not matter.

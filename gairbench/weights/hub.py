@@ -37,8 +37,8 @@ def fetch_missing(spec: ModelSpec, given: Path | None) -> None:
     """
     if spec.hub is None or given is not None or cached_file(spec.hub) is not None:
         return
-    told = f"fetching {spec.hub.filename} of {spec.hub.repo}; licence of the weights: {spec.hub.licence}"
-    print(told, file=sys.stderr)
+    message = f"fetching {spec.hub.filename} of {spec.hub.repo}; licence of the weights: {spec.hub.licence}"
+    print(message, file=sys.stderr)
     download(spec.hub)
 
 

@@ -23,7 +23,7 @@ class LoadedModel:
     Args:
         model: Implements the encoder protocols that its spec declares.
         preset: What its encoders take.
-        weights: SHA-256 of its parameters and buffers; empty where it is no ``nn.Module``.
+        weights: SHA-256 of its parameters and buffers; empty where it is not an ``nn.Module``.
         identity: Where they come from: ``"file:<sha256>"``, ``"init:<seed>"``, or a run's ``"pretrained:<key>"``.
     """
 
@@ -90,7 +90,7 @@ def build(spec: ModelSpec, context: ModelContext, device: torch.device) -> tuple
     """Call a model's factory, freeze the model and move it to the device.
 
     Returns:
-        The model and the SHA-256 of its weights, which is empty where it is no ``nn.Module``.
+        The model and the SHA-256 of its weights, which is empty where it is not an ``nn.Module``.
 
     Raises:
         Exception: Whatever the factory raises.

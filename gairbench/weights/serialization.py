@@ -38,7 +38,7 @@ def inputs_from_json(value: Any) -> tuple[Input, ...]:
     """Build the inputs of a model from their JSON.
 
     Raises:
-        ValueError: They are no inputs; the place is named.
+        ValueError: They are not inputs; the place is named.
     """
     if not isinstance(value, Sequence) or isinstance(value, str) or not value:
         raise ValueError(f"inputs are {value!r}, not a list of declarations")

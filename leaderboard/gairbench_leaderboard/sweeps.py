@@ -18,7 +18,7 @@ from gairbench_leaderboard.ranking import RankingRow
 from gairbench_leaderboard.uncertainty import Estimate, change
 
 _COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#f0e442")
-"""Told apart by colour-blind readers too (Okabe and Ito)."""
+"""Distinct for colour-blind readers too (Okabe and Ito)."""
 
 _DASHES = ("-", "--", ":")
 """For more models than colours."""

@@ -162,10 +162,10 @@ def test_two_processes_train_one_model(tmp_path: Path) -> None:
         (["--data", "earth"], "'earth' is not for pre-training; name one of earth-triplets"),
         (["--preset", "huge"], "huge"),
         (["--set", "epochs"], "--set 'epochs' is not NAME=VALUE"),
-        (["--devices", "two"], "--devices 'two' is no number"),
+        (["--devices", "two"], "--devices 'two' is not a number"),
         (["--precision", "3-true"], "cannot train so"),
         (["--accelerator", "tpu"], "cannot train so: Requirement 'torch_xla"),
-        (["--balance", "grid:5"], "does not tell the coordinates"),
+        (["--balance", "grid:5"], "does not hold the coordinates"),
         (["--devices", "3", "--accelerator", "cpu"], "a batch of 8 cannot be split over 3 devices"),
     ],
 )

@@ -398,19 +398,19 @@ def test_sample_of_no_split_is_told(tmp_path: Path) -> None:
     ("split", "message"),
     [
         ("{by: blocks}", "'datasets.own.split.degrees': missing"),
-        ("{by: blocks, degrees: 0}", "0 is no size of a block"),
+        ("{by: blocks, degrees: 0}", "0 is not a size of a block"),
         ("{by: random, degrees: 1}", "does not fit 'by: random'; it is for blocks only"),
         ("{by: random, column: part}", "it is for group and column only"),
         ("{by: column}", "'datasets.own.split.column': missing"),
         ("{by: column, column: part, shares: [0.6, 0.2, 0.2]}", "it is for random and blocks and group only"),
         ("{by: column, column: part, val: a, val_share: 0.1}", "val is given already"),
-        ("{by: column, column: part, val_share: 1.5}", "1.5 is no share"),
+        ("{by: column, column: part, val_share: 1.5}", "1.5 is not a share"),
         ("{by: column, column: part, train: a, test: [b, a]}", "'a' is in train too"),
         ("{by: column, column: part, stratify: y}", "it is for 'random' and 'val_share' only"),
         ("{by: folder}", "needs images in folders"),
         ("{by: files, train: a.txt, val: b.txt}", "'datasets.own.split.test': missing"),
         ("{by: files, train: a.txt, val: b.txt, test: ../c.txt}", "leaves the data root"),
-        ("{by: random, shares: [0.6, 0.2, 0.3]}", "are no shares of train, val and test"),
+        ("{by: random, shares: [0.6, 0.2, 0.3]}", "are not shares of train, val and test"),
         ("{by: spatial}", "unknown by 'spatial'; "),
     ],
 )
@@ -426,8 +426,8 @@ def test_split_that_contradicts_itself_is_a_usage_error(tmp_path: Path, split: s
         ("bands: [B2, b8a]", "'b8a' is not how models name that band; did you mean 'B8A'"),
         ("bands: [Red, green, blue]", "did you mean 'red'"),
         ("bands: [B2, B2]", "a band twice, or none"),
-        ("gsd_m: -10", "-10 is no distance"),
-        ("size: 0", "0 is no size"),
+        ("gsd_m: -10", "-10 is not a distance"),
+        ("size: 0", "0 is not a size"),
     ],
 )
 def test_images_that_no_model_could_understand_are_a_usage_error(tmp_path: Path, images: str, message: str) -> None:
