@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import numbers
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
 
 from gairbench.files.badrows import ProblemKind
 
@@ -46,15 +46,22 @@ class Unusable:
 Cell = str | ListCell | Unusable
 
 
+_PLAIN = (bool, numbers.Real, decimal.Decimal, datetime.date, datetime.time, datetime.timedelta)
+
+
 def cell(value: object) -> Cell:
     """Return a typed value, of Parquet for instance, as the word that a CSV file would hold."""
+    # The usual types first: tables have millions of cells.
+    kind = type(value)
+    if kind is str:
+        return value  # type: ignore[return-value]
     if value is None:
         return ""
+    # NaN, and the time that is none, are the only values that differ from themselves.
+    if kind is float or kind is int or isinstance(value, _PLAIN):
+        return str(value) if value == value else ""
     if isinstance(value, str):
-        return value
-    if isinstance(value, bool | Real | decimal.Decimal | datetime.date | datetime.time | datetime.timedelta):
-        # NaN, and the time that is none, are the only values that differ from themselves.
-        return "" if value != value else str(value)
+        return str(value)
     if isinstance(value, bytes):
         try:
             return value.decode("utf-8")

@@ -533,3 +533,63 @@ def test_every_yaml_of_the_reference_is_accepted(tmp_path: Path) -> None:
     for text in (whole[0], *(re.sub(r"split: .*", lambda _, line=line: line, whole[0]) for line in splits)):
         (tmp_path / "my.yaml").write_text(text)
         assert [task.name for task in load_task_file(tmp_path / "my.yaml")][:2] == ["plot-yield", "plot-crops"]
+
+
+def test_tables_are_joined_on_columns_of_two_names(tmp_path: Path) -> None:
+    csv(tmp_path, "fips_code,lon,lat", lambda i: f"{i:05d},{i},{i}")
+    csv(tmp_path, "fips,y", lambda i: f"{19 - i:05d},{i}", name="u.csv")
+    table = "{path: t.csv, id: fips_code, lon: lon, lat: lat, join: [{path: u.csv, on: {fips_code: fips}}]}"
+    source = source_of(declare(tmp_path, table=table), tmp_path)
+    values, _ = source.labels("y (regression)")
+    assert values.tolist() == [*range(19, -1, -1)]
+    same = table.replace("{fips_code: fips}", "{fips_code: fips_code}")
+    with pytest.raises(DataError, match=r"u\.csv has no column 'fips_code'; did you mean 'fips'"):
+        source_of(declare(tmp_path, table=same), tmp_path).fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("on", "message"),
+    [
+        ("{a: b, c: d}", r"key 'datasets\.own\.table\.join\[0\]\.on': 2 pairs of columns; write one"),
+        ("{}", "0 pairs of columns; write one"),
+        ("{a: {b: c}}", "is not a word"),
+        ("{a: [b]}", "is not a word"),
+        ("[a, b]", "is not a word or a mapping"),
+        ("{a: 5}", "is not a word; put it in quotes"),
+    ],
+)
+def test_a_key_that_cannot_be_used_is_told_as_it_is_written(tmp_path: Path, on: str, message: str) -> None:
+    table = f"{{path: t.csv, lon: lon, lat: lat, join: [{{path: u.csv, on: {on}}}]}}"
+    with pytest.raises(UsageError, match=message) as error:
+        declare(tmp_path, table=table)
+    assert "object at 0x" not in str(error.value)
+
+
+@pytest.mark.parametrize("ext", ["gpkg", "geojson", "shp", "parquet"])
+def test_places_of_a_task_come_from_points_in_any_system(tmp_path: Path, ext: str) -> None:
+    geopandas = pytest.importorskip("geopandas")
+    lon, lat = np.linspace(12, 18, 20), np.linspace(40, 50, 20)
+    frame = geopandas.GeoDataFrame({"y": np.arange(20.0)}, geometry=geopandas.points_from_xy(lon, lat), crs=4326)
+    projected = frame.to_crs(32633)
+    path = tmp_path / f"t.{ext}"
+    projected.to_parquet(path) if ext == "parquet" else projected.to_file(path)
+    source = source_of(declare(tmp_path, table=f"{{path: t.{ext}, lon: lon, lat: lat}}"), tmp_path)
+    np.testing.assert_allclose(source.lonlat, np.stack([lon, lat], axis=1), atol=1e-9)
+    assert len(source.fingerprint()) == 64
+
+
+def test_lists_of_parquet_are_the_labels_of_a_multilabel_task_only(tmp_path: Path) -> None:
+    frame = {"lon": np.arange(20.0), "lat": np.arange(20.0), "y": np.arange(20.0), "vector": [np.ones(3)] * 20}
+    frame["tags"] = [["a", "b"][: 1 + i % 2] for i in range(20)]
+    pd.DataFrame(frame).to_parquet(tmp_path / "t.parquet")
+    table = "{path: t.parquet, lon: lon, lat: lat}"
+    task = declare(tmp_path, table=table, tasks="label: tags, kind: multilabel, separator: ';'")
+    values, classes = source_of(task, tmp_path).labels(task.target)
+    assert classes == ("a", "b")
+    assert values.tolist() == [[True, i % 2 == 1] for i in range(20)]
+    for label, kind in (("tags", "classification"), ("vector", "regression")):
+        task = declare(tmp_path, table=table, tasks=f"label: {label}, kind: {kind}")
+        with pytest.raises(DataError, match=rf"t\.parquet, row 1, column '{label}' holds lists"):
+            source_of(task, tmp_path).labels(task.target)
+    task = declare(tmp_path, table=table)
+    assert source_of(task, tmp_path).labels(task.target)[0].tolist() == [*range(20)], "no list stands in the way"

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import geopandas
 import numpy as np
 import pytest
 import rasterio
@@ -339,6 +340,56 @@ def test_the_fingerprint_follows_files_and_settings(tmp_path: Path) -> None:
     write_photo(tmp_path / "sv1.jpg", 255)
     Image.effect_noise((90, 90), 80).convert("RGB").save(tmp_path / "sv1.jpg")
     assert open_triplets(path, OPTIONS).fingerprint() != first
+
+
+@pytest.mark.parametrize("ext", ["gpkg", "geojson", "parquet", "pq"])
+def test_a_manifest_with_points_is_that_of_a_csv(tmp_path: Path, ext: str) -> None:
+    rows = make(tmp_path, 3)
+    first = open_triplets(write_manifest(tmp_path, rows), OPTIONS).split("pretrain")
+    points = geopandas.points_from_xy([row["lon"] for row in rows], [row["lat"] for row in rows], crs=4326)
+    frame = geopandas.GeoDataFrame(
+        {"id": [row["id"] for row in rows], "rs": [row["rs"] for row in rows]}, geometry=points
+    )
+    frame["photo"] = [row["sv"] for row in rows]
+    # A column that nobody asks for.
+    frame["note"] = ""
+    frame = frame.to_crs(32632)
+    path = tmp_path / f"t.{ext}"
+    if ext in {"parquet", "pq"}:
+        frame.to_parquet(path)
+    else:
+        frame.to_file(path)
+    second = open_triplets(path, options(columns={"sv": "photo"})).split("pretrain")
+    assert first.ids == second.ids
+    np.testing.assert_allclose(first.lonlat, second.lonlat, atol=1e-9)
+    assert all(first[0][key].shape == second[0][key].shape for key in first[0])
+
+
+def test_ragged_rows_and_lists_of_a_manifest_are_counted(tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path, make(tmp_path, 3))
+    lines = manifest.read_text().splitlines()
+    lines[2] += ",more"
+    manifest.write_text("\n".join(lines) + "\n")
+    source = ManifestTriplets(manifest, options(on_error="skip"))
+    assert source.report.counts() == {"broken row": 1}
+    assert source.split("pretrain").ids == ["place0", "place2"]
+
+
+def test_a_manifest_names_files_below_its_root(tmp_path: Path) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    rows = make(inner, 2)
+    (inner / "sv1.jpg").rename(tmp_path / "elsewhere.jpg")
+    (inner / "sv1.jpg").symlink_to(tmp_path / "elsewhere.jpg")
+    manifest = write_manifest(inner, rows)
+    with pytest.raises(DataError, match="--follow-links"):
+        open_triplets(manifest, OPTIONS)
+    assert len(open_triplets(manifest, options(follow_links=True)).split("pretrain")) == 2
+    rows[1]["sv"] = "../elsewhere.jpg"
+    manifest = write_manifest(inner, rows)
+    with pytest.raises(DataError, match="is outside of"):
+        open_triplets(manifest, options(follow_links=True))
+    assert len(open_triplets(manifest, options(root=inner, on_error="skip")).split("pretrain")) == 1
 
 
 def run(arguments: Sequence[str]) -> int:
