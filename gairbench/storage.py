@@ -11,6 +11,7 @@ import errno
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -131,12 +132,26 @@ def full_disk_reported(folder: Path) -> Iterator[None]:
     Raises:
         StorageError: The disk is full; any other error passes as it is.
     """
+    previous = threading.excepthook
+
+    def hook(arguments: threading.ExceptHookArgs) -> None:
+        # A library that writes in a thread raises the error again where it is called: nobody needs its traceback.
+        if not _is_full(arguments.exc_value):
+            previous(arguments)
+
+    threading.excepthook = hook
     try:
         yield
     except OSError as error:
-        if error.errno in FULL:
+        if _is_full(error):
             raise unwritable(folder if error.filename is None else Path(error.filename), error) from error
         raise
+    finally:
+        threading.excepthook = previous
+
+
+def _is_full(error: BaseException | None) -> bool:
+    return isinstance(error, OSError) and error.errno in FULL
 
 
 def unwritable(path: Path, error: Exception) -> StorageError:

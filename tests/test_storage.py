@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import numpy as np
 import pytest
+import torch
+from records import make_result
 
+from gairbench.embed_table.geoparquet import join_parts, write_part
 from gairbench.errors import StorageError
-from gairbench.storage import atomic_file, atomic_folder, write_atomically
+from gairbench.evaluation.cache import EmbeddingCache
+from gairbench.maps.quicklook import Palette, draw
+from gairbench.maps.tiling import Block
+from gairbench.predictions import save_predictions
+from gairbench.results import write_result
+from gairbench.storage import FULL, atomic_file, atomic_folder, full_disk_reported, write_atomically
+from gairbench.weights.card import save_checkpoint
 
 needs_flock = pytest.mark.skipif(sys.platform == "win32", reason="scratches are locked with flock")
 
@@ -170,3 +184,106 @@ def test_a_file_that_may_not_grow_leaves_the_older_one(tmp_path: Path) -> None:
     assert "File too large; free space" in done.stderr
     assert target.read_bytes() == b"old"
     assert names(tmp_path) == ["file"]
+
+
+def test_a_library_on_a_full_disk_is_reported_once_and_other_errors_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", lambda arguments: printed.append(arguments.exc_value))
+
+    def fails(number: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    def run(number: int) -> None:
+        with full_disk_reported(tmp_path):
+            thread = threading.Thread(target=fails, args=(number,))
+            thread.start()
+            thread.join()
+            fails(number)
+
+    for number in FULL:
+        with pytest.raises(StorageError, match=re.escape(f"cannot write {tmp_path}: {os.strerror(number)}; free")):
+            run(number)
+    assert not printed
+    with pytest.raises(InterruptedError):
+        run(errno.EINTR)
+    assert len(printed) == 1
+
+
+def save_picture(folder: Path) -> None:
+    values = np.random.default_rng(0).random((3, 4, 4), dtype=np.float32)
+    palette = Palette(values.reshape(3, -1).T)
+    draw(folder / "map.tif.png", 4, 4, [Block(0, 0, 4, 4)], lambda _: values, palette)
+
+
+def save_part(folder: Path) -> None:
+    write_part(folder / "0.parquet", ["a"], None, {"rs": np.zeros((1, 2), np.float32)}, {})
+
+
+def save_joined(folder: Path) -> None:
+    part = folder.parent / "part.parquet"
+    if not part.exists():
+        write_part(part, ["a"], None, {"rs": np.zeros((1, 2), np.float32)}, {})
+    join_parts([part], folder / "joined.parquet", {})
+
+
+WRITERS: dict[str, Callable[[Path], object]] = {
+    "record": lambda folder: write_result(make_result(), folder),
+    "predictions": lambda folder: save_predictions(folder / "cell.json", ["a"], np.zeros(1), np.zeros(1)),
+    "cached embedding": lambda folder: EmbeddingCache(folder).store("key", np.zeros((2, 3), np.float32), {}),
+    "quick-look": save_picture,
+    "part": save_part,
+    "joined parts": save_joined,
+    "checkpoint": lambda folder: save_checkpoint(
+        {"w": torch.zeros(3)}, folder, model="m", version="1", preset="p", config=Point(1), inputs=(), provenance={}
+    ),
+}
+
+
+@dataclass
+class Point:
+    x: int
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS.keys())
+def test_every_writer_leaves_what_was_there_on_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], object]
+) -> None:
+    folder = tmp_path / "out"
+    write(folder)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert before
+    inodes = {path: path.stat().st_ino for path in before}
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match=f"cannot write {re.escape(str(folder))}.*No space left on device"):
+        write(folder)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert {path: path.stat().st_ino for path in before} == inodes
+
+
+WRITES = re.compile(
+    r"\.write_text\(|\.write_bytes\(|open\([^)]*[\"'][wax]b?\+?[\"']|\bmkstemp\b|NamedTemporaryFile|os\.replace|"
+    r"shutil\.(move|copy)|\.to_parquet\(|save_file\("
+)
+ALLOWED = {
+    "gairbench/storage.py": "the place",
+    "gairbench/maps/rasters.py": "writes the scratch of atomic_file by name",
+    "gairbench/triplets/shards.py": "writes into the file of atomic_file",
+    "gairbench/commands/output.py": "opens the null device",
+}
+
+
+def test_every_file_is_written_through_storage() -> None:
+    root = Path(__file__).parents[1]
+    found = {
+        str(path.relative_to(root))
+        for folder in ("gairbench", "models", "tasks", "leaderboard")
+        for path in (root / folder).rglob("*.py")
+        if WRITES.search(path.read_text(encoding="utf-8"))
+    }
+    assert found <= ALLOWED.keys(), "write with gairbench.storage: whole or not at all"
