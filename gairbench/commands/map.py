@@ -112,11 +112,11 @@ def _map(request: MapRequest, spec: ModelSpec, weights: Weights, progress: Progr
 
     from gairbench.environment import choose_device
     from gairbench.maps.quicklook import Palette, PixelSample, draw
-    from gairbench.maps.rasters import format_of
+    from gairbench.maps.rasters import raster_format_of
     from gairbench.maps.scene import open_scene
     from gairbench.weights.loading import load_model
 
-    raster = format_of(request.out)
+    raster = raster_format_of(request.out)
     quicklook = quicklook_of(request)
     device = choose_device(request.device)
     with open_scene(request.image, request.unit, request.bands) as scene, torch.inference_mode():

@@ -176,7 +176,7 @@ class Zarr:
         yield read
 
 
-def format_of(path: Path) -> RasterFormat:
+def raster_format_of(path: Path) -> RasterFormat:
     """Return the format that a path's suffix names.
 
     Raises:

@@ -28,7 +28,7 @@ class CollapseWarning(UserWarning):
     """Embeddings of different samples have become nearly the same."""
 
 
-def spread(embeddings: Tensor) -> Tensor:
+def directional_spread(embeddings: Tensor) -> Tensor:
     """Return how far embeddings point in different directions.
 
     Args:
@@ -105,7 +105,7 @@ class Monitor(lightning.Callback):
     def _look_at(self, objective: Objective, embeddings: Mapping[str, Tensor], trainer: lightning.Trainer) -> None:
         if not embeddings or len(next(iter(embeddings.values()))) < 2:
             return
-        spreads = {name: spread(values) for name, values in embeddings.items()}
+        spreads = {name: directional_spread(values) for name, values in embeddings.items()}
         values = {f"train/spread/{name}": value for name, value in spreads.items()}
         values |= {f"train/uniformity/{name}": uniformity(value) for name, value in embeddings.items()}
         for left, right in objective.pairs:

@@ -12,7 +12,7 @@ from gairbench.data import SAMPLE_KEYS, DataSource, Sample, Split
 from gairbench.spec import DatasetSpec, Unit
 from gairbench.testing import declarations
 from gairbench.testing.declarations import require
-from gairbench.testing.inputs import spread
+from gairbench.testing.inputs import spread_indices
 from gairbench.testing.opened import DatasetCheck, OpenedDataset, message_of
 from gairbench.testing.seen import LOOKED_AT, read_many
 
@@ -188,7 +188,7 @@ def check_samples_stay_the_same(data: OpenedDataset) -> Iterator[str]:
         if list(other.ids) != list(split.ids):
             yield f"two instances order split {name!r} differently"
             continue
-        for index in reversed(spread(len(split), 3)):
+        for index in reversed(spread_indices(len(split), 3)):
             samples = _readable(split, index), _readable(split, index), _readable(other, index)
             if not all(_same(samples[0], sample) for sample in samples[1:]):
                 yield f"sample {split.ids[index]!r} of split {name!r} changes from one reading to the next"
@@ -200,7 +200,7 @@ def check_batched_reading_gives_the_same(data: OpenedDataset) -> Iterator[str]:
     for name, split in data.splits.items():
         if not hasattr(split, "__getitems__"):
             continue
-        indices = [i for i in reversed(spread(len(split), LOOKED_AT)) if _readable(split, i) is not None]
+        indices = [i for i in reversed(spread_indices(len(split), LOOKED_AT)) if _readable(split, i) is not None]
         many = read_many(split, indices)
         if len(many) != len(indices):
             yield f"split {name!r}: __getitems__ returned {len(many)} samples of {len(indices)}"

@@ -139,7 +139,7 @@ def place(corner: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
     return corner + inside * step, bbox
 
 
-def spread(count: int, n: int) -> Sequence[int]:
+def spread_indices(count: int, n: int) -> Sequence[int]:
     """Return up to ``n`` indices into ``count`` samples, first and last among them."""
     if count <= n:
         return range(count)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gairbench.data import SAMPLE_KEYS, Sample, Split
 from gairbench.errors import GairbenchError
 from gairbench.spec import DatasetSpec, ImageInput, LocationInput, Unit
-from gairbench.testing.inputs import spread
+from gairbench.testing.inputs import spread_indices
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,7 +86,7 @@ def look(spec: DatasetSpec, splits: Mapping[str, Split], *, every: bool) -> Seen
     seen = Seen()
     first: dict[bytes, tuple[str, str]] = {}
     for name, split in splits.items():
-        indices = range(len(split)) if every else spread(len(split), LOOKED_AT)
+        indices = range(len(split)) if every else spread_indices(len(split), LOOKED_AT)
         for identifier, sample in _samples(split, indices):
             where = f"{name}/{identifier}"
             if isinstance(sample, str):

@@ -12,7 +12,7 @@ from gairbench.spec import ImageInput, Kind, Modality, TaskSpec
 from gairbench.targets import degenerate, present_classes, target_problem
 from gairbench.testing import declarations
 from gairbench.testing.declarations import require
-from gairbench.testing.inputs import spread
+from gairbench.testing.inputs import spread_indices
 from gairbench.testing.opened import OpenedDataset, TaskCheck
 from gairbench.testing.seen import read_many
 
@@ -194,7 +194,7 @@ def check_retrieval_pairs_are_distinct(spec: TaskSpec, data: OpenedDataset) -> I
     if len(split) < 2:
         yield f"there are {len(split)} pairs to retrieve from"
         return
-    samples = read_many(split, spread(len(split), PAIRS))
+    samples = read_many(split, spread_indices(len(split), PAIRS))
     for modality in spec.inputs:
         distinct = {sample[SAMPLE_KEYS[modality]].numpy().tobytes() for sample in samples}
         twice = len(samples) - len(distinct)

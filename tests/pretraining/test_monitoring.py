@@ -7,14 +7,14 @@ import math
 import pytest
 import torch
 
-from gairbench.pretraining.monitoring import alignment, spread, uniformity
+from gairbench.pretraining.monitoring import alignment, directional_spread, uniformity
 from gairbench.pretraining.objective import retrieval_ranks
 
 
 def test_spread_is_one_for_independent_directions_and_zero_for_one() -> None:
     torch.manual_seed(0)
-    assert float(spread(torch.randn(4000, 32))) == pytest.approx(1, abs=0.02)
-    assert float(spread(torch.ones(10, 8) * torch.arange(1, 11)[:, None])) == pytest.approx(0, abs=1e-6)
+    assert float(directional_spread(torch.randn(4000, 32))) == pytest.approx(1, abs=0.02)
+    assert float(directional_spread(torch.ones(10, 8) * torch.arange(1, 11)[:, None])) == pytest.approx(0, abs=1e-6)
 
 
 def test_alignment_is_the_mean_squared_distance_of_normalized_pairs() -> None:
