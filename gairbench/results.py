@@ -171,7 +171,7 @@ def read_result(path: Path) -> Result:
 
 
 def read_results(folder: Path) -> Iterator[Result]:
-    """Yield every record below a results folder, in a fixed order; hidden files are none.
+    """Yield every record below a results folder, in a fixed order; hidden files do not count.
 
     Raises:
         StorageError: The folder is missing, a folder in it cannot be read, or a file in it is not a record.

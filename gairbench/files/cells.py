@@ -57,7 +57,7 @@ def cell(value: object) -> Cell:
         return value  # type: ignore[return-value]
     if value is None:
         return ""
-    # NaN, and the time that is none, are the only values that differ from themselves.
+    # NaN and NaT are the only values that differ from themselves.
     if kind is float or kind is int or isinstance(value, _PLAIN):
         return str(value) if value == value else ""
     if isinstance(value, str):

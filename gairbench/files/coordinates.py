@@ -46,5 +46,5 @@ def check_coordinates(lonlat: NDArray[np.float64], where: Callable[[int], str]) 
 
 
 def no_box(boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which of ``(n, 4)`` boxes (lon_min, lat_max, lon_max, lat_min) in degrees are none: no area, or turned."""
+    """Return which of ``(n, 4)`` boxes (lon_min, lat_max, lon_max, lat_min) are invalid: no area, or turned."""
     return ~((boxes[:, 0] < boxes[:, 2]) & (boxes[:, 3] < boxes[:, 1]))

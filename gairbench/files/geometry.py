@@ -137,7 +137,7 @@ class Places:
                 # A system of another planet, or one that needs files which are not here, fails now.
                 transform(crs, "EPSG:4326", [0.0], [0.0])
         except Exception as error:
-            # Of a system that is known, points outside of what it covers may fail: told by their rows.
+            # Of a system that is known, points outside of what it covers may fail: their rows are reported.
             if "celestial" not in str(error) and type(error).__name__ == "CPLE_AppDefinedError":
                 return crs
             raise DataError(

@@ -98,7 +98,7 @@ class Rows:
         bbox: ``(n, 4)`` degrees (lon_min, lat_max, lon_max, lat_min), if boxes are read.
         rs: Paths of the overhead images.
         sv: Paths of the photos.
-        bad: The rows that cannot be used, which are none of the above.
+        bad: The rows that cannot be used; they are not among the above.
     """
 
     lines: NDArray[np.int64]

@@ -306,7 +306,7 @@ class SampleTable:
         key = other.column(there)
         place: dict[str, int] = {}
         for row, value in enumerate(map(plain_name, key.texts())):
-            # An empty cell is no key, and has no partner.
+            # An empty cell is not a key, and has no partner.
             if value and place.setdefault(value, row) != row:
                 raise DataError(f"{key.where(row)}: {value!r} is there twice", "one row per value is needed")
         partner = np.array([place.get(plain_name(value), -1) for value in self.column(here).texts()], dtype=np.int64)

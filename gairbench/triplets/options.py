@@ -54,7 +54,7 @@ _OF_MANIFESTS = {
 
 
 def refuse_manifest_options(options: TripletOptions, what: str) -> None:
-    """Refuse options that say how a manifest is read where there is none.
+    """Refuse options that say how a manifest is read where the data are not a manifest.
 
     Args:
         options: What was asked for.
@@ -67,12 +67,13 @@ def refuse_manifest_options(options: TripletOptions, what: str) -> None:
     given = [flag for name, flag in _OF_MANIFESTS.items() if getattr(options, name) != getattr(untouched, name)]
     if given:
         raise UsageError(
-            f"{what} is no manifest, and {', '.join(given)} would change nothing", "give these with a manifest only"
+            f"{', '.join(given)} {'apply' if len(given) > 1 else 'applies'} to manifests, and {what} is not one",
+            "remove these options",
         )
 
 
 class TripletSplit(Protocol):
-    """The only split, ``"pretrain"``: a split that also tells where its samples are."""
+    """The only split, ``"pretrain"``: a split that also holds where its samples are."""
 
     lonlat: NDArray[np.float64]
 

@@ -87,7 +87,7 @@ def write_shards(source: ManifestTriplets, out: Path, shard_size: int, report: S
                 "sha256": file_sha256(path),
                 "left_out": [{"row": row} | asdict(problem) for row, problem in unread],
             }
-            # A call that goes on from here must still tell what this shard lacks.
+            # A call that continues here must still report what this shard lacks.
             write_atomically(started, json.dumps({"declaration": declaration, "finished": finished}).encode())
         report(rows.stop, len(split))
         shard = finished[path.name]
@@ -107,7 +107,7 @@ def write_shards(source: ManifestTriplets, out: Path, shard_size: int, report: S
         "left_out": source.report.counts(),
     }
     if left_out:
-        # Fewer samples than the manifest tells are other training data.
+        # Fewer samples than the manifest has are other training data.
         content["fingerprint"] = digest(packed=fingerprint, left_out=[lost["row"] for lost in left_out])
     write_atomically(out / INDEX, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
     started.unlink()
@@ -270,7 +270,7 @@ def _triplets(path: Path) -> Iterator[tuple[dict[str, Any], Place, Place]]:
             for member in tar:
                 key, _, kind = member.name.partition(".")
                 if not member.isfile() or not key.isdigit() or kind not in _MEMBERS:
-                    raise DataError(f"{path} has a member {member.name!r} that is no part of a triplet", "remove it")
+                    raise DataError(f"{path} has a member {member.name!r} that is not part of a triplet", "remove it")
                 if member.offset_data + member.size > size:
                     raise DataError(f"{path} is cut short", "copy it again")
                 places[kind] = (member.offset_data, member.size)
