@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from gairbench.commands.interrupts import Terminated, as_interrupt, watch_signals
 from gairbench.commands.output import make_tolerant, mute
 from gairbench.errors import GairbenchError, UsageError
+from gairbench.names import printable
 from gairbench.storage import FULL
 
 R = TypeVar("R")
@@ -323,7 +324,7 @@ def _request(kind: type[R], given: dict[str, Any]) -> R:
     """Return the request for the options of a command."""
     from gairbench.requests import make_request
 
-    return make_request(kind, given, command=shlex.join(["gairbench", *sys.argv[1:]]))
+    return make_request(kind, given, command=printable(shlex.join(["gairbench", *sys.argv[1:]])))
 
 
 @app.callback(invoke_without_command=True)

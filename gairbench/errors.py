@@ -12,12 +12,17 @@ class GairbenchError(Exception):
     """
 
     def __init__(self, what: str, hint: str) -> None:
-        self.what = " ".join(what.split())
-        self.hint = " ".join(hint.split())
+        self.what = _one_line(what)
+        self.hint = _one_line(hint)
         super().__init__(self.what, self.hint)
 
     def __str__(self) -> str:
         return f"{self.what}; {self.hint}" if self.hint else self.what
+
+
+def _one_line(text: str) -> str:
+    # A path that is not UTF-8 must not keep the message from being printed and recorded.
+    return " ".join(text.split()).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class UsageError(GairbenchError):

@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_
 from annotated_types import Ge, Gt, Le
 
 from gairbench.errors import UsageError
+from gairbench.names import printable
 from gairbench.selection import unknown
 
 R = TypeVar("R")
@@ -123,7 +124,7 @@ def command_line(words: str, request: object) -> str:
             parts += [word for item in value for word in (flag(field.name), str(item))]
         else:
             parts += [flag(field.name), str(value)]
-    return shlex.join(parts)
+    return printable(shlex.join(parts))
 
 
 _Wrong = Callable[[str, str], UsageError]

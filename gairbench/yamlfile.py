@@ -84,9 +84,6 @@ class Section:
         kinds = kind if isinstance(kind, tuple) else (kind,)
         if float in kinds and str not in kinds and _is_decimal(node):
             return float(node.value)
-        odd = type(value) in (int, float) and not _is_decimal(node)
-        if odd and {int, float} & {*kinds}:
-            raise self.error(key, f"{node.value} is read as {value}", "write a plain decimal number")
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             names = " or ".join(_NAMES.get(k, k.__name__) for k in kinds)
             hint = (_quoted(node) if str in kinds else "") or f"write {names}"
@@ -228,7 +225,12 @@ def _build(path: Path, node: yaml.Node, name: str, loader: yaml.SafeLoader, pare
     if isinstance(node, yaml.SequenceNode):
         return [_build(path, item, f"{name}[{i}]", loader, (*parents, node)) for i, item in enumerate(node.value)]
     try:
-        return loader.construct_object(node)
+        value = loader.construct_object(node)
     # A date that does not exist, for instance.
     except ValueError as error:
         raise UsageError(f"{path}, line {line}: {error}", "quote it if it is a word") from error
+    # Octal numbers, times and infinity: whether a word or a number is meant, it is not this one.
+    if type(value) in (int, float) and not _is_decimal(node):
+        where = f"{path}, line {line}, key {name!r}: {node.value}"
+        raise UsageError(f"{where} is read as {value}", f"put it in quotes, {node.value!r}, or write a decimal number")
+    return value
