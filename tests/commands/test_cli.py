@@ -24,11 +24,15 @@ def gairbench(*arguments: str, cache: Path, **environment: str) -> subprocess.Co
 
 
 def test_help_and_listings_import_no_torch(tmp_path: Path) -> None:
-    program = "import sys; sys.argv[1:] = {!r}\nfrom gairbench.cli import app\napp(standalone_mode=False)\n"
-    heavy = {"torch", "sklearn", "scipy", "pandas", "lightning", "numpy", "rich", "yaml"}
-    program += f"bad = {heavy} & sys.modules.keys()\\nassert not bad, bad".replace("{", "{{").replace("}", "}}")
+    program = """
+import sys
+from gairbench.cli import app
+app(standalone_mode=False)
+heavy = {"torch", "sklearn", "scipy", "pandas", "lightning", "numpy", "rich", "yaml"} & sys.modules.keys()
+assert not heavy, heavy
+"""
     for arguments in (["--help"], ["list", "models"], ["list", "tasks"], ["list", "plugins"], ["data", "list"]):
-        done = subprocess.run([sys.executable, "-c", program.format(arguments)], capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
 
 
