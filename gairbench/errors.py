@@ -16,6 +16,10 @@ class GairbenchError(Exception):
         self.hint = _one_line(hint)
         super().__init__(self.what, self.hint)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Other processes' errors arrive as what they are, whatever a subclass's constructor takes.
+        return _remade, (type(self), self.args, self.__dict__)
+
     def __str__(self) -> str:
         return f"{self.what}; {self.hint}" if self.hint else self.what
 
@@ -59,3 +63,10 @@ class BusyError(StorageError):
 
 class WorkerLostError(GairbenchError):
     """A worker died, its node was lost or its time ran out: the job itself may be right, and is tried again."""
+
+
+def _remade(kind: type[GairbenchError], args: tuple[object, ...], state: dict[str, object]) -> GairbenchError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,8 +15,10 @@ from rich.console import Console
 from gairbench.commands.interrupts import if_interrupted
 from gairbench.commands.options import check_device_name, check_writable, find_model
 from gairbench.data import DataSource
-from gairbench.errors import DataError, UsageError
+from gairbench.errors import UsageError
+from gairbench.locks import exclusive, lock_beside
 from gairbench.plugins import Registry, load_registry
+from gairbench.pretraining.processes import is_first_process, on_one_device
 from gairbench.progress import Progress
 from gairbench.protocols import PretrainContext, TrainerOptions
 from gairbench.requests import Pairs
@@ -108,24 +108,6 @@ class PretrainRequest:
         )
 
 
-@contextmanager
-def _unwrap_worker_errors() -> Iterator[None]:
-    """Report a mistake in the data in one line also where a process that loads data finds it.
-
-    Raises:
-        DataError: In place of the ``RuntimeError`` with the process's traceback that torch makes of it.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        text = str(error)
-        found = re.search(r"^gairbench\.[\w.]+Error: (.+)\Z", text.strip(), re.MULTILINE)
-        if found is None or "in DataLoader worker process" not in text.partition("\n")[0]:
-            raise
-        what, _, hint = found[1].rpartition("; ")
-        raise DataError(what, hint) from error
-
-
 @dataclass(frozen=True, slots=True)
 class _Corpus:
     name: str
@@ -142,9 +124,7 @@ def pretrain_command(request: PretrainRequest) -> int:
     Raises:
         GairbenchError: As for :func:`pretrain_model`.
     """
-    # Lightning starts this command once more for every further device; one of them reports.
-    quiet = os.environ.get("LOCAL_RANK", "0") != "0"
-    pretrain_model(request, load_registry(), Progress(Console(stderr=True, quiet=quiet)))
+    pretrain_model(request, load_registry(), Progress(Console(stderr=True, quiet=not _leads(request))))
     return 0
 
 
@@ -170,12 +150,35 @@ def pretrain_model(request: PretrainRequest, registry: Registry, progress: Progr
         check_device_name(request.device)
         _check_data(request, registry)
         _check_folder(request)
-        _pretrain(request, spec, spec.pretraining, registry, progress)
+        with _alone_in_folder(request):
+            # Another process may have finished between the first look and the lock.
+            _check_folder(request)
+            _pretrain(request, spec, spec.pretraining, registry, progress)
         progress.say(
             f"checkpoint in {request.out}; evaluate it: gairbench run --model {spec.name!r} --checkpoint"
             f" '{spec.name}={request.out}'"
         )
         return request.out
+
+
+def _leads(request: PretrainRequest) -> bool:
+    """Whether this process reports and holds the folder: Lightning, srun and torchrun start one for every device."""
+    alone = on_one_device(
+        device=request.device, accelerator=request.accelerator, devices=request.devices, num_nodes=request.num_nodes
+    )
+    return alone or is_first_process()
+
+
+def _alone_in_folder(request: PretrainRequest) -> AbstractContextManager[None]:
+    """Refuse a second training into one folder: the later one would overwrite the other's checkpoints and logs."""
+    if not _leads(request):
+        return nullcontext()
+    # In the folder itself, whatever name it is reached by, and whoever may write beside it.
+    return exclusive(
+        lock_beside(request.out / "training" / "last.ckpt"),
+        taken=f"another process pre-trains into {request.out}",
+        hint="wait until it has finished, or choose another --out",
+    )
 
 
 def _what_is_safe(request: PretrainRequest) -> str:
@@ -185,7 +188,6 @@ def _what_is_safe(request: PretrainRequest) -> str:
     return "no checkpoint to continue from was written yet; run the same command again to start over"
 
 
-@_unwrap_worker_errors()
 def _pretrain(
     request: PretrainRequest, spec: ModelSpec, recipe: Pretraining, registry: Registry, progress: Progress
 ) -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Subset, default_collate
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from gairbench.conversion import Converter, make_converter
 from gairbench.data import SAMPLE_KEYS, Sample
-from gairbench.errors import DataError, UsageError
+from gairbench.errors import DataError, GairbenchError, UsageError
 from gairbench.limit import limited
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.sampling import BatchStream, Shard
@@ -63,10 +63,31 @@ class Corpus:
         self.train, self.held_out = np.sort(order[held_out:]), np.sort(order[:held_out])
         if len(self.train) < 2:
             raise DataError(f"{len(self.train)} training sample in {context.dataset!r}", "give at least 2")
+        if context.trainer.validate_every and not held_out:
+            raise UsageError(
+                f"none of {n} samples can be held out for validation: a tenth of them is less than one",
+                "give at least 10 samples, or leave --validate-every out",
+            )
 
     def batch_size(self, budget: Budget) -> int:
-        """Return the samples per batch over all processes: the budget's, or all there are."""
-        return min(budget.batch_size, len(self.train))
+        """Return the samples per batch over all processes: the budget's.
+
+        Raises:
+            UsageError: There are fewer samples. Only a trial (``gairbench run --limit``), whose records are shown
+                apart, goes on with all there are as its batch.
+        """
+        if len(self.train) >= budget.batch_size:
+            return budget.batch_size
+        if self.context.limit is not None and not self.context.trainer.record:
+            return len(self.train)
+        apart = f" ({len(self.held_out)} more are held out for validation)" if len(self.held_out) else ""
+        limit = "" if self.context.limit is None else f", raise --limit {self.context.limit}"
+        validation = ", or hold none out with --validate-every 0" if len(self.held_out) else ""
+        raise UsageError(
+            f"{len(self.train)} training samples of {self.context.dataset!r}{apart} do not fill a batch of"
+            f" {budget.batch_size}",
+            f"lower it with --set batch_size=N{limit}, or give more samples{validation}",
+        )
 
     def batches_per_epoch(self, budget: Budget) -> int:
         """Return the full batches in one pass."""
@@ -124,8 +145,8 @@ class Corpus:
         self, indices: NDArray[np.int64], *, batch_sampler: BatchStream | list[list[int]]
     ) -> DataLoader[Sample]:
         workers = self.context.trainer.num_workers
-        return DataLoader(
-            Subset(cast(Dataset[Sample], self.split), indices.tolist()),
+        return _Loader(
+            _Reporting(cast(Dataset[Sample], self.split), indices.tolist()),
             batch_sampler=batch_sampler,
             num_workers=workers,
             collate_fn=_Collate(self.converters),
@@ -149,13 +170,63 @@ class Corpus:
         return balance_weights(np.asarray(lonlat)[self.train], cells)
 
 
+class _Reporting(Dataset[Sample]):
+    """Some samples of a split; a mistake in one is its value.
+
+    A process that loads data can only raise what its text describes: its error would arrive as a ``RuntimeError`` with
+    the process's traceback as its message. A value arrives as it is.
+    """
+
+    def __init__(self, split: Dataset[Sample], indices: Sequence[int]) -> None:
+        self.split = split
+        self.indices = indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> Sample | GairbenchError:  # type: ignore[override]
+        try:
+            return self.split[self.indices[index]]
+        except GairbenchError as error:
+            return error
+
+
+class _Loader(DataLoader[Sample]):
+    """Raise the mistakes that come in place of batches."""
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        for batch in super().__iter__():
+            if isinstance(batch, GairbenchError):
+                raise batch
+            yield batch
+
+
 class _Collate:
-    """Stack samples and place each point in its tile, in float64 on the CPU, before anything reaches a device."""
+    """Stack samples and place each point in its tile, in float64 on the CPU, before anything reaches a device.
+
+    The first mistake among the samples, or of the batch, comes in place of the batch.
+    """
 
     def __init__(self, converters: Mapping[Modality, Converter]) -> None:
         self.converters = converters
 
-    def __call__(self, samples: Sequence[Sample]) -> Batch:
+    def __call__(self, samples: Sequence[Sample | GairbenchError]) -> Batch | GairbenchError:
+        whole: list[Sample] = []
+        for sample in samples:
+            if isinstance(sample, GairbenchError):
+                return sample
+            whole.append(sample)
+        try:
+            return self.stack(whole)
+        except GairbenchError as error:
+            return error
+
+    def stack(self, samples: Sequence[Sample]) -> Batch:
+        """Return the samples as a batch.
+
+        Raises:
+            DataError: They differ in size, an input is missing, or a point is not in its tile.
+        """
         wanted = {SAMPLE_KEYS[modality] for modality in self.converters}
         if SAMPLE_KEYS[Modality.LOCATION] in wanted and SAMPLE_KEYS[Modality.RS] in wanted:
             wanted.add("bbox")

@@ -7,7 +7,7 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,12 @@ from gairbench.pretraining.corpus import Corpus
 from gairbench.pretraining.interrupts import interrupts_passed_on
 from gairbench.pretraining.monitoring import Monitor
 from gairbench.pretraining.objective import Objective
+from gairbench.pretraining.processes import on_one_device
 from gairbench.pretraining.sampling import Shard
+from gairbench.pretraining.single_process import SingleProcessEnvironment, as_first_process
 from gairbench.protocols import PretrainContext
 from gairbench.storage import full_disk_reported, write_atomically
+from gairbench.weights.tensors import read_file
 
 TRAINING = "training"
 """Folder in the output with logs and checkpoints of the run itself."""
@@ -93,13 +96,23 @@ def fit(
     """
     folder = context.output / TRAINING
     on_cpu = (context.trainer.accelerator or context.device) == "cpu"
-    with seeded(context.seed, exactly=on_cpu):
+    with seeded(context.seed, exactly=on_cpu), as_first_process() if _is_alone(context) else nullcontext():
         try:
             trainer = _trainer(objective, context, folder, corpus.batches_per_epoch(objective.budget))
-        # ImportError: a package that an accelerator, a strategy or a precision needs.
-        except (MisconfigurationException, ValueError, ImportError) as error:
+            cluster = getattr(trainer.strategy, "cluster_environment", None)
+            if cluster is not None:
+                # Lightning itself looks only once it trains.
+                cluster.validate_settings(num_devices=trainer.num_devices, num_nodes=trainer.num_nodes)
+        # ImportError: a package that an accelerator, a strategy or a precision needs. RuntimeError, KeyError: variables
+        # of a batch system that contradict each other or are missing.
+        except (MisconfigurationException, ValueError, ImportError, RuntimeError) as error:
             raise UsageError(
                 f"cannot train so: {error}", "correct the accelerator, devices, strategy or precision"
+            ) from error
+        except KeyError as error:
+            raise UsageError(
+                f"cannot train so: the batch system did not set {error}",
+                "start one process per device with srun or torchrun, or train with --devices 1",
             ) from error
         # Each process draws augmentation and normalizes batches for its own rows.
         identity = {**identity, "processes": trainer.world_size}
@@ -179,7 +192,25 @@ def _accelerator(context: PretrainContext) -> str:
 def _plugins(context: PretrainContext) -> list[Any]:
     """Return what replaces parts of Lightning."""
     # TPUs come with a writer of their own.
-    return [] if _accelerator(context) == "tpu" else [AtomicCheckpointIO()]
+    plugins: list[Any] = [] if _accelerator(context) == "tpu" else [AtomicCheckpointIO()]
+    return [*plugins, SingleProcessEnvironment()] if _is_alone(context) else plugins
+
+
+def _is_alone(context: PretrainContext) -> bool:
+    """Whether the training is this process alone."""
+    options = context.trainer
+    if on_one_device(
+        device=context.device,
+        accelerator=options.accelerator,
+        devices=options.devices,
+        num_nodes=options.num_nodes,
+    ):
+        return True
+    if options.devices != "auto" or options.num_nodes != 1:
+        return False
+    return _accelerator(context) in {"cpu", "mps"} or (
+        _accelerator(context) in {"gpu", "cuda"} and torch.cuda.device_count() == 1
+    )
 
 
 def _precision(context: PretrainContext) -> str:
@@ -237,10 +268,13 @@ def _resumable(folder: Path, context: PretrainContext, identity: Mapping[str, An
 
 def _batches_done(checkpoint: Path) -> int:
     try:
-        content = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
-        return int(content["batches"])
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise CheckpointError(f"cannot resume from {checkpoint}: {error}", "remove it and start again") from error
+        return int(read_file(checkpoint)["batches"])
+    except CheckpointError as error:
+        raise CheckpointError(f"cannot resume: {error.what}", "remove it and start again") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"cannot resume: {checkpoint} is not a checkpoint of a training", "remove it and start again"
+        ) from error
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.corpus import Batch
-from gairbench.pretraining.gathering import gather, rank
+from gairbench.pretraining.distributed import gather, rank
 from gairbench.pretraining.optimizer import make_optimizer
 
 

@@ -133,7 +133,7 @@ def pretrained_weights(
 
 
 def checkpoint_identity(path: Path) -> str:
-    """Return ``"file:<sha256>"`` over all files of a checkpoint.
+    """Return ``"file:<sha256>"`` over all files of a checkpoint, except hidden ones (locks, and what systems leave).
 
     Raises:
         CheckpointError: It is missing or cannot be read.

@@ -15,13 +15,17 @@ import safetensors.torch
 import torch
 
 from gairbench import cli
-from gairbench.errors import CheckpointError, TrainingError, UsageError
+from gairbench.errors import BusyError, CheckpointError, TrainingError, UsageError
+from gairbench.locks import exclusive, lock_beside
 from gairbench.pretraining.monitoring import Monitor
 
 TINY = [
     *("--set", "rs.depth=1", "--set", "sv.depth=1", "--set", "queue_size=20", "--set", "batch_size=8"),
     *("--set", "location.hidden=16", "--set", "model.location.frequencies=8", "--device", "cpu"),
 ]
+
+
+WAIT = "wait until it has finished, or choose another --out"
 
 
 def pretrain(out: Path, *options: str, model: str = "gair", epochs: int = 2) -> int:
@@ -192,3 +196,42 @@ def test_a_finished_checkpoint_is_never_overwritten(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds a finished checkpoint"):
         pretrain(tmp_path, "--seed", "4")
     assert (tmp_path / "model.safetensors").read_bytes() == before
+
+
+def test_a_second_training_into_one_folder_is_refused(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with exclusive(lock_beside(out / "training" / "last.ckpt"), taken="held", hint=""):
+        # By whatever name the folder is reached.
+        (tmp_path / "link").symlink_to(out)
+        for name in ("out", "link"):
+            with pytest.raises(BusyError, match=f"another process pre-trains into .*{name}; wait"):
+                pretrain(tmp_path / name)
+    assert not (out / "training" / "run.json").exists()
+
+
+def test_the_folder_is_held_while_a_training_runs_and_free_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = Monitor.on_train_batch_end
+    refused: list[str] = []
+
+    def second(self: Monitor, trainer: Any, *rest: Any) -> None:
+        log(self, trainer, *rest)
+        command = [sys.executable, "-m", "gairbench", "pretrain", "--model", "gair", "--data", "earth-triplets"]
+        done = subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, text=True, check=False)
+        refused.append(f"{done.returncode}: {done.stderr}")
+        raise StoppedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Monitor, "on_train_batch_end", second)
+        with pytest.raises(StoppedError):
+            pretrain(tmp_path)
+    assert refused == [f"1: gairbench: error: another process pre-trains into {tmp_path}; {WAIT}\n"]
+    with exclusive(lock_beside(tmp_path / "training" / "last.ckpt"), taken="", hint=""):
+        pass
+
+
+def test_fewer_samples_than_a_batch_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"6 training samples .* do not fill a batch of 8; .*--limit 6"):
+        pretrain(tmp_path, "--limit", "6")
+    assert not (tmp_path / "checkpoint.json").exists()

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, distributed, nn
 
-from gairbench.pretraining.gathering import gather
+from gairbench.pretraining.distributed import gather
 from gairbench_models.gair.losses import gair_losses
 
 BATCH, DIM = 8, 6

@@ -1,4 +1,4 @@
-"""A run keeps its last checkpoint, whatever the disk does."""
+"""A run keeps its last checkpoint whatever the disk does, and one device trains alike in any batch system."""
 
 from __future__ import annotations
 
@@ -9,17 +9,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import lightning
 import numpy as np
 import pytest
 import torch
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.strategies import ParallelStrategy
 from torch import Tensor, nn
 
 from gairbench import LocationInput
 from gairbench.data import ArraySplit
-from gairbench.errors import StorageError
+from gairbench.errors import CheckpointError, StorageError, UsageError
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.corpus import Batch, Corpus
-from gairbench.pretraining.fitting import fit, identify
+from gairbench.pretraining.fitting import _trainer, fit, identify
 from gairbench.pretraining.objective import Losses, Objective
 from gairbench.protocols import PretrainContext, TrainerOptions
 
@@ -48,8 +52,8 @@ class Longitude(Objective):
         return Losses(total=(self.network(batch["lonlat"] / 90)[:, 0] - batch["lonlat"][:, 0] / 90).square().mean())
 
 
-def train(out: Path, *, resume: bool = False) -> Mapping[str, Tensor]:
-    context = PretrainContext(
+def context_of(out: Path, **options: Any) -> PretrainContext:
+    return PretrainContext(
         model="longitude",
         preset="default",
         seed=0,
@@ -61,9 +65,13 @@ def train(out: Path, *, resume: bool = False) -> Mapping[str, Tensor]:
         device="cpu",
         limit=None,
         report=lambda done, total, note="": None,
-        trainer=TrainerOptions(record=True, checkpoint_every=1, validate_every=0, resume=resume),
+        trainer=TrainerOptions(record=True, checkpoint_every=1, validate_every=0, **options),
         settings={},
     )
+
+
+def train(out: Path, **options: Any) -> Mapping[str, Tensor]:
+    context = context_of(out, **options)
     corpus = Corpus(context, [LocationInput()])
     torch.manual_seed(0)
     objective = Longitude(nn.Linear(2, 1), BUDGET, steps=STEPS, seed=0)
@@ -124,3 +132,90 @@ def test_a_log_on_a_full_disk_ends_a_run_in_one_line(
     with pytest.raises(OSError if not reported else StorageError, match=os.strerror(number)) as error:
         train(tmp_path / "out")
     assert ("cannot write" in str(error.value)) == reported
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short", b"version https://git-lfs.github.com/spec/v1\n"])
+def test_a_broken_last_checkpoint_is_one_line(tmp_path: Path, content: bytes) -> None:
+    train(tmp_path)
+    (tmp_path / "training" / "last.ckpt").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"cannot resume: .*last\.ckpt is .*; remove it and start again"):
+        train(tmp_path, resume=True)
+
+
+SLURM = {
+    "SLURM_JOB_ID": "1",
+    "SLURM_JOB_NAME": "job",
+    "SLURM_NNODES": "1",
+    "SLURM_NODEID": "0",
+    "SLURM_JOB_NODELIST": "n1",
+    "SLURM_NTASKS": "4",
+    "SLURM_LOCALID": "2",
+    "SLURM_PROCID": "2",
+}
+TORCHRUN = {
+    "TORCHELASTIC_RUN_ID": "1",
+    "RANK": "2",
+    "LOCAL_RANK": "2",
+    "GROUP_RANK": "1",
+    "WORLD_SIZE": "4",
+    "LOCAL_WORLD_SIZE": "4",
+    "MASTER_ADDR": "nowhere.invalid",
+    "MASTER_PORT": "1",
+}
+LSF = {"LSB_JOBID": "1", "LSB_DJOB_RANKFILE": "/nowhere", "JSM_NAMESPACE_RANK": "2", "JSM_NAMESPACE_SIZE": "4"}
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [SLURM, SLURM | {"SLURM_NTASKS_PER_NODE": "4", "SLURM_STEP_ID": "0"}, TORCHRUN, LSF],
+    ids=["sbatch", "srun", "torchrun", "lsf"],
+)
+@pytest.mark.parametrize("devices", ["1", "auto"])
+def test_one_device_trains_alike_within_any_batch_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str], devices: str
+) -> None:
+    alone = train(tmp_path / "alone")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    # As Lightning sets it from these variables when it is imported.
+    monkeypatch.setitem(vars(rank_zero_only), "rank", 2)
+    within = train(tmp_path / "within", devices=devices)
+    assert all(torch.equal(alone[name], within[name]) for name in alone)
+    for name in ("metrics.csv", "last.ckpt", "run.json"):
+        assert (tmp_path / "within" / "training" / name).is_file()
+    assert vars(rank_zero_only)["rank"] == 2
+    assert {name: os.environ.get(name) for name in variables} == variables
+
+
+def trainer_of(out: Path, **options: Any) -> lightning.Trainer:
+    return _trainer(Longitude(nn.Linear(2, 1), BUDGET, steps=STEPS, seed=0), context_of(out, **options), out, 2)
+
+
+def test_several_devices_still_take_their_ranks_from_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (SLURM | {"SLURM_NTASKS_PER_NODE": "4"}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setitem(vars(rank_zero_only), "rank", 2)
+    trainer = trainer_of(tmp_path, devices="4", strategy="ddp")
+    assert isinstance(trainer.strategy, ParallelStrategy)
+    assert isinstance(trainer.strategy.cluster_environment, SLURMEnvironment)
+    assert (trainer.global_rank, trainer.world_size) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "cannot train so: You set `--ntasks=4`"),
+        ({"SLURM_NTASKS_PER_NODE": "3"}, "number of tasks per node configured in SLURM"),
+        ({"SLURM_NTASKS_PER_NODE": "2", "SLURM_PROCID": None}, "the batch system did not set 'SLURM_PROCID'"),
+    ],
+)
+def test_a_batch_system_that_contradicts_the_devices_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: Mapping[str, str | None], message: str
+) -> None:
+    for name, value in (SLURM | changes).items():
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    monkeypatch.setitem(vars(rank_zero_only), "rank", 0)
+    with pytest.raises(UsageError) as caught:
+        train(tmp_path, devices="2", strategy="ddp")
+    assert message in str(caught.value)

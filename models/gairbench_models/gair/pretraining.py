@@ -12,8 +12,8 @@ from gairbench.errors import UsageError
 from gairbench.pretraining.augmentation import Augmentation, jitter_coordinates
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.corpus import Batch, Corpus
+from gairbench.pretraining.distributed import gather
 from gairbench.pretraining.fitting import fit, identify
-from gairbench.pretraining.gathering import gather
 from gairbench.pretraining.objective import Losses, Objective
 from gairbench.protocols import PretrainContext
 from gairbench.spec import ImageInput, Modality

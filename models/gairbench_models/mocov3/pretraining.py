@@ -16,7 +16,7 @@ from torch.nn import functional
 from gairbench.pretraining.augmentation import Augmentation
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.corpus import Batch, Corpus
-from gairbench.pretraining.gathering import gather, rank
+from gairbench.pretraining.distributed import gather, rank
 from gairbench.pretraining.objective import Losses
 from gairbench.protocols import PretrainContext
 from gairbench_models.image_pair.model import VisionPair, untrained_pair
