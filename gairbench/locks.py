@@ -6,7 +6,7 @@ The operating system holds the locks (``flock``); a lock file that stays behind 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -52,7 +52,7 @@ def locked(path: Path, *, what: str = "", say: Callable[[str], None] | None = No
 
 @contextmanager
 def exclusive(path: Path, *, taken: str, hint: str) -> Iterator[None]:
-    """Hold a lock while the block runs; refuse if another process has it.
+    """Hold a lock while the block runs, and remove its file then; refuse if another process has it.
 
     Args:
         path: The lock file; missing parent folders are made.
@@ -63,14 +63,22 @@ def exclusive(path: Path, *, taken: str, hint: str) -> Iterator[None]:
         BusyError: Another process holds the lock.
         StorageError: The lock file cannot be written.
     """
-    lock = _lock(path)
-    try:
-        _acquire(lock, path, 0)
-    except Timeout:
-        raise BusyError(taken, hint) from None
+    while True:
+        lock = _lock(path)
+        try:
+            _acquire(lock, path, 0)
+        except Timeout:
+            raise BusyError(taken, hint) from None
+        if path.exists():
+            break
+        # Its last holder removed it after we opened it: what we hold is no longer seen by others.
+        lock.release()
     try:
         yield
     finally:
+        # Where a user looks for results, nothing of ours stays. (Windows does not remove what is open.)
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
         lock.release()
 
 

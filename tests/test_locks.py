@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from gairbench import locks
 from gairbench.errors import BusyError, StorageError
@@ -78,3 +79,29 @@ def test_a_lock_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 
 def test_the_lock_of_a_folder_is_beside_it(tmp_path: Path) -> None:
     assert lock_beside(tmp_path / "runs") == tmp_path / ".runs.lock"
+
+
+def test_an_exclusive_lock_leaves_no_file_where_results_are(tmp_path: Path) -> None:
+    path = lock_beside(tmp_path / "out")
+    with exclusive(path, taken="taken", hint=""):
+        assert path.exists()
+        with pytest.raises(BusyError, match="taken"), exclusive(path, taken="taken", hint=""):
+            raise AssertionError("two holders")
+        assert path.exists(), "who is refused removes nothing"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "key.lock"
+    acquire, calls = locks._acquire, []
+
+    def removed_after(lock: FileLock, at: Path, timeout: float) -> None:
+        acquire(lock, at, timeout)
+        if not calls:
+            at.unlink()
+        calls.append(at)
+
+    monkeypatch.setattr(locks, "_acquire", removed_after)
+    with exclusive(path, taken="taken", hint=""):
+        assert len(calls) == 2
+        assert path.exists()

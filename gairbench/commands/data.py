@@ -104,7 +104,14 @@ def shard_command(request: ShardRequest) -> int:
     with if_interrupted(lambda: f"finished shards are kept in {request.out}; run the same command again to continue"):
         check_readable("data", request.data)
         check_writable("out", request.out)
-        return _shard(request)
+        from gairbench.locks import exclusive, lock_beside
+
+        with exclusive(
+            lock_beside(request.out),
+            taken=f"another process writes shards into {request.out}",
+            hint="wait until it has finished, or choose another --out",
+        ):
+            return _shard(request)
 
 
 def _shard(request: ShardRequest) -> int:

@@ -55,7 +55,16 @@ def embed_table(request: EmbedRequest, registry: Registry, progress: Progress) -
         spec = _checked(request, registry)
         if request.download:
             fetch_missing(spec, request.checkpoint)
-        return _embed(request, spec, required_weights(spec, request.checkpoint, seed=request.seed), progress)
+        weights = required_weights(spec, request.checkpoint, seed=request.seed)
+        from gairbench.locks import exclusive, lock_beside
+
+        # Two calls would write parts of one name, and one file would hold embeddings of both.
+        with exclusive(
+            lock_beside(request.out),
+            taken=f"another process embeds into {request.out}",
+            hint="wait until it has finished, or choose another --out",
+        ):
+            return _embed(request, spec, weights, progress)
 
 
 def _what_is_safe(request: EmbedRequest) -> str:

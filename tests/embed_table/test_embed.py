@@ -25,6 +25,7 @@ from gairbench.embed_table import parts as embed_parts
 from gairbench.files.geometry import BBOX
 from gairbench.files.overhead import describe_overhead
 from gairbench.files.tables import read_table
+from gairbench.locks import exclusive, lock_beside
 from gairbench.spec import RGB, ImageInput, LocationInput, Modality, ModelContext, Unit
 from gairbench_models.controls.random import load
 from gairbench_models.gair.presets import PRESETS
@@ -553,3 +554,14 @@ def test_a_ragged_line_is_left_out_like_any_bad_row(folder: Path, monkeypatch: p
     errors = pd.read_csv(folder / "out.parquet.errors.csv", dtype=str)
     assert errors.loc[0, ["line", "kind"]].tolist() == ["4", "broken row"]
     assert "has 6 fields and the header 5" in errors.loc[0, "reason"]
+
+
+def test_two_calls_into_one_file_are_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with exclusive(lock_beside(folder / "out.parquet"), taken="", hint=""):
+        assert embed(monkeypatch, folder) == 1
+    assert "out.parquet; wait until it has finished, or choose another --out" in capsys.readouterr().err
+    assert not (folder / "out.parquet").exists()
+    assert embed(monkeypatch, folder) == 0
+    assert not [path for path in folder.iterdir() if path.name.startswith(".") or path.name.endswith(".parts")]

@@ -19,9 +19,11 @@ from rasterio.transform import from_origin
 from rasterio.warp import transform
 
 from gairbench import cli
-from gairbench.errors import DataError, GairbenchError, UsageError
+from gairbench.commands.data import ShardRequest, shard_command
+from gairbench.errors import BusyError, DataError, GairbenchError, UsageError
 from gairbench.files.images import read_image
 from gairbench.georeference import relative_position
+from gairbench.locks import exclusive, lock_beside
 from gairbench.maps.scene import open_scene as open_map
 from gairbench.maps.tiling import Tile
 from gairbench.spec import ImageInput, Unit
@@ -429,6 +431,17 @@ def test_webdataset_reads_the_shards(tmp_path: Path) -> None:
     assert [sample["json"]["id"] for sample in samples] == [f"place{i}" for i in range(4)]
     assert samples[0]["rs.npy"].shape == (3, SIZE, SIZE)
     assert samples[0]["sv.jpg"].shape == (12, 12, 3)
+
+
+def test_two_processes_do_not_write_shards_into_one_folder(tmp_path: Path) -> None:
+    manifest, out = write_manifest(tmp_path, make(tmp_path, 4)), tmp_path / "shards"
+    request = ShardRequest(data=manifest, out=out, rs_unit=Unit.S2_DN)
+    with (
+        exclusive(lock_beside(out), taken="", hint=""),
+        pytest.raises(BusyError, match="another process writes shards into .*; wait until it has finished, or choose"),
+    ):
+        shard_command(request)
+    assert not out.exists()
 
 
 def test_sharding_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
