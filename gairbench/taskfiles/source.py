@@ -64,6 +64,8 @@ class FileSource:
         self.root = root
         self._labels: dict[str, tuple[NDArray[Any], tuple[str, ...]]] = {}
         self._left_out: list[str] = []
+        self.missing: dict[int, float] = {}
+        """Share of missing pixels of each overhead image that was read, by sample."""
 
     def fingerprint(self) -> str:
         """Return a hash of every table and image used and of everything that decides samples and splits.
@@ -275,15 +277,13 @@ class FileSource:
     def _check_places(self) -> None:
         """Refuse overhead images whose headers are not as declared, or whose places disagree with the coordinates."""
         lonlat = self.lonlat
-        if lonlat is not None and self._places:
+        if self._places and lonlat is not None:
             check_points(self._images or (), self._places, lonlat)
         if self.declared.localized:
             _ = self._boxes
 
     def _stated_places(self) -> list[str]:
-        """Return the places that samples are made of; a sidecar may state them, which the images' bytes do not show."""
-        if not (self.declared.located_by_images or self.declared.localized):
-            return []
+        """Return where the overhead images lie; a sidecar may state it, which the images' bytes do not show."""
         return [f"{place.crs.to_wkt()} {place.bounds}" for place in self._places if place is not None]
 
     @property
@@ -297,7 +297,17 @@ class FileSource:
 
     def warnings(self) -> list[str]:
         """Return what was left out and what looks wrong, one line each, for ``gairbench data check``."""
-        return [*self._left_out, *(sentence for certain, sentence in self._country_findings if not certain)]
+        doubts = [sentence for certain, sentence in self._country_findings if not certain]
+        return [*self._left_out, *doubts, *self._missing_pixels()]
+
+    def _missing_pixels(self) -> list[str]:
+        filled = {row: share for row, share in self.missing.items() if share}
+        if not filled:
+            return []
+        worst = max(filled, key=lambda row: filled[row])
+        mean, path = sum(filled.values()) / len(self.missing), (self._images or ())[worst]
+        count = f"{len(filled)} of {len(self.missing)} images lack pixels, {mean:.1%} of all"
+        return [f"{count}; most are missing from {path} ({filled[worst]:.0%})"]
 
     @cached_property
     def _country_findings(self) -> list[tuple[bool, str]]:

@@ -173,6 +173,28 @@ def test_place_in_a_sidecar_is_part_of_the_fingerprint(tmp_path: Path) -> None:
     assert opened(task, tmp_path).fingerprint() != before
 
 
+def test_shares_of_missing_pixels_are_summed_up(tmp_path: Path) -> None:
+    field(tmp_path)
+    source = opened(declare(tmp_path, f"images: {IMAGES}"), tmp_path)
+    source.missing = dict.fromkeys(range(24), 0.0)
+    assert source.warnings() == []
+    source.missing |= {3: 0.5, 5: 0.22}
+    (warning,) = source.warnings()
+    assert warning.startswith("2 of 24 images lack pixels, 3.0% of all; most are missing from ")
+    assert warning.endswith("a/06.tif (50%)")
+
+
+def test_headers_are_checked_and_another_task_changes_no_fingerprint(tmp_path: Path) -> None:
+    field(tmp_path)
+    plain = opened(declare(tmp_path, f"images: {IMAGES}"), tmp_path)
+    assert plain.lonlat is None
+    located = declare(tmp_path, f"images: {IMAGES}", task="label: folder, kind: classification, input: location")
+    assert opened(located, tmp_path).fingerprint() == plain.fingerprint()
+    four = IMAGES.replace("B4]", "B4, B8]")
+    with pytest.raises(DataError, match=r"a/00\.tif has 3 bands, .*4"):
+        opened(declare(tmp_path, f"images: {four}"), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("lines", "task", "message"),
     [
