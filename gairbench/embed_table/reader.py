@@ -148,21 +148,21 @@ class SampleReader:
         return sample
 
     def _box(self, rows: Rows, i: int, place: Georeference | None, lon: float, lat: float) -> Box:
+        stated = rows.box(i)
         if place is not None:
             box = place.box(rows.rs[i], lon, lat)
-            if rows.bbox is not None:
-                west, north, east, south = rows.bbox[i].tolist()
-                place.check(rows.rs[i], (west, north, east, south))
+            if stated is not None:
+                place.check(rows.rs[i], stated)
             return box
-        if rows.bbox is not None:
-            west, north, east, south = rows.bbox[i].tolist()
+        if stated is not None:
+            west, north, east, south = stated
             if not (west <= lon <= east and south <= lat <= north):
                 raise DataError(
                     f"point {lon:g}, {lat:g} (lon, lat) lies outside its box {west:g}, {north:g}, {east:g}, {south:g}",
                     "correct the point or the box",
                 )
-            return west, north, east, south
-        raise DataError(f"{rows.rs[i]} has no georeference", f"add columns {', '.join(BBOX)}")
+            return stated
+        raise DataError(f"{rows.rs[i]} has no georeference", f"state its box in columns {', '.join(BBOX)}")
 
     def _overhead(self, path: Path) -> tuple[Tensor, Georeference | None]:
         import torch

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,12 @@ from gairbench.files.coordinates import no_box, out_of_range, range_hint
 from gairbench.files.folders import NamedFiles
 from gairbench.files.formats import TableFile, open_table
 from gairbench.files.geometry import BBOX, PLACE
-from gairbench.files.tables import FIX, Column, Fault, no_column, repeated, stream_table
+from gairbench.files.tables import FIX, Column, Fault, no_column, other_separator, repeated, stream_table
 from gairbench.names import plain_name
 from gairbench.selection import unknown
+
+if TYPE_CHECKING:
+    from gairbench.georeference import Box
 
 ROLES = ("id", "rs", "sv", *PLACE, *BBOX)
 """What columns can mean, as ``--column NAME=COLUMN`` names it."""
@@ -59,6 +63,8 @@ def find_columns(file: TableFile, named: Mapping[str, str], required: Sequence[s
     for role in named:
         if role not in ROLES:
             raise unknown("--column", role, ROLES)
+    if not named and (separator := other_separator(file.names)):
+        raise DataError(f"the fields of {file.path} are separated by {separator!r}", "save it with commas")
     twice = repeated(file.names)
 
     def find(role: str) -> str:
@@ -95,7 +101,7 @@ class Rows:
         lines: ``(n,)`` where each stands in the file.
         ids: Their identifiers.
         lonlat: ``(n, 2)`` degrees, if coordinates are read; NaN where a row need not have them.
-        bbox: ``(n, 4)`` degrees (lon_min, lat_max, lon_max, lat_min), if boxes are read.
+        bbox: ``(n, 4)`` degrees (lon_min, lat_max, lon_max, lat_min), if boxes are read; NaN where a row has none.
         rs: Paths of the overhead images.
         sv: Paths of the photos.
         bad: The rows that cannot be used; they are not among the above.
@@ -111,6 +117,13 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def box(self, row: int) -> Box | None:
+        """Return the box that a row states, if any."""
+        if self.bbox is None or np.isnan(self.bbox[row]).any():
+            return None
+        west, north, east, south = self.bbox[row].tolist()
+        return west, north, east, south
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,8 +292,11 @@ class InputTable:
         self, columns: Sequence[Column], bad: dict[int, tuple[ProblemKind, str]], note: _Note
     ) -> NDArray[np.float64]:
         numbers = [column.found_numbers(ProblemKind.BOX) for column in columns]
+        # An image that has a place of its own needs no box: all four cells may be empty, but not some of them.
+        empty = [{fault.row for fault in faults if fault.kind is ProblemKind.MISSING} for _, faults in numbers]
+        without = set.intersection(*empty)
         for column, (_, faults) in zip(columns, numbers, strict=True):
-            note(column, faults)
+            note(column, [fault for fault in faults if fault.row not in without])
         boxes = np.stack([values for values, _ in numbers], axis=1)
         known = np.isfinite(boxes).all(axis=1)
         wrong = known & (out_of_range(boxes[:, :2]) | out_of_range(boxes[:, 2:]) | no_box(boxes))

@@ -357,6 +357,11 @@ def stream_table(file: TableFile, names: Sequence[str], size: int, start: int = 
         ]
 
 
+def other_separator(columns: Sequence[str]) -> str:
+    """Return what separates the names of a header that was taken for one name; empty if nothing does."""
+    return next((mark for mark in ";\t|" if len(columns) == 1 and mark in columns[0]), "")
+
+
 def no_column(where: str, name: str, columns: Sequence[str], notes: Sequence[str] = ()) -> DataError:
     """Return the error for a column that a table lacks: the near one, else all there are.
 
@@ -368,8 +373,7 @@ def no_column(where: str, name: str, columns: Sequence[str], notes: Sequence[str
     """
     if name in PLACE and (note := next(filter(None, notes), "")):
         return DataError(f"{where} has no column {name!r}: {note}", "add columns lon and lat in degrees")
-    separator = next((mark for mark in ";\t|" if len(columns) == 1 and mark in columns[0]), "")
-    if separator:
+    if separator := other_separator(columns):
         return DataError(
             f"{where} has no column {name!r}; its fields are separated by {separator!r}", "save it with commas"
         )

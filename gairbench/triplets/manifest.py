@@ -163,11 +163,7 @@ class ManifestTriplets:
     def _triplet(self, rows: Rows, row: int) -> Triplet:
         assert rows.lonlat is not None  # noqa: S101  (its columns are required)
         lon, lat = rows.lonlat[row].tolist()
-        box: Box | None = None
-        if rows.bbox is not None:
-            west, north, east, south = rows.bbox[row].tolist()
-            box = (west, north, east, south)
-        return Triplet(rows.ids[row], rows.rs[row], rows.sv[row], (lon, lat), box, int(rows.lines[row]))
+        return Triplet(rows.ids[row], rows.rs[row], rows.sv[row], (lon, lat), rows.box(row), int(rows.lines[row]))
 
     def _check_scene(self, triplet: Triplet) -> None:
         path, lonlat, box = triplet.rs, triplet.lonlat, triplet.box

@@ -565,3 +565,22 @@ def test_two_calls_into_one_file_are_refused(
     assert not (folder / "out.parquet").exists()
     assert embed(monkeypatch, folder) == 0
     assert not [path for path in folder.iterdir() if path.name.startswith(".") or path.name.endswith(".parts")]
+
+
+def test_only_images_without_georeference_need_a_box(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = pd.read_csv(folder / "table.csv", dtype=str)
+    for name, shift in zip(BBOX, (-0.02, 0.03, 0.01, -0.01), strict=True):
+        table[name] = ""
+        table.loc[3, name] = str(float(table.loc[3, "lat" if name.startswith("lat") else "lon"]) + shift)
+    with rasterio.open(folder / "3.tif") as file:
+        values = file.read()
+    stack(folder / "3.tif", values, None, (), RGB)
+    table.to_csv(folder / "boxes.csv", index=False)
+    assert embed(monkeypatch, folder, "--views", "rs_query", table="boxes.csv") == 0
+    table.loc[3, [*BBOX]] = ""
+    table.to_csv(folder / "boxes.csv", index=False)
+    assert embed(monkeypatch, folder, "--views", "rs_query", "--fresh", table="boxes.csv") == 1
+    assert "boxes.csv, line 5: " in (told := capsys.readouterr().err)
+    assert "3.tif has no georeference; state its box in columns" in told

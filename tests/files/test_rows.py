@@ -67,6 +67,7 @@ def test_columns_of_other_names_are_named(tmp_path: Path) -> None:
         ("id,rs,sv,lon", {}, (), "a column 'lon' and none for 'lat'; name them with --column, or add them"),
         ("id,lon_min,lat_max", {}, (), "a column 'lon_min' and none for 'lon_max', 'lat_min'"),
         ("rs,rs", {}, (), "has column 'rs' more than once"),
+        ("id;lon;lat", {}, (), r"the fields of .*t\.csv are separated by ';'; save it with commas"),
         ("id,lon,lat", {}, ("rs",), "has no column 'rs'; .* say which one it is with --column rs=COLUMN"),
     ],
 )
@@ -118,6 +119,11 @@ def test_a_bad_row_is_left_out_with_its_reason_or_stops(tmp_path: Path, cells: s
         assert f"rows cannot be used (1 x {kind}); the first: line 3: " in str(error.value)
         assert reason in str(error.value)
         assert str(error.value).endswith("fix these rows, or leave them out with --on-error skip")
+
+
+def test_a_row_without_any_box_is_no_bad_row(tmp_path: Path) -> None:
+    rows = next(table(write(tmp_path, GOOD, "b,1,2,o.png,p.png,,,,")).chunks(10))
+    assert [rows.box(i) for i in range(2)] == [(0, 3, 2, 1), None]
 
 
 def test_all_bad_rows_are_counted_not_only_the_first(tmp_path: Path) -> None:
