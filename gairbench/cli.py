@@ -363,6 +363,9 @@ def main() -> None:
     watch_signals()
     try:
         app()
+    except SystemExit as end:
+        # Where a command has not begun, typer ends the program at Ctrl-C without a word.
+        sys.exit(_status(end) if as_interrupt(end) is not None else end.code)
     except _EscapedError as escaped:
         sys.exit(_status(escaped.__cause__ or escaped))
     except Exception as error:

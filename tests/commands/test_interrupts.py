@@ -214,6 +214,40 @@ dataset_report.check_dataset = hidden
     assert "Traceback" not in told
 
 
+@pytest.mark.parametrize("module", ["typer", "typer.main", "gairbench.plugins"])
+def test_an_interrupt_while_the_program_is_still_being_imported(tmp_path: Path, module: str) -> None:
+    program = f"""
+import os, runpy, signal, sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+sys.argv = ["gairbench", "list", "models"]
+runpy.run_module("gairbench", run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stdout == ""
+    assert done.stderr.startswith("gairbench: interrupted; ")
+    assert done.stderr.endswith("run the same command again\n")
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_interrupt_before_the_command_has_begun_is_reported() -> None:
+    program = """
+import os, signal
+from gairbench import cli
+def interrupted(*arguments, **more):
+    os.kill(os.getpid(), signal.SIGINT)
+cli._Commands.make_context = interrupted
+cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "gairbench: interrupted; run the same command again\n")
+
+
 def test_an_interrupt_carries_its_note_also_in_python() -> None:
     with pytest.raises(KeyboardInterrupt) as caught, if_interrupted(lambda: "all is safe"):
         raise KeyboardInterrupt

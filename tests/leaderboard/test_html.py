@@ -1,0 +1,72 @@
+"""Records as HTML tables: marks as in the leaderboard, a reason in every gap, and nothing that is not escaped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from records import make_result
+
+from gairbench.commands.outcomes import RunResults
+from gairbench.results import write_result
+from gairbench_leaderboard.html import render_tables
+
+
+def test_best_is_bold_and_ties_are_marked() -> None:
+    page = render_tables(
+        [make_result("gair", value=0.5), make_result("random", value=0.49), make_result("lonlat", value=0.2)]
+    )
+    assert page.count("<b>") == 1
+    assert "<b>0.500" in page
+    assert page.count("†") == 1
+    assert "<th>earth-rs-koeppen (accuracy ↑)</th>" in page
+
+
+def test_a_single_row_is_never_bold() -> None:
+    page = render_tables([make_result(task="a"), make_result(task="b")])
+    assert page.count("<tr>") == 2
+    assert "<b>" not in page
+
+
+def test_what_a_record_holds_is_escaped() -> None:
+    reason = "<script>alert('x')</script>"
+    page = render_tables([make_result("a<b>", "t&t"), make_result("c", "t&t", status="failed", reason=reason)])
+    assert "<script>" not in page
+    assert "a&lt;b&gt;" in page
+    assert "t&amp;t" in page
+    assert "failed: &lt;script&gt;" in page
+
+
+def test_settings_and_kinds_of_data_are_never_in_one_table() -> None:
+    results = [make_result(), make_result(seed=1), make_result(limit=5), make_result(task="b", synthetic=True)]
+    page = render_tables(results)
+    assert page.count("<table>") == 4
+    assert "<h4>Remote sensing, real data, seed 1</h4>" in page
+    assert "at most 5 samples a split" in page
+    assert "Remote sensing, synthetic data" in page
+
+
+def test_other_probes_are_left_to_the_frame() -> None:
+    results = [make_result(), make_result(probe="knn", headline=False, value=0.9)]
+    assert "0.900" not in render_tables(results)
+    assert sorted(RunResults(tuple(results), Path("r"), 0).to_pandas().value) == [0.5, 0.9]
+
+
+def test_a_run_tells_failures_from_skips(tmp_path: Path) -> None:
+    records = (
+        make_result("gair"),
+        make_result("random", status="failed", reason="broken"),
+        make_result("lonlat", status="skipped", reason="no rs"),
+    )
+    for record in records:
+        write_result(record, tmp_path)
+    results = RunResults(records, tmp_path, 1)
+    assert [record.model for record in results.failed] == ["random"]
+    assert [record.model for record in results.skipped] == ["lonlat"]
+    assert not results.ok
+    assert RunResults(records[:1], tmp_path, 0).ok
+    assert not RunResults(records[2:], tmp_path, 0).ok
+    assert "1 ok (1 of them reused), 1 skipped, 1 failed" in results.summary()
+    page = results._repr_html_()
+    assert "failed: broken" in page
+    assert "skipped: no rs" in page
+    assert "broken" in results.leaderboard()
