@@ -16,6 +16,7 @@ line above it: ``<!-- not run: why -->``.
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import os
 import re
@@ -274,8 +275,10 @@ def shell_lines(text: str) -> Iterator[list[str]]:
 def run_shell(block: Block) -> None:
     for words in shell_lines(block.text):
         program = words[0]
-        if "gairbench" in words and program in {"gairbench", "srun", "torchrun"}:
+        if "gairbench" in words and program in {"gairbench", "python", "ray", "sbatch", "srun", "torchrun"}:
             run_gairbench(words[words.index("gairbench") + 1 :])
+        elif program == "ray":
+            check_ray(words[1:])
         elif program == "make":
             check_make(words[1:])
         elif program == "pip":
@@ -292,6 +295,18 @@ def check_make(targets: Sequence[str]) -> None:
     makefile = Path("Makefile").read_text(encoding="utf-8")
     for target in targets:
         assert re.search(rf"^{re.escape(target)}:", makefile, re.MULTILINE), f"the Makefile has no target {target}"
+
+
+def check_ray(words: Sequence[str]) -> None:
+    """Look the options up in the installed Ray's command line; no cluster is started."""
+    from ray.scripts.scripts import cli as ray
+
+    command: Any = ray
+    for word in itertools.takewhile(lambda word: not word.startswith("-"), words):
+        command = getattr(command, "commands", {}).get(word, command)
+    options = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    unknown = [word for word in words if word.startswith("--") and word.partition("=")[0] not in options]
+    assert not unknown, f"ray {command.name} has no option {', '.join(unknown)}"
 
 
 def check_pip(arguments: Sequence[str]) -> None:
