@@ -19,7 +19,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch import Tensor
 
-from gairbench.errors import CheckpointError, UsageError
+from gairbench.errors import CheckpointError, TrainingError, UsageError
 from gairbench.pretraining.checkpoint_file import AtomicCheckpointIO
 from gairbench.pretraining.corpus import Corpus
 from gairbench.pretraining.interrupts import interrupts_passed_on
@@ -30,7 +30,7 @@ from gairbench.pretraining.sampling import Shard
 from gairbench.pretraining.single_process import SingleProcessEnvironment, as_first_process
 from gairbench.protocols import PretrainContext
 from gairbench.storage import full_disk_reported, write_atomically
-from gairbench.weights.tensors import read_file
+from gairbench.weights.tensors import first_names, non_finite, read_file
 
 TRAINING = "training"
 """Folder in the output with logs and checkpoints of the run itself."""
@@ -92,6 +92,7 @@ def fit(
         UsageError: Lightning refuses the options, or the batch does not fit the number of devices.
         CheckpointError: There is a checkpoint of another run, or of this one and ``resume`` is off.
         DataError: A sample is broken.
+        TrainingError: The loss or the weights are not finite.
         StorageError: The disk is full; the last checkpoint is left as it was.
     """
     folder = context.output / TRAINING
@@ -132,9 +133,17 @@ def fit(
                 weights_only=True,
             )
         state = trainer.strategy.lightning_module_state_dict()
+        prefix = "network."
+        network = {n.removeprefix(prefix): value.detach().cpu() for n, value in state.items() if n.startswith(prefix)}
+        # The last step may break what the losses before it could not show. All processes stop, not the first alone.
+        broken: list[str] = trainer.strategy.broadcast(non_finite(network))
+        if broken:
+            raise TrainingError(
+                f"the last step left NaN or infinite numbers in {first_names(broken)}",
+                "lower the learning rate, lengthen the warm-up, or use a wider precision",
+            )
         if trainer.is_global_zero:
-            prefix = "network."
-            export({n.removeprefix(prefix): value.detach().cpu() for n, value in state.items() if n.startswith(prefix)})
+            export(network)
         trainer.strategy.barrier("checkpoint written")
 
 

@@ -204,7 +204,7 @@ def check_tensors(
             if names
         )
         raise CheckpointError(f"{source} does not hold the model's tensors: {shown}", hint)
-    broken = [name for name in common if not _finite(found[name])]
+    broken = non_finite(found)
     if broken:
         raise CheckpointError(
             f"{source} holds NaN or infinite numbers in {len(broken)} of {len(common)} tensors: {first_names(broken)}",
@@ -236,11 +236,16 @@ def check_types(found: Mapping[str, Tensor], source: Path | str) -> None:
             raise CheckpointError(f"{source}: tensor {name} is {what}", "save the tensors dense and with their values")
 
 
-def _finite(value: Tensor) -> bool:
+def non_finite(tensors: Mapping[str, Tensor]) -> list[str]:
+    """Return the names of tensors that hold NaN or infinite numbers, sorted."""
     import torch
 
     # Types of 8 bits have no such operation.
-    return bool(torch.isfinite(value if value.element_size() > 1 else value.float()).all())
+    return [
+        name
+        for name, value in sorted(tensors.items())
+        if not torch.isfinite(value if value.element_size() > 1 else value.float()).all()
+    ]
 
 
 def first_names(names: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from gairbench import LocationInput
 from gairbench.data import ArraySplit
-from gairbench.errors import CheckpointError, StorageError, UsageError
+from gairbench.errors import CheckpointError, StorageError, TrainingError, UsageError
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.corpus import Batch, Corpus
 from gairbench.pretraining.fitting import _trainer, fit, identify
@@ -219,3 +219,14 @@ def test_a_batch_system_that_contradicts_the_devices_is_one_line(
     with pytest.raises(UsageError) as caught:
         train(tmp_path, devices="2", strategy="ddp")
     assert message in str(caught.value)
+
+
+def test_weights_that_the_last_step_breaks_are_not_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Longitude, progress: float) -> None:
+        if progress >= 1 - 1 / STEPS:
+            with torch.no_grad():
+                self.network.bias.fill_(float("nan"))
+
+    monkeypatch.setattr(Longitude, "after_step", broken)
+    with pytest.raises(TrainingError, match="the last step left NaN or infinite numbers in bias"):
+        train(tmp_path)

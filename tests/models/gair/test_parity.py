@@ -126,6 +126,13 @@ def test_names_with_and_without_prefix_do_not_mix(state: dict[str, Tensor], tmp_
     assert "mixes names with and without the prefix" in refused(write(mixed, tmp_path))
 
 
+def test_quantized_and_broken_weights_are_refused_by_tensor(state: dict[str, Tensor], tmp_path: Path) -> None:
+    codes = write({"imnet.bias": state["imnet.bias"].to(torch.int8)}, tmp_path)
+    assert "checkpoint.pth: tensor imnet.bias is int8" in refused(codes)
+    with pytest.raises(CheckpointError, match=r"x\.pth holds NaN or infinite numbers in 1 of \d+ tensors: imnet\.bias"):
+        convert_released(state | {"imnet.bias": state["imnet.bias"] * float("nan")}, Path("x.pth"))
+
+
 class Malicious:
     def __reduce__(self) -> tuple[Any, ...]:
         return (Path.touch, (Path("was-run"),))
@@ -140,7 +147,7 @@ def test_code_in_a_pickle_is_never_run(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_what_is_no_checkpoint_is_refused_in_one_line(tmp_path: Path, state: dict[str, Tensor]) -> None:
     (tmp_path / "text.pth").write_text("hello")
-    assert "not a" in refused(tmp_path / "text.pth")
+    assert "is neither a safetensors file nor one that torch.save wrote" in refused(tmp_path / "text.pth")
     torch.save([torch.zeros(1)], tmp_path / "list.pth")
     assert "holds a list" in refused(tmp_path / "list.pth")
     whole = write({"imnet.bias": state["imnet.bias"]}, tmp_path).read_bytes()
