@@ -165,11 +165,18 @@ def test_rotated_images_are_refused_only_where_their_place_is_used(tmp_path: Pat
 
 
 def test_place_in_a_sidecar_is_part_of_the_fingerprint(tmp_path: Path) -> None:
-    field(tmp_path)
+    for n in range(24):
+        path = tmp_path / "im" / "ab"[n % 2] / f"{n:02}.tif"
+        tiff(path, n)
+        left, top = corner(n)
+        path.with_suffix(".tfw").write_text(f"10\n0\n0\n-10\n{left + 5}\n{top - 5}\n")
     task = declare(tmp_path, f"images: {IMAGES}", split=BLOCKS)
-    before = opened(task, tmp_path).fingerprint()
-    with rasterio.open(tmp_path / "im" / "a" / "00.tif", "r+") as file:
-        file.transform = from_origin(301_000, 5_301_000, 10, 10)
+    source = opened(task, tmp_path)
+    assert source.lonlat is not None
+    np.testing.assert_allclose(source.lonlat[0], middle(0), atol=1e-9)
+    before = source.fingerprint()
+    world = tmp_path / "im" / "a" / "00.tfw"
+    world.write_text(world.read_text().replace("300005", "301005"))
     assert opened(task, tmp_path).fingerprint() != before
 
 
