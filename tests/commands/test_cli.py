@@ -17,10 +17,12 @@ import pytest
 QUICK = ("--model", "lonlat,pixel-stats", "--task", "earth-rs-koeppen,earth-location-koeppen", "--limit", "300")
 
 
-def gairbench(*arguments: str, cache: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def gairbench(
+    *arguments: str, cache: Path, timeout: float = 300, **environment: str
+) -> subprocess.CompletedProcess[str]:
     env = os.environ | {"GAIRBENCH_CACHE": str(cache), "COLUMNS": "200"} | environment
     command = [sys.executable, "-m", "gairbench", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=300, check=False)
+    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=timeout, check=False)
 
 
 def test_help_and_listings_import_no_torch(tmp_path: Path) -> None:
@@ -71,7 +73,7 @@ def test_main_job_pretrains_gair_and_shows_it_with_its_baselines(tmp_path: Path)
     line = re.search(r"^run:.*\n\t\$\(BIN\)/gairbench (run .*)", makefile, re.MULTILINE)
     assert line, "the Makefile has no main job"
     arguments = (*line[1].split(), "--limit", "300", "--results", str(tmp_path / "r"))
-    done = gairbench(*arguments, cache=tmp_path / "c")
+    done = gairbench(*arguments, cache=tmp_path / "c", timeout=1200)
     assert done.returncode == 0, done.stderr
     assert re.search(r"\d\d ok \(0 of them reused\), \d+ skipped, 0 failed", done.stderr), done.stderr
     for heading in ("Remote sensing, real data", "Street view, synthetic data", "Location, real data"):
