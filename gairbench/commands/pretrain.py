@@ -18,7 +18,7 @@ from gairbench.data import DataSource
 from gairbench.errors import UsageError
 from gairbench.locks import exclusive, lock_beside
 from gairbench.plugins import Registry, load_registry
-from gairbench.pretraining.processes import is_first_process, on_one_device
+from gairbench.pretraining.processes import check_ranks, is_first_process, on_one_device
 from gairbench.progress import Progress
 from gairbench.protocols import PretrainContext, TrainerOptions
 from gairbench.requests import Pairs
@@ -148,6 +148,7 @@ def pretrain_model(request: PretrainRequest, registry: Registry, progress: Progr
             able = ", ".join(name for name, model in registry.models.items() if model.pretraining)
             raise UsageError(f"model {spec.name!r} has no pre-training", f"choose one of {able}")
         check_device_name(request.device)
+        check_ranks()
         _check_data(request, registry)
         _check_folder(request)
         with _alone_in_folder(request):

@@ -217,9 +217,7 @@ def _is_alone(context: PretrainContext) -> bool:
         return True
     if options.devices != "auto" or options.num_nodes != 1:
         return False
-    return _accelerator(context) in {"cpu", "mps"} or (
-        _accelerator(context) in {"gpu", "cuda"} and torch.cuda.device_count() == 1
-    )
+    return _accelerator(context) in {"gpu", "cuda"} and torch.cuda.device_count() == 1
 
 
 def _precision(context: PretrainContext) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from gairbench.errors import UsageError
+
 RANKS = (
     "RANK",
     "LOCAL_RANK",
@@ -27,9 +29,25 @@ def on_one_device(*, device: str, accelerator: str | None, devices: str, num_nod
         num_nodes: Nodes.
     """
     named = accelerator is None and ":" in device
-    return num_nodes == 1 and (named or devices.strip() == "1")
+    only = devices.strip() == "auto" and (accelerator or device) in ("cpu", "mps")
+    return num_nodes == 1 and (named or only or devices.strip() == "1")
+
+
+def check_ranks() -> None:
+    """Refuse variables that do not hold numbers: Lightning reads them when it is imported.
+
+    Raises:
+        UsageError: One of them does not.
+    """
+    for name in RANKS:
+        value = os.environ.get(name, "0")
+        if not value.strip().isdecimal():
+            raise UsageError(
+                f"the environment variable {name} is {value!r}, and launchers number processes with it",
+                f"unset it: env -u {name} gairbench ...",
+            )
 
 
 def is_first_process() -> bool:
     """Whether no launcher says that this is a further process of a training."""
-    return all(os.environ.get(name, "0").strip() in ("", "0") for name in RANKS)
+    return all(os.environ.get(name, "0").strip() == "0" for name in RANKS)

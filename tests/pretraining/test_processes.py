@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gairbench.pretraining.processes import RANKS, is_first_process, on_one_device
+from gairbench.errors import UsageError
+from gairbench.pretraining.processes import RANKS, check_ranks, is_first_process, on_one_device
 
 
 @pytest.mark.parametrize(
@@ -15,6 +16,7 @@ from gairbench.pretraining.processes import RANKS, is_first_process, on_one_devi
         ("cuda:3", None, "1", 1, True),
         ("cuda", None, "2", 1, False),
         ("cuda", None, "auto", 1, False),
+        ("cpu", None, "auto", 1, True),
         ("cuda", None, "0,2", 1, False),
         ("cuda", None, "1", 2, False),
     ],
@@ -36,3 +38,11 @@ def test_the_first_process_has_number_0_by_every_launcher(monkeypatch: pytest.Mo
         monkeypatch.setenv(name, "3")
         assert not is_first_process()
         monkeypatch.setenv(name, "0")
+
+
+@pytest.mark.parametrize("value", ["", "captain", "-1"])
+def test_a_variable_that_is_not_a_number_is_named(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    check_ranks()
+    monkeypatch.setenv("RANK", value)
+    with pytest.raises(UsageError, match=r"the environment variable RANK is .*; unset it"):
+        check_ranks()
