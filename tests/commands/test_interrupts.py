@@ -80,14 +80,14 @@ def interrupted(
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         while not (at.exists() if isinstance(at, Path) else seen.is_set()):
             assert process.poll() is None, "".join(lines)
             assert time.monotonic() < deadline, "".join(lines)
             time.sleep(0.05)
         time.sleep(0.3)
         process.send_signal(number)
-        process.wait(60)
+        process.wait(300)
     finally:
         process.kill()
         reader.join()
