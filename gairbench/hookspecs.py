@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pluggy
 
-from gairbench.spec import DatasetSpec, ModelSpec, TaskSpec
+from gairbench.spec import DatasetSpec, ExecutorSpec, ModelSpec, TaskSpec
 
 hookspec = pluggy.HookspecMarker("gairbench")
 hookimpl = pluggy.HookimplMarker("gairbench")
@@ -52,5 +52,15 @@ def register_tasks() -> Iterable[TaskSpec]:
 
     Returns:
         Task specs, each name unique across all installed plugins.
+    """
+    return ()
+
+
+@hookspec
+def register_executors() -> Iterable[ExecutorSpec]:
+    """Return the executors this plugin provides: places where the jobs of a run can run.
+
+    Returns:
+        Executor specs, each name unique across all installed plugins.
     """
     return ()

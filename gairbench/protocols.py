@@ -1,15 +1,16 @@
-"""The small interfaces that a model implements, as many of them as it declares.
+"""The small interfaces that plugins implement: a model as many as it declares, an executor one.
 
-All methods take what the model's :class:`gairbench.spec.ImageInput` and :class:`gairbench.spec.LocationInput` declare
-(the runner has converted it) and return float tensors on the same device. They run in ``torch.inference_mode()``.
+All methods of models take what the model's :class:`gairbench.spec.ImageInput` and :class:`gairbench.spec.LocationInput`
+declare (the runner has converted it) and return float tensors on the same device. They run in
+``torch.inference_mode()``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -99,6 +100,68 @@ class EncodesLocation(Protocol):
 
     def encode_location(self, lonlat: Tensor) -> Tensor:
         """Map coordinates ``(batch, 2)`` in degrees, in the declared order, float64, to ``(batch, dim)``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A piece of work that an executor runs somewhere.
+
+    Args:
+        label: What it does, for logs and names of jobs.
+        function: ``function(device: str | None)``, where ``None`` leaves the choice to the run's ``--device``. It can
+            be pickled where the executor's workers are other processes, and reports a failure of the work in its
+            return value: what it raises is a fault of the machinery.
+        accelerated: It runs a model, so that it profits from a GPU.
+    """
+
+    label: str
+    function: Callable[[str | None], Any]
+    accelerated: bool
+
+
+class Submitted(Protocol):
+    """A call that an executor has taken."""
+
+    def done(self) -> bool:
+        """Say without waiting whether :meth:`result` will return or raise at once."""
+        ...
+
+    def result(self) -> Any:
+        """Return what the call returned.
+
+        Raises:
+            gairbench.errors.WorkerLostError: The worker died, its node was lost or its time ran out; the runner tries
+                again a bounded number of times.
+        """
+        ...
+
+
+@runtime_checkable
+class Executor(Protocol):
+    """A place where jobs run. The runner orders jobs, waits and retries; an executor only runs calls.
+
+    Attributes:
+        in_process: Calls run in this process, one at a time, while they are submitted.
+        slots: How many calls it works on at once; the runner hands it no more. ``None``: it queues them itself.
+    """
+
+    in_process: bool
+    slots: int | None
+
+    def submit(self, calls: Sequence[Call]) -> Sequence[Submitted]:
+        """Start calls that can run now.
+
+        Args:
+            calls: What to run, in the order of importance.
+
+        Returns:
+            One object a call, in order.
+        """
+        ...
+
+    def stop(self) -> None:
+        """End everything, running calls included, and free workers; safe to call twice."""
         ...
 
 

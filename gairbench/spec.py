@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import import_module
@@ -320,6 +320,42 @@ class TaskSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorOption:
+    """A key that an executor understands in the ``executor`` section of a run config.
+
+    Args:
+        name: The key.
+        kind: Type of its value; a whole number is a float too.
+        description: One line with its default, for error messages and the docs.
+        least: Smallest value of a number.
+    """
+
+    name: str
+    kind: type[int] | type[float] | type[str] | type[list[str]] | type[dict[str, Any]]
+    description: str
+    least: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorSpec:
+    """What the runner must know about a place where jobs run before it uses it.
+
+    Args:
+        name: Unique lower-case name, for ``--executor``.
+        factory: ``factory(context: ExecutorContext)`` returns a :class:`gairbench.protocols.Executor`.
+        options: The keys it understands.
+        description: One line for the listings.
+        extra: The distribution's extra that holds its requirements, as ``"gairbench[ray]"``.
+    """
+
+    name: str
+    factory: Factory
+    options: tuple[ExecutorOption, ...] = ()
+    description: str = ""
+    extra: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelContext:
     """What a model factory is called with.
 
@@ -334,6 +370,19 @@ class ModelContext:
     seed: int
     checkpoint: Path | None = None
     model: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorContext:
+    """What an executor factory is called with.
+
+    Args:
+        options: Values of its options by name, checked; those that are not given are absent.
+        folder: A folder of its own, for logs and the like; workers on other machines see it too. Not made yet.
+    """
+
+    options: Mapping[str, Any]
+    folder: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

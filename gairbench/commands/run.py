@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,9 @@ from gairbench.taskfiles.parsing import registry_with
 from gairbench.weights.hub import fetch_missing
 
 if TYPE_CHECKING:
-    from gairbench.evaluation import plan as planning
+    from gairbench.evaluation.cells import Plan
+    from gairbench.evaluation.open_data import OpenData
+    from gairbench.evaluation.plan import EvaluationRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +85,9 @@ def run_command(request: RunRequest, *, dry_run: bool) -> int:
     """
     registry = registry_with(request.task_file)
     if dry_run:
-        return _show_plans(_plans(request, registry))
+        plan = _planned(request, registry)[0]
+        show(_describe(plan))
+        return 0 if any(cell.state in {"cached", "todo"} for cell in plan.cells) else 1
     # The leaderboard is what standard output is for; progress goes beside it.
     progress = Progress(Console(stderr=True))
     results = evaluate(request, registry, progress)
@@ -108,14 +112,15 @@ def evaluate(request: RunRequest, registry: Registry, progress: Progress) -> Run
     """
     with if_interrupted(partial(_what_is_safe, request)):
         check_writable("results", request.results)
-        plans = _plans(request, registry, download=request.download)
+        plan, wanted, data = _planned(request, registry, download=request.download)
+        if todo := sum(cell.state == "todo" for cell in plan.cells):
+            progress.say(f"{todo} of {len(plan.cells)} cells to compute; {plan.estimate}")
 
         from gairbench.evaluation.runner import run_plan
 
-        records = [r for one, plan in plans for r in run_plan(plan, one, registry, progress)]
+        outcomes = run_plan(plan, wanted, registry, progress, data)
         write_page(request.results, request.results)
-        reused = sum(cell.state == "cached" for _, plan in plans for cell in plan.cells)
-        return RunResults(tuple(records), request.results, reused)
+        return RunResults(tuple(outcomes.records), request.results, outcomes.reused)
 
 
 def _what_is_safe(request: RunRequest) -> str:
@@ -123,24 +128,21 @@ def _what_is_safe(request: RunRequest) -> str:
     return f"finished cells, embeddings and checkpoints are kept; run the same command again{again} to continue"
 
 
-def _plans(
+def _planned(
     request: RunRequest, registry: Registry, *, download: bool = False
-) -> list[tuple[planning.RunRequest, planning.Plan]]:
-    """Return what will be done, one plan for each seed."""
+) -> tuple[Plan, EvaluationRequest, OpenData]:
+    """Return what will be done, what it was planned from, and the data that were opened for it."""
     models, tasks = _selected(request, registry)
     if download:
         for spec in models:
             fetch_missing(spec, request.checkpoint.get(spec.name))
 
+    from gairbench.evaluation.open_data import OpenData
     from gairbench.evaluation.plan import make_plan
 
-    return [(one, make_plan(one, registry)) for one in _requests(request, models, tasks)]
-
-
-def _show_plans(plans: Sequence[tuple[planning.RunRequest, planning.Plan]]) -> int:
-    for one, plan in plans:
-        show((f"seed {one.seed}\n" if len(plans) > 1 else "") + _describe(plan))
-    return 0 if any(cell.state in {"cached", "todo"} for _, plan in plans for cell in plan.cells) else 1
+    wanted = _evaluation(request, models, tasks)
+    data = OpenData(request.data_root)
+    return make_plan(wanted, registry, data), wanted, data
 
 
 def _selected(request: RunRequest, registry: Registry) -> tuple[Sequence[ModelSpec], Sequence[TaskSpec]]:
@@ -163,50 +165,59 @@ def _selected(request: RunRequest, registry: Registry) -> tuple[Sequence[ModelSp
     return models, chosen
 
 
-def _requests(request: RunRequest, models: Sequence[ModelSpec], tasks: Sequence[TaskSpec]) -> list[planning.RunRequest]:
-    """Return what is planned: one request for each seed."""
-    from gairbench.evaluation import plan as planning
+def _evaluation(
+    request: RunRequest, models: Sequence[ModelSpec], tasks: Sequence[TaskSpec]
+) -> EvaluationRequest:
+    """Return what is planned: specs for names."""
     from gairbench.evaluation.cache import default_cache
+    from gairbench.evaluation.plan import EvaluationRequest
 
-    return [
-        planning.RunRequest(
-            models=models,
-            tasks=tasks,
-            results=request.results,
-            cache=default_cache(),
-            preset=request.preset,
-            checkpoints=request.checkpoint,
-            data_root=request.data_root,
-            device=request.device,
-            seed=seed,
-            limit=request.limit,
-            fresh=request.fresh,
-            command=request.command,
-        )
-        for seed in dict.fromkeys(request.seed)
-    ]
+    return EvaluationRequest(
+        models=models,
+        tasks=tasks,
+        results=request.results,
+        cache=default_cache(),
+        preset=request.preset,
+        checkpoints=request.checkpoint,
+        data_root=request.data_root,
+        device=request.device,
+        seeds=tuple(dict.fromkeys(request.seed)),
+        limit=request.limit,
+        fresh=request.fresh,
+        command=request.command,
+    )
 
 
-def _describe(plan: planning.Plan) -> str:
+def _describe(plan: Plan) -> str:
     """Return the whole plan as text."""
+    seeds = {cell.record.seed for cell in plan.cells}
     lines = [
-        f"pretrain {cell.model.name} ({cell.preset.name}) on {cell.model.pretraining.dataset}"
-        for cell in plan.pretrainings()
-        if cell.model.pretraining
+        f"pretrain {job.model.name} ({job.preset.name}) on {job.corpus.dataset.name}" + _seed(job.seed, seeds)
+        for job in plan.pretrainings()
     ]
     embeddings: dict[str, str] = {}
     for cell in plan.cells:
         if cell.state == "todo":
             for e in cell.embeddings:
                 state = "cached" if e.cached else "todo"
-                embeddings[e.key] = f"embed {cell.model.name}.{e.view} on {cell.task.dataset.name}/{e.split}: {state}"
+                what = f"embed {cell.model.name}.{e.view} on {cell.task.dataset.name}/{e.split}"
+                embeddings[e.key] = what + _seed(cell.record.seed, seeds) + f": {state}"
     lines += embeddings.values()
     rows = [
-        [c.model.name, c.preset.name, c.task.name, c.probe.name, c.state + (f": {c.reason}" if c.reason else "")]
+        [c.model.name, c.preset.name + _seed(c.record.seed, seeds), c.task.name, c.probe.name, c.state]
         for c in plan.cells
     ]
+    for row, cell in zip(rows, plan.cells, strict=True):
+        row[-1] += f": {cell.reason}" if cell.reason else ""
     lines.append("")
     lines.append(tabulate(rows, headers=["model", "preset", "task", "probe", "state"], tablefmt="simple"))
     counts = Counter(cell.state for cell in plan.cells)
     lines.append("\n" + ", ".join(f"{counts[state]} {state}" for state in ("todo", "cached", "skipped", "failed")))
+    if any(cell.state == "todo" for cell in plan.cells):
+        lines.append(plan.estimate)
     return "\n".join(lines)
+
+
+def _seed(seed: int, seeds: Set[int]) -> str:
+    """Name the seed where there are several."""
+    return f" seed {seed}" if len(seeds) > 1 else ""

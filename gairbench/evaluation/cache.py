@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.digests import file_sha256
+from gairbench.errors import StorageError
+from gairbench.locks import lock_beside
 from gairbench.storage import atomic_file, write_atomically
 
 logger = logging.getLogger("gairbench")
@@ -39,9 +41,22 @@ class EmbeddingCache:
         stem = self.folder / "embeddings" / key[:2] / key
         return stem.with_suffix(".npy"), stem.with_suffix(".json")
 
-    def __contains__(self, key: str) -> bool:
-        """Whether an array seems to be there; :meth:`load` may still find it broken."""
-        return all(file.is_file() for file in self._files(key))
+    def has(self, key: str, since: float = 0.0) -> bool:
+        """Whether an array seems to be there; :meth:`load` may still find it broken.
+
+        Args:
+            key: Its key.
+            since: It was stored at this time or later, in seconds by the clock of the file system.
+        """
+        array, description = self._files(key)
+        try:
+            return array.is_file() and description.stat().st_mtime >= since
+        except OSError:
+            return False
+
+    def lock(self, key: str) -> Path:
+        """Return the lock file of a key; whoever stores an array holds it."""
+        return lock_beside(self._files(key)[0])
 
     def load(self, key: str) -> tuple[NDArray[np.float32], dict[str, Any]] | None:
         """Return an array and its description.
@@ -50,7 +65,7 @@ class EmbeddingCache:
             ``None`` if there is none, or if its file was cut short or changed, which is logged; store it anew then.
         """
         array, description = self._files(key)
-        if key not in self:
+        if not self.has(key):
             return None
         try:
             about: dict[str, Any] = json.loads(description.read_text(encoding="utf-8"))
@@ -60,6 +75,18 @@ class EmbeddingCache:
         except (OSError, ValueError, KeyError, TypeError) as error:
             logger.warning("cached embedding %s is broken (%s) and is computed again", array, error)
             return None
+
+    def drop(self, key: str) -> None:
+        """Forget an array that is broken, so that it is computed again.
+
+        Raises:
+            StorageError: The folder cannot be written.
+        """
+        _, description = self._files(key)
+        try:
+            description.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot replace {description}: {error.strerror}", "fix its permissions") from error
 
     def store(self, key: str, values: NDArray[np.float32], about: dict[str, Any]) -> None:
         """Store an array, then its description, which makes it count.

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 from gairbench import results
 from gairbench.conversion import CONVERSION_VERSION, Converter, make_converter
-from gairbench.data import DataSource
 from gairbench.digests import digest
 from gairbench.embedding import EMBEDDING_VERSION
-from gairbench.errors import CheckpointError, GairbenchError, InputMismatchError, StorageError, UsageError
+from gairbench.errors import GairbenchError, InputMismatchError, UsageError
 from gairbench.evaluation.cache import EmbeddingCache
+from gairbench.evaluation.cells import Cell, Corpus, Embedding, Plan, State, jobs_of
+from gairbench.evaluation.estimates import Estimates
+from gairbench.evaluation.open_data import OpenData
+from gairbench.evaluation.records import recorded
+from gairbench.evaluation.samples import select
 from gairbench.evaluators import PROBES, Probe, probes_for
 from gairbench.plugins import Registry
 from gairbench.selection import unknown
 from gairbench.spec import (
     VIEW_MODALITY,
-    DataContext,
     DatasetSpec,
     Input,
     Kind,
@@ -29,7 +31,6 @@ from gairbench.spec import (
     Preset,
     TaskSpec,
     View,
-    resolve,
 )
 from gairbench.weights.loading import choose_preset
 from gairbench.weights.origin import Weights, find_weights, pretrained_weights
@@ -37,10 +38,16 @@ from gairbench.weights.origin import Weights, find_weights, pretrained_weights
 BASE_VIEW = {Modality.RS: View.RS, Modality.SV: View.SV, Modality.LOCATION: View.LOCATION}
 ALIGNED_VIEW = {Modality.RS: View.RS_QUERY, Modality.SV: View.SV_PROJECTED}
 
+PIXEL_TARGETS = frozenset({Kind.SEGMENTATION})
+"""Kinds whose targets are images: reading them is work, not planning."""
+
+_Trouble = tuple[State, str]
+"""``skipped`` or ``failed``, and why."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunRequest:
-    """What a user asks for, complete.
+class EvaluationRequest:
+    """What is to be evaluated, complete.
 
     Args:
         models: Models to evaluate.
@@ -51,9 +58,11 @@ class RunRequest:
         checkpoints: Checkpoint files or folders by model name.
         data_root: Folder of datasets that are not embedded.
         device: As torch names it, or ``"auto"``.
-        seed: Seed of untrained weights, pre-training, probes and bootstrap.
+        seeds: Seeds of untrained weights, pre-training, probes and bootstrap; everything is run once for each.
         limit: Use at most this many samples per split.
-        fresh: Reuse no checkpoint, embedding or record of an earlier run.
+        fresh: Reuse no checkpoint, embedding or record that was made before the run began.
+        executor: Name of the executor.
+        executor_options: Values of its options.
         command: The command line, for the records.
     """
 
@@ -65,126 +74,69 @@ class RunRequest:
     checkpoints: Mapping[str, Path] = field(default_factory=dict)
     data_root: Path | None = None
     device: str = "auto"
-    seed: int = 0
+    seeds: tuple[int, ...] = (0,)
     limit: int | None = None
     fresh: bool = False
+    executor: str = "local"
+    executor_options: Mapping[str, object] = field(default_factory=dict)
     command: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Embedding:
-    """One view of one split by one model.
-
-    Args:
-        view: The method to call.
-        split: Name of the split.
-        key: Everything that can change its values.
-        converters: The sealed conversions, by modality.
-        cached: It is on disk.
-    """
-
-    view: View
-    split: str
-    key: str
-    converters: Mapping[Modality, Converter]
-    cached: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """One model on one task with one probe.
-
-    Args:
-        model: The model.
-        preset: Its preset.
-        weights: Where its weights come from.
-        task: The task.
-        probe: The probe.
-        headline: The leaderboard ranks by this probe.
-        state: ``cached``: a record with the same key exists; ``todo``; ``skipped`` or ``failed``, with the reason.
-        reason: Why it cannot run.
-        fingerprint: Hash of the task's data; empty where they cannot be read.
-        key: Everything that can change its value.
-        embeddings: What the probe is fed.
-    """
-
-    model: ModelSpec
-    preset: Preset
-    weights: Weights
-    task: TaskSpec
-    probe: Probe
-    headline: bool
-    state: Literal["cached", "todo", "skipped", "failed"]
-    reason: str = ""
-    fingerprint: str = ""
-    key: str = ""
-    embeddings: tuple[Embedding, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """All cells of a run, grouped by model and dataset, and the data they read.
-
-    Args:
-        cells: In the order they will run.
-        sources: Data by dataset name, for those that could be opened.
-    """
-
-    cells: Sequence[Cell]
-    sources: Mapping[str, DataSource]
-
-    def pretrainings(self) -> list[Cell]:
-        """Return one cell for every model that must be pre-trained first."""
-        needy = {c.weights.identity: c for c in reversed(self.cells) if c.state == "todo" and needs_model(c)}
-        return [c for c in reversed(needy.values()) if not c.weights.ready]
-
-
-def needs_model(cell: Cell) -> bool:
-    """Whether a cell's model must be loaded because an embedding is not on disk."""
-    return any(not embedding.cached for embedding in cell.embeddings)
-
-
-def make_plan(request: RunRequest, registry: Registry) -> Plan:
+def make_plan(request: EvaluationRequest, registry: Registry, data: OpenData | None = None) -> Plan:
     """Decide what a run will do.
+
+    Everything that needs no pixels is checked here: names, declarations, tables, targets.
 
     Args:
         request: What is asked for.
         registry: What is installed.
+        data: Datasets that this process has open, to be used again by the jobs.
 
     Returns:
-        The plan; data that are missing or inputs that do not fit are reasons in its cells, not errors.
+        The plan, cheap models first; data that are missing or inputs that do not fit are reasons in its cells, not
+        errors.
 
     Raises:
-        UsageError: The preset or a checkpoint's model is not among the models asked for.
-        CheckpointError: A checkpoint file does not exist.
+        UsageError: A task names an unknown probe, or a model's pre-training dataset is not installed.
+        CheckpointError: A checkpoint file does not exist, or is of another preset.
     """
-    _check_names(request)
-    data = _Data(request, registry)
-    cells = [
-        _plan_cell(request, data, model, preset, weights, task, probe, number == 0)
-        for model in request.models
-        for weights in [_weights(request, data, model)]
-        for preset in [choose_preset(model, request.preset, weights.path if weights.foreign else None)]
-        for task in sorted(request.tasks, key=lambda t: t.dataset.name)
-        for number, probe in enumerate(_probes(task))
+    looked = _Looked(request, registry, data or OpenData(request.data_root))
+    groups = [
+        list(_model_cells(request, registry, looked, model, seed)) for seed in request.seeds for model in request.models
     ]
-    if not request.fresh:
-        cells = [
-            replace(c, state="cached") if c.state == "todo" and _recorded(c, request, registry) else c for c in cells
-        ]
-    return Plan(cells=cells, sources=data.sources)
+    estimates = Estimates.from_records(request.results)
+    groups.sort(key=lambda cells: estimates.cost(jobs_of(_to_do(cells))))
+    planned = tuple(cell for cells in groups for cell in cells)
+    jobs = tuple(jobs_of(_to_do(planned)))
+    return Plan(cells=planned, jobs=jobs, estimate=str(estimates.of(jobs)))
 
 
-def _check_names(request: RunRequest) -> None:
-    if request.preset is not None:
-        presets = {preset.name for model in request.models for preset in model.presets}
-        if request.preset not in presets:
-            raise unknown("preset", request.preset, presets)
-    for name, path in request.checkpoints.items():
-        if name not in {model.name for model in request.models}:
-            raise UsageError(f"--checkpoint names {name!r}, which is not run", "add it to --model or correct the name")
-        if not path.exists():
-            raise CheckpointError(f"no checkpoint {path}", f"correct the path of --checkpoint {name}=PATH")
+def _to_do(cells: Sequence[Cell]) -> list[Cell]:
+    return [cell for cell in cells if cell.state == "todo"]
+
+
+def _model_cells(
+    request: EvaluationRequest, registry: Registry, looked: _Looked, model: ModelSpec, seed: int
+) -> Iterator[Cell]:
+    weights, corpus, trouble = _weights(request, registry, looked, model, seed)
+    preset = choose_preset(model, request.preset, weights.path if weights.foreign else None)
+    for task in sorted(request.tasks, key=lambda t: t.dataset.name):
+        for number, probe in enumerate(_probes(task)):
+            cell = Cell(
+                model=model,
+                preset=preset,
+                weights=weights,
+                corpus=corpus,
+                task=task,
+                probe=probe,
+                state="todo",
+                record=_blank(request, registry, model, preset, weights, task, probe, seed, headline=number == 0),
+                distributions=(
+                    registry.model_origins[model.name].distribution,
+                    registry.task_origins[task.name].distribution,
+                ),
+            )
+            yield _planned(request, looked, cell, trouble)
 
 
 def _probes(task: TaskSpec) -> list[Probe]:
@@ -195,123 +147,145 @@ def _probes(task: TaskSpec) -> list[Probe]:
     return [PROBES[name] for name in names]
 
 
-class _Data:
-    """Open each dataset once and remember what went wrong with it."""
+class _Looked:
+    """What the plan has found in the data: each dataset is opened once, and each target read once."""
 
-    def __init__(self, request: RunRequest, registry: Registry) -> None:
-        self.root = request.data_root
-        self.specs = registry.datasets
-        self.sources: dict[str, DataSource] = {}
-        self._fingerprints: dict[str, str | tuple[Literal["skipped", "failed"], str]] = {}
+    def __init__(self, request: EvaluationRequest, registry: Registry, data: OpenData) -> None:
+        self.data = data
+        self._request = request
+        self._registry = registry
+        self._fingerprints: dict[str, str | _Trouble] = {}
+        self._targets: dict[str, str] = {}
 
-    def fingerprint(self, spec: DatasetSpec) -> str | tuple[Literal["skipped", "failed"], str]:
+    def fingerprint(self, spec: DatasetSpec) -> str | _Trouble:
         """Return the fingerprint, or why there is none."""
         if spec.name not in self._fingerprints:
             self._fingerprints[spec.name] = self._open(spec)
         return self._fingerprints[spec.name]
 
-    def _open(self, spec: DatasetSpec) -> str | tuple[Literal["skipped", "failed"], str]:
-        if spec.folder and self.root is None:
+    def _open(self, spec: DatasetSpec) -> str | _Trouble:
+        root = self._request.data_root
+        if spec.folder and root is None:
             return "skipped", f"dataset {spec.name!r} needs files in folder {spec.folder!r}; give --data-root"
-        if spec.folder and self.root is not None and not (self.root / spec.folder).is_dir():
-            return "skipped", f"dataset {spec.name!r} is not at {self.root / spec.folder}; correct --data-root"
+        if spec.folder and root is not None and not (root / spec.folder).is_dir():
+            return "skipped", f"dataset {spec.name!r} is not at {root / spec.folder}; correct --data-root"
         try:
-            source: DataSource = resolve(spec.factory)(DataContext(root=self.root))
-            self.sources[spec.name] = source
-            return source.fingerprint()
+            return self.data.fingerprint(spec)
         except GairbenchError as error:
             return "failed", str(error)
-        # A dataset may be a stranger's code; its fault is this dataset's, not the run's.
+        # A dataset may be a third party's code; its fault is this dataset's, not the run's.
         except Exception as error:
             return "failed", f"dataset {spec.name!r}: {type(error).__name__}: {error}"
 
+    def target_problem(self, task: TaskSpec, fingerprint: str) -> str:
+        """Return why a task cannot be learned or scored; empty where it can, or where only pixels can tell."""
+        if task.name not in self._targets:
+            self._targets[task.name] = self._read_targets(task, fingerprint)
+        return self._targets[task.name]
 
-def _weights(request: RunRequest, data: _Data, model: ModelSpec) -> Weights:
-    weights = find_weights(model, request.checkpoints.get(model.name), seed=request.seed)
+    def _read_targets(self, task: TaskSpec, fingerprint: str) -> str:
+        if task.kind in PIXEL_TARGETS or task.kind is Kind.RETRIEVAL:
+            return ""
+        dataset = task.dataset
+        try:
+            splits = {name: self.data.split(dataset, fingerprint, name) for name in ("train", "val", "test")}
+            select(task, self.data.source(dataset, fingerprint), splits, self._request.limit)
+        except GairbenchError as error:
+            return str(error)
+        except Exception as error:
+            return f"dataset {dataset.name!r}: {type(error).__name__}: {error}"
+        return ""
+
+
+def _weights(
+    request: EvaluationRequest, registry: Registry, looked: _Looked, model: ModelSpec, seed: int
+) -> tuple[Weights, Corpus | None, _Trouble | None]:
+    """Return where a model's weights come from, what it is trained on, and why it cannot be had."""
+    weights = find_weights(model, request.checkpoints.get(model.name), seed=seed)
+    if weights.missing:
+        return weights, None, ("skipped", f"its weights are not here; {weights.missing}")
     recipe = model.pretraining
     if not weights.to_train or recipe is None:
-        return weights
-    if recipe.dataset not in data.specs:
+        return replace(weights, path=weights.path and weights.path.absolute()), None, None
+    if recipe.dataset not in registry.datasets:
         raise UsageError(f"{model.name} is pre-trained on dataset {recipe.dataset!r}, which no plugin provides", "")
-    corpus = data.specs[recipe.dataset]
-    return pretrained_weights(
+    corpus = registry.datasets[recipe.dataset]
+    fingerprint = looked.fingerprint(corpus)
+    if isinstance(fingerprint, tuple):
+        state, reason = fingerprint
+        return weights, None, (state, f"pre-training: {reason}")
+    weights = pretrained_weights(
         model,
         model.preset(request.preset),
         corpus,
-        str(data.fingerprint(corpus)),
-        seed=request.seed,
+        fingerprint,
+        seed=seed,
         limit=request.limit,
-        cache=request.cache,
+        cache=request.cache.absolute(),
         fresh=request.fresh,
     )
+    return weights, Corpus(dataset=corpus, fingerprint=fingerprint), None
 
 
-def _plan_cell(
-    request: RunRequest,
-    data: _Data,
-    model: ModelSpec,
-    preset: Preset,
-    weights: Weights,
-    task: TaskSpec,
-    probe: Probe,
-    headline: bool,
-) -> Cell:
-    def cell(state: Literal["cached", "todo", "skipped", "failed"], **more: str | tuple[Embedding, ...]) -> Cell:
-        return Cell(
-            model=model,
-            preset=preset,
-            weights=weights,
-            task=task,
-            probe=probe,
-            headline=headline,
-            state=state,
-            **more,  # type: ignore[arg-type]
-        )
+def _planned(request: EvaluationRequest, looked: _Looked, cell: Cell, trouble: _Trouble | None) -> Cell:
+    """Return a cell with its state, its key and what it needs."""
 
-    fingerprint = data.fingerprint(task.dataset)
+    def stopped(state: State, reason: str) -> Cell:
+        return replace(cell, state=state, record=replace(cell.record, reason=reason, status=_STATUS[state]))
+
+    task = cell.task
+    fingerprint = looked.fingerprint(task.dataset)
     if isinstance(fingerprint, tuple):
-        return cell(fingerprint[0], reason=fingerprint[1])
+        return stopped(*fingerprint)
+    cell = replace(cell, record=replace(cell.record, dataset_fingerprint=fingerprint))
     try:
-        views = _views(model, preset, task, probe)
-        conversions = {view: _converters(view, preset, task.dataset) for view in views}
+        views = _views(cell.model, cell.preset, task, cell.probe)
+        conversions = {view: _converters(view, cell.preset, task.dataset) for view in views}
     except InputMismatchError as error:
-        return cell("skipped", reason=str(error), fingerprint=fingerprint)
-    if weights.missing:
-        return cell("skipped", reason=f"its weights are not here; {weights.missing}", fingerprint=fingerprint)
-    cache = EmbeddingCache(request.cache)
-    embeddings = []
-    for split in ["test"] if task.kind is Kind.RETRIEVAL else ["train", "val", "test"]:
+        return stopped("skipped", str(error))
+    if trouble is not None:
+        return stopped(*trouble)
+    wanted_splits = ("test",) if task.kind is Kind.RETRIEVAL else ("train", "val", "test")
+    for split in wanted_splits:
         if split not in task.dataset.splits:
-            reason = f"dataset {task.dataset.name!r} declares no split {split!r}"
-            return cell("failed", reason=reason, fingerprint=fingerprint)
-        for view in views:
-            key = digest(
-                model=[model.name, model.version, preset.name],
-                weights=weights.identity,
-                view=view,
-                converters=[[str(modality), c] for modality, c in sorted(conversions[view].items())],
-                dataset=[task.dataset.name, task.dataset.version, fingerprint, split],
-                limit=request.limit,
-                versions=[CONVERSION_VERSION, EMBEDDING_VERSION],
-            )
-            embeddings.append(
-                Embedding(
-                    view=view,
-                    split=split,
-                    key=key,
-                    converters=conversions[view],
-                    cached=key in cache and not request.fresh,
-                )
-            )
+            return stopped("failed", f"dataset {task.dataset.name!r} declares no split {split!r}")
+    embeddings = tuple(
+        _embedding(request, cell, split, view, conversions[view]) for split in wanted_splits for view in views
+    )
     key = digest(
         schema=results.SCHEMA,
         embeddings=[embedding.key for embedding in embeddings],
         task=[task.name, task.version, task.target, task.kind],
         metrics=[task.metric, *task.extra_metrics],
-        probe=[probe.name, probe.version],
-        seed=request.seed,
+        probe=[cell.probe.name, cell.probe.version],
+        seed=cell.record.seed,
     )
-    return cell("todo", fingerprint=fingerprint, key=key, embeddings=tuple(embeddings))
+    cell = replace(cell, record=replace(cell.record, key=key), embeddings=embeddings)
+    if not request.fresh and recorded(cell.record, request.results) is not None:
+        return replace(cell, state="cached")
+    if problem := looked.target_problem(task, fingerprint):
+        return stopped("failed", problem)
+    return cell
+
+
+_STATUS: Mapping[State, results.Status] = {"skipped": "skipped", "failed": "failed"}
+
+
+def _embedding(
+    request: EvaluationRequest, cell: Cell, split: str, view: View, converters: Mapping[Modality, Converter]
+) -> Embedding:
+    dataset = cell.task.dataset
+    key = digest(
+        model=[cell.model.name, cell.model.version, cell.preset.name],
+        weights=cell.weights.identity,
+        view=view,
+        converters=[[str(modality), c] for modality, c in sorted(converters.items())],
+        dataset=[dataset.name, dataset.version, cell.fingerprint, split],
+        limit=request.limit,
+        versions=[CONVERSION_VERSION, EMBEDDING_VERSION],
+    )
+    cached = not request.fresh and EmbeddingCache(request.cache).has(key)
+    return Embedding(view=view, split=split, key=key, converters=converters, cached=cached)
 
 
 def _views(model: ModelSpec, preset: Preset, task: TaskSpec, probe: Probe) -> list[View]:
@@ -357,18 +331,26 @@ def _converters(view: View, preset: Preset, dataset: DatasetSpec) -> dict[Modali
     return converters
 
 
-def blank_result(cell: Cell, request: RunRequest, registry: Registry) -> results.Result:
-    """Return the record of a cell with all that is known before it runs."""
-    task, model = cell.task, cell.model
+def _blank(
+    request: EvaluationRequest,
+    registry: Registry,
+    model: ModelSpec,
+    preset: Preset,
+    weights: Weights,
+    task: TaskSpec,
+    probe: Probe,
+    seed: int,
+    *,
+    headline: bool,
+) -> results.Result:
+    """Return the record of a cell with all that is known before its data are looked at."""
     return results.Result(
-        status="skipped" if cell.state == "skipped" else "failed",
-        reason=cell.reason,
-        key=cell.key,
+        status="failed",
         model=model.name,
         model_version=model.version,
         model_origin=str(registry.model_origins[model.name]),
-        preset=cell.preset.name,
-        checkpoint=cell.weights.identity,
+        preset=preset.name,
+        checkpoint=weights.identity,
         task=task.name,
         task_version=task.version,
         task_origin=str(registry.task_origins[task.name]),
@@ -379,25 +361,11 @@ def blank_result(cell: Cell, request: RunRequest, registry: Registry) -> results
         diagnostic=task.diagnostic,
         dataset=task.dataset.name,
         dataset_version=task.dataset.version,
-        dataset_fingerprint=cell.fingerprint,
-        probe=cell.probe.name,
-        probe_version=cell.probe.version,
-        headline=cell.headline,
+        probe=probe.name,
+        probe_version=probe.version,
+        headline=headline,
         metric=task.metric,
-        seed=request.seed,
+        seed=seed,
         limit=request.limit,
         command=request.command,
     )
-
-
-def _recorded(cell: Cell, request: RunRequest, registry: Registry) -> bool:
-    """Whether a finished record of the same key exists, with its predictions."""
-    path = blank_result(cell, request, registry).path(request.results)
-    if not path.is_file():
-        return False
-    try:
-        record = results.read_result(path)
-    except StorageError:
-        # A broken record is no record: the cell runs again and writes a whole one.
-        return False
-    return record.status == "ok" and record.key == cell.key and (path.parent / record.predictions).is_file()

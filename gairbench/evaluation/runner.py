@@ -1,77 +1,115 @@
-"""Carry a plan out: pre-train, embed, probe, record; one cell's failure is that cell's alone."""
+"""Carry a plan out: give its jobs to an executor in order, wait, retry what the machinery lost, collect the records."""
 
 from __future__ import annotations
 
-import shutil
+import math
+import pickle
 import tempfile
 import time
-import traceback
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from gairbench import results
-from gairbench.data import DataSource, Split
-from gairbench.embedding import embed
-from gairbench.environment import choose_device, versions
-from gairbench.errors import GairbenchError, PluginError, StorageError
+from gairbench.environment import choose_device
+from gairbench.errors import StorageError, UsageError, WorkerLostError
 from gairbench.evaluation.cache import EmbeddingCache
-from gairbench.evaluation.plan import Cell, Embedding, Plan, RunRequest, blank_result, needs_model
-from gairbench.evaluation.samples import Selection, select
-from gairbench.evaluators import ProbeInput, ProbeOutput
-from gairbench.limit import limited
-from gairbench.metrics import METRICS
+from gairbench.evaluation.cells import Cell, EmbedJob, EvaluateJob, Plan, PretrainJob, jobs_of
+from gairbench.evaluation.executors.opening import check_executor, open_executor
+from gairbench.evaluation.jobs import Evaluated, Failure, Memory, Site, failure, give_up
+from gairbench.evaluation.open_data import OpenData
+from gairbench.evaluation.plan import EvaluationRequest
+from gairbench.evaluation.worker import Stop, Work
 from gairbench.plugins import Registry
-from gairbench.predictions import save_predictions
 from gairbench.progress import Progress
-from gairbench.protocols import PretrainContext
-from gairbench.results import MetricValue, Result
-from gairbench.spec import DataContext, Kind, ModelContext, resolve
-from gairbench.storage import write_atomically
-from gairbench.weights.loading import build, missing_module
+from gairbench.protocols import Call, Executor, Submitted
+from gairbench.results import Result, read_result
 
-if TYPE_CHECKING:
-    import torch
+RETRIES = 2
+"""How often a job that the machinery lost is tried again."""
 
-Array = NDArray[Any]
-
-_Embedded = list[tuple[Embedding, Array, dict[str, Any]]]
+POLL = (0.02, 1.0)
+"""Seconds between two looks at what runs: at first, and at most while nothing happens."""
 
 
-def run_plan(plan: Plan, request: RunRequest, registry: Registry, progress: Progress) -> list[Result]:
-    """Carry a plan out.
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What came of a run.
+
+    Args:
+        records: One per cell, in the plan's order; all of them are on disk.
+        reused: How many of them an earlier run, or one at the same time, had computed.
+    """
+
+    records: list[Result]
+    reused: int
+
+
+def run_plan(
+    plan: Plan, request: EvaluationRequest, registry: Registry, progress: Progress, data: OpenData | None = None
+) -> Outcomes:
+    """Carry a plan out; one cell's failure is that cell's alone.
 
     Args:
         plan: From :func:`gairbench.evaluation.plan.make_plan`.
         request: What the plan was made from.
         registry: What is installed.
         progress: Where to show it.
+        data: Datasets that this process has open.
 
     Returns:
-        One record per cell, cached ones included, in the plan's order; all of them are on disk.
+        One record per cell.
 
     Raises:
-        StorageError: A record cannot be written; the ones before it are safe.
-        UsageError: There is no such device.
+        StorageError: A record, an embedding or a checkpoint cannot be written; what was written before is safe.
+        UsageError: There is no such device or executor.
+        PluginError: A package that the executor needs is not installed.
     """
-    _check_writable(request.results)
-    run = _Run(plan, request, registry, progress)
-    if any(cell.state == "todo" and needs_model(cell) for cell in plan.cells):
-        # A device that is not there is a mistake in the call, not in a cell.
-        run.device()
-    outcomes = []
-    for number, cell in enumerate(plan.cells, 1):
-        if cell.state == "cached":
-            outcomes.append(results.read_result(blank_result(cell, request, registry).path(request.results)))
-            continue
-        result = run.cell(cell)
-        outcomes.append(result)
-        progress.say(f"[{number}/{len(plan.cells)}] {_summary(result)}")
-    return outcomes
+    now = _touch(request.results)
+    site = Site(
+        results=request.results,
+        cache=request.cache,
+        data_root=request.data_root,
+        device=request.device,
+        since=now if request.fresh else 0.0,
+    )
+    options = check_executor(registry, request.executor, request.executor_options)
+    if request.executor == "local":
+        # A device that is not there is a mistake in the call, whether or not a cell needs it.
+        for device in options.get("devices", [request.device]):
+            if device not in {"auto", "cpu"}:
+                choose_device(device)
+    if not plan.jobs:
+        return _Run(plan, site, progress, data).finish()
+    executor = open_executor(registry, request.executor, options, request.cache / "executors" / request.executor)
+    run = _Run(plan, site, progress, data, executor)
+    try:
+        return run.finish()
+    except KeyboardInterrupt as error:
+        error.add_note(
+            f"{run.finished} of {len(plan.cells)} cells are recorded in {request.results}, complete embeddings and"
+            f" checkpoints in {request.cache}; run the same command again to continue"
+        )
+        raise
+    finally:
+        executor.stop()
+
+
+def _touch(folder: Path) -> float:
+    """Return the time by the clock of the results' file system.
+
+    It also shows now, and not after an hour of work, that nothing can be recorded.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder) as file:
+            return Path(file.name).stat().st_mtime
+    except OSError as error:
+        raise StorageError(
+            f"cannot write to the results folder {folder}: {error.strerror}", "choose another with --results"
+        ) from error
 
 
 def _summary(result: Result) -> str:
@@ -82,295 +120,290 @@ def _summary(result: Result) -> str:
     return head + f"{result.metric} {value.value:.3f} [{value.low:.3f}, {value.high:.3f}]"
 
 
-def _check_writable(folder: Path) -> None:
-    """Find out now, not after an hour of work, that nothing can be recorded."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise StorageError(
-            f"cannot write to the results folder {folder}: {error.strerror}", "choose another with --results"
-        ) from error
-
-
 @dataclass(slots=True)
-class _Loaded:
-    """A model in memory."""
+class _Waiting:
+    """A cell that is not evaluated yet.
 
-    model: object
-    weights: str
-    identity: str
+    Args:
+        job: Its job.
+        number: Its place in the plan.
+        lacking: Keys of embeddings that are not there yet.
+        broken: How often embeddings that seemed to be there were not.
+    """
+
+    job: EvaluateJob
+    number: int
+    lacking: set[str]
+    broken: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """A call that an executor works on, and what it is for."""
+
+    subject: _Subject
+    label: str
+    submitted: Submitted
 
 
 class _Run:
-    """The state that cells share: the model in memory, and the embeddings of the dataset at hand."""
+    """What is ready, what runs, and what has come of it."""
 
-    def __init__(self, plan: Plan, request: RunRequest, registry: Registry, progress: Progress) -> None:
+    def __init__(
+        self, plan: Plan, site: Site, progress: Progress, data: OpenData | None, executor: Executor | None = None
+    ) -> None:
         self.plan = plan
-        self.request = request
-        self.registry = registry
         self.progress = progress
-        self.cache = EmbeddingCache(request.cache)
-        self._device: torch.device | None = None
-        self._loaded: _Loaded | None = None
-        self._broken: dict[str, str] = {}
-        self._pretrained: dict[str, float] = {}
-        self._arrays: dict[str, tuple[Array, dict[str, Any]]] = {}
-        self._dataset = ""
-        self._splits: dict[str, Split] = {}
+        self.executor = executor
+        self.site = site
+        self.memory = Memory(site, data)
+        self.cache = EmbeddingCache(site.cache)
+        if executor is not None and not executor.in_process:
+            _check_can_travel(plan)
+            # Last digits depend on the number of threads: every worker computes with as many as this process would.
+            self.site = replace(site.absolute(), threads=_threads())
+        self.evaluated: dict[int, Evaluated] = {}
+        self.seconds: dict[str, float] = {}  # of pre-training, by what is loaded
+        self.losses: Counter[str] = Counter()
+        self.flights: list[_Flight] = []
+        self.pretrainings: dict[str, PretrainJob] = {}
+        self.embeddings: dict[str, EmbedJob] = {}
+        self.waiting: dict[str, _Waiting] = {}
+        self.order: dict[str, int] = {}
+        for cell in plan.cells:
+            self.order.setdefault(cell.loaded_as, len(self.order))
+        numbers = {cell.id: number for number, cell in enumerate(plan.cells)}
+        for job in plan.jobs:
+            if isinstance(job, EvaluateJob):
+                lacking = {embedding.key for embedding in job.cell.embeddings if not embedding.cached}
+                self.waiting[job.id] = _Waiting(job, numbers[job.cell.id], lacking)
+            else:
+                self._add(job)
 
-    def device(self) -> torch.device:
-        """Return the device, chosen when it is first needed."""
-        if self._device is None:
-            self._device = choose_device(self.request.device)
-        return self._device
+    @property
+    def finished(self) -> int:
+        """How many cells have a record."""
+        return len(self.evaluated)
 
-    def cell(self, cell: Cell) -> Result:
-        """Run one cell and write its record, whatever comes of it."""
-        blank = replace(
-            blank_result(cell, self.request, self.registry),
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            environment=versions(
-                self.registry.model_origins[cell.model.name].distribution,
-                self.registry.task_origins[cell.task.name].distribution,
-            ),
-        )
-        if cell.state != "todo":
-            results.write_result(blank, self.request.results)
-            return blank
-        try:
-            result = self._evaluate(cell, blank)
-        except StorageError:
-            raise
-        except GairbenchError as error:
-            result = replace(blank, status="failed", reason=str(error))
-        # Models, datasets and probes may be a stranger's: their fault is this cell's, and is kept for its author.
-        except Exception as error:
-            log = blank.path(self.request.results).with_suffix(".traceback.txt")
-            write_atomically(log, traceback.format_exc().encode())
-            result = replace(blank, status="failed", reason=f"{type(error).__name__}: {error} (see {log.name})")
-        results.write_result(result, self.request.results)
-        return result
+    def finish(self) -> Outcomes:
+        """Do everything that is left."""
+        for number, cell in enumerate(self.plan.cells):
+            if cell.state == "cached":
+                record = read_result(cell.record.path(self.site.results))
+                self.evaluated[number] = Evaluated(record=record, reused=True)
+            elif cell.state != "todo":
+                self._give_up(number, cell, Failure(reason=cell.reason))
+        pause = POLL[0]
+        while self.waiting or self.flights:
+            if self._submit() | self._collect():
+                pause = POLL[0]
+            else:
+                time.sleep(pause)
+                pause = min(pause * 1.5, POLL[1])
+        outcomes = [self.evaluated[number] for number in range(len(self.plan.cells))]
+        records = [outcome.record for outcome in outcomes if outcome.record is not None]
+        return Outcomes(records, sum(outcome.reused for outcome in outcomes))
 
-    def _evaluate(self, cell: Cell, blank: Result) -> Result:
-        if cell.task.dataset.name != self._dataset:
-            self._dataset = cell.task.dataset.name
-            self._arrays.clear()
-            self._splits.clear()
-        embedded = [(e, *self._embedding(cell, e)) for e in cell.embeddings]
-        start = time.perf_counter()
-        if cell.task.kind is Kind.RETRIEVAL:
-            output, target, ids, n, dropped = self._retrieve(cell, embedded)
-        else:
-            output, target, ids, n, dropped = self._probe(cell, embedded)
-        metrics = {
-            name: _measure(name, target, output.prediction, self.request.seed)
-            for name in (cell.task.metric, *cell.task.extra_metrics)
-        }
-        seconds = {"probe": time.perf_counter() - start}
-        abouts = [about for _, _, about in embedded]
-        seconds["embed"] = sum(about["seconds"] for about in abouts)
-        if cell.weights.identity in self._pretrained:
-            seconds["pretrain"] = self._pretrained[cell.weights.identity]
-        predictions = save_predictions(blank.path(self.request.results), ids, target, output.prediction)
-        return replace(
-            blank,
-            status="ok",
-            weights=abouts[0]["weights"],
-            probe_params=dict(output.params),
-            metrics=metrics,
-            n=n,
-            dropped=dropped,
-            conversion={str(e.view): about["conversion"] for e, _, about in embedded},
-            embedding_dim=sum(array.shape[1] for e, array, _ in embedded if e.split == "test"),
-            predictions=predictions,
-            device=abouts[0]["device"],
-            seconds={name: round(value, 3) for name, value in seconds.items()},
-        )
+    # What can run.
 
-    def _retrieve(
-        self, cell: Cell, embedded: _Embedded
-    ) -> tuple[ProbeOutput, Array, list[str], dict[str, int], dict[str, str]]:
-        query, gallery = (array for _, array, _ in embedded)
-        data = ProbeInput(features={"query": query, "gallery": gallery}, targets={}, classes=0, seed=self.request.seed)
-        output = cell.probe.run(data)
-        split = self._split(cell, "test")
-        ids = [split.ids[i] for i in limited(len(split), self.request.limit)]
-        return output, np.arange(len(query)), ids, {"test": len(query)}, {}
-
-    def _probe(
-        self, cell: Cell, embedded: _Embedded
-    ) -> tuple[ProbeOutput, Array, list[str], dict[str, int], dict[str, str]]:
-        names = ("train", "val", "test")
-        source = self._source(cell)
-        splits = {name: self._split(cell, name) for name in names}
-        chosen: dict[str, Selection] = select(cell.task, source, splits, self.request.limit)
-        features = {}
-        for name in names:
-            arrays = [array for e, array, _ in embedded if e.split == name]
-            features[name] = np.concatenate(arrays, axis=1)[chosen[name].rows]
-        _standardize(features)
-        output = cell.probe.run(
-            ProbeInput(
-                features=features,
-                targets={name: chosen[name].target for name in names},
-                classes=len(source.classes(cell.task.target)),
-                seed=self.request.seed,
-            )
-        )
-        n = {name: len(chosen[name].rows) for name in names}
-        dropped = {name: chosen[name].dropped for name in names if chosen[name].dropped}
-        return output, chosen["test"].target, list(chosen["test"].ids), n, dropped
-
-    def _source(self, cell: Cell) -> DataSource:
-        return self.plan.sources[cell.task.dataset.name]
-
-    def _split(self, cell: Cell, name: str) -> Split:
-        if name not in self._splits:
-            self._splits[name] = self._source(cell).split(name)
-        return self._splits[name]
-
-    def _embedding(self, cell: Cell, wanted: Embedding) -> tuple[Array, dict[str, Any]]:
-        """Return an embedding from memory, disk or the model."""
-        if wanted.key in self._arrays:
-            return self._arrays[wanted.key]
-        found = self.cache.load(wanted.key) if wanted.cached else None
-        if found is None:
-            found = self._embed(cell, wanted)
-        self._arrays[wanted.key] = found
-        return found
-
-    def _embed(self, cell: Cell, wanted: Embedding) -> tuple[Array, dict[str, Any]]:
-        loaded = self._model(cell)
-        split = self._split(cell, wanted.split)
-        start = time.perf_counter()
-        label = f"embed {cell.model.name}.{wanted.view} on {cell.task.dataset.name}/{wanted.split}"
-        with self.progress.step(label) as step:
-            values = embed(
-                loaded.model,
-                wanted.view,
-                split,
-                limited(len(split), self.request.limit).tolist(),
-                wanted.converters,
-                self.device(),
-                step,
-            )
-        about = {
-            "conversion": {str(modality): c.describe() for modality, c in wanted.converters.items()},
-            "weights": loaded.weights,
-            "device": _device_name(self.device()),
-            "seconds": time.perf_counter() - start,
-        }
-        self.cache.store(wanted.key, values, about)
-        return values, about
-
-    def _model(self, cell: Cell) -> _Loaded:
-        """Return the cell's model, loading and if need be pre-training it; a failure is remembered, not repeated."""
-        identity = f"{cell.model.name} {cell.preset.name} {cell.weights.identity}"
-        if self._loaded is not None and self._loaded.identity == identity:
-            return self._loaded
-        if identity in self._broken:
-            raise PluginError(self._broken[identity], "")
-        self._loaded = None
-        try:
-            self._pretrain(cell)
-            self._loaded = self._load(cell, identity)
-        except StorageError:
-            raise
-        except GairbenchError as error:
-            self._broken[identity] = str(error)
-            raise
-        except ModuleNotFoundError as error:
-            missing = missing_module(cell.model, error)
-            self._broken[identity] = str(missing)
-            raise missing from error
-        except Exception as error:
-            self._broken[identity] = f"model {cell.model.name!r} cannot be loaded: {type(error).__name__}: {error}"
-            raise
-        return self._loaded
-
-    def _load(self, cell: Cell, identity: str) -> _Loaded:
-        context = ModelContext(
-            model=cell.model.name,
-            preset=cell.preset.name,
-            seed=self.request.seed,
-            checkpoint=cell.weights.path,
-        )
-        model, weights = build(cell.model, context, self.device())
-        return _Loaded(model, weights, identity)
-
-    def _pretrain(self, cell: Cell) -> None:
-        """Pre-train into a scratch folder that takes the checkpoint's place when it is whole."""
-        recipe, target = cell.model.pretraining, cell.weights.path
-        if cell.weights.ready or recipe is None or target is None or cell.weights.identity in self._pretrained:
+    def _add(self, job: PretrainJob | EmbedJob) -> None:
+        if isinstance(job, PretrainJob):
+            self.pretrainings[job.id] = job
             return
-        corpus = self.registry.datasets[recipe.dataset]
-        source: DataSource = resolve(corpus.factory)(DataContext(root=self.request.data_root))
-        scratch = _scratch_folder(target)
-        start = time.perf_counter()
+        known = self.embeddings.get(job.id)
+        if known is not None:
+            keys = {embedding.key for embedding in known.embeddings}
+            more = tuple(embedding for embedding in job.embeddings if embedding.key not in keys)
+            job = replace(known, embeddings=known.embeddings + more)
+        self.embeddings[job.id] = job
+
+    def _submit(self) -> bool:
+        """Give the executor what can run now."""
+        assert self.executor is not None  # noqa: S101  (a plan without jobs waits for nothing)
+        free = math.inf if self.executor.slots is None else self.executor.slots - len(self.flights)
+        subjects: list[_Subject] = []
+        while len(subjects) < free and (subject := self._next(subjects)) is not None:
+            subjects.append(subject)
+        if not subjects:
+            return False
+        calls = [self._call(subject) for subject in subjects]
+        submitted = self.executor.submit(calls)
+        for subject, call, one in zip(subjects, calls, submitted, strict=True):
+            self.flights.append(_Flight(subject, call.label, one))
+        return True
+
+    def _next(self, chosen: Sequence[_Subject]) -> _Subject | None:
+        """Take what can start, if anything can: cells first, then the work of models in the plan's order."""
+        for name, waiting in self.waiting.items():
+            if not waiting.lacking:
+                return self.waiting.pop(name)
+        started = [*chosen, *(flight.subject for flight in self.flights)]
+        training = {job.loaded_as for job in [*started, *self.pretrainings.values()] if isinstance(job, PretrainJob)}
+        ready: list[PretrainJob | EmbedJob] = [
+            *self.pretrainings.values(),
+            *(job for job in self.embeddings.values() if job.loaded_as not in training),
+        ]
+        if not ready:
+            return None
+        first = min(ready, key=lambda job: self.order[job.loaded_as])
+        if isinstance(first, PretrainJob):
+            return self.pretrainings.pop(first.id)
+        # One process loads a model once for all datasets. This one keeps it, and evaluates between two datasets.
+        alone = self.executor is not None and self.executor.in_process
+        names = [name for name, job in self.embeddings.items() if job.loaded_as == first.loaded_as]
+        return tuple(self.embeddings.pop(name) for name in ([first.id] if alone else names))
+
+    def _call(self, subject: _Subject) -> Call:
+        if isinstance(subject, _Waiting):
+            cell = subject.job.cell
+            work = Work(subject.job, self.site, self.seconds.get(cell.loaded_as))
+            label = f"evaluate {cell.model.name} on {cell.task.name} by {cell.probe.name}"
+        elif isinstance(subject, PretrainJob):
+            work = Work(subject, self.site)
+            label = f"pretrain {subject.model.name}"
+        else:
+            work = Work(subject, self.site)
+            label = f"embed {', '.join(job.dataset.name for job in subject)} by {subject[0].model.name}"
+        assert self.executor is not None  # noqa: S101
+        function: Callable[[str | None], Any] = work
+        if self.executor.in_process:
+            function = partial(_here, work, self.site, self.memory, self.progress)
+        return Call(label=label, function=function, accelerated=not isinstance(subject, _Waiting))
+
+    # What has come of it.
+
+    def _collect(self) -> bool:
+        """Take what has ended, and embeddings that are there already; return whether there was any."""
+        ended = [flight for flight in self.flights if flight.submitted.done()]
+        self.flights = [flight for flight in self.flights if flight not in ended]
+        for flight in ended:
+            self._take(flight)
+        there = {
+            embedding.key
+            for flight in self.flights
+            if isinstance(flight.subject, tuple)
+            for job in flight.subject
+            for embedding in job.embeddings
+            if any(embedding.key in waiting.lacking for waiting in self.waiting.values())
+            and self.cache.has(embedding.key, self.site.since)
+        }
+        self._settle(there, {})
+        return bool(ended or there)
+
+    def _take(self, flight: _Flight) -> None:
+        subject = flight.subject
         try:
-            with self.progress.step(f"pretrain {cell.model.name} ({cell.preset.name})") as step:
-                resolve(recipe.recipe)(
-                    PretrainContext(
-                        model=cell.model.name,
-                        preset=cell.preset.name,
-                        seed=self.request.seed,
-                        dataset=corpus.name,
-                        source=source,
-                        delivers=corpus.delivers,
-                        fingerprint=source.fingerprint(),
-                        output=scratch,
-                        device=str(self.device()),
-                        limit=self.request.limit,
-                        report=step,
-                    )
-                )
-            if target.exists():  # --fresh
-                shutil.rmtree(target)
-            scratch.rename(target)
-        except OSError as error:
-            raise StorageError(
-                f"cannot write checkpoint {target}: {error.strerror or error}", "free space, or set GAIRBENCH_CACHE"
-            ) from error
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-        self._pretrained[cell.weights.identity] = time.perf_counter() - start
+            outcome = flight.submitted.result()
+        except WorkerLostError as error:
+            self.losses[flight.label] += 1
+            if self.losses[flight.label] <= RETRIES:
+                self.progress.say(f"{flight.label}: {error}; it is tried again")
+                self._put_back(subject)
+                return
+            outcome = Failure(reason=f"{error} ({self.losses[flight.label]} times)")
+        # Whatever else an executor raises: a package that its machines lack, for instance.
+        except Exception as error:
+            outcome = failure(error, flight.label)
+        if isinstance(outcome, Stop):
+            raise outcome.error
+        if isinstance(subject, _Waiting):
+            self._take_cell(subject, outcome)
+        elif isinstance(subject, PretrainJob):
+            self._take_pretraining(subject, outcome)
+        else:
+            keys = {embedding.key for job in subject for embedding in job.embeddings}
+            failures = dict.fromkeys(keys, outcome) if isinstance(outcome, Failure) else outcome
+            self._settle(keys - failures.keys(), failures)
+
+    def _put_back(self, subject: _Subject) -> None:
+        if isinstance(subject, _Waiting):
+            self.waiting[subject.job.id] = subject
+        elif isinstance(subject, PretrainJob):
+            self._add(subject)
+        else:
+            for job in subject:
+                left = tuple(e for e in job.embeddings if not self.cache.has(e.key, self.site.since))
+                self._settle({embedding.key for embedding in job.embeddings} - {e.key for e in left}, {})
+                if left:
+                    self._add(replace(job, embeddings=left))
+
+    def _take_pretraining(self, job: PretrainJob, outcome: float | Failure) -> None:
+        if not isinstance(outcome, Failure):
+            self.seconds[job.loaded_as] = outcome
+            return
+        for name in [name for name, other in self.embeddings.items() if other.loaded_as == job.loaded_as]:
+            keys = [embedding.key for embedding in self.embeddings.pop(name).embeddings]
+            self._settle(set(), dict.fromkeys(keys, outcome))
+
+    def _settle(self, there: Set[str], failures: Mapping[str, Failure]) -> None:
+        """Note which embeddings are there, and end the cells whose embeddings have failed."""
+        for name, waiting in list(self.waiting.items()):
+            waiting.lacking -= there
+            why = next((failures[e.key] for e in waiting.job.cell.embeddings if e.key in failures), None)
+            if why is not None:
+                del self.waiting[name]
+                self._give_up(waiting.number, waiting.job.cell, why)
+
+    def _take_cell(self, waiting: _Waiting, outcome: Evaluated | Failure) -> None:
+        if isinstance(outcome, Failure):
+            self._give_up(waiting.number, waiting.job.cell, outcome)
+        elif not outcome.missing:
+            self._record(waiting.number, outcome)
+        elif waiting.broken >= RETRIES:
+            why = Failure(reason="its embeddings are not in the cache after they were stored; is the cache shared?")
+            self._give_up(waiting.number, waiting.job.cell, why)
+        else:
+            waiting.broken += 1
+            waiting.lacking = set(outcome.missing)
+            self.waiting[waiting.job.id] = waiting
+            for job in jobs_of([_without(waiting.job.cell, waiting.lacking)]):
+                if not isinstance(job, EvaluateJob):
+                    self._add(job)
+
+    def _give_up(self, number: int, cell: Cell, why: Failure) -> None:
+        self._record(number, give_up(cell, why, self.site))
+
+    def _record(self, number: int, evaluated: Evaluated) -> None:
+        self.evaluated[number] = evaluated
+        if evaluated.record is not None:
+            self.progress.say(f"[{self.finished}/{len(self.plan.cells)}] {_summary(evaluated.record)}")
 
 
-def _scratch_folder(target: Path) -> Path:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    except OSError as error:
-        raise StorageError(
-            f"cannot write to {target.parent}: {error.strerror}", "free space, or set GAIRBENCH_CACHE"
-        ) from error
+_Subject = PretrainJob | tuple[EmbedJob, ...] | _Waiting
 
 
-def _device_name(device: torch.device) -> str:
+def _here(work: Work, site: Site, memory: Memory, progress: Progress, device: str | None) -> Any:
+    """Do a piece of work in this process, which keeps what it has loaded."""
+    del device
+    return work.do(site, memory, progress)
+
+
+def _without(cell: Cell, keys: Set[str]) -> Cell:
+    """Return a cell some of whose embeddings must be computed, and its model loaded, again."""
+    embeddings = tuple(replace(e, cached=e.cached and e.key not in keys) for e in cell.embeddings)
+    ours = cell.weights.path is not None and not cell.weights.foreign
+    ready = cell.weights.path.is_dir() if cell.weights.path is not None and ours else cell.weights.ready
+    return replace(cell, embeddings=embeddings, weights=replace(cell.weights, ready=ready))
+
+
+def _threads() -> int:
     import torch
 
-    if device.type == "cuda":
-        return f"cuda ({torch.cuda.get_device_name(device)})"
-    threads = torch.get_num_threads()
-    # On a CPU the order of floating-point sums, and so the last digits of weights, depends on the number of threads.
-    return f"cpu ({threads} thread{'s' * (threads > 1)})" if device.type == "cpu" else device.type
+    return torch.get_num_threads()
 
 
-def _standardize(features: dict[str, Array]) -> None:
-    """Standardize every feature by its mean and deviation on train, over positions too for token grids."""
-    axes = tuple(axis for axis in range(features["train"].ndim) if axis != 1)
-    mean = features["train"].mean(axis=axes, keepdims=True, dtype=np.float64)
-    std = features["train"].std(axis=axes, keepdims=True, dtype=np.float64)
-    std[std < 1e-12] = 1.0
-    for name, values in features.items():
-        scaled = (values - mean) / std
-        features[name] = scaled.astype(np.float32) if values.ndim > 2 else scaled
+def _check_can_travel(plan: Plan) -> None:
+    """Refuse plugins whose specs cannot be sent to another process.
 
-
-def _measure(name: str, target: Array, prediction: Array, seed: int) -> MetricValue:
-    metric = METRICS[name]
-    low, high = metric.interval(target, prediction, seed)
-    value = metric(target, prediction)
-    return MetricValue(value=value, low=low, high=high, higher_is_better=metric.higher_is_better)
+    Raises:
+        UsageError: A model's, a dataset's or a task's spec cannot be pickled.
+    """
+    for job in plan.jobs:
+        try:
+            pickle.dumps(job)
+        # Each object decides itself what it raises.
+        except Exception as error:
+            raise UsageError(
+                f"{job.id}: it cannot be sent to another process: {error}",
+                "name factories by their address, as 'package.module:attribute', or run with --executor local",
+            ) from error

@@ -17,7 +17,9 @@ from rich.console import Console
 
 from gairbench import results
 from gairbench.errors import DataError, StorageError
-from gairbench.evaluation.plan import Plan, RunRequest, make_plan
+from gairbench.evaluation import executors
+from gairbench.evaluation.cells import Plan
+from gairbench.evaluation.plan import EvaluationRequest, make_plan
 from gairbench.evaluation.runner import run_plan
 from gairbench.plugins import Origin, Registry, register
 from gairbench.progress import Progress
@@ -28,18 +30,19 @@ from gairbench.spec import Modality, ModelSpec
 def registry() -> Registry:
     registry = Registry()
     register(registry, generated.Plugin(), Origin("generated", "generated-dist", "1.0"))
+    register(registry, executors, Origin("gairbench-executors", "gairbench", "1.0"))
     return registry
 
 
 @pytest.fixture
-def request_(tmp_path: Path) -> RunRequest:
-    return RunRequest(
+def request_(tmp_path: Path) -> EvaluationRequest:
+    return EvaluationRequest(
         models=[SHADES], tasks=TASKS, results=tmp_path / "results", cache=tmp_path / "cache", device="cpu", command="x"
     )
 
 
-def run(request: RunRequest, registry: Registry) -> list[results.Result]:
-    return run_plan(make_plan(request, registry), request, registry, Progress(Console(file=io.StringIO())))
+def run(request: EvaluationRequest, registry: Registry) -> list[results.Result]:
+    return run_plan(make_plan(request, registry), request, registry, Progress(Console(file=io.StringIO()))).records
 
 
 def states(plan: Plan) -> list[str]:
@@ -50,7 +53,7 @@ def values(found: list[results.Result]) -> dict[tuple[str, str, str], object]:
     return {(r.model, r.task, r.probe): r.metrics for r in found}
 
 
-def test_every_kind_of_task_is_evaluated_and_recorded(request_: RunRequest, registry: Registry) -> None:
+def test_every_kind_of_task_is_evaluated_and_recorded(request_: EvaluationRequest, registry: Registry) -> None:
     found = run(request_, registry)
     assert {r.status for r in found} == {"ok"}, [r.reason for r in found]
     assert {(r.task, r.probe) for r in found} == {
@@ -75,7 +78,7 @@ def test_every_kind_of_task_is_evaluated_and_recorded(request_: RunRequest, regi
     assert list(results.read_results(request_.results)) == sorted(found, key=lambda r: r.path(Path()))
 
 
-def test_record_holds_everything_needed_to_regenerate_it(request_: RunRequest, registry: Registry) -> None:
+def test_record_holds_everything_needed_to_regenerate_it(request_: EvaluationRequest, registry: Registry) -> None:
     record = run(request_, registry)[0]
     assert record.model_origin == "generated (generated-dist 1.0)"
     assert len(record.weights) == 64
@@ -91,7 +94,7 @@ def test_record_holds_everything_needed_to_regenerate_it(request_: RunRequest, r
     assert conversion["filled"] == []
 
 
-def test_predictions_reproduce_the_metric(request_: RunRequest, registry: Registry) -> None:
+def test_predictions_reproduce_the_metric(request_: EvaluationRequest, registry: Registry) -> None:
     record = next(r for r in run(request_, registry) if r.probe == "knn")
     file = record.path(request_.results).parent / record.predictions
     with np.load(file, allow_pickle=False) as saved:
@@ -99,7 +102,7 @@ def test_predictions_reproduce_the_metric(request_: RunRequest, registry: Regist
         assert saved["ids"].tolist() == [f"test-{i}" for i in range(40)]
 
 
-def test_second_run_computes_nothing(request_: RunRequest, registry: Registry) -> None:
+def test_second_run_computes_nothing(request_: EvaluationRequest, registry: Registry) -> None:
     first = run(request_, registry)
     built, opened = Shades.built, World.opened
     assert set(states(make_plan(request_, registry))) == {"cached"}
@@ -107,13 +110,13 @@ def test_second_run_computes_nothing(request_: RunRequest, registry: Registry) -
     assert (Shades.built, World.opened) == (built, opened)
 
 
-def test_same_seed_gives_the_same_numbers_from_an_empty_cache(request_: RunRequest, registry: Registry) -> None:
+def test_same_seed_gives_the_same_numbers_from_an_empty_cache(request_: EvaluationRequest, registry: Registry) -> None:
     first = run(request_, registry)
     again = run(replace(request_, results=request_.results / "b", cache=request_.cache / "b"), registry)
     assert values(first) == values(again)
 
 
-def test_tasks_of_one_dataset_share_embeddings(request_: RunRequest, registry: Registry) -> None:
+def test_tasks_of_one_dataset_share_embeddings(request_: EvaluationRequest, registry: Registry) -> None:
     tasks = [t for t in TASKS if t.name in {"world-zone", "world-fused"}]
     run(replace(request_, tasks=tasks), registry)
     stored = [f for f in generated.files(request_.cache) if f.endswith(".npy")]
@@ -125,7 +128,7 @@ def test_tasks_of_one_dataset_share_embeddings(request_: RunRequest, registry: R
     ["model version", "task version", "seed", "data version", "limit", "probe version"],
 )
 def test_what_can_change_a_number_is_computed_again(
-    change: str, request_: RunRequest, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    change: str, request_: EvaluationRequest, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = TASKS[0]
     request = replace(request_, tasks=[task])
@@ -135,7 +138,7 @@ def test_what_can_change_a_number_is_computed_again(
     elif change == "task version":
         request = replace(request, tasks=[replace(task, version=2)])
     elif change == "seed":
-        request = replace(request, seed=1)
+        request = replace(request, seeds=(1,))
     elif change == "limit":
         request = replace(request, limit=20)
     elif change == "data version":
@@ -149,7 +152,7 @@ def test_what_can_change_a_number_is_computed_again(
 
 
 def test_batch_size_and_workers_do_not_change_the_key_or_the_numbers(
-    request_: RunRequest, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    request_: EvaluationRequest, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = run(request_, registry)
     monkeypatch.setattr("gairbench.embedding.BATCH", 7)
@@ -160,7 +163,7 @@ def test_batch_size_and_workers_do_not_change_the_key_or_the_numbers(
         assert a.metrics[a.metric].value == pytest.approx(b.metrics[b.metric].value, abs=1e-4)
 
 
-def test_fresh_recomputes_everything(request_: RunRequest, registry: Registry) -> None:
+def test_fresh_recomputes_everything(request_: EvaluationRequest, registry: Registry) -> None:
     request = replace(request_, models=[TRAINED], tasks=[TASKS[0]])
     run(request, registry)
     built = Shades.built
@@ -172,10 +175,10 @@ def test_fresh_recomputes_everything(request_: RunRequest, registry: Registry) -
     assert Shades.built == built + 1
 
 
-def test_model_is_pretrained_once_and_its_checkpoint_found_again(request_: RunRequest, registry: Registry) -> None:
+def test_model_is_pretrained_once_and_its_checkpoint_found_again(request_: EvaluationRequest, registry: Registry) -> None:
     request = replace(request_, models=[TRAINED], tasks=[TASKS[0], TASKS[2]])
     plan = make_plan(request, registry)
-    assert [cell.model.name for cell in plan.pretrainings()] == ["trained"]
+    assert [job.model.name for job in plan.pretrainings()] == ["trained"]
     found = run(request, registry)
     assert {r.status for r in found} == {"ok"}
     assert all(r.checkpoint.startswith("pretrained:") for r in found)
@@ -183,24 +186,25 @@ def test_model_is_pretrained_once_and_its_checkpoint_found_again(request_: RunRe
     assert generated.files(folder) == {"shift.json"}
     more = make_plan(replace(request, tasks=TASKS), registry)
     assert more.pretrainings() == []
-    assert make_plan(replace(request, seed=1), registry).pretrainings() != []
+    assert make_plan(replace(request, seeds=(1,)), registry).pretrainings() != []
 
 
 def test_failed_pretraining_leaves_no_checkpoint_and_fails_only_its_model(
-    request_: RunRequest, registry: Registry
+    request_: EvaluationRequest, registry: Registry
 ) -> None:
     def broken(context: object) -> None:
         raise DataError("the corpus is unwell", "cure it")
 
     bad = replace(TRAINED, pretraining=replace(TRAINED.pretraining, recipe=broken))  # type: ignore[type-var]
     found = run(replace(request_, models=[bad, SHADES], tasks=[TASKS[0]]), registry)
-    assert [(r.model, r.status) for r in found if r.headline] == [("trained", "failed"), ("shades", "ok")]
-    assert "the corpus is unwell; cure it" in found[0].reason
+    # Cheap models run first.
+    assert [(r.model, r.status) for r in found if r.headline] == [("shades", "ok"), ("trained", "failed")]
+    assert "the corpus is unwell; cure it" in found[-1].reason
     assert generated.files(request_.cache / "checkpoints") == set()
 
 
 def test_models_without_an_encoder_or_alignment_are_skipped_with_the_reason(
-    request_: RunRequest, registry: Registry
+    request_: EvaluationRequest, registry: Registry
 ) -> None:
     only_rs = replace(
         SHADES, presets=(replace(SHADES.presets[0], inputs=(generated.IMAGE,)),), views=frozenset(), aligned=frozenset()
@@ -219,7 +223,7 @@ def test_models_without_an_encoder_or_alignment_are_skipped_with_the_reason(
     assert plan.cells[0].reason == "shades does not align rs and sv in one space"
 
 
-def test_inconvertible_input_is_a_visible_skip(request_: RunRequest, registry: Registry) -> None:
+def test_inconvertible_input_is_a_visible_skip(request_: EvaluationRequest, registry: Registry) -> None:
     multispectral = replace(generated.IMAGE, bands=("B2", "B3", "B4", "B8"))
     model = replace(SHADES, presets=(replace(SHADES.presets[0], inputs=(multispectral,)),))
     (record, _) = run(replace(request_, models=[model], tasks=[TASKS[0]]), registry)
@@ -228,7 +232,7 @@ def test_inconvertible_input_is_a_visible_skip(request_: RunRequest, registry: R
 
 
 def test_dataset_that_is_not_there_is_skipped_with_the_hint(
-    request_: RunRequest, registry: Registry, tmp_path: Path
+    request_: EvaluationRequest, registry: Registry, tmp_path: Path
 ) -> None:
     task = replace(TASKS[0], name="far", dataset=replace(generated.DATASET, name="far", folder="far-data"))
     registry.add(Origin("more", "more", "1"), tasks=[task])
@@ -240,7 +244,7 @@ def test_dataset_that_is_not_there_is_skipped_with_the_hint(
 
 
 def test_a_stranger_s_exception_fails_its_cells_only_and_keeps_the_traceback(
-    request_: RunRequest, registry: Registry
+    request_: EvaluationRequest, registry: Registry
 ) -> None:
     class Exploding(Shades):
         def encode_sv(self, images: object) -> object:  # type: ignore[override]
@@ -261,7 +265,7 @@ def test_a_stranger_s_exception_fails_its_cells_only_and_keeps_the_traceback(
 
 
 def test_cut_short_cache_file_is_detected_and_rebuilt(
-    request_: RunRequest, registry: Registry, caplog: pytest.LogCaptureFixture
+    request_: EvaluationRequest, registry: Registry, caplog: pytest.LogCaptureFixture
 ) -> None:
     request = replace(request_, tasks=[TASKS[0]])
     first = run(request, registry)
@@ -276,7 +280,7 @@ def test_cut_short_cache_file_is_detected_and_rebuilt(
     assert all(array.stat().st_size > 100 for array in arrays)
 
 
-def test_broken_record_is_no_record(request_: RunRequest, registry: Registry) -> None:
+def test_broken_record_is_no_record(request_: EvaluationRequest, registry: Registry) -> None:
     request = replace(request_, tasks=[TASKS[2]])
     (record,) = run(request, registry)
     path = record.path(request.results)
@@ -287,7 +291,7 @@ def test_broken_record_is_no_record(request_: RunRequest, registry: Registry) ->
 
 
 def test_full_disk_stops_the_run_with_one_line_and_keeps_what_was_done(
-    request_: RunRequest, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    request_: EvaluationRequest, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = replace(request_, tasks=TASKS[:1])
     finished = run(request, registry)
@@ -303,7 +307,7 @@ def test_full_disk_stops_the_run_with_one_line_and_keeps_what_was_done(
     assert not [f for f in generated.files(request.results) if Path(f).name.startswith(".")]
 
 
-def test_unwritable_results_folder_is_refused_before_any_work(request_: RunRequest, registry: Registry) -> None:
+def test_unwritable_results_folder_is_refused_before_any_work(request_: EvaluationRequest, registry: Registry) -> None:
     request_.results.parent.mkdir(exist_ok=True)
     request_.results.write_text("a file where the folder should be")
     built = Shades.built
@@ -312,7 +316,7 @@ def test_unwritable_results_folder_is_refused_before_any_work(request_: RunReque
     assert Shades.built == built
 
 
-def test_limit_uses_part_of_every_split_and_is_kept_apart(request_: RunRequest, registry: Registry) -> None:
+def test_limit_uses_part_of_every_split_and_is_kept_apart(request_: EvaluationRequest, registry: Registry) -> None:
     whole = run(replace(request_, tasks=[TASKS[2]]), registry)
     part = run(replace(request_, tasks=[TASKS[2]], limit=25), registry)
     assert part[0].n == {"train": 25, "val": 25, "test": 25}
@@ -320,7 +324,7 @@ def test_limit_uses_part_of_every_split_and_is_kept_apart(request_: RunRequest, 
     assert len(list(results.read_results(request_.results))) == 2
 
 
-def test_non_finite_embedding_names_the_sample(request_: RunRequest, registry: Registry) -> None:
+def test_non_finite_embedding_names_the_sample(request_: EvaluationRequest, registry: Registry) -> None:
     class Dividing(Shades):
         def encode_location(self, lonlat: object) -> object:  # type: ignore[override]
             embedding = super().encode_location(lonlat)  # type: ignore[arg-type]

@@ -1,0 +1,248 @@
+"""What a plan consists of: cells, the embeddings that they need, and jobs. All are values that can be pickled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from gairbench.conversion import Converter
+from gairbench.evaluators import Probe
+from gairbench.results import Result
+from gairbench.spec import DatasetSpec, Modality, ModelSpec, Preset, TaskSpec, View
+from gairbench.weights.origin import Weights
+
+State = Literal["cached", "todo", "skipped", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedding:
+    """One view of one split by one model.
+
+    Args:
+        view: The method to call.
+        split: Name of the split.
+        key: Everything that can change its values.
+        converters: The sealed conversions, by modality.
+        cached: It is on disk.
+    """
+
+    view: View
+    split: str
+    key: str
+    converters: Mapping[Modality, Converter]
+    cached: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """What a model is pre-trained on.
+
+    Args:
+        dataset: The dataset.
+        fingerprint: Hash of its data.
+    """
+
+    dataset: DatasetSpec
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One model on one task with one probe.
+
+    Args:
+        model: The model.
+        preset: Its preset.
+        weights: Where its weights come from.
+        corpus: What it is pre-trained on, where gairbench trains it.
+        task: The task.
+        probe: The probe.
+        state: ``cached``: a record with the same key exists; ``todo``; ``skipped`` or ``failed``, with the reason in
+            the record.
+        record: Its record with all that is known before it runs.
+        distributions: Distributions of the model and of the task, whose versions the record names.
+        embeddings: What the probe is fed.
+    """
+
+    model: ModelSpec
+    preset: Preset
+    weights: Weights
+    corpus: Corpus | None
+    task: TaskSpec
+    probe: Probe
+    state: State
+    record: Result
+    distributions: tuple[str, ...]
+    embeddings: tuple[Embedding, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Its name among all cells: model, variant, task and probe."""
+        return self.record.path(Path()).with_suffix("").as_posix()
+
+    @property
+    def reason(self) -> str:
+        """Why it cannot run; empty where it can."""
+        return self.record.reason
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the task's data; empty where they cannot be read."""
+        return self.record.dataset_fingerprint
+
+    @property
+    def loaded_as(self) -> str:
+        """What is the same for cells whose embeddings one loaded model computes."""
+        return f"{self.model.name} {self.preset.name} {self.weights.identity} seed {self.record.seed}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PretrainJob:
+    """Pre-train a model.
+
+    Args:
+        id: Its name among the jobs.
+        model: The model, which has a recipe.
+        preset: Its preset.
+        target: Folder of the checkpoint.
+        corpus: What it is trained on.
+        seed: Seed of everything random.
+        limit: The run's ``--limit``.
+        loaded_as: The same for all jobs that need the checkpoint.
+        needs: Nothing.
+    """
+
+    id: str
+    model: ModelSpec
+    preset: Preset
+    target: Path
+    corpus: Corpus
+    seed: int
+    limit: int | None
+    loaded_as: str
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedJob:
+    """Embed one dataset with one model.
+
+    Args:
+        id: Its name among the jobs.
+        model: The model.
+        preset: Its preset.
+        weights: Where its weights come from.
+        loaded_as: The same for all jobs that one loaded model can do.
+        dataset: The dataset.
+        fingerprint: Hash of its data.
+        embeddings: What to compute.
+        seed: Seed of untrained weights.
+        limit: The run's ``--limit``.
+        needs: The job that pre-trains the model, if there is one.
+    """
+
+    id: str
+    model: ModelSpec
+    preset: Preset
+    weights: Weights
+    loaded_as: str
+    dataset: DatasetSpec
+    fingerprint: str
+    embeddings: tuple[Embedding, ...]
+    seed: int
+    limit: int | None
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateJob:
+    """Evaluate one cell.
+
+    Args:
+        id: Its name among the jobs.
+        cell: The cell.
+        needs: The jobs that compute its embeddings; it can start when its own are there, before those jobs end.
+    """
+
+    id: str
+    cell: Cell
+    needs: tuple[str, ...] = ()
+
+
+Job = PretrainJob | EmbedJob | EvaluateJob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All cells of a run, and the jobs that are needed for those that can run.
+
+    Args:
+        cells: In the order they will run: models that are cheap first, grouped by model and dataset.
+        jobs: What must be done, each after the jobs that it needs.
+        estimate: How long the jobs take together, in words.
+    """
+
+    cells: tuple[Cell, ...]
+    jobs: tuple[Job, ...]
+    estimate: str
+
+    def pretrainings(self) -> list[PretrainJob]:
+        """Return the jobs that pre-train a model."""
+        return [job for job in self.jobs if isinstance(job, PretrainJob)]
+
+
+def jobs_of(cells: Iterable[Cell]) -> list[Job]:
+    """Return what must be done for cells to be evaluated, each job after those that it needs.
+
+    Cells whose embeddings all exist need no model, and a model that no cell needs is not trained.
+    """
+    trained: dict[str, PretrainJob] = {}
+    embedded: dict[str, EmbedJob] = {}
+    evaluated: list[EvaluateJob] = []
+    for cell in cells:
+        missing = tuple(embedding for embedding in cell.embeddings if not embedding.cached)
+        name = f"embed {cell.task.dataset.name} by {cell.loaded_as}"
+        if missing:
+            before = _pretraining(cell)
+            if before is not None:
+                trained.setdefault(before.id, before)
+            known = embedded[name].embeddings if name in embedded else ()
+            keys = {embedding.key for embedding in known}
+            embedded[name] = EmbedJob(
+                id=name,
+                model=cell.model,
+                preset=cell.preset,
+                weights=cell.weights,
+                loaded_as=cell.loaded_as,
+                dataset=cell.task.dataset,
+                fingerprint=cell.fingerprint,
+                embeddings=known + tuple(embedding for embedding in missing if embedding.key not in keys),
+                seed=cell.record.seed,
+                limit=cell.record.limit,
+                needs=() if before is None else (before.id,),
+            )
+        evaluated.append(
+            EvaluateJob(
+                id=f"evaluate {cell.id}",
+                cell=cell,
+                needs=(name,) if missing else (),
+            )
+        )
+    return [*trained.values(), *embedded.values(), *evaluated]
+
+
+def _pretraining(cell: Cell) -> PretrainJob | None:
+    if cell.weights.ready or cell.weights.path is None or cell.corpus is None:
+        return None
+    return PretrainJob(
+        id=f"pretrain {cell.loaded_as}",
+        model=cell.model,
+        preset=cell.preset,
+        target=cell.weights.path,
+        corpus=cell.corpus,
+        seed=cell.record.seed,
+        limit=cell.record.limit,
+        loaded_as=cell.loaded_as,
+    )

@@ -1,0 +1,525 @@
+"""The units of work: pre-train a model, embed datasets with one, evaluate a cell.
+
+Each is a function of values that can be pickled: what a job reads and writes is found by key and path. So a job gives
+the same result in this process, in another one and on another machine, and a job that is repeated does nothing twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gairbench.embedding import embed
+from gairbench.environment import choose_device, versions
+from gairbench.errors import GairbenchError, StorageError
+from gairbench.evaluation.cache import EmbeddingCache
+from gairbench.evaluation.cells import Cell, Embedding, EmbedJob, EvaluateJob, PretrainJob
+from gairbench.evaluation.open_data import OpenData
+from gairbench.evaluation.records import recorded
+from gairbench.evaluation.samples import select
+from gairbench.evaluators import ProbeInput, ProbeOutput
+from gairbench.limit import limited
+from gairbench.locks import locked
+from gairbench.metrics import METRICS
+from gairbench.predictions import save_predictions
+from gairbench.progress import Progress
+from gairbench.protocols import PretrainContext
+from gairbench.results import MetricValue, Result, write_result
+from gairbench.spec import Kind, ModelContext, resolve
+from gairbench.storage import write_atomically
+from gairbench.weights.loading import build, missing_module
+
+if TYPE_CHECKING:
+    import torch
+
+Array = NDArray[Any]
+
+_Embedded = list[tuple[Embedding, Array, dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Where a run reads and writes and how it computes: what its jobs share.
+
+    Args:
+        results: Folder of the records.
+        cache: Folder of checkpoints and embeddings.
+        data_root: Folder of datasets that are not embedded.
+        device: As torch names it, or ``"auto"``.
+        since: Reuse only what was made at this time or later, in seconds by the file system's clock; 0: everything.
+        planned_on: Name of the machine that made the plan.
+        threads: CPU threads to compute with, where it is another process than the one that made the plan: the order of
+            floating-point sums, and so the last digits, depend on it. ``None``: as many as usual.
+    """
+
+    results: Path
+    cache: Path
+    data_root: Path | None
+    device: str
+    since: float = 0.0
+    planned_on: str = field(default_factory=socket.gethostname)
+    threads: int | None = None
+
+    def absolute(self) -> Site:
+        """Return the same site for processes with another working folder."""
+        root = self.data_root and self.data_root.absolute()
+        return replace(self, results=self.results.absolute(), cache=self.cache.absolute(), data_root=root)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why something could not be computed.
+
+    Args:
+        reason: One line.
+        traceback: For the author of a plugin that raised; empty where the line says all.
+    """
+
+    reason: str
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated:
+    """What came of a cell.
+
+    Args:
+        record: Its record, which is on disk; ``None`` where an embedding that it needs is missing.
+        reused: Another run had made the record.
+        missing: Keys of embeddings that are not in the cache, or are broken.
+    """
+
+    record: Result | None = None
+    reused: bool = False
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Loaded:
+    """A model in memory."""
+
+    identity: str
+    model: object
+    weights: str
+
+
+class Memory:
+    """What a process may keep between jobs: it saves time and changes nothing.
+
+    Args:
+        site: The run's site.
+        data: Datasets that are open already.
+    """
+
+    def __init__(self, site: Site, data: OpenData | None = None) -> None:
+        self.data = data or OpenData(site.data_root, site.planned_on)
+        self.loaded: _Loaded | None = None
+        self._name = site.device
+        self._device: torch.device | None = None
+
+    def device(self) -> torch.device:
+        """Return the device, chosen when it is first needed.
+
+        Raises:
+            UsageError: There is no such device.
+        """
+        if self._device is None:
+            self._device = choose_device(self._name)
+        return self._device
+
+
+def failure(error: Exception, what: str = "") -> Failure:
+    """Return why something failed: one line for a user's mistake, with a traceback for a plugin's."""
+    if isinstance(error, GairbenchError):
+        return Failure(reason=str(error))
+    reason = f"{type(error).__name__}: {error}"
+    return Failure(reason=f"{what}: {reason}" if what else reason, traceback=traceback.format_exc())
+
+
+def pretrain(job: PretrainJob, site: Site, memory: Memory, progress: Progress) -> float | Failure:
+    """Pre-train a model into a scratch folder that takes the checkpoint's place when it is complete.
+
+    Args:
+        job: What to train.
+        site: The run's site.
+        memory: What this process keeps.
+        progress: Where to show it.
+
+    Returns:
+        Seconds it took, 0 where another process has done it, or why it failed.
+
+    Raises:
+        StorageError: The checkpoint cannot be written.
+        UsageError: There is no such device.
+    """
+    if made(job.target, site):
+        return 0.0
+    with locked(_lock(site, "pretrain", job.target), what=f"pre-trains {job.model.name}", say=progress.say):
+        if made(job.target, site):
+            return 0.0
+        device = memory.device()
+        start = time.perf_counter()
+        try:
+            _pretrain(job, site, memory, progress, device)
+        except StorageError:
+            raise
+        except ModuleNotFoundError as error:
+            return failure(missing_module(job.model, error))
+        # A recipe may be a third party's: its fault is its model's, not the run's.
+        except Exception as error:
+            return failure(error, f"pre-training of {job.model.name!r} failed")
+        return time.perf_counter() - start
+
+
+def _pretrain(job: PretrainJob, site: Site, memory: Memory, progress: Progress, device: torch.device) -> None:
+    recipe = job.model.pretraining
+    assert recipe is not None  # noqa: S101  (the plan makes jobs of models with recipes alone)
+    # Only the holder of the lock makes scratch folders: those that are here were left by a process that was killed.
+    for left in job.target.parent.glob(f".{job.target.name}.*"):
+        shutil.rmtree(left, ignore_errors=True)
+    source = memory.data.source(job.corpus.dataset, job.corpus.fingerprint)
+    scratch = _scratch_folder(job.target)
+    try:
+        with progress.step(f"pretrain {job.model.name} ({job.preset.name})") as step:
+            resolve(recipe.recipe)(
+                PretrainContext(
+                    model=job.model.name,
+                    preset=job.preset.name,
+                    seed=job.seed,
+                    dataset=job.corpus.dataset.name,
+                    source=source,
+                    delivers=job.corpus.dataset.delivers,
+                    fingerprint=job.corpus.fingerprint,
+                    output=scratch,
+                    device=str(device),
+                    limit=job.limit,
+                    report=step,
+                )
+            )
+        with _unused(job.target, site):
+            if job.target.exists():  # --fresh
+                shutil.rmtree(job.target)
+            scratch.rename(job.target)
+    except OSError as error:
+        raise StorageError(
+            f"cannot write checkpoint {job.target}: {error.strerror or error}", "free space, or set GAIRBENCH_CACHE"
+        ) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def embed_views(jobs: Sequence[EmbedJob], site: Site, memory: Memory, progress: Progress) -> dict[str, Failure]:
+    """Compute and store embeddings by one model, which is loaded once and only if one is missing.
+
+    Args:
+        jobs: Datasets to embed, all with the same model.
+        site: The run's site.
+        memory: What this process keeps.
+        progress: Where to show it.
+
+    Returns:
+        By key, why an embedding could not be computed; all others are in the cache.
+
+    Raises:
+        StorageError: The cache cannot be written.
+        UsageError: There is no such device.
+    """
+    cache = EmbeddingCache(site.cache)
+    failures: dict[str, Failure] = {}
+    unloadable: Failure | None = None
+    for job in jobs:
+        for wanted in job.embeddings:
+            label = f"embed {job.model.name}.{wanted.view} on {job.dataset.name}/{wanted.split}"
+            if cache.has(wanted.key, site.since):
+                continue
+            with locked(cache.lock(wanted.key), what=label.replace("embed", "embeds", 1), say=progress.say):
+                if cache.has(wanted.key, site.since):
+                    continue
+                device = memory.device()
+                if unloadable is None:
+                    unloadable = _load(job, site, memory)
+                if unloadable is not None:
+                    failures[wanted.key] = unloadable
+                    continue
+                try:
+                    _embed(job, wanted, memory, progress.step(label), device, cache)
+                except StorageError:
+                    raise
+                # Models and datasets may be a third party's: their fault is this embedding's alone.
+                except Exception as error:
+                    failures[wanted.key] = failure(error)
+    return failures
+
+
+def _embed(
+    job: EmbedJob,
+    wanted: Embedding,
+    memory: Memory,
+    shown: AbstractContextManager[Any],
+    device: torch.device,
+    cache: EmbeddingCache,
+) -> None:
+    loaded = memory.loaded
+    assert loaded is not None  # noqa: S101
+    split = memory.data.split(job.dataset, job.fingerprint, wanted.split)
+    start = time.perf_counter()
+    with shown as step:
+        rows = limited(len(split), job.limit).tolist()
+        values = embed(loaded.model, wanted.view, split, rows, wanted.converters, device, step)
+    about = {
+        "conversion": {str(modality): c.describe() for modality, c in wanted.converters.items()},
+        "weights": loaded.weights,
+        "device": _device_name(device),
+        "seconds": time.perf_counter() - start,
+    }
+    cache.store(wanted.key, values, about)
+
+
+def _load(job: EmbedJob, site: Site, memory: Memory) -> Failure | None:
+    """Bring the job's model into memory unless it is there; return why that is not possible."""
+    if memory.loaded is not None and memory.loaded.identity == job.loaded_as:
+        return None
+    memory.loaded = None
+    context = ModelContext(model=job.model.name, preset=job.preset.name, seed=job.seed, checkpoint=job.weights.path)
+    ours = job.weights.path is not None and not job.weights.foreign  # only ours can be replaced, by --fresh
+    try:
+        with _unused(job.weights.path, site) if ours else nullcontext():
+            model, weights = build(job.model, context, memory.device())
+    except StorageError:
+        raise
+    except ModuleNotFoundError as error:
+        return failure(missing_module(job.model, error))
+    except Exception as error:
+        return failure(error, f"model {job.model.name!r} cannot be loaded")
+    memory.loaded = _Loaded(job.loaded_as, model, weights)
+    return None
+
+
+def evaluate(job: EvaluateJob, site: Site, memory: Memory, pretrained: float | None = None) -> Evaluated:
+    """Evaluate one cell from cached embeddings and write its record, whatever comes of it.
+
+    Args:
+        job: The cell.
+        site: The run's site.
+        memory: What this process keeps.
+        pretrained: Seconds that its model's pre-training took in this run, for the record.
+
+    Returns:
+        Its record, or which embeddings are missing.
+
+    Raises:
+        StorageError: The record cannot be written; an older one is left as it was.
+    """
+    cell = job.cell
+    with locked(_record_lock(cell.record, site)):
+        if (found := recorded(cell.record, site.results, site.since)) is not None:
+            return Evaluated(record=found, reused=True)
+        cache = EmbeddingCache(site.cache)
+        embedded: _Embedded = []
+        missing = []
+        for wanted in cell.embeddings:
+            array = _stored(wanted.key, cache)
+            if array is None:
+                missing.append(wanted.key)
+            else:
+                embedded.append((wanted, *array))
+        if missing:
+            return Evaluated(missing=tuple(missing))
+        blank = dated(cell)
+        try:
+            record = _evaluate(cell, embedded, blank, site, memory)
+            if pretrained:
+                record = replace(record, seconds={**record.seconds, "pretrain": round(pretrained, 3)})
+        except StorageError:
+            raise
+        # Datasets and probes may be a third party's: their fault is this cell's.
+        except Exception as error:
+            record = _failed(blank, failure(error), site)
+        write_result(record, site.results)
+        return Evaluated(record=record)
+
+
+def _stored(key: str, cache: EmbeddingCache) -> tuple[Array, dict[str, Any]] | None:
+    """Return an embedding; one that is broken is dropped."""
+    if (found := cache.load(key)) is not None:
+        return found
+    # Another process may have been replacing it just now.
+    with locked(cache.lock(key)):
+        if (found := cache.load(key)) is None:
+            cache.drop(key)
+    return found
+
+
+def give_up(cell: Cell, why: Failure, site: Site) -> Evaluated:
+    """Write the record of a cell that is skipped or has failed; a finished one of another run stays.
+
+    Raises:
+        StorageError: The record cannot be written.
+    """
+    with locked(_record_lock(cell.record, site)):
+        if cell.record.key and (found := recorded(cell.record, site.results, site.since)) is not None:
+            return Evaluated(record=found, reused=True)
+        record = _failed(dated(cell), why, site)
+        write_result(record, site.results)
+        return Evaluated(record=record)
+
+
+def dated(cell: Cell) -> Result:
+    """Return a cell's record with the time and the versions of packages."""
+    return replace(
+        cell.record,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        environment=versions(*cell.distributions),
+    )
+
+
+def made(folder: Path, site: Site) -> bool:
+    """Whether a checkpoint is complete and new enough."""
+    try:
+        return folder.is_dir() and folder.stat().st_mtime >= site.since
+    except OSError:
+        return False
+
+
+def _failed(blank: Result, why: Failure, site: Site) -> Result:
+    if not why.traceback:
+        return replace(blank, reason=why.reason)
+    log = blank.path(site.results).with_suffix(".traceback.txt")
+    write_atomically(log, why.traceback.encode())
+    return replace(blank, reason=f"{why.reason} (see {log.name})")
+
+
+def _evaluate(cell: Cell, embedded: _Embedded, blank: Result, site: Site, memory: Memory) -> Result:
+    start = time.perf_counter()
+    if cell.task.kind is Kind.RETRIEVAL:
+        output, target, ids, n, dropped = _retrieve(cell, embedded, memory)
+    else:
+        output, target, ids, n, dropped = _probe(cell, embedded, memory)
+    metrics = {
+        name: _measure(name, target, output.prediction, blank.seed)
+        for name in (cell.task.metric, *cell.task.extra_metrics)
+    }
+    abouts = [about for _, _, about in embedded]
+    seconds = {"probe": time.perf_counter() - start, "embed": sum(about["seconds"] for about in abouts)}
+    predictions = save_predictions(blank.path(site.results), ids, target, output.prediction)
+    return replace(
+        blank,
+        status="ok",
+        weights=abouts[0]["weights"],
+        probe_params=dict(output.params),
+        metrics=metrics,
+        n=n,
+        dropped=dropped,
+        conversion={str(e.view): about["conversion"] for e, _, about in embedded},
+        embedding_dim=sum(array.shape[1] for e, array, _ in embedded if e.split == "test"),
+        predictions=predictions,
+        device=abouts[0]["device"],
+        seconds={name: round(value, 3) for name, value in seconds.items()},
+    )
+
+
+_Scored = tuple[ProbeOutput, Array, list[str], dict[str, int], dict[str, str]]
+
+
+def _retrieve(cell: Cell, embedded: _Embedded, memory: Memory) -> _Scored:
+    query, gallery = (array for _, array, _ in embedded)
+    data = ProbeInput(features={"query": query, "gallery": gallery}, targets={}, classes=0, seed=cell.record.seed)
+    output = cell.probe.run(data)
+    split = memory.data.split(cell.task.dataset, cell.fingerprint, "test")
+    ids = [split.ids[i] for i in limited(len(split), cell.record.limit)]
+    return output, np.arange(len(query)), ids, {"test": len(query)}, {}
+
+
+def _probe(cell: Cell, embedded: _Embedded, memory: Memory) -> _Scored:
+    names = ("train", "val", "test")
+    source = memory.data.source(cell.task.dataset, cell.fingerprint)
+    splits = {name: memory.data.split(cell.task.dataset, cell.fingerprint, name) for name in names}
+    chosen = select(cell.task, source, splits, cell.record.limit)
+    features = {}
+    for name in names:
+        arrays = [array for e, array, _ in embedded if e.split == name]
+        features[name] = np.concatenate(arrays, axis=1)[chosen[name].rows]
+    _standardize(features)
+    output = cell.probe.run(
+        ProbeInput(
+            features=features,
+            targets={name: chosen[name].target for name in names},
+            classes=len(source.classes(cell.task.target)),
+            seed=cell.record.seed,
+        )
+    )
+    n = {name: len(chosen[name].rows) for name in names}
+    dropped = {name: chosen[name].dropped for name in names if chosen[name].dropped}
+    return output, chosen["test"].target, list(chosen["test"].ids), n, dropped
+
+
+def _lock(site: Site, kind: str, target: Path) -> Path:
+    return site.cache / "locks" / f"{kind}-{target.parent.name}-{target.name}.lock"
+
+
+def _record_lock(record: Result, site: Site) -> Path:
+    name = hashlib.sha256(record.path(Path()).as_posix().encode()).hexdigest()[:24]
+    return site.results / ".locks" / f"{name}.lock"
+
+
+@contextmanager
+def _unused(target: Path | None, site: Site) -> Iterator[None]:
+    """Keep a checkpoint for the block: no process replaces it while another one loads it."""
+    if target is None or (site.cache.is_dir() and not os.access(site.cache, os.W_OK)):
+        # Nobody who shares this cache as we see it can replace anything in it.
+        yield
+        return
+    with locked(_lock(site, "checkpoint", target)):
+        yield
+
+
+def _scratch_folder(target: Path) -> Path:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    except OSError as error:
+        raise StorageError(
+            f"cannot write to {target.parent}: {error.strerror}", "free space, or set GAIRBENCH_CACHE"
+        ) from error
+
+
+def _device_name(device: torch.device) -> str:
+    import torch
+
+    if device.type == "cuda":
+        return f"cuda ({torch.cuda.get_device_name(device)})"
+    threads = torch.get_num_threads()
+    # On a CPU the order of floating-point sums, and so the last digits of weights, depends on the number of threads.
+    return f"cpu ({threads} thread{'s' * (threads > 1)})" if device.type == "cpu" else device.type
+
+
+def _standardize(features: dict[str, Array]) -> None:
+    """Standardize every feature by its mean and deviation on train, over positions too for token grids."""
+    axes = tuple(axis for axis in range(features["train"].ndim) if axis != 1)
+    mean = features["train"].mean(axis=axes, keepdims=True, dtype=np.float64)
+    std = features["train"].std(axis=axes, keepdims=True, dtype=np.float64)
+    std[std < 1e-12] = 1.0
+    for name, values in features.items():
+        scaled = (values - mean) / std
+        features[name] = scaled.astype(np.float32) if values.ndim > 2 else scaled
+
+
+def _measure(name: str, target: Array, prediction: Array, seed: int) -> MetricValue:
+    metric = METRICS[name]
+    low, high = metric.interval(target, prediction, seed)
+    value = metric(target, prediction)
+    return MetricValue(value=value, low=low, high=high, higher_is_better=metric.higher_is_better)

@@ -1,0 +1,71 @@
+"""What a process does that is not the one that made the plan: take a call, do it, return what came of it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rich.console import Console
+
+from gairbench.errors import StorageError, UsageError
+from gairbench.evaluation import jobs
+from gairbench.evaluation.cells import EmbedJob, EvaluateJob, PretrainJob
+from gairbench.evaluation.jobs import Evaluated, Failure, Memory, Site
+from gairbench.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The whole run must stop: for instance the disk is full, or there is no such device."""
+
+    error: StorageError | UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A call that can be pickled.
+
+    Args:
+        task: A job to pre-train or to evaluate, or jobs to embed with one model.
+        site: The run's site.
+        pretrained: Seconds that pre-training took, for the record of a cell.
+    """
+
+    task: PretrainJob | Sequence[EmbedJob] | EvaluateJob
+    site: Site
+    pretrained: float | None = None
+
+    def __call__(self, device: str | None = None) -> Any:
+        """Do it in a process that has no state of the run, and free the model afterwards."""
+        site = replace(self.site, device=device or self.site.device)
+        logging.basicConfig(format="gairbench: %(levelname)s: %(message)s", stream=sys.stderr)
+        _use_threads(site.threads)
+        memory = Memory(site)
+        return self.do(site, memory, Progress(Console(stderr=True, force_terminal=False, width=200)))
+
+    def do(
+        self, site: Site, memory: Memory, progress: Progress
+    ) -> float | dict[str, Failure] | Evaluated | Failure | Stop:
+        """Do it with what a process keeps between calls."""
+        try:
+            if isinstance(self.task, PretrainJob):
+                return jobs.pretrain(self.task, site, memory, progress)
+            if isinstance(self.task, EvaluateJob):
+                return jobs.evaluate(self.task, site, memory, self.pretrained)
+            return jobs.embed_views(self.task, site, memory, progress)
+        except (StorageError, UsageError) as error:
+            return Stop(error)
+
+
+def _use_threads(threads: int | None) -> None:
+    """Compute with as many threads as the process that made the plan would: last digits depend on it."""
+    if threads is None:
+        return
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(threads)
+    threadpool_limits(threads)
