@@ -165,9 +165,7 @@ def _selected(request: RunRequest, registry: Registry) -> tuple[Sequence[ModelSp
     return models, chosen
 
 
-def _evaluation(
-    request: RunRequest, models: Sequence[ModelSpec], tasks: Sequence[TaskSpec]
-) -> EvaluationRequest:
+def _evaluation(request: RunRequest, models: Sequence[ModelSpec], tasks: Sequence[TaskSpec]) -> EvaluationRequest:
     """Return what is planned: specs for names."""
     from gairbench.evaluation.cache import default_cache
     from gairbench.evaluation.plan import EvaluationRequest

@@ -175,7 +175,9 @@ def test_fresh_recomputes_everything(request_: EvaluationRequest, registry: Regi
     assert Shades.built == built + 1
 
 
-def test_model_is_pretrained_once_and_its_checkpoint_found_again(request_: EvaluationRequest, registry: Registry) -> None:
+def test_model_is_pretrained_once_and_its_checkpoint_found_again(
+    request_: EvaluationRequest, registry: Registry
+) -> None:
     request = replace(request_, models=[TRAINED], tasks=[TASKS[0], TASKS[2]])
     plan = make_plan(request, registry)
     assert [job.model.name for job in plan.pretrainings()] == ["trained"]
