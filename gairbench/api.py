@@ -38,6 +38,7 @@ def run(
     limit: int | None = None,
     fresh: bool | None = None,
     download: bool | None = None,
+    executor: str | Mapping[str, Any] | None = None,
     quiet: bool = False,
 ) -> RunResults:
     """Pre-train what needs it, evaluate every model-task pair, and write records and leaderboard.
@@ -58,6 +59,7 @@ def run(
         limit: Use at most this many samples per split.
         fresh: Reuse nothing of earlier runs.
         download: Fetch published weights that are not here, under their licence.
+        executor: Where jobs run: a name, or a mapping of ``name`` and the executor's keys.
         quiet: Show no progress.
 
     Returns:
@@ -85,6 +87,7 @@ def run(
         "limit": limit,
         "fresh": fresh,
         "download": download,
+        "executor": executor,
     }
     settings = load_config(RunRequest, Path(config)) if config is not None else {}
     request = _request("run", RunRequest, settings | checked(RunRequest, given, keyword_error))

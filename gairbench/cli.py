@@ -88,6 +88,10 @@ def cli_run(
     limit: Annotated[int | None, typer.Option(min=1, help="Use at most N samples per split; for smoke tests.")] = None,
     fresh: Annotated[bool | None, typer.Option("--fresh", help="Reuse nothing of earlier runs.")] = None,
     download: Annotated[bool | None, DOWNLOAD] = None,
+    executor: Annotated[
+        str | None,
+        typer.Option(help="Where jobs run: local, ray or slurm; its keys stand in --config [default: local]."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
 ) -> None:
     """Pre-train what needs it, evaluate every model-task pair, and print and write the leaderboard.

@@ -13,6 +13,7 @@ import shlex
 import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
+from dataclasses import field as dataclass_field
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -43,6 +44,22 @@ class Pairs:
 
     metavar: str
     example: str
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A name with keys of its own; users write the name alone, or a mapping with the key ``name``.
+
+    Args:
+        name: The name.
+        keys: The other keys, as given: whoever knows the name checks them.
+    """
+
+    name: str
+    keys: Mapping[str, Any] = dataclass_field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.name
 
 
 def flag(field: str) -> str:
@@ -152,6 +169,8 @@ def _value(kind: Any, value: Any, wrong: _Wrong, pairs: Pairs | None = None) -> 
         return _several(arguments[0], value, wrong)
     if origin is not None and issubclass(origin, Mapping):
         return _pairs(arguments[1], value, wrong, pairs or Pairs("NAME=VALUE", "name=value"))
+    if kind is Named:
+        return _named(value, wrong)
     if issubclass(kind, Enum):
         return kind(_choice(str(value), [str(member) for member in kind], wrong))
     return _plain(kind, value, wrong)
@@ -176,6 +195,17 @@ def _plain(kind: type[Any], value: Any, wrong: _Wrong) -> Any:
         return Path(value)
     words = {bool: "true or false", int: "a whole number", float: "a number", str: "a word", Path: "a path"}[kind]
     raise wrong(f"{_shown(value)} is not {words}", f"write {words}")
+
+
+def _named(value: Any, wrong: _Wrong) -> Named:
+    if isinstance(value, Named):
+        return value
+    if not isinstance(value, Mapping):
+        return Named(_plain(str, value, wrong))
+    if "name" not in value:
+        raise wrong("has keys but no name", "write {name: NAME, key: value}")
+    keys = {str(key): item for key, item in value.items() if key != "name"}
+    return Named(_plain(str, value["name"], wrong), keys)
 
 
 def _shown(value: Any) -> str:

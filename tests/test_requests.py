@@ -11,8 +11,10 @@ import pytest
 from annotated_types import Ge, Gt, Le
 
 from gairbench.errors import UsageError
-from gairbench.requests import Pairs, command_line, keyword_error, make_request
+from gairbench.requests import Named, Pairs, command_line, keyword_error, make_request
 from gairbench.spec import Unit
+
+HERE = Named("here")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,7 @@ class Wanted:
     fresh: bool = False
     pairs: Annotated[dict[str, str], Pairs("NAME=VALUE", "epochs=10")] = field(default_factory=dict)
     paths: Annotated[dict[str, Path], Pairs("MODEL=PATH", "gair=model.safetensors")] = field(default_factory=dict)
+    place: Named = HERE
     command: str = ""
 
 
@@ -48,6 +51,8 @@ class Wanted:
         ({"pairs": {"epochs": 10, "flag": True, "sizes": [1, 2]}}, {"epochs": "10", "flag": "true", "sizes": "1,2"}),
         ({"paths": "gair=a=b.safetensors"}, {"gair": Path("a=b.safetensors")}),
         ({"paths": {"gair": "x"}}, {"gair": Path("x")}),
+        ({"place": "ray"}, Named("ray")),
+        ({"place": {"name": "local", "workers": 2}}, Named("local", {"workers": 2})),
     ],
 )
 def test_natural_values_are_accepted(given: dict[str, Any], expected: object) -> None:

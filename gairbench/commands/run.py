@@ -21,7 +21,7 @@ from gairbench.commands.output import show
 from gairbench.errors import CheckpointError, UsageError
 from gairbench.plugins import Registry
 from gairbench.progress import Progress
-from gairbench.requests import Pairs
+from gairbench.requests import Named, Pairs
 from gairbench.selection import select_models, select_tasks, unknown
 from gairbench.spec import ModelSpec, TaskSpec
 from gairbench.taskfiles.parsing import registry_with
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from gairbench.evaluation.cells import Plan
     from gairbench.evaluation.open_data import OpenData
     from gairbench.evaluation.plan import EvaluationRequest
+
+
+LOCAL = Named("local")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,7 @@ class RunRequest:
         limit: Use at most this many samples per split.
         fresh: Reuse no checkpoint, embedding or record of an earlier run.
         download: Fetch published weights that are not here.
+        executor: Name of the executor, and its keys.
         command: The command line, for the records.
     """
 
@@ -67,6 +71,7 @@ class RunRequest:
     limit: Annotated[int | None, Ge(1)] = None
     fresh: bool = False
     download: bool = False
+    executor: Named = LOCAL
     command: str = ""
 
 
@@ -162,6 +167,10 @@ def _selected(request: RunRequest, registry: Registry) -> tuple[Sequence[ModelSp
         if not path.exists():
             raise CheckpointError(f"no checkpoint {path}", f"correct the path of --checkpoint {name}=PATH")
     check_device_name(request.device)
+
+    from gairbench.evaluation.executors.opening import check_executor
+
+    check_executor(registry, request.executor.name, request.executor.keys)
     return models, chosen
 
 
@@ -182,6 +191,8 @@ def _evaluation(request: RunRequest, models: Sequence[ModelSpec], tasks: Sequenc
         seeds=tuple(dict.fromkeys(request.seed)),
         limit=request.limit,
         fresh=request.fresh,
+        executor=request.executor.name,
+        executor_options=request.executor.keys,
         command=request.command,
     )
 
