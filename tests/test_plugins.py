@@ -60,6 +60,16 @@ DATASET = """
         yield DatasetSpec(name={name!r}, version=1, factory="nowhere:make", delivers=(LocationInput(),))
 """
 
+EXECUTOR = """
+    from gairbench import hookimpl
+    from gairbench.spec import ExecutorOption, ExecutorSpec
+
+    @hookimpl
+    def register_executors():
+        queue = ExecutorOption(name="queue", kind=str, description="queue")
+        yield ExecutorSpec(name={name!r}, factory="nowhere:make", options=(queue,))
+"""
+
 Install = Callable[..., None]
 
 NUMBERS = itertools.count()
@@ -121,6 +131,14 @@ def test_register_tasks_makes_tasks_and_their_dataset_known(install: Install) ->
 def test_register_datasets_makes_a_dataset_without_tasks_known(install: Install) -> None:
     install("their-dist", DATASET, name="their-corpus")
     assert load_registry(strict=True).dataset_origins["their-corpus"].plugin == "their-dist"
+
+
+def test_register_executors_makes_an_executor_known_with_its_keys(install: Install) -> None:
+    install("their-dist", EXECUTOR, name="their-cluster")
+    registry = load_registry(strict=True)
+    assert {"local", "ray", "slurm", "their-cluster"} <= registry.executors.keys()
+    assert registry.executor_origins["their-cluster"].distribution == "their-dist"
+    assert [option.name for option in registry.executors["their-cluster"].options] == ["queue"]
 
 
 def test_a_plugin_without_hooks_is_no_error(install: Install) -> None:
