@@ -154,13 +154,16 @@ def _is_full(error: BaseException | None) -> bool:
     return isinstance(error, OSError) and error.errno in FULL
 
 
-def unwritable(path: Path, error: Exception) -> StorageError:
+def unwritable(path: Path, error: BaseException) -> StorageError:
     """Return the error for a file or folder that cannot be written.
 
     Args:
         path: The target.
         error: The system's error, or that of the library that writes.
     """
+    # Libraries wrap what the system said, or say "see previous exception".
+    while not (isinstance(error, OSError) and error.strerror) and error.__cause__ is not None:
+        error = error.__cause__
     reason = (isinstance(error, OSError) and error.strerror) or str(error).strip() or type(error).__name__
     return StorageError(
         f"cannot write {path}: {reason.splitlines()[0]}", "free space, or choose a folder that can be written"

@@ -27,7 +27,7 @@ from gairbench.maps.quicklook import Palette, draw
 from gairbench.maps.tiling import Block
 from gairbench.predictions import save_predictions
 from gairbench.results import write_result
-from gairbench.storage import FULL, atomic_file, atomic_folder, full_disk_reported, write_atomically
+from gairbench.storage import FULL, atomic_file, atomic_folder, full_disk_reported, unwritable, write_atomically
 from gairbench.weights.card import save_checkpoint
 
 needs_flock = pytest.mark.skipif(sys.platform == "win32", reason="scratches are locked with flock")
@@ -209,6 +209,25 @@ def test_a_library_on_a_full_disk_is_reported_once_and_other_errors_pass(
     with pytest.raises(InterruptedError):
         run(errno.EINTR)
     assert len(printed) == 1
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+def test_the_reason_is_the_one_at_the_bottom(tmp_path: Path) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    for error, reason in (
+        (full, "No space left on device"),
+        (caused(RuntimeError("torch failed"), full), "No space left on device"),
+        (
+            caused(OSError("See previous exception for details."), ValueError("band 1: block 3 failed")),
+            "band 1: block 3",
+        ),
+        (ValueError(), "ValueError"),
+    ):
+        assert f"cannot write {tmp_path}: {reason}" in str(unwritable(tmp_path, error))
 
 
 def save_picture(folder: Path) -> None:
