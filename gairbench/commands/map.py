@@ -128,11 +128,14 @@ def _map(request: MapRequest, spec: ModelSpec, weights: Weights, progress: Progr
             f"map of {grid.width} x {grid.height} pixels and {grid.dim} bands (up to {_size(grid)}) from {tiles} tiles"
         )
         with raster.write(request.out, grid) as write, progress.step(f"map {scene.path.name}") as step:
-            made.seen = lambda number: step(min(number, tiles), tiles, "tiles")
-            for block in made.tiling.blocks(made.capacity):
+            # Few large tiles under many blocks take their time in the blocks, many tiles under one block in the tiles.
+            done, total = 0, tiles + made.tiling.block_count
+            made.seen = lambda number: step(min(number, tiles) + done, total, "tiles and blocks")
+            for done, block in enumerate(made.tiling.blocks(made.capacity)):
                 values = made.block(block, grid.dim)
                 write(block, values)
                 sample.add(values)
+                step(min(made.read, tiles) + done + 1, total, "tiles and blocks")
             pixels = sample.pixels()
             if not len(pixels):
                 raise DataError(f"no pixel of {scene.path} holds data", "map another scene")

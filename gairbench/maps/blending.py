@@ -79,8 +79,8 @@ class SceneMap:
         batch: Tiles per call of the model.
         capacity: Tiles that are kept in memory, at least one; the least recently used one makes room.
         encoded: How many tiles have been encoded so far.
-        seen: Called with the number of tiles that have been read so far, those without data and those that are read
-            again among them.
+        read: How many tiles have been read so far, those without data and those that are read again among them.
+        seen: Called with that number after each batch of tiles.
     """
 
     scene: Scene
@@ -90,7 +90,7 @@ class SceneMap:
     capacity: int
     encoded: int = 0
     seen: Callable[[int], None] = lambda _: None
-    _read: int = 0
+    read: int = 0
     _kept: OrderedDict[Tile, _Encoded] = field(default_factory=OrderedDict)
 
     @property
@@ -175,8 +175,8 @@ class SceneMap:
         used = [tile for tile in tiles if read[tile][1].any()]
         tokens = self.encoder.encode(np.stack([read[tile][0] for tile in used])) if used else ()
         self.encoded += len(used)
-        self._read += len(tiles)
-        self.seen(self._read)
+        self.read += len(tiles)
+        self.seen(self.read)
         # Copies, because a slice would keep its whole batch in memory.
         grids = {tile: grid.clone() for tile, grid in zip(used, tokens, strict=True)}
         return {tile: _Encoded(read[tile][1], grids.get(tile)) for tile in tiles}

@@ -100,6 +100,11 @@ class Tiling:
         """Number of tiles."""
         return len(self.y.starts) * len(self.x.starts)
 
+    @property
+    def block_count(self) -> int:
+        """Number of blocks."""
+        return -(-self.y.pixels // BLOCK) * -(-self.x.pixels // BLOCK)
+
     def tiles_at(self, block: Block) -> list[Tile]:
         """Return the tiles that cover the centre of a pixel of a block, row by row."""
         return [

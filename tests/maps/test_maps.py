@@ -502,7 +502,15 @@ def test_the_size_of_a_map_and_its_tiles_are_reported_as_it_is_made(
     make(tmp_path, image, batch=2)
     lines = capsys.readouterr().err.splitlines()
     assert re.fullmatch(r"map of \d+ x \d+ pixels and 2 bands \(up to .+\) from 7 tiles", lines[0])
-    assert [line.split(": ")[1].split()[0] for line in lines if " s left" in line] == ["2/7", "4/7", "6/7", "7/7"]
+    states = [line.split(": ")[1].split()[0] for line in lines if " s left" in line]
+    assert states == ["2/8", "4/8", "6/8", "7/8", "8/8"]
+    # Few tiles under many blocks: the work is in the blocks, and it is not done when all tiles are read.
+    make(tmp_path, image, resolution=10 / 16)
+    lines = capsys.readouterr().err.splitlines()
+    numbers = [int(line.split(": ")[1].split("/23 ")[0]) for line in lines if " s left" in line]
+    assert numbers == sorted(numbers)
+    assert len(set(numbers)) > 16
+    assert numbers.index(23) == len(numbers) - 1
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".zarr"])
@@ -515,7 +523,7 @@ def test_an_older_map_stays_when_a_block_does_not_read_back_as_written(
     request = MapRequest(model="ramp", image=image, out=out, unit=Unit.REFLECTANCE)
     assert map_command(request) == 0
     before = {path: path.read_bytes() for path in sorted(out.rglob("*")) or [out] if path.is_file()}
-    kind = type(rasters.format_of(out))
+    kind = type(rasters.raster_format_of(out))
     read = kind.read
 
     @contextmanager
