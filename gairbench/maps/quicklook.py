@@ -32,7 +32,7 @@ class PixelSample:
         self._parts: list[NDArray[np.float32]] = []
 
     def add(self, values: NDArray[np.float32]) -> None:
-        """Draw from a block ``(dim, height, width)``; NaN is no data."""
+        """Draw from a block ``(dim, height, width)``; NaN means missing."""
         pixels = values.reshape(len(values), -1).T
         pixels = pixels[np.isfinite(pixels[:, 0])]
         self._parts.append(pixels[self._rng.random(len(pixels)) < self._share])
