@@ -29,7 +29,7 @@ BATCH = 128
 WORKERS = 4
 
 
-def embed(
+def embed_samples(
     model: object,
     view: View,
     split: Split,

@@ -20,6 +20,7 @@ ALLOWED = {
     "register_models": HOOKS,
     "register_datasets": HOOKS,
     "register_tasks": HOOKS,
+    "register_executors": HOOKS,
     "load": "the factory of each family of models, named by ModelSpec.factory",
     "encoder_inputs": "what a recipe's settings make of a model's inputs, named by Pretraining.inputs",
     "read_checkpoint": "which preset a checkpoint is of, named by ModelSpec.read_checkpoint",
@@ -34,7 +35,7 @@ ALLOWED = {
 }
 """Names with one meaning in several modules, and why they have to be the same."""
 
-NOT_YET = {"RunRequest", "Scene", "embed", "open_scene"}
+NOT_YET = {"Scene", "open_scene"}
 """Their second meaning is in modules that are being rewritten. Nothing is to be added here."""
 
 

@@ -14,7 +14,6 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 FOLDERS = ("gairbench", "models", "tasks", "leaderboard", "examples")
 NOT_YET = (
     "gairbench/bands.py",
-    "gairbench/evaluation/",
     "gairbench/files/images.py",
     "gairbench/files/overhead.py",
     "gairbench/files/rasters.py",

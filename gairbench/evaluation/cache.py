@@ -94,7 +94,7 @@ class EmbeddingCache:
         Args:
             key: Its key.
             values: The embeddings, samples along the first axis.
-            about: Whatever the record needs that cannot be told from the array.
+            about: Whatever the record needs that the array does not show.
 
         Raises:
             StorageError: The disk is full or the folder cannot be written.

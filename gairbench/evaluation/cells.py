@@ -36,7 +36,7 @@ class Embedding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Corpus:
+class PretrainingData:
     """What a model is pre-trained on.
 
     Args:
@@ -69,7 +69,7 @@ class Cell:
     model: ModelSpec
     preset: Preset
     weights: Weights
-    corpus: Corpus | None
+    corpus: PretrainingData | None
     task: TaskSpec
     probe: Probe
     state: State
@@ -118,7 +118,7 @@ class PretrainJob:
     model: ModelSpec
     preset: Preset
     target: Path
-    corpus: Corpus
+    corpus: PretrainingData
     seed: int
     limit: int | None
     loaded_as: str

@@ -12,7 +12,7 @@ from gairbench.evaluation.cells import EmbedJob, EvaluateJob, Job, PretrainJob
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class TimeEstimate:
     """What some jobs take together, one after the other.
 
     Args:
@@ -65,11 +65,11 @@ class Estimates:
                 continue
         return cls(found)
 
-    def of(self, jobs: Iterable[Job]) -> Estimate:
+    def of(self, jobs: Iterable[Job]) -> TimeEstimate:
         """Return what jobs take together."""
         times = [self._seconds.get(_done(job)) for job in jobs]
         known = [seconds for seconds in times if seconds is not None]
-        return Estimate(sum(known), len(times) - len(known), len(times))
+        return TimeEstimate(sum(known), len(times) - len(known), len(times))
 
     def cost(self, jobs: Iterable[Job]) -> tuple[bool, float]:
         """Return what orders models: those that must be pre-trained come last, then those that take long."""

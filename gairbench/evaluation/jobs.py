@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gairbench.embedding import embed
+from gairbench.embedding import embed_samples
 from gairbench.environment import choose_device, versions
 from gairbench.errors import GairbenchError, StorageError
 from gairbench.evaluation.cache import EmbeddingCache
@@ -150,7 +150,7 @@ def failure(error: Exception, what: str = "") -> Failure:
     return Failure(reason=f"{what}: {reason}" if what else reason, traceback=traceback.format_exc())
 
 
-def pretrain(job: PretrainJob, site: Site, memory: Memory, progress: Progress) -> float | Failure:
+def run_pretrain_job(job: PretrainJob, site: Site, memory: Memory, progress: Progress) -> float | Failure:
     """Pre-train a model into a scratch folder that takes the checkpoint's place when it is complete.
 
     Args:
@@ -279,7 +279,7 @@ def _embed(
     start = time.perf_counter()
     with shown as step:
         rows = limited(len(split), job.limit).tolist()
-        values = embed(loaded.model, wanted.view, split, rows, wanted.converters, device, step)
+        values = embed_samples(loaded.model, wanted.view, split, rows, wanted.converters, device, step)
     about = {
         "conversion": {str(modality): c.describe() for modality, c in wanted.converters.items()},
         "weights": loaded.weights,
@@ -309,7 +309,7 @@ def _load(job: EmbedJob, site: Site, memory: Memory) -> Failure | None:
     return None
 
 
-def evaluate(job: EvaluateJob, site: Site, memory: Memory, pretrained: float | None = None) -> Evaluated:
+def run_evaluate_job(job: EvaluateJob, site: Site, memory: Memory, pretrained: float | None = None) -> Evaluated:
     """Evaluate one cell from cached embeddings and write its record, whatever comes of it.
 
     Args:

@@ -12,7 +12,7 @@ from gairbench.digests import digest
 from gairbench.embedding import EMBEDDING_VERSION
 from gairbench.errors import GairbenchError, InputMismatchError, UsageError
 from gairbench.evaluation.cache import EmbeddingCache
-from gairbench.evaluation.cells import Cell, Corpus, Embedding, Plan, State, jobs_of
+from gairbench.evaluation.cells import Cell, Embedding, Plan, PretrainingData, State, jobs_of
 from gairbench.evaluation.estimates import Estimates
 from gairbench.evaluation.open_data import OpenData
 from gairbench.evaluation.records import recorded
@@ -178,7 +178,7 @@ class _Looked:
             return "failed", f"dataset {spec.name!r}: {type(error).__name__}: {error}"
 
     def target_problem(self, task: TaskSpec, fingerprint: str) -> str:
-        """Return why a task cannot be learned or scored; empty where it can, or where only pixels can tell."""
+        """Return why a task cannot be learned or scored; empty where it can, or where only pixels can show it."""
         if task.name not in self._targets:
             self._targets[task.name] = self._read_targets(task, fingerprint)
         return self._targets[task.name]
@@ -199,7 +199,7 @@ class _Looked:
 
 def _weights(
     request: EvaluationRequest, registry: Registry, looked: _Looked, model: ModelSpec, seed: int
-) -> tuple[Weights, Corpus | None, _Trouble | None]:
+) -> tuple[Weights, PretrainingData | None, _Trouble | None]:
     """Return where a model's weights come from, what it is trained on, and why it cannot be had."""
     weights = find_weights(model, request.checkpoints.get(model.name), seed=seed)
     if weights.missing:
@@ -224,7 +224,7 @@ def _weights(
         cache=request.cache.absolute(),
         fresh=request.fresh,
     )
-    return weights, Corpus(dataset=corpus, fingerprint=fingerprint), None
+    return weights, PretrainingData(dataset=corpus, fingerprint=fingerprint), None
 
 
 def _planned(request: EvaluationRequest, looked: _Looked, cell: Cell, trouble: _Trouble | None) -> Cell:

@@ -52,9 +52,9 @@ class Work:
         """Do it with what a process keeps between calls."""
         try:
             if isinstance(self.task, PretrainJob):
-                return jobs.pretrain(self.task, site, memory, progress)
+                return jobs.run_pretrain_job(self.task, site, memory, progress)
             if isinstance(self.task, EvaluateJob):
-                return jobs.evaluate(self.task, site, memory, self.pretrained)
+                return jobs.run_evaluate_job(self.task, site, memory, self.pretrained)
             return jobs.embed_views(self.task, site, memory, progress)
         except (StorageError, UsageError) as error:
             return Stop(error)

@@ -376,7 +376,7 @@ def test_a_checkpoint_is_not_replaced_while_another_process_loads_it(
 
     def replace_it() -> None:
         try:
-            jobs.pretrain(job, site, Memory(site), Progress(Console(file=io.StringIO())))
+            jobs.run_pretrain_job(job, site, Memory(site), Progress(Console(file=io.StringIO())))
         except BaseException as error:
             errors.append(error)
 
