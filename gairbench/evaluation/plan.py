@@ -167,9 +167,9 @@ class _Looked:
         root = self._request.data_root
         if spec.folder and root is None:
             return "skipped", f"dataset {spec.name!r} needs files in folder {spec.folder!r}; give --data-root"
-        if spec.folder and root is not None and not (root / spec.folder).is_dir():
-            return "skipped", f"dataset {spec.name!r} is not at {root / spec.folder}; correct --data-root"
         try:
+            if spec.folder and root is not None and not (root / spec.folder).is_dir():
+                return "skipped", f"dataset {spec.name!r} is not at {root / spec.folder}; correct --data-root"
             return self.data.fingerprint(spec)
         except GairbenchError as error:
             return "failed", str(error)

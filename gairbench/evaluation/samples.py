@@ -13,6 +13,7 @@ from gairbench.data import DataSource, Split
 from gairbench.errors import DataError
 from gairbench.limit import limited
 from gairbench.spec import Kind, TaskSpec
+from gairbench.targets import degenerate, target_problem
 
 Array = NDArray[Any]
 
@@ -47,18 +48,19 @@ def select(task: TaskSpec, source: DataSource, splits: Mapping[str, Split], limi
         One selection per split.
 
     Raises:
-        DataError: A split is empty, a target is not finite, or a class occurs outside train but not in it. Under
-            ``--limit`` samples of such classes are dropped instead, which is recorded.
+        DataError: A split is empty, a target does not fit the kind of task or is not finite, a class occurs outside
+            train but not in it, or there is nothing to learn, as where all samples are of one class. Under ``--limit``
+            samples of classes that train lacks are dropped instead, which is recorded.
     """
     chosen = {name: _select(task, name, split, limit) for name, split in splits.items()}
-    if task.kind in {Kind.CLASSIFICATION, Kind.SEGMENTATION}:
-        _check_classes(task, source, chosen)
+    _check_targets(task, source, chosen)
     if task.kind is Kind.CLASSIFICATION:
         known = set(np.unique(chosen["train"].target).tolist())
         for name, selection in chosen.items():
             unseen = set(np.unique(selection.target).tolist()) - known
             if unseen:
                 chosen[name] = _without(task, source, name, selection, unseen, limit)
+    _check_something_to_learn(task, source, chosen, limit)
     return chosen
 
 
@@ -70,6 +72,11 @@ def _select(task: TaskSpec, name: str, split: Split, limit: int | None) -> Selec
         raise DataError(
             f"dataset {task.dataset.name!r} has no target {task.target!r}", "correct the task's target"
         ) from None
+    if task.kind is not Kind.MULTILABEL and target.dtype.kind not in "fiu":
+        raise DataError(
+            f"target {task.target!r} in split {name!r} of task {task.name!r} is not a number (type {target.dtype})",
+            "correct the dataset, or the task's kind",
+        )
     keep = target >= 0 if task.kind is Kind.CLASSIFICATION else np.ones(len(target), dtype=bool)
     position = np.arange(len(rows))[keep]
     ids = [split.ids[i] for i in rows[keep]]
@@ -88,15 +95,28 @@ def _select(task: TaskSpec, name: str, split: Split, limit: int | None) -> Selec
     return Selection(rows=position, ids=ids, target=target, dropped=dropped)
 
 
-def _check_classes(task: TaskSpec, source: DataSource, chosen: Mapping[str, Selection]) -> None:
-    classes = len(source.classes(task.target))
+def _check_targets(task: TaskSpec, source: DataSource, chosen: Mapping[str, Selection]) -> None:
+    if task.kind is Kind.REGRESSION:
+        return
+    classes = source.classes(task.target)
     for name, selection in chosen.items():
-        valid = selection.target[(selection.target >= 0) & (selection.target != 255)]
-        if len(valid) and int(valid.max()) >= classes:
+        if problem := target_problem(task.kind, selection.target, classes):
             raise DataError(
-                f"split {name!r} of task {task.name!r} holds class {int(valid.max())} of {classes} named classes",
-                "make DataSource.classes name them all",
+                f"target {task.target!r} of split {name!r} of task {task.name!r} {problem}",
+                "correct the dataset, or the task's kind",
             )
+
+
+def _check_something_to_learn(
+    task: TaskSpec, source: DataSource, chosen: Mapping[str, Selection], limit: int | None
+) -> None:
+    classes = () if task.kind is Kind.REGRESSION else source.classes(task.target)
+    test = chosen["test"].target if "test" in chosen else None
+    problem, hint = degenerate(task.kind, chosen["train"].target, classes, test)
+    if problem:
+        raise DataError(
+            f"task {task.name!r}: {problem}", hint if limit is None else f"raise --limit {limit}, or {hint}"
+        )
 
 
 def _without(

@@ -1,0 +1,71 @@
+"""Targets that cannot be learned or scored are refused in one line, before any pixel is read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from generated import DATASET, TASKS
+
+from gairbench.data import ArraySplit
+from gairbench.errors import DataError
+from gairbench.evaluation.samples import select
+from gairbench.spec import Kind, TaskSpec
+
+ZONE, TAGS, HEIGHT = TASKS[:3]
+
+
+class Source:
+    def __init__(self, classes: tuple[str, ...]) -> None:
+        self.names = classes
+
+    def classes(self, target: str) -> tuple[str, ...]:
+        return self.names
+
+
+def chosen(task: TaskSpec, targets: dict[str, Any], classes: tuple[str, ...], limit: int | None = None) -> Any:
+    splits = {
+        name: ArraySplit([f"{name}-{i}" for i in range(len(values))], {}, {task.target: np.asarray(values)})
+        for name, values in targets.items()
+    }
+    return select(task, Source(classes), splits, limit)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("task", "train", "test", "classes", "message"),
+    [
+        (ZONE, [1, 1, 1], [1, 1], ("a", "b"), "all samples of train are of one class, 'b'"),
+        (ZONE, [0, 1, 1], [0, 2], ("a", "b"), "classes 0 ... 2 of 2 names"),
+        (ZONE, [0.5, 1.5], [0.5, 1.5], ("a", "b"), "float64 of shape .* such as 0.5, wanted class numbers"),
+        (ZONE, ["a", "b"], ["a", "b"], ("a", "b"), "is not a number"),
+        (ZONE, [-1, -1], [0, 1], ("a", "b"), "split 'train' of task 'world-zone' is empty"),
+        (TAGS, [[True], [False]], [[True], [False]], ("n",), "there is one label only, 'n'"),
+        (TAGS, [[True, False]] * 3, [[True, False]], ("n", "e"), "all samples of train have the same labels"),
+        (HEIGHT, [2.0, 2.0], [2.0, 3.0], (), "all samples of train have the same value, 2"),
+        (HEIGHT, [2.0, 3.0], [2.0, 2.0], (), "all samples of test have the same value, 2"),
+        (HEIGHT, [2.0, np.nan], [2.0, 3.0], (), "sample 'train-1' in split 'train' is not a number"),
+        (HEIGHT, ["2", "x"], ["2", "3"], (), "is not a number"),
+    ],
+)
+def test_a_degenerate_target_is_one_line(
+    task: TaskSpec, train: Any, test: Any, classes: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        chosen(task, {"train": train, "val": train, "test": test}, classes)
+
+
+def test_a_limit_that_leaves_one_class_says_so() -> None:
+    zones = [0] * 50 + [1]
+    with pytest.raises(DataError, match="of one class, 'a'; raise --limit 3"):
+        chosen(ZONE, {"train": zones, "val": zones, "test": zones}, ("a", "b"), limit=3)
+
+
+def test_sound_targets_are_selected() -> None:
+    masks = replace(ZONE, kind=Kind.SEGMENTATION, dataset=DATASET)
+    layers = np.array([[[0, 255]], [[1, 0]]], dtype=np.uint8)
+    assert len(chosen(masks, {"train": layers, "val": layers, "test": layers}, ("a", "b"))["train"].rows) == 2
+    found = chosen(ZONE, {"train": [0, 1, -1], "val": [0], "test": [1, 1]}, ("a", "b"))
+    assert found["train"].dropped == "1 samples without this label"
+    assert found["test"].target.tolist() == [1, 1]
