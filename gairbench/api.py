@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gairbench.spec import ModelSpec, TaskSpec, Unit
+from gairbench.spec import MissingPixels, ModelSpec, TaskSpec, Unit
 
 if TYPE_CHECKING:
     from gairbench.commands.outcomes import EmbeddedTable, EmbeddingMap, RunResults
@@ -104,6 +104,7 @@ def embed(
     views: str | Sequence[str] | None = None,
     rs_unit: Unit | str | None = None,
     rs_bands: str | Sequence[str] | None = None,
+    missing_pixels: MissingPixels = "fill",
     root: FilePath | None = None,
     follow_links: bool = False,
     column: Mapping[str, str] | str | Sequence[str] | None = None,
@@ -126,6 +127,7 @@ def embed(
             ``rs_tokens`` if left out.
         rs_unit: Scale of the overhead images' values.
         rs_bands: Their bands in the files' order; as the files say if left out.
+        missing_pixels: ``"fill"`` their missing pixels with the mean of the others, or ``"refuse"`` such images.
         root: Folder that paths in the table start from; the table's own if left out.
         follow_links: Accept paths in the table that are links to files outside of that folder.
         column: The table's own names of its columns, by ours, such as ``{"lon": "longitude"}``.
@@ -161,6 +163,7 @@ def map(  # noqa: A001 (the command's name)
     preset: str | None = None,
     checkpoint: FilePath | None = None,
     bands: str | Sequence[str] | None = None,
+    missing_pixels: MissingPixels = "fill",
     resolution: float | None = None,
     overlap: float = 0.5,
     device: str = "auto",
@@ -179,6 +182,7 @@ def map(  # noqa: A001 (the command's name)
         preset: Preset of the model.
         checkpoint: File or folder of the model's weights.
         bands: The image's bands in order; as the file says if left out.
+        missing_pixels: ``"fill"`` their missing pixels with the mean of the others, or ``"refuse"`` such images.
         resolution: Edge of an output pixel in units of the CRS; one token if left out.
         overlap: Share of a tile that its neighbour covers, 0 to 0.9.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"`` or ``"auto"``.
@@ -223,6 +227,7 @@ def pretrain(
     balance: str | None = None,
     rs_unit: Unit | str | None = None,
     rs_bands: str | Sequence[str] | None = None,
+    missing_pixels: MissingPixels = "fill",
     root: FilePath | None = None,
     follow_links: bool = False,
     column: Mapping[str, str] | str | Sequence[str] | None = None,
@@ -254,6 +259,7 @@ def pretrain(
         balance: Sample cells of the Earth alike: ``"grid:DEGREES"`` or ``"h3:RESOLUTION"``.
         rs_unit: Scale of a manifest's overhead images.
         rs_bands: Their bands; as the files say if left out.
+        missing_pixels: ``"fill"`` their missing pixels with the mean of the others, or ``"refuse"`` such images.
         root: What a manifest's paths are relative to; its folder if left out.
         follow_links: Accept paths in the manifest that are links to files outside of that folder.
         column: The manifest's own names of its columns, by ours.

@@ -23,6 +23,14 @@ A stack of 13 bands is none of them: some tools put B10 before B11, others appen
 """
 
 
+SAME_BAND = {"red": "B4", "green": "B3", "blue": "B2"}
+"""Names of the visible bands that mean the same thing for a Sentinel-2 encoder and an RGB image."""
+
+
+ALPHA = "alpha"
+"""Name of a band that says where the others hold data."""
+
+
 def canonical(name: str) -> str:
     """Return a band's name as models spell it (``"B02"`` and ``"b2"`` are ``"B2"``), or as it stands if they do not."""
     return _SPELLED.get(_plain(name), name.strip())
@@ -74,14 +82,20 @@ def _declared(path: Path, count: int, described: tuple[str, ...], declared: tupl
             f"{path} has {count} band{'s' * (count > 1)}, and {len(declared)} are declared ({', '.join(declared)})",
             "name all bands of the file, in its order",
         )
+    ours = [_same(name) for name in declared]
     for position, (stated, name) in enumerate(zip(described, declared, strict=True), 1):
         # Descriptions are free text: only those that are band names are a statement.
-        if stated in KNOWN_BANDS and stated != name:
+        if (stated in KNOWN_BANDS or _same(stated) in ours) and _same(stated) != _same(name):
             raise DataError(
                 f"{path} says that its band {position} is {stated}, and it is declared as {name}",
                 "name the bands in the file's order, or leave it to the file",
             )
     return _unique(path, declared)
+
+
+def _same(name: str) -> str:
+    """Return one name for all names of a band."""
+    return SAME_BAND.get(name, name).casefold()
 
 
 def _unique(path: Path, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -61,6 +61,9 @@ ColumnNames = Annotated[
         help="The table's own name of id, rs, sv, lon, lat, lon_min, lat_max, lon_max or lat_min; repeatable.",
     ),
 ]
+MissingPixelsOption = Annotated[
+    str, typer.Option(help="fill missing pixels with the mean of the others, or refuse such images.")
+]
 OnError = Annotated[str, typer.Option(help="stop, or skip rows that cannot be used and report them.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -146,6 +149,7 @@ def cli_pretrain(
     rs_bands: Annotated[
         str | None, typer.Option(help="Their bands, comma-separated [default: the files' band names].")
     ] = None,
+    missing_pixels: MissingPixelsOption = "fill",
     root: Annotated[Path | None, typer.Option(help="What a manifest's paths are relative to [default: it].")] = None,
     follow_links: Annotated[bool, FOLLOW_LINKS] = False,
     column: ColumnNames = None,
@@ -205,6 +209,7 @@ def cli_embed(
     rs_bands: Annotated[
         list[str] | None, typer.Option(help="Bands of RS images in the files' order [default: as the files say].")
     ] = None,
+    missing_pixels: MissingPixelsOption = "fill",
     root: Annotated[
         Path | None, typer.Option(help="Folder that paths in the table start from [default: the table's].")
     ] = None,
@@ -240,6 +245,7 @@ def cli_map(
     bands: Annotated[
         str | None, typer.Option(help="The image's bands in order, e.g. 'red,green,blue' [default: as the file says].")
     ] = None,
+    missing_pixels: MissingPixelsOption = "fill",
     resolution: Annotated[
         float | None, typer.Option(help="Edge of an output pixel in units of the CRS [default: one token].")
     ] = None,
@@ -308,6 +314,7 @@ def cli_data_shard(
     rs_bands: Annotated[
         str | None, typer.Option(help="Their bands, comma-separated [default: the files' band names].")
     ] = None,
+    missing_pixels: MissingPixelsOption = "fill",
     rs_size: Annotated[int, typer.Option(min=1, help="Edge of the tiles that are cut out, in pixels.")] = 96,
     sv_size: Annotated[int, typer.Option(min=1, help="Edge to which photos are resized.")] = 224,
     shard_size: Annotated[int, typer.Option(min=1, help="Triplets per shard.")] = 10_000,

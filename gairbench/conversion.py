@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gairbench.bands import SAME_BAND
 from gairbench.errors import InputMismatchError
-from gairbench.spec import ImageInput, Input, LocationInput, Normalization, Unit
+from gairbench.spec import ImageInput, Input, LocationInput, Normalization
+from gairbench.units import ALLOWED
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,11 +21,8 @@ if TYPE_CHECKING:
 CONVERSION_VERSION = 1
 """Part of every embedding's key: raise it when converted values change."""
 
-SAME_BAND = {"red": "B4", "green": "B3", "blue": "B2"}
-"""Names of the visible bands that mean the same thing for a Sentinel-2 encoder and an RGB image."""
-
-_SCALE = {Unit.REFLECTANCE: 1.0, Unit.S2_DN: 10_000.0}
-"""Value of reflectance 1 in each physical unit; display values have none, whatever their range."""
+_SCALE = {unit: allowed.one for unit, allowed in ALLOWED.items() if allowed.one is not None}
+"""Value of reflectance 1 in each physical unit."""
 
 
 @dataclass(frozen=True, slots=True)

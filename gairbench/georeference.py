@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gairbench.errors import DataError
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
 
 Box = tuple[float, float, float, float]
 """(lon_min, lat_max, lon_max, lat_min) in degrees."""
+
+WGS84 = "EPSG:4326"
+
+SPLIT_IT = "split the image at the antimeridian"
 
 ALONG = 21
 """Points along an edge that say where it runs."""
@@ -35,6 +41,17 @@ class Georeference:
     bounds: tuple[float, float, float, float]
     size: tuple[int, int]
 
+    @property
+    def in_degrees(self) -> bool:
+        """Whether its system is longitude and latitude."""
+        return bool(self.crs.to_epsg() == 4326)
+
+    @property
+    def pixel(self) -> tuple[float, float]:
+        """Width and height of a pixel in units of the CRS."""
+        left, bottom, right, top = self.bounds
+        return (right - left) / self.size[0], (top - bottom) / self.size[1]
+
     def box(self, path: Path, lon: float, lat: float) -> Box:
         """Return the image's box as seen from a point in it.
 
@@ -51,26 +68,20 @@ class Georeference:
         Raises:
             DataError: The point is outside the image, or the image crosses the antimeridian or cannot be placed.
         """
-        from rasterio.errors import RasterioError
-        from rasterio.warp import transform
-
         left, bottom, right, top = self.bounds
-        if self.crs.to_epsg() == 4326:
+        if self.in_degrees:
             x, y = lon, lat
             box = (left, top, right, bottom)
         else:
-            try:
-                (x,), (y,) = transform("EPSG:4326", self.crs, [lon], [lat])
-                lons, lats = transform(self.crs, "EPSG:4326", [left, right, x, x], [y, y, top, bottom])
-            except (RasterioError, ValueError) as error:
-                raise DataError(f"cannot place {path} on the globe: {error}", "correct its CRS") from error
-            box = (lons[0], lats[2], lons[1], lats[3])
+            (x,), (y,) = project(path, WGS84, self.crs, [lon], [lat])
+            lons, lats = project(path, self.crs, WGS84, [left, right, x, x], [y, y, top, bottom])
+            box = (float(lons[0]), float(lats[2]), float(lons[1]), float(lats[3]))
         if not (left <= x <= right and bottom <= y <= top):
             raise DataError(
                 f"point {lon:g}, {lat:g} (lon, lat) lies outside {path}", "correct the point, or the image it goes with"
             )
         if not (box[0] < box[2] and box[3] < box[1]):
-            raise DataError(f"{path} crosses the antimeridian or a pole", "cut it there, or embed it without a query")
+            raise DataError(f"{path} crosses the antimeridian or a pole", SPLIT_IT)
         return box
 
     def centre(self, path: Path) -> tuple[float, float]:
@@ -83,7 +94,7 @@ class Georeference:
             DataError: The image cannot be placed on the globe.
         """
         left, bottom, right, top = self.bounds
-        lon, lat = self._transformed(path, "EPSG:4326", (left + right) / 2, (bottom + top) / 2)
+        lon, lat = self._transformed(path, WGS84, (left + right) / 2, (bottom + top) / 2)
         if not (abs(lon) <= 180 and abs(lat) <= 90):
             raise DataError(
                 f"the middle of {path} is at {lon:g}, {lat:g}, which is no place on Earth", "correct its CRS"
@@ -109,15 +120,9 @@ class Georeference:
 
     def _transformed(self, path: Path, target: str | None, x: float, y: float) -> tuple[float, float]:
         """Transform a point to a system, or from longitude and latitude into the image's."""
-        if self.crs.to_epsg() == 4326:
+        if self.in_degrees:
             return x, y
-        from rasterio.errors import RasterioError
-        from rasterio.warp import transform
-
-        try:
-            (x,), (y,) = transform(self.crs, target, [x], [y]) if target else transform("EPSG:4326", self.crs, [x], [y])
-        except (RasterioError, ValueError) as error:
-            raise DataError(f"cannot place {path} on the globe: {error}", "correct its CRS") from error
+        (x,), (y,) = project(path, self.crs, target, [x], [y]) if target else project(path, WGS84, self.crs, [x], [y])
         return x, y
 
     def check(self, path: Path, told: Box) -> None:
@@ -133,16 +138,14 @@ class Georeference:
         Raises:
             DataError: It is another one.
         """
-        from rasterio.warp import transform
-
         left, bottom, right, top = self.bounds
-        if self.crs.to_epsg() == 4326:
+        if self.in_degrees:
             edges = np.array([[left], [top], [right], [bottom]])
         else:
             xs, ys = np.linspace(left, right, ALONG), np.linspace(bottom, top, ALONG)
             x = np.concatenate([np.full(ALONG, left), xs, np.full(ALONG, right), xs])
             y = np.concatenate([ys, np.full(ALONG, top), ys, np.full(ALONG, bottom)])
-            lons, lats = np.asarray(transform(self.crs, "EPSG:4326", x, y)).reshape(2, 4, ALONG)
+            lons, lats = project(path, self.crs, WGS84, x, y).reshape(2, 4, ALONG)
             edges = np.stack([lons[0], lats[1], lons[2], lats[3]])
         low, high = edges.min(axis=1), edges.max(axis=1)
         west, north, east, south = low[0], high[1], high[2], low[3]
@@ -158,15 +161,72 @@ class Georeference:
 def georeference(path: Path, file: DatasetReader) -> Georeference | None:
     """Return an open image's place, or ``None`` if it states none.
 
+    Args:
+        path: The image, for messages.
+        file: The open image.
+
     Raises:
-        DataError: The image is rotated or not north up.
+        DataError: The image is rotated or not north up, as encoders expect images, or its CRS cannot be read.
     """
-    if file.crs is None or file.transform.is_identity:
+    try:
+        crs, t = file.crs, file.transform
+    except Exception as error:
+        raise DataError(f"cannot read the CRS of {path}: {error}", _place_hint()) from error
+    if crs is None and not t.is_identity and (hint := _proj_hint()):
+        raise DataError(f"cannot read the CRS of {path}", hint)
+    if crs is None or t.is_identity:
         return None
-    t = file.transform
-    if t.b or t.d or t.a <= 0 or t.e >= 0:
-        raise DataError(f"{path} is rotated or not north up", "warp it to north up, for instance with gdalwarp")
-    return Georeference(file.crs, tuple(file.bounds), (file.width, file.height))
+    # Rounding is not a rotation.
+    if max(abs(t.b), abs(t.d)) > 1e-9 * max(abs(t.a), abs(t.e)) or t.a <= 0 or t.e >= 0:
+        raise DataError(
+            f"{path} is rotated or not north up (transform {tuple(t)[:6]}), and encoders expect images that are",
+            "warp it to north up, for instance with gdalwarp",
+        )
+    return Georeference(crs, tuple(file.bounds), (file.width, file.height))
+
+
+def project(path: Path, source: Any, target: Any, x: Any, y: Any) -> NDArray[np.float64]:
+    """Transform points between systems.
+
+    Args:
+        path: The image that they belong to, for messages.
+        source: The system that they are in.
+        target: The system that they are wanted in.
+        x: ``(n,)`` eastings, or longitudes in degrees.
+        y: ``(n,)`` northings, or latitudes in degrees.
+
+    Returns:
+        ``(2, n)``; infinite where the target system does not reach.
+
+    Raises:
+        DataError: They cannot be transformed; a system may be of a building site, or of another planet.
+    """
+    from rasterio.warp import transform
+
+    try:
+        points: NDArray[np.float64] = np.asarray(transform(source, target, x, y), dtype=np.float64)
+    # rasterio raises more types than it documents.
+    except Exception as error:
+        raise DataError(f"cannot place {path} on the globe: {error}", _place_hint()) from error
+    return points
+
+
+def _place_hint() -> str:
+    return _proj_hint() or "correct its CRS"
+
+
+def _proj_hint() -> str:
+    """Return what to do if the PROJ database is not rasterio's own; empty if it works."""
+    from rasterio.crs import CRS
+
+    given = [name for name in ("PROJ_DATA", "PROJ_LIB") if os.environ.get(name)]
+    if not given:
+        return ""
+    try:
+        CRS.from_epsg(4326)
+    except Exception:
+        return f"unset {' and '.join(given)}, which leads to the PROJ database of another program"
+    return ""
 
 
 def relative_position(lonlat: Tensor, bbox: Tensor) -> Tensor:

@@ -52,6 +52,10 @@ class Unit(StrEnum):
     S2_DN = "s2_dn"
 
 
+MissingPixels = Literal["fill", "refuse"]
+"""What becomes of an overhead image's missing pixels: filled with the mean of the others, or the image is refused."""
+
+
 class Normalization(StrEnum):
     """How an encoder wants its image values scaled, from ``mean`` and ``std`` in the declared unit.
 

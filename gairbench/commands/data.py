@@ -15,7 +15,7 @@ from gairbench.commands.output import show
 from gairbench.errors import GairbenchError
 from gairbench.requests import Pairs
 from gairbench.selection import split_names, unknown
-from gairbench.spec import DatasetSpec, Unit
+from gairbench.spec import DatasetSpec, MissingPixels, Unit
 from gairbench.taskfiles.parsing import load_task_file, registry_with
 
 
@@ -28,6 +28,7 @@ class ShardRequest:
         out: Folder of the shards.
         rs_unit: Scale of the overhead images' values.
         rs_bands: Their bands in order; ``None``: as the files say.
+        missing_pixels: ``"fill"`` missing pixels with the mean of the tile's others, or ``"refuse"`` such tiles.
         rs_size: Edge of the tiles that are cut out, in pixels.
         sv_size: Edge to which photos are resized, in pixels.
         shard_size: Triplets per shard.
@@ -42,6 +43,7 @@ class ShardRequest:
     out: Path
     rs_unit: Unit
     rs_bands: tuple[str, ...] | None = None
+    missing_pixels: MissingPixels = "fill"
     rs_size: Annotated[int, Ge(1)] = 96
     sv_size: Annotated[int, Ge(1)] = 224
     shard_size: Annotated[int, Ge(1)] = 10_000
@@ -126,6 +128,7 @@ def _shard(request: ShardRequest) -> int:
     options = TripletOptions(
         rs_unit=request.rs_unit,
         rs_bands=request.rs_bands,
+        missing_pixels=request.missing_pixels,
         rs_size=request.rs_size,
         sv_size=request.sv_size,
         seed=request.seed,
@@ -140,6 +143,8 @@ def _shard(request: ShardRequest) -> int:
         console.print(source.report.render(), highlight=False, markup=False, soft_wrap=True)
     with Progress(console).step(f"shard {request.data}") as step:
         write_shards(source, request.out, request.shard_size, step)
+    if filled := source.filled.sentence():
+        console.print(filled, highlight=False, markup=False, soft_wrap=True)
     if source.report.total > unusable:
         console.print(source.report.render(), highlight=False, markup=False, soft_wrap=True)
     return 1 if source.report.total else 0

@@ -117,6 +117,7 @@ def _embed(request: EmbedRequest, spec: ModelSpec, weights: Weights, progress: P
         views,
         unit,
         request.rs_bands,
+        missing_pixels=request.missing_pixels,
         pinned=device.type == "cuda",
     )
     try:

@@ -17,7 +17,7 @@ from gairbench.errors import DataError, UsageError
 from gairbench.maps.formats import map_format
 from gairbench.plugins import Registry, load_registry
 from gairbench.progress import Progress
-from gairbench.spec import ImageInput, Modality, ModelSpec, Unit
+from gairbench.spec import ImageInput, MissingPixels, Modality, ModelSpec, Unit
 from gairbench.weights.hub import fetch_missing
 from gairbench.weights.origin import Weights, required_weights
 
@@ -50,6 +50,8 @@ class MapRequest:
         preset: Name of a preset of the model; ``None``: its first.
         checkpoint: File or folder of its weights.
         bands: Names of the scene's bands, in its order; ``None``: as the file says.
+        missing_pixels: ``"fill"`` missing pixels for the encoder, which the map leaves empty, or ``"refuse"`` the
+            scene.
         resolution: Size of an output pixel in units of the scene's CRS; ``None``: one token of the model.
         overlap: Least share of a tile that its neighbour covers too.
         device: As torch names it, or ``"auto"``.
@@ -65,6 +67,7 @@ class MapRequest:
     preset: str | None = None
     checkpoint: Path | None = None
     bands: tuple[str, ...] | None = None
+    missing_pixels: MissingPixels = "fill"
     resolution: Annotated[float | None, Gt(0)] = None
     overlap: Annotated[float, Ge(0), Le(0.9)] = 0.5
     device: str = "auto"
@@ -119,7 +122,8 @@ def _map(request: MapRequest, spec: ModelSpec, weights: Weights, progress: Progr
     raster = raster_format_of(request.out)
     quicklook = quicklook_of(request)
     device = choose_device(request.device)
-    with open_scene(request.image, request.unit, request.bands) as scene, torch.inference_mode():
+    opened = open_scene(request.image, request.unit, request.bands, request.missing_pixels)
+    with opened as scene, torch.inference_mode():
         loaded = load_model(spec, weights, preset=request.preset, seed=0, device=device)
         made, grid = _plan(request, spec, loaded, scene, device)
         sample = PixelSample(grid.height * grid.width)
@@ -141,6 +145,8 @@ def _map(request: MapRequest, spec: ModelSpec, weights: Weights, progress: Progr
                 raise DataError(f"no pixel of {scene.path} holds data", "map another scene")
     with raster.read(request.out) as read:
         draw(quicklook, grid.height, grid.width, made.tiling.blocks(made.capacity), read, Palette(pixels))
+    if scene.fills.images:
+        progress.say(f"{scene.fills.sentence('tile')}; the map leaves these pixels empty")
     progress.say(
         f"{request.out}: {grid.dim} bands, {grid.width} x {grid.height} pixels of"
         f" {grid.transform.a:g} x {-grid.transform.e:g}, from {made.encoded} tiles; {quicklook}: its quick-look"

@@ -22,7 +22,17 @@ from gairbench.pretraining.processes import check_ranks, is_first_process, on_on
 from gairbench.progress import Progress
 from gairbench.protocols import PretrainContext, TrainerOptions
 from gairbench.requests import Pairs
-from gairbench.spec import DataContext, ImageInput, Input, Modality, ModelSpec, Pretraining, Unit, resolve
+from gairbench.spec import (
+    DataContext,
+    ImageInput,
+    Input,
+    MissingPixels,
+    Modality,
+    ModelSpec,
+    Pretraining,
+    Unit,
+    resolve,
+)
 
 if TYPE_CHECKING:
     from gairbench.triplets.options import TripletOptions
@@ -56,6 +66,7 @@ class PretrainRequest:
         balance: Sample cells of the Earth alike: ``"grid:DEGREES"`` or ``"h3:RESOLUTION"``.
         rs_unit: Scale of a manifest's overhead images.
         rs_bands: Their bands in order; ``None``: as the files say.
+        missing_pixels: ``"fill"`` missing pixels with the mean of the tile's others, or ``"refuse"`` such tiles.
         root: What a manifest's paths are relative to; ``None``: its folder.
         follow_links: Accept paths in the manifest that are links to files outside of ``root``.
         column: The manifest's own names of its columns, by ours.
@@ -84,6 +95,7 @@ class PretrainRequest:
     balance: str | None = None
     rs_unit: Unit | None = None
     rs_bands: tuple[str, ...] | None = None
+    missing_pixels: MissingPixels = "fill"
     root: Path | None = None
     follow_links: bool = False
     column: Annotated[Mapping[str, str], Pairs("NAME=COLUMN", "rs=image_path")] = field(default_factory=dict)
@@ -263,6 +275,7 @@ def _triplet_options(request: PretrainRequest, inputs: Sequence[Input]) -> Tripl
     return TripletOptions(
         rs_unit=request.rs_unit,
         rs_bands=request.rs_bands,
+        missing_pixels=request.missing_pixels,
         rs_size=sizes.get(Modality.RS),
         sv_size=sizes.get(Modality.SV),
         seed=request.seed,

@@ -26,6 +26,7 @@ from gairbench.environment import versions
 from gairbench.errors import DataError, StorageError
 from gairbench.files.badrows import BadRow, ProblemKind, RowReport
 from gairbench.files.formats import table_sha256
+from gairbench.files.overhead import Fills
 from gairbench.files.rows import InputTable, Rows
 from gairbench.spec import ModelSpec, View
 from gairbench.storage import write_atomically
@@ -65,6 +66,7 @@ def run_identity(
         "views": [view.name.lower() for view in views],
         "rs unit": request.rs_unit or "",
         "rs bands": list(request.rs_bands or ()),
+        "missing pixels": request.missing_pixels,
         "model inputs": wanted,
         "rows with errors": request.on_error,
         "format": [CONVERSION_VERSION, EMBEDDING_VERSION, PART_ROWS],
@@ -208,10 +210,12 @@ class _Part:
         self.lonlat: list[NDArray[np.float64]] = []
         self.values: dict[str, list[NDArray[np.float32]]] = {}
         self.bad: list[BadRow] = []
+        self.filled = Fills()
 
     def add(self, batch: Batch, values: dict[str, NDArray[np.float32]]) -> None:
         self.ids += batch.ids
         self.bad += batch.bad
+        self.filled.merge(batch.filled)
         if batch.lonlat is not None:
             self.lonlat.append(batch.lonlat)
         for name, array in values.items():
@@ -224,6 +228,7 @@ class _Part:
         lonlat = np.concatenate(self.lonlat) if self.lonlat else None
         unplaced = 0 if lonlat is None else int(np.isnan(lonlat).any(axis=1).sum())
         about = {"bad": bad, "unplaced": unplaced, "conversion": conversions, "shapes": shapes}
+        about["filled"] = [self.filled.images, self.filled.largest]
         write_part(path, self.ids, lonlat, embeddings, about)
 
 
@@ -255,7 +260,11 @@ def finish(
         for modality, ways in about["conversion"].items():
             known = conversions.setdefault(modality, [])
             known += [way for way in ways if way not in known]
+    filled = Fills()
+    for about in abouts:
+        filled.merge(Fills(*about["filled"]))
     provenance = {
+        "filled images": {"images": filled.images, "largest share": filled.largest},
         "identity": identity,
         "command": request.command,
         "input file": request.input.name,
@@ -269,6 +278,8 @@ def finish(
     progress.say(f"{report.rows - report.total} of {report.rows} rows in {request.out}")
     if unplaced := sum(about["unplaced"] for about in abouts):
         progress.say(f"{unplaced} of them have no usable coordinates, which no view needs: their geometry is null")
+    if filled.images:
+        progress.say(filled.sentence())
     if report.bad:
         progress.say(report.render())
         progress.say(f"{report.total} rows were left out; the reasons are in {request.errors}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,11 @@ from gairbench.conversion import Converter, make_converter
 from gairbench.errors import DataError, GairbenchError, UsageError
 from gairbench.files.badrows import BadRow, ProblemKind, RowError
 from gairbench.files.geometry import BBOX
-from gairbench.files.images import read_image
-from gairbench.files.overhead import describe_overhead
+from gairbench.files.images import read_photo
+from gairbench.files.overhead import Fills, read_overhead
 from gairbench.files.rows import InputTable, Rows
 from gairbench.georeference import Box, Georeference
-from gairbench.spec import RGB, VIEW_MODALITY, ImageInput, Input, LocationInput, Modality, Unit, View
+from gairbench.spec import RGB, VIEW_MODALITY, ImageInput, Input, LocationInput, MissingPixels, Modality, Unit, View
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,6 +34,7 @@ class Batch:
         lonlat: ``(n, 2)`` degrees, if the table has coordinates.
         inputs: The arguments of each view.
         bad: The rows that were left out.
+        filled: Their overhead images of which missing pixels were filled.
     """
 
     ids: list[str]
@@ -41,6 +42,7 @@ class Batch:
     lonlat: NDArray[np.float64] | None
     inputs: dict[View, list[Tensor]]
     bad: list[BadRow]
+    filled: Fills = field(default_factory=Fills)
 
 
 class SampleReader:
@@ -52,6 +54,7 @@ class SampleReader:
         views: What is computed.
         rs_unit: Scale of the overhead images' values.
         rs_bands: Names of their bands in the files' order; ``None``: as each file says.
+        missing_pixels: What becomes of missing pixels of overhead images.
         pinned: Put the batches where a CUDA device can fetch them beside other work.
     """
 
@@ -63,6 +66,7 @@ class SampleReader:
         rs_unit: Unit | None,
         rs_bands: Sequence[str] | None,
         *,
+        missing_pixels: MissingPixels = "fill",
         pinned: bool = False,
     ) -> None:
         self.table = table
@@ -70,6 +74,7 @@ class SampleReader:
         self.wanted = wanted
         self.rs_unit = rs_unit
         self.rs_bands = rs_bands
+        self.missing_pixels: MissingPixels = missing_pixels
         self.pinned = pinned
         self.modalities = {VIEW_MODALITY[view] for view in views}
         if View.RS_QUERY in views:
@@ -88,9 +93,10 @@ class SampleReader:
         kept: list[int] = []
         bad: list[BadRow] = []
         samples: list[dict[str, Tensor]] = []
+        filled = Fills()
         for i in range(start, stop):
             try:
-                samples.append(self._sample(rows, i))
+                samples.append(self._sample(rows, i, filled))
                 kept.append(i)
             except GairbenchError as error:
                 if not self.table.skip:
@@ -101,7 +107,7 @@ class SampleReader:
                 kind_of_problem = error.kind if isinstance(error, RowError) else ProblemKind.BROKEN
                 bad.append(BadRow(int(rows.lines[i]), rows.ids[i], kind_of_problem, str(error)))
         lonlat = None if rows.lonlat is None else rows.lonlat[kept]
-        batch = Batch([rows.ids[i] for i in kept], rows.lines[kept].tolist(), lonlat, {}, bad)
+        batch = Batch([rows.ids[i] for i in kept], rows.lines[kept].tolist(), lonlat, {}, bad, filled)
         if not kept:
             return batch
         stacked: dict[str, Tensor] = {}
@@ -127,13 +133,13 @@ class SampleReader:
             said.setdefault(str(modality), []).append(converter.describe())
         return said
 
-    def _sample(self, rows: Rows, i: int) -> dict[str, Tensor]:
+    def _sample(self, rows: Rows, i: int, filled: Fills) -> dict[str, Tensor]:
         import torch
 
         sample: dict[str, Tensor] = {}
         if Modality.RS in self.modalities:
-            image, place = self._overhead(rows.rs[i])
-            sample[Modality.RS] = image
+            sample[Modality.RS], place, missing = self._overhead(rows.rs[i])
+            filled.add(missing)
             if View.RS_QUERY in self.views and rows.lonlat is not None:
                 lon, lat = rows.lonlat[i].tolist()
                 box = self._box(rows, i, place, lon, lat)
@@ -141,7 +147,7 @@ class SampleReader:
                 # Queries are longitude first, whatever the location encoder takes.
                 sample["lonlat"] = torch.tensor((lon, lat), dtype=torch.float64)
         if Modality.SV in self.modalities:
-            photo = torch.from_numpy(np.ascontiguousarray(read_image(rows.sv[i], RGB, Unit.UINT8, None)))
+            photo = torch.from_numpy(np.ascontiguousarray(read_photo(rows.sv[i])))
             sample[Modality.SV] = self._convert(Modality.SV, RGB, photo)
         if View.LOCATION in self.views and rows.lonlat is not None:
             sample[Modality.LOCATION] = self._convert(Modality.LOCATION, (), torch.from_numpy(rows.lonlat[i]))
@@ -164,15 +170,14 @@ class SampleReader:
             return stated
         raise DataError(f"{rows.rs[i]} has no georeference", f"state its box in columns {', '.join(BBOX)}")
 
-    def _overhead(self, path: Path) -> tuple[Tensor, Georeference | None]:
+    def _overhead(self, path: Path) -> tuple[Tensor, Georeference | None, float]:
         import torch
 
         if self.rs_unit is None:
             raise UsageError("overhead images need --rs-unit", "say what their values mean")
-        bands, spelled, place = describe_overhead(path, self.rs_bands, placed=View.RS_QUERY in self.views)
-        # The reader compares names letter by letter; which band is which has been settled.
-        values = read_image(path, spelled, self.rs_unit, None)
-        return self._convert(Modality.RS, bands, torch.from_numpy(np.ascontiguousarray(values))), place
+        image = read_overhead(path, self.rs_unit, self.rs_bands, missing_pixels=self.missing_pixels)
+        values = torch.from_numpy(np.ascontiguousarray(image.values))
+        return self._convert(Modality.RS, image.bands, values), image.place, image.missing
 
     def _convert(self, modality: Modality, bands: tuple[str, ...], values: Tensor) -> Tensor:
         if (modality, bands) not in self._converters:

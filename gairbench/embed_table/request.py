@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge
 
 from gairbench.requests import Pairs
-from gairbench.spec import Unit, View
+from gairbench.spec import MissingPixels, Unit, View
 
 VIEW_NAMES = {view.name.lower(): view for view in View}
 """What users call the views: the columns of the file."""
@@ -27,6 +27,7 @@ class EmbedRequest:
         views: Names of the views; ``None``: all that are possible but the token grid.
         rs_unit: Scale of the overhead images' values.
         rs_bands: Names of their bands, in the files' order; ``None``: as the files say.
+        missing_pixels: ``"fill"`` their missing pixels with the mean of the others, or ``"refuse"`` such images.
         root: What the table's paths are relative to; ``None``: its own folder.
         follow_links: Accept paths in the table that are links to files outside of ``root``.
         column: The table's own names of its columns, by ours: :data:`gairbench.files.rows.ROLES`.
@@ -46,6 +47,7 @@ class EmbedRequest:
     views: tuple[str, ...] | None = None
     rs_unit: Unit | None = None
     rs_bands: tuple[str, ...] | None = None
+    missing_pixels: MissingPixels = "fill"
     root: Path | None = None
     follow_links: bool = False
     column: Annotated[Mapping[str, str], Pairs("NAME=COLUMN", "lon=longitude")] = field(default_factory=dict)

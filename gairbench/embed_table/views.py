@@ -10,7 +10,7 @@ from gairbench.conversion import make_converter
 from gairbench.embed_table.request import VIEW_NAMES, EmbedRequest
 from gairbench.errors import DataError, UsageError
 from gairbench.files.geometry import BBOX
-from gairbench.files.overhead import describe_overhead
+from gairbench.files.overhead import read_place
 from gairbench.files.rows import Columns, InputTable
 from gairbench.selection import split_names, unknown
 from gairbench.spec import RGB, VIEW_MODALITY, ImageInput, Modality, ModelSpec, Preset, Unit, View
@@ -27,7 +27,7 @@ def wanted_views(
     request: EmbedRequest, spec: ModelSpec, preset: Preset, table: InputTable, progress: Progress
 ) -> list[View]:
     """Return what is computed, in the order of the columns, and report what is not and why."""
-    reasons = {view: _why_not(view, spec, preset, table, request) for view in View}
+    reasons = {view: _why_not(view, spec, preset, table) for view in View}
     if request.views is None:
         possible: list[View] = [view for view in View if not reasons[view] and view is not View.RS_TOKENS]
         left_out = [f"no {view.name.lower()}: {reason}" for view, reason in reasons.items() if reason]
@@ -53,7 +53,7 @@ def wanted_views(
     return [view for view in View if view in chosen]
 
 
-def _why_not(view: View, spec: ModelSpec, preset: Preset, table: InputTable, request: EmbedRequest) -> str:
+def _why_not(view: View, spec: ModelSpec, preset: Preset, table: InputTable) -> str:
     """Return why a view cannot be computed; empty if it can."""
     modality, columns = VIEW_MODALITY[view], table.columns
     if modality not in {wanted.modality for wanted in preset.inputs}:
@@ -67,19 +67,19 @@ def _why_not(view: View, spec: ModelSpec, preset: Preset, table: InputTable, req
     if (modality is Modality.LOCATION or view is View.RS_QUERY) and not columns.lonlat:
         note = table.file.geometry_note or "--column lon=COLUMN --column lat=COLUMN"
         return f"the table has no columns 'lon' and 'lat' ({note})"
-    if view is View.RS_QUERY and not columns.bbox and not _first_is_placed(table, request):
+    if view is View.RS_QUERY and not columns.bbox and not _first_is_placed(table):
         return f"the table has no columns {', '.join(BBOX)} (--column), and its first image no georeference"
     return ""
 
 
-def _first_is_placed(table: InputTable, request: EmbedRequest) -> bool:
+def _first_is_placed(table: InputTable) -> bool:
     """Return whether the first image that is there has a georeference; without any, its rows say what is wrong."""
     images = replace(table.wanting(Columns(rs=table.columns.rs)), skip=True)
     first = next((rows.rs[0] for rows in images.chunks(FIRST_ROWS) if rows.rs), None)
     if first is None:
         return True
     try:
-        return describe_overhead(first, request.rs_bands, placed=True)[2] is not None
+        return read_place(first) is not None
     except DataError:
         # Reported when its row is read, or passed over if that was asked for.
         return True

@@ -28,5 +28,11 @@ def reading(path: Path, what: str, hint: str) -> Iterator[None]:
     except (GairbenchError, MemoryError):
         raise
     except Exception as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise DataError(f"cannot read {what} {path}: {reason}", hint) from error
+        raise DataError(f"cannot read {what} {path}: {_reason(error)}", hint) from error
+
+
+def _reason(error: BaseException) -> str:
+    """Return what went wrong first, in one line: GDAL hands over what it met as a chain of causes."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(str(getattr(error, "strerror", None) or str(error) or type(error).__name__).split())

@@ -1,130 +1,122 @@
-"""Read one image file, whole or not at all."""
+"""Photos, and pictures that Pillow decodes: read exactly, or refused."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import struct
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gairbench.bands import KNOWN_BANDS
 from gairbench.errors import DataError
-from gairbench.spec import Unit
+from gairbench.files.guard import reading
+from gairbench.files.rasters import REPLACE, driver_of, first_bytes, open_raster
+from gairbench.spec import RGB
 
-GEOTIFF = {".tif", ".tiff"}
+if TYPE_CHECKING:
+    from PIL import Image
+
+Values = NDArray[Any]
+
+# Formats of pixels only. Others of Pillow's start a program (EPS) or scale what they read (JPEG 2000, PPM).
+_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF")
+_MODES = {"L": (None,), "LA": (None, "alpha"), "RGB": RGB, "RGBA": (*RGB, "alpha")}
+
+_EXIF_NAMES = re.compile(rb"exif|xmp")
+_TEXTS = {b"iTXt", b"zTXt", b"tEXt"}
+_ORIENTATION = 0x0112
+_BITS_PER_SAMPLE = 258
 
 
-def read_image(path: Path, bands: Sequence[str], unit: Unit, size: int | None) -> NDArray[Any]:
-    """Read an image.
+class Picture(NamedTuple):
+    """A decoded picture.
 
     Args:
-        path: GeoTIFF, or JPEG, PNG or whatever Pillow reads; a photo is turned upright as its EXIF data say.
-        bands: Names of the bands that the file must hold, in its order.
-        unit: Scale of its values; it rules data types out, and never changes a value.
+        values: ``(band, height, width)`` of 8 bits, turned upright.
+        names: What the format says about each band: the colour, ``"alpha"``, or nothing.
+        turned: Its EXIF data say that the camera was held sideways or upside down.
+    """
+
+    values: NDArray[np.uint8]
+    names: tuple[str | None, ...]
+    turned: bool
+
+
+def read_photo(path: Path, bands: Sequence[str] = RGB, size: int | None = None) -> Values:
+    """Read a photo.
+
+    Args:
+        path: JPEG, PNG, WebP, AVIF, BMP, TIFF or JPEG 2000 of 8 bits per value; its content says which, not its name.
+        bands: Names of the bands that it must have.
         size: Edge in pixels to resize to, or ``None`` to leave it as it is.
 
     Returns:
-        ``(band, height, width)`` in the file's data type. Resizing is bilinear with a low-pass before shrinking, to a
-        square whatever the shape was; values of whole-number types are rounded.
+        ``(band, height, width)`` of 8 bits, turned upright as the EXIF data say.
 
     Raises:
-        DataError: The file is missing, broken or cut short, has other bands or another number of them, is of a data
-            type that cannot hold the unit, or has values that are no numbers.
+        DataError: The file is missing, broken or cut short, of more or fewer bits, or has another number of bands.
     """
-    if not path.is_file():
-        raise DataError(f"no image {path}", "correct the folder or the image column")
-    values = _read_geotiff(path, bands) if path.suffix.lower() in GEOTIFF else _read_picture(path, bands)
-    _check_values(path, values, unit)
+    if driver_of(path) == "JP2OpenJPEG":
+        with open_raster(path, "JP2OpenJPEG") as file, reading(path, "image", REPLACE):
+            _check_count(path, file.count, bands)
+            bits = {
+                int(file.tags(band, ns="IMAGE_STRUCTURE").get("NBITS", 8 * np.dtype(dtype).itemsize))
+                for band, dtype in zip(file.indexes, file.dtypes, strict=True)
+            }
+            if set(file.dtypes) != {"uint8"} or bits != {8}:
+                raise _other_depth(path, f"{' and '.join(map(str, sorted(bits)))} bits per value")
+            values: Values = file.read()
+    else:
+        values, names, _ = read_picture(path)
+        _check_count(path, len(names), bands)
     return values if size is None or values.shape[1:] == (size, size) else resize(values, size)
 
 
-def _read_geotiff(path: Path, bands: Sequence[str]) -> NDArray[Any]:
-    import warnings
-
-    import rasterio
-    from rasterio.errors import NotGeoreferencedWarning, RasterioError
-
-    try:
-        with warnings.catch_warnings():
-            # Nothing here needs the georeference: coordinates come from the table or the file name.
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path) as file:
-                if file.count != len(bands):
-                    raise _band_error(path, file.count, bands)
-                names = tuple(name or "" for name in file.descriptions)
-                # Descriptions are free text: only those that are band names are a statement.
-                if names != tuple(bands) and {*bands, *KNOWN_BANDS} & {*names}:
-                    absent = [band for band in bands if band not in names]
-                    raise DataError(
-                        f"{path} says that its bands are {', '.join(name or '(unnamed)' for name in names)}"
-                        + (f" and has no {', '.join(absent)}" if absent else f", not {', '.join(bands)}"),
-                        "declare them as they are in the file, in its order",
-                    )
-                values: NDArray[Any] = file.read()
-    except (RasterioError, OSError) as error:
-        raise DataError(f"cannot read image {path}: {gdal_reason(error)}", "replace or remove the file") from error
-    return values
-
-
-def _read_picture(path: Path, bands: Sequence[str]) -> NDArray[Any]:
-    from PIL import Image, ImageFile, ImageOps
-
-    # Another library may have switched this on for the whole process: missing rows would silently be grey.
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
-    try:
-        with Image.open(path) as image:
-            if image.mode not in {"RGB", "RGBA", "L", "I;16"}:
-                raise DataError(f"{path} is of colour mode {image.mode}", "convert it to RGB")
-            if len(image.getbands()) != len(bands):
-                raise _band_error(path, len(image.getbands()), bands)
-            values: NDArray[Any] = np.asarray(ImageOps.exif_transpose(image))
-            return values[None] if values.ndim == 2 else values.transpose(2, 0, 1)
-    # Pillow raises SyntaxError for broken PNG chunks, and OSError for data that end too early.
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"cannot read image {path}: {error}", "replace or remove the file") from error
-
-
-def gdal_reason(error: BaseException) -> str:
-    """Return why GDAL could not read a file.
-
-    ``rasterio`` says "see previous exception" of a broken file, and hands over what GDAL said as a chain of causes, the
-    first of which came last.
-    """
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return str(error)
-
-
-def check_dtype(path: Path, dtype: np.dtype[Any], unit: Unit) -> None:
-    """Refuse a unit that an image's data type cannot hold.
+def check_photo(path: Path, bands: Sequence[str] = RGB) -> None:
+    """Read a photo's header.
 
     Raises:
-        DataError: Display values that are no bytes, reflectances that are whole numbers, or complex numbers.
+        DataError: As for :func:`read_photo`, as far as the header shows it.
     """
-    fitting = {Unit.UINT8: dtype == np.uint8, Unit.REFLECTANCE: dtype.kind == "f"}
-    if not fitting.get(unit, dtype.kind in "uif"):
-        raise DataError(
-            f"{path} holds {dtype} values, which cannot be {unit}", "declare the unit that the files are in"
-        )
+    if driver_of(path) == "JP2OpenJPEG":
+        with open_raster(path, "JP2OpenJPEG") as file:
+            _check_count(path, file.count, bands)
+        return
+    with reading(path, "image", REPLACE), _opened(path) as image:
+        _check_count(path, len(_MODES[image.mode]), bands)
 
 
-def _check_values(path: Path, values: NDArray[Any], unit: Unit) -> None:
-    check_dtype(path, values.dtype, unit)
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        bad = int((~np.isfinite(values)).sum())
-        raise DataError(f"{path} has {bad} values that are no finite numbers", "fill them, or remove the file")
+def read_picture(path: Path) -> Picture:
+    """Decode a picture of 8 bits per value.
+
+    Raises:
+        DataError: The file is missing, broken or cut short, of another depth, or has a palette or other colours.
+    """
+    with reading(path, "image", REPLACE), _opened(path) as image:
+        # Pillow itself turns a TIFF while it loads, and takes the note of it away.
+        image.load()
+        turn = _turn(image)
+        values: NDArray[np.uint8] = np.asarray(image if turn is None else image.transpose(turn))
+        names = _MODES[image.mode]
+    return Picture(values[None] if values.ndim == 2 else values.transpose(2, 0, 1), names, turn is not None)
 
 
-def _band_error(path: Path, count: int, bands: Sequence[str]) -> DataError:
-    return DataError(
-        f"{path} has {count} bands, and {len(bands)} are declared ({', '.join(bands)})",
-        "correct the declared bands or the file",
-    )
+def picture_names(path: Path) -> tuple[str | None, ...]:
+    """Return what a picture's format says about each band, by its header, see :class:`Picture`.
+
+    Raises:
+        DataError: As for :func:`read_picture`, as far as the header shows it.
+    """
+    with reading(path, "image", REPLACE), _opened(path) as image:
+        return _MODES[image.mode]
 
 
-def resize(values: NDArray[Any], size: int) -> NDArray[Any]:
+def resize(values: Values, size: int) -> Values:
     """Resize ``(band, height, width)`` to a square: bilinear, low-pass before shrinking, whole numbers rounded."""
     import torch
     from torch.nn import functional
@@ -136,3 +128,91 @@ def resize(values: NDArray[Any], size: int) -> NDArray[Any]:
         limits = np.iinfo(values.dtype)
         return np.clip(np.rint(array), limits.min, limits.max).astype(values.dtype)
     return array
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    from PIL import Image, ImageFile
+
+    first_bytes(path, 1)
+    # Registers all formats; opening by name does not.
+    Image.init()
+    # Another library may have switched this on for the whole process: missing rows would silently be grey.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    with warnings.catch_warnings():
+        # The limit that is an error is twice the one that warns.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(path, formats=_FORMATS) as image:
+            if image.mode not in _MODES:
+                raise DataError(f"{path} is of colour mode {image.mode}", "convert it to RGB")
+            bits = _depth(path, image)
+            if bits != {8}:
+                raise _other_depth(path, f"{' and '.join(map(str, sorted(bits)))} bits per value")
+            yield image
+
+
+def _depth(path: Path, image: Image.Image) -> set[int]:
+    """Return the bits per value in the file: Pillow hands deeper ones over as 8 bits."""
+    if image.format == "PNG":
+        return {first_bytes(path, 25)[24]}
+    if image.format == "TIFF":
+        return set(getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (1,)))
+    if image.format == "AVIF":
+        start = first_bytes(path, 4096)
+        at = start.find(b"av1C")
+        # The third byte of AV1's configuration: high bit depth, twelve bits.
+        flags = start[at + 6] if 0 <= at < len(start) - 6 else 0
+        return {(12 if flags & 0x20 else 10) if flags & 0x40 else 8}
+    return {8}
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """Return how a picture is turned upright. Its EXIF data are read only: not all that can be read can be written."""
+    from PIL.Image import Transpose
+
+    return {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }.get(image.getexif().get(_ORIENTATION, 1))
+
+
+def is_turned(path: Path) -> bool:
+    """Return whether a PNG says that it is to be turned; GDAL, which reads its pixels, does not look.
+
+    Raises:
+        DataError: The file is broken or cut short, which GDAL does not report.
+    """
+    from PIL import Image, ImageFile
+
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    with reading(path, "image", REPLACE):
+        with Image.open(path, formats=["PNG"]) as image:
+            image.verify()
+        # Its chunks are passed over, not read.
+        with path.open("rb") as file:
+            file.seek(8)
+            while len(head := file.read(8)) == 8:
+                length, kind = struct.unpack(">I4s", head)
+                body = file.tell()
+                if kind == b"eXIf" or (kind in _TEXTS and _EXIF_NAMES.search(file.read(32))):
+                    with _opened(path) as image:
+                        return _turn(image) is not None
+                file.seek(body + length + 4)
+    return False
+
+
+def _check_count(path: Path, count: int, bands: Sequence[str]) -> None:
+    if count != len(bands):
+        raise DataError(
+            f"{path} has {count} bands, and {len(bands)} are declared ({', '.join(bands)})",
+            "correct the declared bands or the file",
+        )
+
+
+def _other_depth(path: Path, depth: str) -> DataError:
+    return DataError(f"{path} has {depth}, and photos have 8", "convert it to 8 bits")

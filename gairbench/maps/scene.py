@@ -1,52 +1,71 @@
-"""An overhead image on disk, read by windows and never whole."""
+"""An overhead image that is mapped, read tile by tile."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
-from rasterio.crs import CRS
-from rasterio.enums import ColorInterp
-from rasterio.errors import RasterioError
-from rasterio.transform import Affine
-from rasterio.windows import Window
 
-from gairbench.bands import stack_bands
 from gairbench.errors import DataError
-from gairbench.files.images import check_dtype, gdal_reason
+from gairbench.files.overhead import Fills, Overhead, Window, filled, missing_share, open_overhead
+from gairbench.georeference import Georeference
 from gairbench.maps.tiling import Tile
-from gairbench.spec import Unit
+from gairbench.spec import MissingPixels, Unit
+
+if TYPE_CHECKING:
+    from rasterio.crs import CRS
+    from rasterio.transform import Affine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """An open, georeferenced, north-up image.
+    """An open overhead image that states its place.
 
     Args:
-        path: Its file.
-        bands: Names of its bands, without an alpha band.
-        height: Pixels from north to south.
-        width: Pixels from west to east.
-        crs: Its coordinate reference system.
+        image: The image.
+        place: Its place.
         transform: From (column, row) to the CRS's coordinates.
-        file: The open ``rasterio`` dataset.
-        indexes: Its bands' numbers in the file.
+        missing_pixels: ``"fill"`` missing pixels for the encoder and leave them out of the map, or ``"refuse"`` the
+            scene.
+        fills: Counts tiles of which pixels were filled.
     """
 
-    path: Path
-    bands: tuple[str, ...]
-    height: int
-    width: int
-    crs: CRS
+    image: Overhead
+    place: Georeference
     transform: Affine
-    file: Any
-    indexes: tuple[int, ...]
+    missing_pixels: MissingPixels
+    fills: Fills = field(default_factory=Fills)
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        return self.image.path
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Names of its bands."""
+        return self.image.bands
+
+    @property
+    def height(self) -> int:
+        """Pixels from north to south."""
+        return self.image.height
+
+    @property
+    def width(self) -> int:
+        """Pixels from west to east."""
+        return self.image.width
+
+    @property
+    def crs(self) -> CRS:
+        """Its coordinate reference system."""
+        crs: CRS = self.place.crs
+        return crs
 
     @property
     def gsd_m(self) -> float | None:
@@ -63,82 +82,49 @@ class Scene:
 
         Returns:
             Values ``(band, size, size)`` as stored, pixels without data set to the mean of the tile's others, which
-            disturbs an encoder least; and which pixels hold data, ``(size, size)``: those that the file's alpha band,
-            mask or nodata value does not exclude (nodata: in all bands), and that are finite in all bands.
+            disturbs an encoder least; and which pixels hold data, ``(size, size)``, see
+            :meth:`gairbench.files.overhead.Overhead.read`.
 
         Raises:
-            DataError: The file is broken.
+            DataError: The file is broken, or pixels are missing and are to be refused.
         """
-        window = Window(tile.column, tile.row, tile.size, tile.size)
-        try:
-            values: NDArray[np.float32] = self.file.read(list(self.indexes), window=window, out_dtype="float32")
-            valid: NDArray[np.bool_] = self.file.dataset_mask(window=window) != 0
-        except RasterioError as error:
-            raise _unreadable(self.path, error) from error
-        valid &= np.isfinite(values).all(axis=0)
-        if not valid.all():
-            values[:, ~valid] = values[:, valid].mean(axis=1, keepdims=True) if valid.any() else 0
-        return values, valid
+        stored, valid = self.image.read(Window(tile.row, tile.column, tile.size, tile.size))
+        values = stored.astype(np.float32)
+        pixels: NDArray[np.bool_] = np.any(valid, axis=0)
+        if valid.all():
+            return values, pixels
+        if self.missing_pixels == "refuse":
+            raise DataError(
+                f"{self.path} has missing data (nodata, mask, alpha or NaN) near row {tile.row}, column {tile.column}",
+                "give --missing-pixels fill, which leaves such pixels of the map empty",
+            )
+        if pixels.any():
+            self.fills.add(missing_share(valid))
+        return filled(values, valid), pixels
 
 
 @contextmanager
-def open_scene(path: Path, unit: Unit, declared: Sequence[str] | None) -> Iterator[Scene]:
-    """Open an image.
+def open_scene(
+    path: Path, unit: Unit, declared: Sequence[str] | None, missing_pixels: MissingPixels = "fill"
+) -> Iterator[Scene]:
+    """Open an overhead image to map it.
 
     Args:
-        path: GeoTIFF or whatever GDAL reads.
-        unit: Scale of its values; it rules data types out, and never changes a value.
-        declared: Names of its bands, in its order; ``None``: as :func:`gairbench.bands.stack_bands` finds them.
+        path: As for :func:`gairbench.files.overhead.open_overhead`.
+        unit: What its values mean.
+        declared: Names of its bands, in its order; ``None``: as the file says.
+        missing_pixels: See :class:`Scene`.
 
     Yields:
         The scene.
 
     Raises:
-        DataError: It is missing, broken, not georeferenced, not north up, of a data type that cannot hold the unit, or
-            its bands are not known.
+        DataError: It cannot be opened as declared, or does not state its place.
     """
-    if not path.exists():
-        raise DataError(f"no image {path}", "correct --image")
-    try:
-        file = rasterio.open(path)
-    except RasterioError as error:
-        raise _unreadable(path, error) from error
-    with file:
-        indexes = tuple(
-            index
-            for index, meaning in zip(file.indexes, file.colorinterp, strict=True)
-            if meaning is not ColorInterp.alpha
-        )
-        descriptions = [file.descriptions[index - 1] for index in indexes]
-        bands = stack_bands(path, len(indexes), descriptions, declared)
-        for index in indexes:
-            check_dtype(path, np.dtype(file.dtypes[index - 1]), unit)
-        _check_georeference(path, file.crs, file.transform)
-        yield Scene(
-            path=path,
-            bands=bands,
-            height=file.height,
-            width=file.width,
-            crs=file.crs,
-            transform=file.transform,
-            file=file,
-            indexes=indexes,
-        )
-
-
-def _check_georeference(path: Path, crs: CRS | None, transform: Affine) -> None:
-    if crs is None or transform.is_identity:
-        raise DataError(
-            f"{path} has no {'CRS' if crs is None else 'transform'}, so that its map would have none",
-            "georeference it, for instance with gdal_translate -a_srs and -a_ullr",
-        )
-    slant = max(abs(transform.b), abs(transform.d)) / max(abs(transform.a), abs(transform.e))
-    if slant > 1e-9 or transform.a <= 0 or transform.e >= 0:
-        raise DataError(
-            f"{path} is not north up (transform {tuple(transform)[:6]}), as encoders expect images",
-            "warp it first, for instance with gdalwarp",
-        )
-
-
-def _unreadable(path: Path, error: Exception) -> DataError:
-    return DataError(f"cannot read image {path}: {gdal_reason(error)}", "replace the file")
+    with open_overhead(path, unit, declared) as image:
+        if image.place is None or image.transform is None:
+            raise DataError(
+                f"{path} is not georeferenced, so its map would have no place",
+                "georeference it, for instance with gdal_translate -a_srs and -a_ullr",
+            )
+        yield Scene(image=image, place=image.place, transform=image.transform, missing_pixels=missing_pixels)

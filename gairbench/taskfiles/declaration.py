@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from gairbench.spec import Kind, Modality, Unit
+from gairbench.spec import Kind, MissingPixels, Modality, Unit
 
 FOLDER_LABEL = "folder"
 """Name of the label that is an image's folder."""
@@ -28,6 +28,7 @@ class ImageFiles:
         bands: Names of the bands, in the files' order.
         unit: Scale of the files' values.
         size: Edge in pixels to resize to on reading.
+        missing_pixels: What becomes of missing pixels of overhead images.
         missing: ``"refuse"``: a row whose image is missing is an error; ``"drop"``: it is left out, which is logged.
     """
 
@@ -40,6 +41,7 @@ class ImageFiles:
     unit: Unit
     size: int | None = None
     missing: Literal["refuse", "drop"] = "refuse"
+    missing_pixels: MissingPixels = "fill"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal, cast
 
-from gairbench.bands import canonical
+from gairbench.bands import ALPHA, canonical
 from gairbench.errors import DataError
 from gairbench.files.folders import check_pattern
 from gairbench.kinds import DEFAULT_METRICS
@@ -23,6 +23,7 @@ from gairbench.spec import (
     Input,
     Kind,
     LocationInput,
+    MissingPixels,
     Modality,
     TaskSpec,
     Unit,
@@ -233,7 +234,19 @@ def _licence(section: Section) -> str:
 
 
 def _images(section: Section, table: Table | None) -> tuple[ImageFiles, ImageInput]:
-    section.only("modality", "folder", "pattern", "file", "location", "bands", "unit", "size", "gsd_m", "missing")
+    section.only(
+        "modality",
+        "folder",
+        "pattern",
+        "file",
+        "location",
+        "bands",
+        "unit",
+        "size",
+        "gsd_m",
+        "missing",
+        "missing_pixels",
+    )
     modality = Modality(section.choice("modality", [Modality.RS, Modality.SV]))
     bands = _bands(section)
     unit = Unit(section.choice("unit", list(Unit)))
@@ -268,7 +281,10 @@ def _images(section: Section, table: Table | None) -> tuple[ImageFiles, ImageInp
         unit=unit,
         size=size,
         missing=_missing(section),
+        missing_pixels=cast(MissingPixels, section.choice("missing_pixels", ["fill", "refuse"], "fill")),
     )
+    if modality is Modality.SV and unit is not Unit.UINT8:
+        raise section.error("unit", f"photos are not in {unit}", f"declare {Unit.UINT8}")
     gsd: float | None = section.get("gsd_m", float, None)
     if gsd is not None and not gsd > 0:
         raise section.error("gsd_m", f"{gsd:g} is not a distance", "give metres per pixel, above 0")
@@ -276,7 +292,8 @@ def _images(section: Section, table: Table | None) -> tuple[ImageFiles, ImageInp
 
 
 def _bands(section: Section) -> tuple[str, ...]:
-    bands = tuple(section.texts("bands", list(RGB)))
+    # Alpha masks pixels and is not a band.
+    bands = tuple(band for band in section.texts("bands", list(RGB)) if band.casefold() != ALPHA)
     for band in bands:
         # Another spelling of a known band would match no model's, and look like a missing band.
         meant = canonical(band)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.errors import DataError
-from gairbench.files.overhead import describe_overhead
+from gairbench.files.overhead import check_bands, read_place
 from gairbench.geography import NEAR_KM, countries_named, distance_to_country, exchanged
 from gairbench.georeference import Box, Georeference
 from gairbench.taskfiles.declaration import Extent
@@ -43,12 +43,12 @@ def read_places(paths: Sequence[Path], bands: Sequence[str], *, needed: bool) ->
 
 
 def _place(path: Path, bands: Sequence[str], needed: bool) -> Georeference | None:
-    if needed:
-        return describe_overhead(path, bands, placed=True)[2]
-    describe_overhead(path, bands, placed=False)
+    check_bands(path, bands)
     try:
-        return describe_overhead(path, bands, placed=True)[2]
+        return read_place(path)
     except DataError:
+        if needed:
+            raise
         return None
 
 

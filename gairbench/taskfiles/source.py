@@ -19,7 +19,8 @@ from gairbench.errors import DataError
 from gairbench.files.coordinates import check_coordinates
 from gairbench.files.folders import FoundFiles, NamedFiles, find_files, inside, require_folder
 from gairbench.files.formats import table_sha256
-from gairbench.files.images import read_image
+from gairbench.files.images import read_photo
+from gairbench.files.overhead import read_overhead
 from gairbench.files.tables import Column, SampleTable, read_table
 from gairbench.georeference import Box, Georeference
 from gairbench.names import composed, plain_name
@@ -47,7 +48,7 @@ LISTED = 10
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
 _WHOLE_FLOAT = re.compile(r"[-+]?[0-9]+\.0*")
 
-READING_VERSION = 2
+READING_VERSION = 3
 """Part of every fingerprint; raise it when the same files give other samples, splits or targets."""
 
 
@@ -353,7 +354,24 @@ class FileSource:
         images = self.declared.images
         if images is None or self._images is None:
             raise DataError(f"dataset {self.declared.name!r} has no images", "declare them")
-        return read_image(self._images[index], images.bands, images.unit, images.size)
+        path = self._images[index]
+        if images.modality is Modality.SV:
+            return read_photo(path, images.bands, images.size)
+        image = read_overhead(path, images.unit, images.bands, missing_pixels=images.missing_pixels, size=images.size)
+        self._note(path, index, image.missing)
+        return image.values
+
+    def _note(self, path: Path, index: int, missing: float) -> None:
+        """Remember what was filled; the first such image is reported, and ``data check`` counts them all."""
+        if missing and not any(self.missing.values()):
+            logger.warning(
+                "dataset %s: %.1f %% of %s hold no data and are filled with the mean of the others; further such images"
+                " are not listed here, gairbench data check counts them",
+                self.declared.name,
+                100 * missing,
+                path,
+            )
+        self.missing[index] = missing
 
     @cached_property
     def _joined(self) -> SampleTable | None:

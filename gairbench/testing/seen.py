@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from gairbench.data import SAMPLE_KEYS, Sample, Split
 from gairbench.errors import GairbenchError
-from gairbench.spec import DatasetSpec, ImageInput, LocationInput, Unit
+from gairbench.spec import DatasetSpec, ImageInput, LocationInput
 from gairbench.testing.inputs import spread_indices
+from gairbench.units import range_problem
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,10 +25,6 @@ BATCH = 64
 
 MANY_ZEROS = 0.2
 """Share of pixels that are 0 in every band from which on they may be missing data that nothing marks."""
-
-# Reflectance overshoots 0 ... 1 over snow, glint and deep shadow; a wrong scale is off by hundreds.
-RANGES = {Unit.UINT8: (0.0, 255.0), Unit.REFLECTANCE: (-0.5, 2.5), Unit.S2_DN: (-2000.0, 30_000.0)}
-"""Values that a unit allows."""
 
 
 @dataclass(slots=True)
@@ -164,10 +161,8 @@ def _problem_of_image(value: Tensor, declared: ImageInput, key: str) -> str:
     if not bool(value.isfinite().all()):
         return f"{key} has values that are not finite"
     low, high = float(value.min()), float(value.max())
-    least, most = RANGES[declared.unit]
-    if least <= low and high <= most:
-        return ""
-    return f"{key} has values {low:g} to {high:g}, which are not in unit {declared.unit} ({least:g} to {most:g})"
+    problem = range_problem(low, high, declared.unit)
+    return problem and f"{key} {problem}"
 
 
 def _problem_of_location(value: Tensor, declared: LocationInput) -> str:

@@ -2,143 +2,147 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
-from rasterio.transform import Affine, from_bounds, from_origin
+from rasterio.transform import Affine, from_origin
 from rasterio.vrt import WarpedVRT
-from rasterio.warp import transform, transform_bounds
-from rasterio.windows import Window
+from rasterio.warp import transform_bounds
 
-from gairbench.bands import stack_bands
 from gairbench.files.badrows import ProblemKind, RowError, counted_as
-from gairbench.files.images import check_dtype, gdal_reason, resize
-from gairbench.spec import Unit
+from gairbench.files.guard import reading
+from gairbench.files.images import resize
+from gairbench.files.overhead import (
+    MOST_MISSING,
+    Overhead,
+    PicturePixels,
+    RasterPixels,
+    Window,
+    fill_missing,
+    grid_of,
+    missing_share,
+)
+from gairbench.georeference import SPLIT_IT, WGS84, Box, Georeference, project
+from gairbench.spec import MissingPixels
 
-Box = tuple[float, float, float, float]
-"""(lon_min, lat_max, lon_max, lat_min) in degrees."""
-
-WGS84 = "EPSG:4326"
 ATTEMPTS = 10
-"""Placements tried before a scene counts as having no data around the point."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """An overhead image whose grid is in longitude and latitude, as read or as reprojected on the fly.
-
-    Args:
-        path: The file.
-        file: Where pixels are read from.
-        indexes: Its bands, alpha left out.
-        bands: Their names.
-        transform: From pixels to degrees.
-    """
-
-    path: Path
-    file: Any
-    indexes: tuple[int, ...]
-    bands: tuple[str, ...]
-    transform: Affine
-
-    @property
-    def box(self) -> Box:
-        """The whole scene's box."""
-        return _box(self.transform, Window(0, 0, self.file.width, self.file.height))
-
-    @property
-    def pixel(self) -> tuple[float, float]:
-        """Width and height of a pixel in degrees."""
-        return float(self.transform.a), float(-self.transform.e)
+"""Placements tried for one without missing data."""
 
 
 @contextmanager
-def open_scene(
-    path: Path, unit: Unit, declared: Sequence[str] | None, lonlat: Sequence[float], box: Box | None
-) -> Iterator[Scene]:
-    """Open an overhead image.
+def in_degrees(image: Overhead, lonlat: Sequence[float], box: Box | None) -> Iterator[Overhead]:
+    """Return an overhead image on a grid of longitude and latitude.
 
-    An image in another system than longitude and latitude is reprojected while it is read, to pixels that are about
-    square on the ground at the point and as large as its own.
+    An image in another system is reprojected while it is read, to pixels that are about square on the ground at the
+    point and as large as its own.
 
     Args:
-        path: GeoTIFF, or whatever GDAL reads.
-        unit: Scale of its values; it rules data types out.
-        declared: Names of its bands, in its order; ``None``: as :func:`gairbench.bands.stack_bands` finds them.
+        image: As it is.
         lonlat: The point that it goes with.
         box: Its box, where it states no place itself.
 
     Yields:
-        The scene.
+        The image, placed.
 
     Raises:
-        RowError: It is missing or broken, has no place, is rotated, or its bands or data type do not fit.
+        RowError: It has no place, or none on the globe.
     """
-    if not path.is_file():
-        raise RowError(f"no image {path}", "correct the path or --root", ProblemKind.MISSING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            file = rasterio.open(path)
-    except (RasterioError, OSError) as error:
-        raise RowError(f"cannot read image {path}: {gdal_reason(error)}", "replace or remove the file") from error
-    with file:
-        indexes = tuple(
-            i for i, meaning in zip(file.indexes, file.colorinterp, strict=True) if meaning is not ColorInterp.alpha
-        )
-        with counted_as(ProblemKind.UNNAMED if declared is None else ProblemKind.BANDS):
-            bands = stack_bands(path, len(indexes), [file.descriptions[i - 1] for i in indexes], declared)
-        with counted_as(ProblemKind.UNIT):
-            for index in indexes:
-                check_dtype(path, np.dtype(file.dtypes[index - 1]), unit)
-        if file.crs is None or file.transform.is_identity:
-            if box is None:
-                raise RowError(
-                    f"{path} is not georeferenced",
-                    "give its box: lon_min, lat_max, lon_max, lat_min",
-                    ProblemKind.PLACE,
-                )
-            west, north, east, south = box
-            grid = from_bounds(west, south, east, north, file.width, file.height)
-            yield Scene(path, file, indexes, bands, grid)
-            return
-        t = file.transform
-        if t.b or t.d or t.a <= 0 or t.e >= 0:
+    if image.place is None:
+        if box is None:
             raise RowError(
-                f"{path} is rotated or not north up",
-                "warp it to north up, for instance with gdalwarp",
+                f"{image.path} is not georeferenced",
+                "give its box: lon_min, lat_max, lon_max, lat_min",
                 ProblemKind.PLACE,
             )
-        if file.crs.to_epsg() == 4326:
-            yield Scene(path, file, indexes, bands, t)
-            return
-        with _warped(path, file, lonlat) as vrt:
-            yield Scene(path, vrt, indexes, bands, vrt.transform)
+        west, north, east, south = box
+        place = Georeference(_wgs84(), (west, south, east, north), (image.width, image.height))
+        yield replace(image, place=place, transform=grid_of(place))
+    elif image.place.in_degrees:
+        yield image
+    else:
+        with counted_as(ProblemKind.PLACE), _warped(image, image.place, lonlat) as warped:
+            yield warped
+
+
+def read_crop(
+    image: Overhead, lonlat: Sequence[float], size: int | None, rng: np.random.Generator, missing_pixels: MissingPixels
+) -> tuple[NDArray[Any], Box, float]:
+    """Read a tile that holds a point, with the point anywhere in it.
+
+    Args:
+        image: Where to cut, on a grid of longitude and latitude.
+        lonlat: The point, inside the image.
+        size: Edge in pixels of the image; one that is narrower is taken whole in that direction, and the tile is
+            resized. ``None``: the whole image.
+        rng: Draws the placement, uniformly from all that hold the point; of those tried the first without missing data
+            is taken, or else the one with the least.
+        missing_pixels: See :func:`gairbench.files.overhead.fill_missing`.
+
+    Returns:
+        ``(band, size, size)`` in the file's data type (``(band, height, width)`` without ``size``), the tile's box, and
+        the share of its pixels that were missing and are filled.
+
+    Raises:
+        RowError: The point is outside, the file is broken, or too much data are missing around the point.
+    """
+    assert image.transform is not None  # noqa: S101  (in_degrees places every image)
+    column, row = ~image.transform * (float(lonlat[0]), float(lonlat[1]))
+    height, width = image.height, image.width
+    if not (0 <= column <= width and 0 <= row <= height):
+        raise RowError(
+            f"point {lonlat[0]:g}, {lonlat[1]:g} (lon, lat) lies outside {image.path}",
+            "correct the point or the image",
+            ProblemKind.OUTSIDE,
+        )
+    rows, columns = (height, width) if size is None else (min(size, height), min(size, width))
+    best: tuple[float, Window, NDArray[Any], NDArray[np.bool_]] | None = None
+    for _ in range(ATTEMPTS):
+        top, left = _start(row, rows, height, rng), _start(column, columns, width, rng)
+        window = Window(top, left, rows, columns)
+        values, valid = image.read(window)
+        missing = missing_share(valid)
+        if best is None or missing < best[0]:
+            best = missing, window, values, valid
+        if not missing or (rows, columns) == (height, width):
+            break
+    assert best is not None  # noqa: S101  (there is one attempt at least)
+    missing, window, values, valid = best
+    if missing > (MOST_MISSING if missing_pixels == "fill" else 0):
+        raise RowError(
+            f"{image.path} has missing data around {lonlat[0]:g}, {lonlat[1]:g} (lon, lat): {missing:.0%} of the tile",
+            "leave the row out" if missing_pixels == "fill" else "leave the row out, or give --missing-pixels fill",
+            ProblemKind.HOLE,
+        )
+    values, missing = fill_missing(image.path, values, valid, missing_pixels)
+    if size is not None and values.shape[1:] != (size, size):
+        values = resize(values, size)
+    return values, _box(image.transform, window), missing
 
 
 @contextmanager
-def _warped(path: Path, file: Any, lonlat: Sequence[float]) -> Iterator[Any]:
+def _warped(image: Overhead, place: Georeference, lonlat: Sequence[float]) -> Iterator[Overhead]:
+    path = image.path
+    if isinstance(image.pixels, PicturePixels):
+        raise RowError(
+            f"{path} is a picture in another system than longitude and latitude",
+            "convert it to GeoTIFF (gdal_translate)",
+            ProblemKind.PLACE,
+        )
+    assert isinstance(image.pixels, RasterPixels)  # noqa: S101  (there are two kinds of pixels)
+    file = image.pixels.file
     lon, lat = lonlat
-    try:
-        west, south, east, north = transform_bounds(file.crs, WGS84, *file.bounds)
-        (x,), (y,) = transform(WGS84, file.crs, [lon], [lat])
-        lons, lats = transform(file.crs, WGS84, [x, x], [y, y + file.transform.e])
-    except (RasterioError, ValueError) as error:
-        raise RowError(f"cannot place {path} on the globe: {error}", "correct its CRS", ProblemKind.PLACE) from error
+    (x,), (y,) = project(path, WGS84, place.crs, [lon], [lat])
+    lons, lats = project(path, place.crs, WGS84, [x, x], [y, y + file.transform.e])
+    with reading(path, "image", "correct its CRS"):
+        west, south, east, north = transform_bounds(place.crs, WGS84, *file.bounds)
     if not (np.isfinite([west, south, east, north, *lons, *lats]).all() and west < east):
         raise RowError(
-            f"{path} crosses the antimeridian or a pole, or is not where the photo is",
-            "cut it there",
-            ProblemKind.PLACE,
+            f"{path} crosses the antimeridian or a pole, or is not where the photo is", SPLIT_IT, ProblemKind.PLACE
         )
     narrowing = max(np.cos(np.radians(lat)), 1e-3)
     # Ground length of a pixel of its own, in degrees of a meridian.
@@ -146,67 +150,56 @@ def _warped(path: Path, file: Any, lonlat: Sequence[float]) -> Iterator[Any]:
     width = height / float(narrowing)
     grid = from_origin(west, north, width, height)
     columns, rows = max(1, round((east - west) / width)), max(1, round((north - south) / height))
-    with WarpedVRT(
-        file,
-        crs=WGS84,
-        transform=grid,
-        width=columns,
-        height=rows,
-        resampling=Resampling.bilinear,
-        # What lies beyond the scene's slanted edges must not look like zeros that were measured.
-        add_alpha=file.nodata is None and ColorInterp.alpha not in file.colorinterp,
-    ) as vrt:
-        yield vrt
+    with reading(path, "image", "correct its CRS"):
+        vrt = WarpedVRT(
+            file,
+            crs=WGS84,
+            transform=grid,
+            width=columns,
+            height=rows,
+            resampling=Resampling.bilinear,
+            # What lies beyond the scene's slanted edges must not look like zeros that were measured.
+            add_alpha=file.nodata is None and ColorInterp.alpha not in file.colorinterp,
+        )
+    with vrt:
+        yield replace(
+            image,
+            height=rows,
+            width=columns,
+            place=Georeference(_wgs84(), tuple(vrt.bounds), (columns, rows)),
+            transform=vrt.transform,
+            pixels=replace(image.pixels, file=vrt),
+        )
 
 
-def read_crop(
-    scene: Scene, lonlat: Sequence[float], size: int | None, rng: np.random.Generator
-) -> tuple[NDArray[Any], Box]:
-    """Read a tile that holds a point, with the point anywhere in it.
-
-    Args:
-        scene: Where to cut.
-        lonlat: The point, inside the scene.
-        size: Edge in pixels of the scene; a scene that is narrower is taken whole in that direction, and the tile is
-            resized. ``None``: the whole scene.
-        rng: Draws the placement, uniformly from all that hold the point.
-
-    Returns:
-        ``(band, size, size)`` in the file's data type (``(band, height, width)`` without ``size``), and the tile's box.
+def check_place(image: Overhead, lonlat: Sequence[float], box: Box | None) -> None:
+    """Refuse a point outside of its image, and a box that is not the image's.
 
     Raises:
-        RowError: The point is outside, the file is broken, or no placement found is free of missing data.
+        RowError: One of them is wrong, or the image has no place.
     """
-    column, row = ~scene.transform * (float(lonlat[0]), float(lonlat[1]))
-    height, width = scene.file.height, scene.file.width
-    if not (0 <= column <= width and 0 <= row <= height):
-        raise RowError(
-            f"point {lonlat[0]:g}, {lonlat[1]:g} (lon, lat) lies outside {scene.path}",
-            "correct the point or the image",
-            ProblemKind.OUTSIDE,
-        )
-    rows, columns = (height, width) if size is None else (min(size, height), min(size, width))
-    for _ in range(ATTEMPTS):
-        top, left = _start(row, rows, height, rng), _start(column, columns, width, rng)
-        window = Window(left, top, columns, rows)
-        try:
-            values: NDArray[Any] = scene.file.read(list(scene.indexes), window=window)
-            whole = bool((scene.file.dataset_mask(window=window) != 0).all())
-        except (RasterioError, OSError) as error:
+    lon, lat = lonlat
+    if image.place is None:
+        if box is not None and not (box[0] <= lon <= box[2] and box[3] <= lat <= box[1]):
             raise RowError(
-                f"cannot read image {scene.path}: {gdal_reason(error)}", "replace or remove the file"
-            ) from error
-        if whole and np.isfinite(values).all():
-            if size is not None and values.shape[1:] != (size, size):
-                values = resize(values, size)
-            return values, _box(scene.transform, window)
-        if (rows, columns) == (height, width):
-            break
-    raise RowError(
-        f"{scene.path} has missing data around {lonlat[0]:g}, {lonlat[1]:g} (lon, lat)",
-        "fill it",
-        ProblemKind.HOLE,
-    )
+                f"point {lon:g}, {lat:g} (lon, lat) lies outside its box {', '.join(f'{edge:g}' for edge in box)}",
+                "correct the point or the box",
+                ProblemKind.OUTSIDE,
+            )
+        return
+    with counted_as(ProblemKind.PLACE):
+        inside = image.place.contains(image.path, lon, lat)
+    with counted_as(ProblemKind.PLACE if inside else ProblemKind.OUTSIDE):
+        image.place.box(image.path, lon, lat)
+    if box is not None:
+        with counted_as(ProblemKind.BOX):
+            image.place.check(image.path, box)
+
+
+def _wgs84() -> Any:
+    from rasterio.crs import CRS
+
+    return CRS.from_epsg(4326)
 
 
 def _start(point: float, length: int, total: int, rng: np.random.Generator) -> int:
@@ -216,6 +209,6 @@ def _start(point: float, length: int, total: int, rng: np.random.Generator) -> i
 
 
 def _box(grid: Affine, window: Window) -> Box:
-    west, north = grid * (window.col_off, window.row_off)
-    east, south = grid * (window.col_off + window.width, window.row_off + window.height)
+    west, north = grid * (window.column, window.row)
+    east, south = grid * (window.column + window.width, window.row + window.height)
     return west, north, east, south

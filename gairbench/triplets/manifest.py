@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +14,19 @@ from gairbench.digests import digest
 from gairbench.errors import DataError, UsageError
 from gairbench.files.badrows import BadRow, ProblemKind, RowError, counted_as
 from gairbench.files.formats import table_sha256
-from gairbench.files.guard import reading
-from gairbench.files.images import read_image
+from gairbench.files.images import check_photo, read_photo
+from gairbench.files.overhead import Fills, open_overhead
 from gairbench.files.rows import CHUNK, InputTable, Rows, open_rows
+from gairbench.georeference import Box
 from gairbench.spec import RGB, ImageInput, Input, LocationInput, Modality, Unit
-from gairbench.triplets.crops import Box, Scene, open_scene, read_crop
+from gairbench.triplets.crops import check_place, in_degrees, read_crop
 from gairbench.triplets.options import TripletOptions
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+READING_VERSION = 2
+"""Part of every fingerprint; raise it when the same files give other samples."""
 
 REQUIRED = ("rs", "sv", "lon", "lat")
 """Columns that a manifest must have."""
@@ -74,6 +77,7 @@ class ManifestTriplets:
         self.options = options
         self.unit: Unit = options.rs_unit
         self.bands: tuple[str, ...] | None = None
+        self.filled = Fills()
         table = open_rows(
             path,
             options.columns,
@@ -104,6 +108,7 @@ class ManifestTriplets:
         return digest(
             manifest=table_sha256(self.path),
             read=[self.unit, self.bands, self.options.rs_size, self.options.sv_size, self.options.seed],
+            reading=[READING_VERSION, self.options.missing_pixels],
             files=[[file.name, file.stat().st_size] for file in files],
             ids=[triplet.id for triplet in self.triplets],
         )
@@ -135,12 +140,9 @@ class ManifestTriplets:
                 # One file can be spelled in many ways, and reached through links.
                 photo = triplet.sv.resolve()
                 try:
-                    with (
-                        counted_as(ProblemKind.BROKEN),
-                        reading(triplet.rs, "image", "replace or remove the file"),
-                    ):
-                        self._check_scene(triplet)
-                    _check_photo(triplet.sv)
+                    self._check_overhead(triplet)
+                    with counted_as(ProblemKind.BROKEN):
+                        check_photo(triplet.sv)
                     if photo in photos:
                         raise RowError(
                             f"photo {triplet.sv} is also in {word} {photos[photo]}",
@@ -165,29 +167,17 @@ class ManifestTriplets:
         lon, lat = rows.lonlat[row].tolist()
         return Triplet(rows.ids[row], rows.rs[row], rows.sv[row], (lon, lat), rows.box(row), int(rows.lines[row]))
 
-    def _check_scene(self, triplet: Triplet) -> None:
-        path, lonlat, box = triplet.rs, triplet.lonlat, triplet.box
-        with open_scene(path, self.unit, self.options.rs_bands, lonlat, box) as scene:
-            bands, (west, north, east, south) = scene.bands, scene.box
-            differs = box is not None and not _same_box(scene, box)
+    def _check_overhead(self, triplet: Triplet) -> None:
+        path = triplet.rs
+        with open_overhead(path, self.unit, self.options.rs_bands) as image:
+            check_place(image, triplet.lonlat, triplet.box)
+            with in_degrees(image, triplet.lonlat, triplet.box):
+                bands = image.bands
         if self.bands is not None and bands != self.bands:
             raise RowError(
                 f"{path} has bands {', '.join(bands)}, the others {', '.join(self.bands)}",
                 "leave it out, or name the bands with --rs-bands",
                 ProblemKind.BANDS,
-            )
-        if differs:
-            raise RowError(
-                f"the box is not that of {path}, which lies in lon_min {west:g}, lat_max {north:g}, lon_max {east:g},"
-                f" lat_min {south:g}",
-                "correct the box, or leave its columns out",
-                ProblemKind.BOX,
-            )
-        if not (west <= lonlat[0] <= east and south <= lonlat[1] <= north):
-            raise RowError(
-                f"photo at {lonlat[0]:g}, {lonlat[1]:g} (lon, lat) is outside {path}",
-                "correct the point, or the image it goes with",
-                ProblemKind.OUTSIDE,
             )
         self.bands = bands
 
@@ -232,10 +222,15 @@ class ManifestSplit:
         triplet, options = self._source.triplets[index], self._source.options
         # Where a tile is cut depends on the seed and the triplet alone, not on its row or the process that reads it.
         rng = np.random.default_rng([options.seed, zlib.crc32(triplet.id.encode())])
-        with open_scene(triplet.rs, self._source.unit, options.rs_bands, triplet.lonlat, triplet.box) as scene:
-            image, box = read_crop(scene, triplet.lonlat, options.rs_size, rng)
+        with (
+            counted_as(ProblemKind.BROKEN),
+            open_overhead(triplet.rs, self._source.unit, options.rs_bands) as opened,
+            in_degrees(opened, triplet.lonlat, triplet.box) as placed,
+        ):
+            image, box, missing = read_crop(placed, triplet.lonlat, options.rs_size, rng, options.missing_pixels)
         with counted_as(ProblemKind.BROKEN):
-            photo = read_image(triplet.sv, RGB, Unit.UINT8, options.sv_size)
+            photo = read_photo(triplet.sv, RGB, options.sv_size)
+        self._source.filled.add(missing)
         return {
             "image": _signed(image),
             "street_view": photo,
@@ -260,24 +255,3 @@ class ManifestSplit:
 def _signed(values: NDArray[Any]) -> NDArray[Any]:
     """Widen unsigned 16-bit values, for which torch has few operations."""
     return values.astype(np.int32) if values.dtype == np.uint16 else values
-
-
-def _same_box(scene: Scene, box: Box) -> bool:
-    width, height = scene.pixel
-    return all(abs(told - own) <= edge for told, own, edge in zip(box, scene.box, (width, height) * 2, strict=True))
-
-
-def _check_photo(path: Path) -> None:
-    """Read a photo's header."""
-    from PIL import Image
-
-    with (
-        counted_as(ProblemKind.BROKEN),
-        reading(path, "image", "replace or remove the file"),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(path) as image:
-            mode = image.mode
-    if mode != "RGB":
-        raise RowError(f"photo {path} is of colour mode {mode}, not RGB", "convert it to RGB", ProblemKind.BANDS)

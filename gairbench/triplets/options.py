@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gairbench.data import DataSource, Sample
 from gairbench.errors import UsageError
 from gairbench.files.badrows import RowReport
-from gairbench.spec import Input, Unit
+from gairbench.spec import Input, MissingPixels, Unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +23,7 @@ class TripletOptions:
     Args:
         rs_unit: Scale of the overhead images' values; a manifest needs it, shards remember theirs and take none.
         rs_bands: Their bands in order; ``None``: as :func:`gairbench.bands.stack_bands` finds them.
+        missing_pixels: What becomes of missing pixels of overhead images; tiles without any are preferred.
         rs_size: Edge of the tiles that are cut out of overhead scenes, in pixels of the scene; ``None``: whole scenes.
         sv_size: Edge to which photos are resized, squarely; ``None``: as they are.
         seed: Of where tiles are cut.
@@ -34,6 +35,7 @@ class TripletOptions:
 
     rs_unit: Unit | None = None
     rs_bands: tuple[str, ...] | None = None
+    missing_pixels: MissingPixels = "fill"
     rs_size: int | None = None
     sv_size: int | None = None
     seed: int = 0
@@ -46,6 +48,7 @@ class TripletOptions:
 _OF_MANIFESTS = {
     "rs_unit": "--rs-unit",
     "rs_bands": "--rs-bands",
+    "missing_pixels": "--missing-pixels",
     "root": "--root",
     "columns": "--column",
     "on_error": "--on-error",

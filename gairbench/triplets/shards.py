@@ -18,6 +18,7 @@ import gairbench
 from gairbench.digests import digest, file_sha256
 from gairbench.errors import DataError
 from gairbench.files.badrows import BadRow, ProblemKind, RowError, RowReport
+from gairbench.files.overhead import Fills
 from gairbench.progress import Step
 from gairbench.spec import RGB, ImageInput, Input, LocationInput, Modality, Unit
 from gairbench.storage import atomic_file, write_atomically
@@ -75,14 +76,16 @@ def write_shards(source: ManifestTriplets, out: Path, shard_size: int, report: S
         raise DataError(f"{out} already holds shards", "choose another --out")
     write_atomically(started, json.dumps({"declaration": declaration, "finished": finished}).encode())
     skip = source.options.on_error == "skip"
-    shards, left_out = [], []
+    shards, left_out, filled = [], [], Fills()
     for number, first in enumerate(range(0, len(split), shard_size)):
         path = out / f"triplets-{number:06d}.tar"
         rows = range(first, min(first + shard_size, len(split)))
         if path.name not in finished or not path.exists():
+            source.filled = Fills()
             with atomic_file(path) as file:
                 unread = _write_shard(file, split, rows, report, skip=skip)
             finished[path.name] = {
+                "filled": [source.filled.images, source.filled.largest],
                 "triplets": len(rows) - len(unread),
                 "sha256": file_sha256(path),
                 "left_out": [{"row": row} | asdict(problem) for row, problem in unread],
@@ -93,6 +96,8 @@ def write_shards(source: ManifestTriplets, out: Path, shard_size: int, report: S
         shard = finished[path.name]
         shards.append({"file": path.name, "triplets": shard["triplets"], "sha256": shard["sha256"]})
         left_out += shard["left_out"]
+        filled.merge(Fills(*shard["filled"]))
+    source.filled = filled
     source.report.bad += [
         BadRow(lost["where"], lost["id"], ProblemKind(lost["kind"]), lost["reason"]) for lost in left_out
     ]
@@ -105,6 +110,7 @@ def write_shards(source: ManifestTriplets, out: Path, shard_size: int, report: S
         "shards": shards,
         "triplets": len(split) - len(left_out),
         "left_out": source.report.counts(),
+        "filled": {"images": filled.images, "largest_share": filled.largest},
     }
     if left_out:
         # Fewer samples than the manifest has are other training data.

@@ -23,7 +23,7 @@ from gairbench import cli
 from gairbench.conversion import make_converter
 from gairbench.embed_table import parts as embed_parts
 from gairbench.files.geometry import BBOX
-from gairbench.files.overhead import describe_overhead
+from gairbench.files.overhead import read_place
 from gairbench.files.tables import read_table
 from gairbench.locks import exclusive, lock_beside
 from gairbench.spec import RGB, ImageInput, LocationInput, Modality, ModelContext, Unit
@@ -436,7 +436,7 @@ def test_the_real_triplets_go_through(shared: Path, tmp_path: Path, monkeypatch:
         assert np.stack(frame[view].tolist()).shape == (3, 768)
     for row in pd.read_csv(table).itertuples():
         path = triplets / str(row.rs_image)
-        place = describe_overhead(path, None, placed=True)[2]
+        place = read_place(path)
         assert place is not None
         stated = [getattr(row, name) for name in boxes]
         np.testing.assert_allclose(place.box(path, row.lon, row.lat), stated, atol=1e-9)

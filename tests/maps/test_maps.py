@@ -399,9 +399,9 @@ def test_a_quicklook_needs_no_three_numbers_a_pixel_and_no_variance(dim: int) ->
 MISTAKES: dict[str, tuple[dict[str, Any], type[GairbenchError], str]] = {
     "no image": ({"image": "absent.tif"}, UsageError, "--image .*absent.tif does not exist"),
     "not an image": ({"image": "text.tif"}, DataError, "cannot read image .*text.tif"),
-    "no CRS": ({"image": "nowhere.tif"}, DataError, "nowhere.tif has no CRS"),
-    "south up": ({"image": "south.tif"}, DataError, "is not north up .*gdalwarp"),
-    "rotated": ({"image": "rotated.tif"}, DataError, "is not north up .*gdalwarp"),
+    "no CRS": ({"image": "nowhere.tif"}, DataError, "nowhere.tif is not georeferenced"),
+    "south up": ({"image": "south.tif"}, DataError, "is rotated or not north up .*gdalwarp"),
+    "rotated": ({"image": "rotated.tif"}, DataError, "is rotated or not north up .*gdalwarp"),
     "nameless": ({"image": "nameless.tif"}, DataError, "has 2 bands without names; .*--bands"),
     "other names": ({"bands": ("B3", "B4")}, DataError, "its band 1 is B4, and it is declared as B3"),
     "other unit": ({"unit": Unit.UINT8}, DataError, "holds float32 values, which cannot be uint8"),

@@ -276,7 +276,7 @@ def test_broken_image_is_named(images: Path, damage: str) -> None:
     splits = [source.split(name) for name in ("train", "val", "test")]
     if damage == "missing":
         victim.unlink()
-    message = {"grey": "has 1 bands, and 3 are declared", "missing": "no image"}.get(damage, "cannot read image")
+    message = {"grey": "has 1 band, and 3 are declared", "missing": "no image"}.get(damage, "cannot read image")
     with pytest.raises(DataError, match=message) as caught:  # noqa: PT012 - which split holds it is the seed's affair
         for split in splits:
             for i in range(len(split)):
@@ -290,19 +290,6 @@ def test_file_name_without_coordinates_is_named(images: Path) -> None:
     Image.fromarray(np.zeros((12, 12, 3), dtype=np.uint8)).save(odd)
     with pytest.raises(DataError, match=r"nowhere\.png does not match the location pattern"):
         read_all(load(images, IMAGES)[0], images)
-
-
-def test_geotiff_that_names_its_bands_otherwise_is_refused(tmp_path: Path) -> None:
-    from gairbench.files.images import read_image
-
-    path = tmp_path / "t.tif"
-    with rasterio.open(path, "w", driver="GTiff", width=2, height=2, count=2, dtype="uint8") as file:
-        file.write(np.zeros((2, 2, 2), dtype=np.uint8))
-        file.descriptions = ("B3", "B2")
-    with pytest.raises(DataError, match="says that its bands are B3, B2, not B2, B3"):
-        read_image(path, ("B2", "B3"), Unit.UINT8, None)
-    with pytest.raises(DataError, match="has 2 bands, and 3 are declared"):
-        read_image(path, ("B2", "B3", "B4"), Unit.UINT8, None)
 
 
 def test_row_without_an_image_is_refused_or_left_out_as_declared(
