@@ -35,6 +35,7 @@ ALLOWED = {
 }
 """Names with one meaning in several modules, and why they have to be the same."""
 
+
 def defined_twice() -> dict[str, list[str]]:
     """Return the public functions and classes at the top of more than one module, with the modules."""
     places: defaultdict[str, list[str]] = defaultdict(list)
