@@ -19,7 +19,7 @@ KNOWN_BANDS = (*RGB, *SENTINEL2)
 NAMELESS_STACKS = {12: ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12")}
 """Stacks whose order is taken for granted by number of bands: Sentinel-2's surface reflectance product, without B10.
 
-A stack of 13 bands is none of them: some tools put B10 before B11, others append what they computed.
+A stack of 13 bands is not one of them: some tools put B10 before B11, others append what they computed.
 """
 
 

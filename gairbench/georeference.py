@@ -55,7 +55,7 @@ class Georeference:
     def box(self, path: Path, lon: float, lat: float) -> Box:
         """Return the image's box as seen from a point in it.
 
-        In longitude and latitude a projected image is no rectangle. Its box is therefore measured through the point:
+        In longitude and latitude a projected image is not a rectangle. Its box is therefore measured through the point:
         west and east edge along the point's row, north and south edge along its column. Wherever the point lies, its
         place within the box is its place within the image, which the rectangle around all corners would not give. An
         image in longitude and latitude has its own bounds, whatever the point.
@@ -97,7 +97,7 @@ class Georeference:
         lon, lat = self._transformed(path, WGS84, (left + right) / 2, (bottom + top) / 2)
         if not (abs(lon) <= 180 and abs(lat) <= 90):
             raise DataError(
-                f"the middle of {path} is at {lon:g}, {lat:g}, which is no place on Earth", "correct its CRS"
+                f"the middle of {path} is at {lon:g}, {lat:g}, which is not a place on Earth", "correct its CRS"
             )
         return lon, lat
 
@@ -116,7 +116,7 @@ class Georeference:
         x, y = self._transformed(path, None, lon, lat)
         # Coordinates in tables are rounded.
         dx, dy = (right - left) / self.size[0] / 100, (top - bottom) / self.size[1] / 100
-        return left - dx <= x <= right + dx and bottom - dy <= y <= top + dy
+        return bool(left - dx <= x <= right + dx and bottom - dy <= y <= top + dy)
 
     def _transformed(self, path: Path, target: str | None, x: float, y: float) -> tuple[float, float]:
         """Transform a point to a system, or from longitude and latitude into the image's."""
@@ -125,15 +125,15 @@ class Georeference:
         (x,), (y,) = project(path, self.crs, target, [x], [y]) if target else project(path, WGS84, self.crs, [x], [y])
         return x, y
 
-    def check(self, path: Path, told: Box) -> None:
-        """Refuse a box that is told of the image and is not its own.
+    def check(self, path: Path, declared: Box) -> None:
+        """Refuse a declared box that is not the image's own.
 
-        The edges of a projected image run neither along meridians nor along parallels: what is told of an edge has to
-        be true somewhere along it, to a pixel. So both the box through a point and the one around all corners pass.
+        The edges of a projected image run neither along meridians nor along parallels: the value declared for an edge
+        has to be true somewhere along it, to a pixel. So both the box through a point and the one around all corners pass.
 
         Args:
             path: The image, for messages.
-            told: The box.
+            declared: The box.
 
         Raises:
             DataError: It is another one.
@@ -150,9 +150,9 @@ class Georeference:
         low, high = edges.min(axis=1), edges.max(axis=1)
         west, north, east, south = low[0], high[1], high[2], low[3]
         pixel = np.array([(east - west) / self.size[0], (north - south) / self.size[1]] * 2)
-        if not ((low - pixel <= told) & (told <= high + pixel)).all():
+        if not ((low - pixel <= declared) & (declared <= high + pixel)).all():
             raise DataError(
-                f"the box {', '.join(f'{value:g}' for value in told)} is not that of {path}, which lies in lon_min"
+                f"the box {', '.join(f'{value:g}' for value in declared)} is not that of {path}, which lies in lon_min"
                 f" {west:g}, lat_max {north:g}, lon_max {east:g}, lat_min {south:g}",
                 "correct the box, or leave its columns out",
             )
@@ -246,7 +246,7 @@ def relative_position(lonlat: Tensor, bbox: Tensor) -> Tensor:
         bbox = bbox[:, None]
     origin, extent = bbox[..., :2], bbox[..., 2:] - bbox[..., :2]
     position = (lonlat - origin) / extent
-    # Rounding of the corners themselves is no mistake; a point a thousandth of a tile outside is.
+    # Rounding of the corners themselves is not a mistake; a point a thousandth of a tile outside is.
     inside = ((position >= -1e-3) & (position <= 1 + 1e-3)).all(-1)
     if not bool(inside.all()):
         first = int((~inside).flatten().nonzero()[0])

@@ -111,7 +111,7 @@ def test_centre_is_the_middle_of_the_image_wherever_it_lies() -> None:
 def test_centre_that_is_no_place_on_earth_is_an_error() -> None:
     # Pixels counted as degrees.
     place = Georeference(rasterio.CRS.from_epsg(4326), (0.0, 0.0, 512.0, 512.0), (512, 512))
-    with pytest.raises(DataError, match=r"the middle of tile\.tif is at 256, 256, which is no place on Earth"):
+    with pytest.raises(DataError, match=r"the middle of tile\.tif is at 256, 256, which is not a place on Earth"):
         place.centre(TILE)
 
 

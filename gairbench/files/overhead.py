@@ -433,7 +433,7 @@ def _place(path: Path, driver: str) -> Georeference | None:
 def _is_false_alpha(file: DatasetReader, declared: Sequence[str] | None) -> bool:
     """Return whether a TIFF flags a band as alpha that it, or its user, calls otherwise.
 
-    GDAL flags the fourth band of 8-bit TIFFs unless it is told otherwise, near infrared or not.
+    GDAL flags the fourth band of 8-bit TIFFs unless an option says otherwise, near infrared or not.
     """
     flagged = [i for i, flag in enumerate(_flagged(file)) if flag]
     names: Sequence[str | None] = file.descriptions

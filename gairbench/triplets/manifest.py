@@ -41,7 +41,7 @@ class Triplet:
         rs: Overhead image.
         sv: Photo.
         lonlat: The photo's longitude and latitude in degrees.
-        box: The overhead image's box, where the manifest tells it.
+        box: The overhead image's box, where the manifest has it.
         line: Where the row stands in the manifest.
     """
 
