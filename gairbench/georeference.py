@@ -129,7 +129,8 @@ class Georeference:
         """Refuse a declared box that is not the image's own.
 
         The edges of a projected image run neither along meridians nor along parallels: the value declared for an edge
-        has to be true somewhere along it, to a pixel. So both the box through a point and the one around all corners pass.
+        has to be true somewhere along it, to a pixel. So both the box through a point and the one around all corners
+        pass.
 
         Args:
             path: The image, for messages.

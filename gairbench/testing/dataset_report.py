@@ -36,6 +36,7 @@ class DataReport:
         balance: Samples per class, by target and split; the samples that take no part are under an empty name.
         spans: Least, mean and greatest value of regression targets, by target and split.
         problems: Everything that is wrong, one line each.
+        unlearnable: Targets from which nothing can be learned, though the data are sound, one line each.
         warnings: What may be meant so and may be a mistake, one line each.
     """
 
@@ -45,11 +46,12 @@ class DataReport:
     balance: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     spans: dict[str, dict[str, tuple[float, float, float]]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    unlearnable: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong; warnings do not count."""
+        """Whether nothing is wrong with the data; unlearnable targets and warnings do not count."""
         return not self.problems
 
     def render(self) -> str:
@@ -58,7 +60,10 @@ class DataReport:
         ranges = ", ".join(f"{key} {low:g} to {high:g}" for key, (low, high) in self.ranges.items())
         number = len(self.warnings)
         noted = f", {number} warning{'s' if number > 1 else ''}" if number else ""
-        lines = [f"{self.name}: {'ok' if self.ok else 'NOT OK'}{noted}; {counts}; values: {ranges}"]
+        number = len(self.unlearnable)
+        useless = f"data ok, but nothing can be learned from {number} target{'s' if number > 1 else ''}"
+        state = "NOT OK" if not self.ok else useless if number else "ok"
+        lines = [f"{self.name}: {state}{noted}; {counts}; values: {ranges}"]
         for target, splits in self.balance.items():
             for split, classes in splits.items():
                 shares = ", ".join(f"{name or '(no part)'} {n}" for name, n in classes.items())
@@ -67,6 +72,7 @@ class DataReport:
             for split, (low, mean, high) in spans.items():
                 lines.append(f"  {target}, {split}: {low:g} to {high:g}, mean {mean:g}")
         lines += [f"  problem: {problem}" for problem in self.problems]
+        lines += [f"  not learnable: {problem}" for problem in self.unlearnable]
         lines += [f"  warning: {warning}" for warning in self.warnings]
         return "\n".join(lines)
 
@@ -105,7 +111,9 @@ def check_dataset(spec: DatasetSpec, root: Path | None, tasks: Iterable[TaskSpec
     }
     warnings = [*_of_bands(data), *_of_places(data), *_of_source(data)]
     for task in different.values():
-        problems += [problem for check in task_checks.BEHAVIOUR for problem in check.problems(task, data)]
+        for check in task_checks.BEHAVIOUR:
+            found = report.unlearnable if check is task_checks.check_targets_can_be_learned else problems
+            found += check.problems(task, data)
         warnings += _describe_target(task, data, report)
     # What is wrong with all splits or for all tasks is reported once, and what a sample's own line says not again.
     of_samples = {problem.partition(": ")[2] for problem in data.seen.problems}

@@ -328,10 +328,15 @@ def test_splits_that_differ_by_more_than_chance_are_a_warning(
     assert "differ between train and test" in "".join(report.warnings) or not warning
 
 
-def test_train_of_one_class_is_a_problem() -> None:
+def test_train_of_one_class_is_reported_though_the_data_are_sound() -> None:
     y = np.zeros(6, dtype=np.int64)
     report = check(Samples({name: split(name, y=y) for name in SPLITS}), Kind.CLASSIFICATION)
-    assert report.problems == ["target 'y': all samples of train are of one class, 'a'; use another target or split"]
+    reason = "target 'y': all samples of train are of one class, 'a'; use another target or split"
+    assert report.unlearnable == [reason]
+    assert report.ok
+    headline, *lines = report.render().splitlines()
+    assert "data ok, but nothing can be learned from 1 target;" in headline
+    assert f"  not learnable: {reason}" in lines
 
 
 def test_what_a_source_warns_of_is_reported() -> None:
