@@ -8,7 +8,7 @@ run: .venv/run.stamp
 	$(BIN)/gairbench run --model gair,random,pixel-stats,lonlat --task all
 
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check

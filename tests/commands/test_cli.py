@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-QUICK = ("--model", "lonlat,pixel-stats", "--task", "earth-rs-koeppen,earth-location-koeppen", "--limit", "300")
+QUICK = ("--model", "lonlat,pixel-stats", "--task", "earth-rs-koeppen,earth-location-koeppen", "--limit", "100")
 
 
 def gairbench(
