@@ -448,7 +448,7 @@ def test_a_mistake_is_told_in_one_line(
 def test_zarr_is_asked_for_by_name_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "zarr", None)
     with pytest.raises(UsageError, match=r"pip install 'gairbench\[zarr\]'"):
-        rasters.format_of(Path("map.zarr"))
+        rasters.raster_format_of(Path("map.zarr"))
 
 
 def test_the_unit_must_be_given(tmp_path: Path) -> None:
