@@ -108,7 +108,8 @@ class _Worker:
     def terminate(self) -> None:
         if self.pool is not None:
             self.pool.shutdown(wait=False, cancel_futures=True)
-        if self.process is not None and self.process.is_alive():
+        # An idle worker ends by itself.
+        if self.process is not None and not self.idle() and self.process.is_alive():
             self.process.terminate()
 
     def end(self) -> None:

@@ -43,7 +43,11 @@ class RayExecutor:
         address = options.get("address") or os.environ.get("RAY_ADDRESS")
         if self._ours:
             try:
-                ray.init(address=address, include_dashboard=None if address else False, logging_level=logging.WARNING)
+                ray.init(
+                    address=address or "local",
+                    include_dashboard=None if address else False,
+                    logging_level=logging.WARNING,
+                )
             except (ConnectionError, RuntimeError, ValueError) as error:
                 raise UsageError(
                     f"executor 'ray': no cluster at {address!r}: {str(error).splitlines()[0]}",
