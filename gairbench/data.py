@@ -27,7 +27,8 @@ Sample = Mapping[str, "Tensor"]
 class Split(Protocol):
     """One split, a map-style dataset in PyTorch's sense.
 
-    It may also have ``__getitems__(indices) -> list[Sample]``, which PyTorch's ``DataLoader`` then calls once a batch.
+    It may also have ``__getitems__(indices) -> list[Sample]``, which PyTorch's ``DataLoader`` then calls once a batch,
+    and ``note() -> str``, which says what was done to the samples that were read, for the record; empty if nothing.
     """
 
     @property

@@ -63,6 +63,7 @@ class Result:
         metrics: All measured metrics by name.
         n: Samples per split that took part.
         dropped: Samples per split that did not, with the reason, for instance under ``--limit``.
+        notes: What else was done to the samples of a split, for instance missing pixels that were filled.
         seed: The run's seed.
         limit: The run's ``--limit``.
         conversion: What was done to the data per modality before the encoder saw it.
@@ -106,6 +107,7 @@ class Result:
     metrics: Mapping[str, MetricValue] = field(default_factory=dict)
     n: Mapping[str, int] = field(default_factory=dict)
     dropped: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
     conversion: Mapping[str, Any] = field(default_factory=dict)
     embedding_dim: int | None = None
     predictions: str = ""

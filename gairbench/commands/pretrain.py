@@ -230,6 +230,10 @@ def _pretrain(
                 settings=request.set,
             )
         )
+    # Processes that load data (--num-workers) count their own.
+    filled = getattr(corpus.source, "filled", None)
+    if filled is not None and (sentence := filled.sentence()):
+        progress.say(sentence)
 
 
 def _check_data(request: PretrainRequest, registry: Registry) -> None:

@@ -256,12 +256,15 @@ def embed_views(jobs: Sequence[EmbedJob], site: Site, memory: Memory, progress: 
                     failures[wanted.key] = unloadable
                     continue
                 try:
-                    _embed(job, wanted, memory, progress.step(label), device, cache)
+                    note = _embed(job, wanted, memory, progress.step(label), device, cache)
                 except StorageError:
                     raise
                 # Models and datasets may be a third party's: their fault is this embedding's alone.
                 except Exception as error:
                     failures[wanted.key] = failure(error)
+                else:
+                    if note:
+                        progress.say(f"{label}: {note}")
     return failures
 
 
@@ -272,7 +275,8 @@ def _embed(
     shown: AbstractContextManager[Any],
     device: torch.device,
     cache: EmbeddingCache,
-) -> None:
+) -> str:
+    """Compute and store one embedding; return what the split says of its samples."""
     loaded = memory.loaded
     assert loaded is not None  # noqa: S101
     split = memory.data.split(job.dataset, job.fingerprint, wanted.split)
@@ -280,13 +284,16 @@ def _embed(
     with shown as step:
         rows = limited(len(split), job.limit).tolist()
         values = embed_samples(loaded.model, wanted.view, split, rows, wanted.converters, device, step)
+    note: str = getattr(split, "note", str)()
     about = {
+        "note": note,
         "conversion": {str(modality): c.describe() for modality, c in wanted.converters.items()},
         "weights": loaded.weights,
         "device": _device_name(device),
         "seconds": time.perf_counter() - start,
     }
     cache.store(wanted.key, values, about)
+    return note
 
 
 def _load(job: EmbedJob, site: Site, memory: Memory) -> Failure | None:
@@ -424,6 +431,7 @@ def _evaluate(cell: Cell, embedded: _Embedded, blank: Result, site: Site, memory
         metrics=metrics,
         n=n,
         dropped=dropped,
+        notes={e.split: about["note"] for e, _, about in embedded if about.get("note")},
         conversion={str(e.view): about["conversion"] for e, _, about in embedded},
         embedding_dim=sum(array.shape[1] for e, array, _ in embedded if e.split == "test"),
         predictions=predictions,

@@ -20,7 +20,7 @@ from gairbench.files.coordinates import check_coordinates
 from gairbench.files.folders import FoundFiles, NamedFiles, find_files, inside, require_folder
 from gairbench.files.formats import table_sha256
 from gairbench.files.images import read_photo
-from gairbench.files.overhead import read_overhead
+from gairbench.files.overhead import Fills, read_overhead
 from gairbench.files.tables import Column, SampleTable, read_table
 from gairbench.georeference import Box, Georeference
 from gairbench.names import composed, plain_name
@@ -535,6 +535,13 @@ class FileSplit:
         if box is not None:
             sample["bbox"] = torch.tensor(box, dtype=torch.float64)
         return sample
+
+    def note(self) -> str:
+        """Return how many of the images that were read had missing pixels that were filled; empty if none."""
+        fills = Fills()
+        for row in self._rows:
+            fills.add(self._source.missing.get(int(row), 0.0))
+        return fills.sentence()
 
     def target(self, name: str) -> NDArray[Any]:
         """Return a target, aligned with :attr:`ids`.
