@@ -8,6 +8,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -391,3 +392,40 @@ def test_a_checkpoint_is_not_replaced_while_another_process_loads_it(
     other.join(60)
     assert not errors
     assert watched.shift(job.target) != 7
+
+
+RAY_SCRIPT = """
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+from gairbench.evaluation.executors.ray import RayExecutor
+from gairbench.protocols import Call
+from gairbench.spec import ExecutorContext
+
+def answer(number, device):
+    return number + 1
+
+executor = RayExecutor(ExecutorContext(options={}, folder=Path(sys.argv[1])))
+(call,) = executor.submit([Call(label="answer", function=partial(answer, 41), accelerated=False)])
+assert call.result() == 42
+executor.stop()
+"""
+
+
+def test_ray_without_an_address_starts_here_though_an_older_cluster_is_gone(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    # Not below tmp_path: paths of sockets must be short.
+    with tempfile.TemporaryDirectory(prefix="gb-") as folder:
+        (Path(folder) / "ray").mkdir()
+        (Path(folder) / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")
+        environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+        done = subprocess.run(
+            [sys.executable, "-c", RAY_SCRIPT, str(tmp_path)],
+            env=environment | {"RAY_TMPDIR": folder},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
