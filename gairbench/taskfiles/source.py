@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import re
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,15 +16,14 @@ from gairbench.data import SAMPLE_KEYS
 from gairbench.digests import digest, file_sha256
 from gairbench.errors import DataError
 from gairbench.files.coordinates import check_coordinates
-from gairbench.files.folders import FoundFiles, NamedFiles, find_files, inside, require_folder
 from gairbench.files.formats import table_sha256
 from gairbench.files.images import read_photo
 from gairbench.files.overhead import Fills, read_overhead
-from gairbench.files.tables import Column, SampleTable, read_table
+from gairbench.files.tables import Column
 from gairbench.georeference import Box, Georeference
 from gairbench.names import composed, plain_name
 from gairbench.spec import Kind, Modality
-from gairbench.taskfiles.declaration import FOLDER_LABEL, PLACEHOLDER, Extent, FileDataset, Target
+from gairbench.taskfiles.declaration import FOLDER_LABEL, Extent, FileDataset, Target
 from gairbench.taskfiles.places import (
     boxes,
     centres,
@@ -35,15 +33,11 @@ from gairbench.taskfiles.places import (
     may_hold_countries,
     read_places,
 )
+from gairbench.taskfiles.rows import SampleRows
 from gairbench.taskfiles.splitting import block_split, given_split, group_split, listed_split, random_split
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-logger = logging.getLogger("gairbench")
-
-LISTED = 10
-"""Rows an error message lists at most."""
 
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
 _WHOLE_FLOAT = re.compile(r"[-+]?[0-9]+\.0*")
@@ -64,7 +58,7 @@ class FileSource:
         self.declared = declared
         self.root = root
         self._labels: dict[str, tuple[NDArray[Any], tuple[str, ...]]] = {}
-        self._left_out: list[str] = []
+        self.rows = SampleRows(declared, root)
         self.missing: dict[int, float] = {}
         """Share of missing pixels of each overhead image that was read, by sample."""
 
@@ -81,15 +75,15 @@ class FileSource:
             self.split(name)
         self._check_places()
         content = hashlib.sha256()
-        for path in self._images or ():
+        for path in self.rows.images or ():
             content.update(f"{composed(path.relative_to(self.root).as_posix())} {_content(path)}\n".encode())
         tables = [declared.table.path, *(join.path for join in declared.table.joins)] if declared.table else []
         lists = [path for paths in declared.split.given for path in paths] if declared.split.by == "files" else []
         return digest(
             images=content.hexdigest(),
             tables=[
-                *(table_sha256(self._inside(path)) for path in tables),
-                *(_content(self._inside(p)) for p in lists),
+                *(table_sha256(self.rows.inside(path)) for path in tables),
+                *(_content(self.rows.inside(p)) for p in lists),
             ],
             declared=[declared.images, declared.table, declared.split],
             reading=READING_VERSION,
@@ -172,7 +166,7 @@ class FileSource:
 
     def _where(self, name: str, row: int) -> str:
         """Say where a label stands, for messages."""
-        return f"folder of {(self._images or ())[row]}" if self._is_folder(name) else self._column(name).where(row)
+        return f"folder of {(self.rows.images or ())[row]}" if self._is_folder(name) else self._column(name).where(row)
 
     def _label_lists(self, wanted: Target) -> list[list[str]]:
         if self._is_folder(wanted.column):
@@ -200,36 +194,36 @@ class FileSource:
             DataError: There is no such column, or a value is empty.
         """
         if self._is_folder(name):
-            return np.array([plain_name(path.parent.name) for path in self._images or ()], dtype=object)
+            return np.array([plain_name(path.parent.name) for path in self.rows.images or ()], dtype=object)
         return np.array([plain_name(word) for word in self._column(name).words()], dtype=object)
 
     def _is_folder(self, name: str) -> bool:
-        table = self._table
-        return name == FOLDER_LABEL and self._images is not None and (table is None or name not in table.names)
+        table = self.rows.table
+        return name == FOLDER_LABEL and self.rows.images is not None and (table is None or name not in table.names)
 
     def _column(self, name: str) -> Column:
-        if self._table is None:
+        if self.rows.table is None:
             raise DataError(
                 f"dataset {self.declared.name!r} has no table with a column {name!r}",
                 f"declare 'table', or use {FOLDER_LABEL!r}, an image's folder",
             )
-        return self._table.column(name)
+        return self.rows.table.column(name)
 
     @cached_property
     def ids(self) -> tuple[str, ...]:
         """Identifiers of all samples."""
         declared = self.declared.table
-        if declared is None or self._table is None:
+        if declared is None or self.rows.table is None:
             folder = self.root / self.declared.images.folder if self.declared.images else self.root
             of: dict[str, Path] = {}
-            for path in self._images or ():
+            for path in self.rows.images or ():
                 other = of.setdefault(composed(path.relative_to(folder).as_posix()), path)
                 if other != path:
                     raise DataError(f"two files are called {path}, in two Unicode forms", "rename one of them")
             return tuple(of)
         if not declared.id:
-            return tuple(f"{declared.path}:{line}" for line in self._table.lines)
-        column = self._table.column(declared.id)
+            return tuple(f"{declared.path}:{line}" for line in self.rows.table.lines)
+        column = self.rows.table.column(declared.id)
         first: dict[str, int] = {}
         for row, identifier in enumerate(map(plain_name, column.words())):
             if first.setdefault(identifier, row) != row:
@@ -239,8 +233,8 @@ class FileSource:
     @cached_property
     def lonlat(self) -> NDArray[np.float64] | None:
         """Longitude and latitude of all samples, ``(n, 2)``, or ``None``."""
-        declared, images, table = self.declared.table, self.declared.images, self._table
-        paths = self._images or ()
+        declared, images, table = self.declared.table, self.declared.images, self.rows.table
+        paths = self.rows.images or ()
         if declared is not None and table is not None and declared.lon:
             lat = table.column(declared.lat)
             degrees = np.stack([table.column(declared.lon).numbers(), lat.numbers()], axis=1)
@@ -268,18 +262,18 @@ class FileSource:
         if images is None or images.modality is not Modality.RS:
             return []
         needed = self.declared.located_by_images or self.declared.localized
-        return read_places(self._images or (), images.bands, needed=needed)
+        return read_places(self.rows.images or (), images.bands, needed=needed)
 
     @cached_property
     def _boxes(self) -> list[Box]:
         lonlat = self.lonlat
-        return [] if lonlat is None else boxes(self._images or (), self._places, lonlat)
+        return [] if lonlat is None else boxes(self.rows.images or (), self._places, lonlat)
 
     def _check_places(self) -> None:
         """Refuse overhead images whose headers are not as declared, or whose places disagree with the coordinates."""
         lonlat = self.lonlat
         if self._places and lonlat is not None:
-            check_points(self._images or (), self._places, lonlat)
+            check_points(self.rows.images or (), self._places, lonlat)
         if self.declared.localized:
             _ = self._boxes
 
@@ -299,20 +293,20 @@ class FileSource:
     def warnings(self) -> list[str]:
         """Return what was left out and what looks wrong, one line each, for ``gairbench data check``."""
         doubts = [sentence for certain, sentence in self._country_findings if not certain]
-        return [*self._left_out, *doubts, *self._missing_pixels()]
+        return [*self.rows.left_out, *doubts, *self._missing_pixels()]
 
     def _missing_pixels(self) -> list[str]:
         filled = {row: share for row, share in self.missing.items() if share}
         if not filled:
             return []
         worst = max(filled, key=lambda row: filled[row])
-        mean, path = sum(filled.values()) / len(self.missing), (self._images or ())[worst]
+        mean, path = sum(filled.values()) / len(self.missing), (self.rows.images or ())[worst]
         count = f"{len(filled)} of {len(self.missing)} images lack pixels, {mean:.1%} of all"
         return [f"{count}; most are missing from {path} ({filled[worst]:.0%})"]
 
     @cached_property
     def _country_findings(self) -> list[tuple[bool, str]]:
-        table, lonlat = self._table, self.lonlat
+        table, lonlat = self.rows.table, self.lonlat
         if table is None or lonlat is None:
             return []
         names = [name for name in table.single_names if may_hold_countries(name)]
@@ -329,7 +323,7 @@ class FileSource:
     def _locations_in_names(self, pattern: str) -> NDArray[np.float64]:
         compiled = re.compile(pattern)
         found = []
-        paths = self._images or ()
+        paths = self.rows.images or ()
         for path in paths:
             match = compiled.search(path.name)
             if match is None:
@@ -352,123 +346,14 @@ class FileSource:
             DataError: It is missing, broken, or not what is declared.
         """
         images = self.declared.images
-        if images is None or self._images is None:
+        if images is None or self.rows.images is None:
             raise DataError(f"dataset {self.declared.name!r} has no images", "declare them")
-        path = self._images[index]
+        path = self.rows.images[index]
         if images.modality is Modality.SV:
             return read_photo(path, images.bands, images.size)
         image = read_overhead(path, images.unit, images.bands, missing_pixels=images.missing_pixels, size=images.size)
-        self._note(path, index, image.missing)
+        self.missing[index] = image.missing
         return image.values
-
-    def _note(self, path: Path, index: int, missing: float) -> None:
-        """Remember what was filled; the first such image is reported, and ``data check`` counts them all."""
-        if missing and not any(self.missing.values()):
-            logger.warning(
-                "dataset %s: %.1f %% of %s hold no data and are filled with the mean of the others; further such images"
-                " are not listed here, gairbench data check counts them",
-                self.declared.name,
-                100 * missing,
-                path,
-            )
-        self.missing[index] = missing
-
-    @cached_property
-    def _joined(self) -> SampleTable | None:
-        """The rows of the tables, whether or not their images are there."""
-        declared = self.declared.table
-        if declared is None:
-            return None
-        table = read_table(self._inside(declared.path))
-        for join in declared.joins:
-            path = self._inside(join.path)
-            table, found = table.join(read_table(path), join.on)
-            table = self._leave_out(table, found, join.missing, "partner", f"in {path}")
-        for name, wanted in declared.keep:
-            words, kept = table.column(name).texts(), {*map(plain_name, wanted)}
-            table = table.rows(np.array([plain_name(word) in kept for word in words], dtype=bool))
-            if not len(table):
-                raise DataError(
-                    f"no row of {table.path} has {' or '.join(map(repr, wanted))} in column {name!r}", "correct 'keep'"
-                )
-        return table
-
-    def _leave_out(
-        self, table: SampleTable, present: NDArray[np.bool_], missing: str, what: str, detail: str
-    ) -> SampleTable:
-        absent = np.flatnonzero(~present)
-        if not len(absent):
-            return table
-        if missing == "refuse" or len(absent) == len(table):
-            others = ", ".join(map(str, table.lines[absent[1 : LISTED + 1]]))
-            rest = f" and {len(absent) - LISTED - 1} more" if len(absent) > LISTED + 1 else ""
-            more = f" (nor for {others}{rest})" if others else ""
-            hint = "correct the path" if len(absent) == len(table) else "add it, or declare 'missing: drop'"
-            raise DataError(f"{table.where(int(absent[0]))}: no {what} {detail}{more}", hint)
-        left_out = f"{len(absent)} of {len(table)} rows have no {what} (first: no {what} {detail}) and are left out"
-        self._left_out.append(left_out)
-        logger.warning("dataset %s: %s", self.declared.name, left_out)
-        return table.rows(present)
-
-    @cached_property
-    def _rows(self) -> tuple[SampleTable | None, tuple[Path, ...] | None]:
-        """The rows of the tables whose images are there, and the images."""
-        table, images = self._joined, self.declared.images
-        if images is None:
-            return table, None
-        folder = self.root / images.folder
-        require_folder(folder, "image folder")
-        if table is None or not images.file:
-            return table, self._matching(folder, images.pattern)
-        files = NamedFiles(folder, root=self.root, follow_links=self.declared.follow_links)
-        names = self._image_names(table, images.file, folder)
-        paths = [files.find(name) for name in names]
-        present = np.array([path is not None for path in paths], dtype=bool)
-        missing = next((folder / name for name, path in zip(names, paths, strict=True) if path is None), folder)
-        table = self._leave_out(table, present, images.missing, "image", str(missing))
-        return table, tuple(path for path in paths if path is not None)
-
-    @property
-    def _table(self) -> SampleTable | None:
-        return self._rows[0]
-
-    @property
-    def _images(self) -> tuple[Path, ...] | None:
-        return self._rows[1]
-
-    def _image_names(self, table: SampleTable, template: str, folder: Path) -> list[str]:
-        """Return what the template makes of each row, a path below the images' folder."""
-        parts = PLACEHOLDER.split(template)
-        columns = [table.column(name).words() for name in parts[1::2]]
-        names = []
-        for row, words in enumerate(zip(*columns, strict=True)):
-            name = "".join(literal + word for literal, word in zip(parts[::2], (*words, ""), strict=True))
-            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-                raise DataError(
-                    f"{table.where(row)} names the image {name!r}, which is outside {folder}",
-                    "make the column hold paths below the images' folder",
-                )
-            names.append(name)
-        return names
-
-    def _matching(self, folder: Path, pattern: str) -> tuple[Path, ...]:
-        found = find_files(folder, pattern, root=self.root, follow_links=self.declared.follow_links)
-        left_out = "; ".join(_left_out(found, folder))
-        if not found.paths:
-            raise DataError(
-                f"no image matches {pattern!r} in {folder}" + (f" ({left_out})" if left_out else ""),
-                "correct the pattern",
-            )
-        if left_out:
-            self._left_out.append(f"left out: {left_out}")
-            logger.warning("dataset %s: left out: %s", self.declared.name, left_out)
-        # In the order of the names that are compared, so that a copy on another system is split alike.
-        return tuple(sorted(found.paths, key=lambda path: tuple(map(composed, path.relative_to(folder).parts))))
-
-    def _inside(self, path: str) -> Path:
-        """Return the path of a table or list, which must not lead out of the data root."""
-        inside(self.root / path, self.root, self.declared.follow_links)
-        return self.root / path
 
     @cached_property
     def _split_names(self) -> NDArray[np.str_]:
@@ -493,11 +378,11 @@ class FileSource:
     def _given_splits(self) -> NDArray[np.str_]:
         rule, images = self.declared.split, self.declared.images
         if rule.by == "files":
-            return listed_split(self.ids, [[self._inside(path) for path in paths] for paths in rule.given])
+            return listed_split(self.ids, [[self.rows.inside(path) for path in paths] for paths in rule.given])
         if rule.by == "column":
             return given_split(self.ids, self.values(rule.column).tolist(), rule.given, f"column {rule.column!r}")
         folder = self.root / images.folder if images else self.root
-        first = [plain_name(path.relative_to(folder).parts[0]) for path in self._images or ()]
+        first = [plain_name(path.relative_to(folder).parts[0]) for path in self.rows.images or ()]
         return given_split(self.ids, first, rule.given, "its first folder")
 
 
@@ -552,25 +437,6 @@ class FileSplit:
         """
         values: NDArray[Any] = self._source.labels(name)[0][self._rows]
         return values
-
-
-def _left_out(found: FoundFiles, folder: Path) -> list[str]:
-    """Say what a pattern did not take, and why."""
-    reasons = (
-        (found.hidden, "hidden file", "name hidden files in the pattern if they are data"),
-        (found.other_case, "file whose case differs", "the pattern distinguishes upper and lower case"),
-        (found.folders, "folder whose name matches", "a folder is not an image"),
-    )
-    return [
-        f"{len(paths)} {_plural(what) if len(paths) > 1 else what}, such as"
-        f" {paths[0].relative_to(folder).as_posix()!r} ({why})"
-        for paths, what, why in reasons
-        if paths
-    ]
-
-
-def _plural(what: str) -> str:
-    return what.replace("file", "files").replace("folder", "folders").replace("name matches", "names match")
 
 
 def _content(path: Path) -> str:
