@@ -12,8 +12,8 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO
 
@@ -72,11 +72,12 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path, replacing: Callable[[], AbstractContextManager[None]] = nullcontext) -> Iterator[Path]:
     """Make a scratch folder that takes the target's place when the block ends without an error.
 
     Args:
         path: Target, a folder or nothing; missing parent folders are made.
+        replacing: Makes a context that is held while the target is replaced, for instance a lock of its readers.
 
     Yields:
         An empty folder beside the target.
@@ -96,9 +97,10 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             for name in files:
                 _sync(Path(folder, name))
             _sync_folder(Path(folder))
-        if path.exists():
-            path.rename(scratch / _OLD)
-        new.rename(path)
+        with replacing():
+            if path.exists():
+                path.rename(scratch / _OLD)
+            new.rename(path)
         _sync_folder(path.parent)
     except OSError as error:
         raise unwritable(path, error) from error

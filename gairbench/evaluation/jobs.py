@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import socket
-import tempfile
 import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +39,7 @@ from gairbench.progress import Progress
 from gairbench.protocols import PretrainContext
 from gairbench.results import MetricValue, Result, write_result
 from gairbench.spec import Kind, ModelContext, resolve
-from gairbench.storage import write_atomically
+from gairbench.storage import atomic_folder, write_atomically
 from gairbench.weights.loading import build, missing_module
 
 if TYPE_CHECKING:
@@ -188,38 +187,26 @@ def run_pretrain_job(job: PretrainJob, site: Site, memory: Memory, progress: Pro
 def _pretrain(job: PretrainJob, site: Site, memory: Memory, progress: Progress, device: torch.device) -> None:
     recipe = job.model.pretraining
     assert recipe is not None  # noqa: S101  (the plan makes jobs of models with recipes alone)
-    # Only the holder of the lock makes scratch folders: those that are here were left by a process that was killed.
-    for left in job.target.parent.glob(f".{job.target.name}.*"):
-        shutil.rmtree(left, ignore_errors=True)
     source = memory.data.source(job.corpus.dataset, job.corpus.fingerprint)
-    scratch = _scratch_folder(job.target)
-    try:
-        with progress.step(f"pretrain {job.model.name} ({job.preset.name})") as step:
-            resolve(recipe.recipe)(
-                PretrainContext(
-                    model=job.model.name,
-                    preset=job.preset.name,
-                    seed=job.seed,
-                    dataset=job.corpus.dataset.name,
-                    source=source,
-                    delivers=job.corpus.dataset.delivers,
-                    fingerprint=job.corpus.fingerprint,
-                    output=scratch,
-                    device=str(device),
-                    limit=job.limit,
-                    report=step,
-                )
+    with (
+        atomic_folder(job.target, partial(_unused, job.target, site)) as output,
+        progress.step(f"pretrain {job.model.name} ({job.preset.name})") as step,
+    ):
+        resolve(recipe.recipe)(
+            PretrainContext(
+                model=job.model.name,
+                preset=job.preset.name,
+                seed=job.seed,
+                dataset=job.corpus.dataset.name,
+                source=source,
+                delivers=job.corpus.dataset.delivers,
+                fingerprint=job.corpus.fingerprint,
+                output=output,
+                device=str(device),
+                limit=job.limit,
+                report=step,
             )
-        with _unused(job.target, site):
-            if job.target.exists():  # --fresh
-                shutil.rmtree(job.target)
-            scratch.rename(job.target)
-    except OSError as error:
-        raise StorageError(
-            f"cannot write checkpoint {job.target}: {error.strerror or error}", "free space, or set GAIRBENCH_CACHE"
-        ) from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        )
 
 
 def embed_views(jobs: Sequence[EmbedJob], site: Site, memory: Memory, progress: Progress) -> dict[str, Failure]:
@@ -493,16 +480,6 @@ def _unused(target: Path | None, site: Site) -> Iterator[None]:
         return
     with locked(_lock(site, "checkpoint", target)):
         yield
-
-
-def _scratch_folder(target: Path) -> Path:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    except OSError as error:
-        raise StorageError(
-            f"cannot write to {target.parent}: {error.strerror}", "free space, or set GAIRBENCH_CACHE"
-        ) from error
 
 
 def _device_name(device: torch.device) -> str:
