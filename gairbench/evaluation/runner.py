@@ -87,12 +87,6 @@ def run_plan(
     run = _Run(plan, site, progress, data, executor)
     try:
         return run.finish()
-    except KeyboardInterrupt as error:
-        error.add_note(
-            f"{run.finished} of {len(plan.cells)} cells are recorded in {request.results}, complete embeddings and"
-            f" checkpoints in {request.cache}; run the same command again to continue"
-        )
-        raise
     finally:
         executor.stop()
 

@@ -161,8 +161,9 @@ def test_embed(tmp_path: Path) -> None:
     status, told = interrupted(arguments, "working", tmp_path / "cache", patch=patch)
     assert status == 130, told
     assert told.splitlines()[-1] == (
-        f"gairbench: interrupted; finished parts are kept in {out}.parts; run the same command again to continue"
+        f"gairbench: interrupted; {out} is whole or was not written; run the same command again"
     )
+    assert not out.with_name("t.parquet.parts").exists()
     assert "Traceback" not in told
     assert not out.exists()
     done = subprocess.run([sys.executable, "-m", "gairbench", *arguments], capture_output=True, text=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+import torch
 from rasterio.transform import from_origin
 
 from gairbench import cli
@@ -113,7 +115,9 @@ def test_what_is_here_is_planned_as_a_checkpoint_of_preset_base(
 ) -> None:
     spec = next(model for model in MODELS if model.name == "gair-official")
     assert spec.hub is not None
-    put(cache, spec.hub, b"not read by a dry run")
+    content = io.BytesIO()
+    torch.save({"of another model": torch.zeros(1)}, content)  # tensors are not read by a dry run
+    put(cache, spec.hub, content.getvalue())
     assert run(monkeypatch, "--dry-run", "--results", str(tmp_path / "results")) == 0
     told = capsys.readouterr().out
     assert "base" in told
@@ -156,7 +160,7 @@ def test_embed_and_map_go_on_with_what_was_fetched(
     monkeypatch.setattr("huggingface_hub.hf_hub_download", fetch)
     assert command(monkeypatch, *for_one_model, "--download") == 1
     told = capsys.readouterr().err
-    assert told.index("licence of the weights") < told.index("checkpoint.pth is not a")
+    assert told.index("licence of the weights") < told.index("checkpoint.pth is neither a safetensors file nor")
 
 
 def test_a_checkpoint_that_is_given_is_not_fetched(
