@@ -292,13 +292,8 @@ def _images(section: Section, table: Table | None) -> tuple[ImageFiles, ImageInp
 
 
 def _bands(section: Section) -> tuple[str, ...]:
-    # Alpha masks pixels and is not a band.
-    bands = tuple(band for band in section.texts("bands", list(RGB)) if band.casefold() != ALPHA)
-    for band in bands:
-        # Another spelling of a known band would match no model's, and look like a missing band.
-        meant = canonical(band)
-        if meant != band:
-            raise section.error("bands", f"{band!r} is not how models name that band", f"did you mean {meant!r}?")
+    # Alpha masks pixels and is not a band. Bands are named as models name them, however they are spelled.
+    bands = tuple(canonical(band) for band in section.texts("bands", list(RGB)) if band.casefold() != ALPHA)
     if not bands or len(set(bands)) < len(bands):
         raise section.error("bands", f"{', '.join(bands) or 'nothing'}: a band twice, or none", "name each band once")
     return bands
