@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import generated
 import numpy as np
@@ -111,3 +112,34 @@ def test_a_broken_sample_is_the_same_error_from_whichever_process_reads_it(worke
         list(loader)
     assert (caught.value.what, caught.value.hint) == ("places.csv line 7: photo is broken", "replace it")
     assert caught.value.kind is ProblemKind.MISSING
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_batch_is_read_at_once_where_the_split_can(broken: bool) -> None:
+    class Together(Broken):
+        reads: ClassVar[list[int]] = []
+
+        def __getitem__(self, index: int) -> Sample:
+            raise AssertionError("read one by one")
+
+        def __getitems__(self, indices: Sequence[int]) -> list[Sample]:
+            self.reads.append(len(indices))
+            if broken:
+                raise RowError("places.csv line 7: photo is broken", "replace it", ProblemKind.MISSING)
+            return [{"lonlat": np.array([float(index), 1.0])} for index in indices]
+
+    class Source(generated.World):
+        def split(self, name: str) -> Any:
+            del name
+            return Together()
+
+    corpus = Corpus(
+        replace(context(None), source=Source(DataContext()), delivers=(LocationInput(),)), [LocationInput()]
+    )
+    loader = corpus.training_loader(BUDGET, start=0, shard=Shard(rank=0, world_size=1))
+    if broken:
+        with pytest.raises(RowError, match="photo is broken"):
+            list(loader)
+    else:
+        assert [len(batch["lonlat"]) for batch in loader] == [8] * 4
+        assert Together.reads == [8] * 4
