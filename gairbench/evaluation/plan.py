@@ -13,6 +13,7 @@ from gairbench.embedding import EMBEDDING_VERSION
 from gairbench.errors import GairbenchError, InputMismatchError, UsageError
 from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.cells import Cell, Embedding, Plan, PretrainingData, State, jobs_of
+from gairbench.evaluation.checked_targets import CheckedTargets
 from gairbench.evaluation.estimates import Estimates
 from gairbench.evaluation.open_data import OpenData
 from gairbench.evaluation.records import recorded
@@ -156,6 +157,7 @@ class _Looked:
         self._registry = registry
         self._fingerprints: dict[str, str | _Trouble] = {}
         self._targets: dict[str, str] = {}
+        self._checked = CheckedTargets(request.cache)
 
     def fingerprint(self, spec: DatasetSpec) -> str | _Trouble:
         """Return the fingerprint, or why there is none."""
@@ -186,14 +188,17 @@ class _Looked:
     def _read_targets(self, task: TaskSpec, fingerprint: str) -> str:
         if task.kind in PIXEL_TARGETS or task.kind is Kind.RETRIEVAL:
             return ""
-        dataset = task.dataset
+        dataset, limit = task.dataset, self._request.limit
+        if not self._request.fresh and self._checked.known(task, fingerprint, limit):
+            return ""
         try:
             splits = {name: self.data.split(dataset, fingerprint, name) for name in ("train", "val", "test")}
-            select(task, self.data.source(dataset, fingerprint), splits, self._request.limit)
+            select(task, self.data.source(dataset, fingerprint), splits, limit)
         except GairbenchError as error:
             return str(error)
         except Exception as error:
             return f"dataset {dataset.name!r}: {type(error).__name__}: {error}"
+        self._checked.add(task, fingerprint, limit)
         return ""
 
 

@@ -132,7 +132,7 @@ class LandSource(EmbeddedSource):
                 "koeppen": lambda: labels.encode(koeppen()[where], classes["koeppen"]),
                 "land_cover": lambda: labels.encode(land_cover()[where], classes["land_cover"]),
                 "land_cover_mask": mask,
-                "night_lights": lambda: np.log1p(_chip_means(points, night_lights())),
+                "night_lights": lambda: np.log1p(_mean_lights(points)),
                 "elevation": lambda: elevation()[where].astype(np.float64),
             },
         )
@@ -369,13 +369,19 @@ def pixel_ids(points: Points) -> list[str]:
     return [f"r{row:04d}c{column:04d}" for row, column in zip(points.row, points.column, strict=True)]
 
 
-def _chip_means(points: Points, grid: NDArray[np.float32]) -> NDArray[np.float64]:
-    # Sums over any window from one table: cutting out every chip would copy the grid many times over.
-    table = np.pad(grid, ((1, 0), (1, 0))).astype(np.float64).cumsum(axis=0).cumsum(axis=1)
+def _mean_lights(points: Points) -> NDArray[np.float64]:
     top, left = points.top, points.left
+    table = _summed_lights()
     total = table[top + CHIP, left + CHIP] - table[top, left + CHIP] - table[top + CHIP, left] + table[top, left]
     means: NDArray[np.float64] = np.maximum(total, 0) / CHIP**2
     return means
+
+
+@functools.cache
+def _summed_lights() -> NDArray[np.float64]:
+    # Sums over any window from one table: cutting out every chip would copy the grid many times over.
+    table: NDArray[np.float64] = np.pad(night_lights(), ((1, 0), (1, 0))).astype(np.float64)
+    return table.cumsum(axis=0).cumsum(axis=1)
 
 
 @functools.cache
