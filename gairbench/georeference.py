@@ -14,6 +14,7 @@ from torch import Tensor
 from gairbench.errors import DataError
 
 if TYPE_CHECKING:
+    from rasterio.crs import CRS
     from rasterio.io import DatasetReader
 
 Box = tuple[float, float, float, float]
@@ -202,14 +203,28 @@ def project(path: Path, source: Any, target: Any, x: Any, y: Any) -> NDArray[np.
     Raises:
         DataError: They cannot be transformed; a system may be of a building site, or of another planet.
     """
+    from rasterio.crs import CRS
     from rasterio.warp import transform
 
+    own = next((system for system in (source, target) if isinstance(system, CRS)), None)
+    # From other kinds of systems, as geocentric ones, points can be transformed that a flat image does not have.
+    if own is not None and not (own.is_geographic or own.is_projected):
+        raise DataError(
+            f"cannot place {path} on the globe: {_named(own)} is neither geographic nor projected", _place_hint()
+        )
     try:
         points: NDArray[np.float64] = np.asarray(transform(source, target, x, y), dtype=np.float64)
-    # rasterio raises more types than it documents.
+    # rasterio raises more types than it documents, with the whole system in the text.
     except Exception as error:
-        raise DataError(f"cannot place {path} on the globe: {error}", _place_hint()) from error
+        told = f"{_named(own)} does not lead there" if own is not None else str(error)
+        raise DataError(f"cannot place {path} on the globe: {told}", _place_hint()) from error
     return points
+
+
+def _named(crs: CRS) -> str:
+    """Return a CRS as messages show it."""
+    code, name = crs.to_epsg(), crs.to_wkt().split('"')[1:2]
+    return f"its CRS EPSG:{code}" if code else f"its CRS {name[0]!r}" if name else "its CRS"
 
 
 def _place_hint() -> str:
