@@ -9,7 +9,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import rasterio
+from PIL import Image
 from rasterio.transform import from_origin
+from rasterio.warp import transform
 from typer.testing import CliRunner
 
 from gairbench.cli import app
@@ -96,3 +98,16 @@ def test_images_with_missing_pixels_are_refused_on_request(folder: Path) -> None
     assert done.exit_code == 1
     assert "missing" in done.output
     assert "Traceback" not in done.output
+
+
+def test_pretraining_reports_what_was_filled(folder: Path) -> None:
+    rows = ["rs,sv,lon,lat"]
+    for number in range(N):
+        Image.new("RGB", (32, 32), (90, 120, 10 * number)).save(folder / f"{number}.jpg")
+        (lon,), (lat,) = transform("EPSG:32632", "EPSG:4326", [500_080 + 400 * number], [4_999_920])
+        rows.append(f"tiles/{'ab'[number % 2]}/{number}.tif,{number}.jpg,{lon},{lat}")
+    (folder / "triplets.csv").write_text("\n".join(rows) + "\n")
+    asked = ["pretrain", "--model", "mae", "--data", str(folder / "triplets.csv"), "--rs-unit", "uint8"]
+    asked += ["--out", str(folder / "trained"), "--device", "cpu", "--validate-every", "0"]
+    asked += ["--set", "epochs=1", "--set", "batch_size=8", "--set", f"rs.image_size={SIZE}"]
+    assert f"{N // 4} overhead images {FILLED}" in call(*asked)
