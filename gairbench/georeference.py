@@ -216,8 +216,8 @@ def project(path: Path, source: Any, target: Any, x: Any, y: Any) -> NDArray[np.
         points: NDArray[np.float64] = np.asarray(transform(source, target, x, y), dtype=np.float64)
     # rasterio raises more types than it documents, with the whole system in the text.
     except Exception as error:
-        told = f"{_named(own)} does not lead there" if own is not None else str(error)
-        raise DataError(f"cannot place {path} on the globe: {told}", _place_hint()) from error
+        reason = f"{_named(own)} does not lead there" if own is not None else str(error)
+        raise DataError(f"cannot place {path} on the globe: {reason}", _place_hint()) from error
     return points
 
 

@@ -337,3 +337,23 @@ def test_non_finite_embedding_names_the_sample(request_: EvaluationRequest, regi
     (record,) = run(replace(request_, models=[model], tasks=[TASKS[1]]), registry)
     assert record.status == "failed"
     assert "sample 'train-3' is not finite" in record.reason
+
+
+def test_a_plan_reads_the_targets_of_plugins_but_not_of_what_is_embedded(
+    request_: EvaluationRequest, registry: Registry, tmp_path: Path
+) -> None:
+    request = replace(request_, tasks=[task for task in TASKS if task.name == "world-zone"])
+
+    def splits_opened(request: EvaluationRequest) -> int:
+        before = World.opened
+        make_plan(request, registry)
+        return World.opened - before
+
+    assert splits_opened(request) == 3
+    registry.task_origins["world-zone"] = Origin("gairbench-tasks", "gairbench", "1.0")
+    assert splits_opened(request) == 0
+    # What a limit leaves was not read before, and files below the data root are the user's.
+    assert splits_opened(replace(request, limit=20)) == 3
+    (tmp_path / "files").mkdir()
+    there = [replace(task, dataset=replace(task.dataset, folder="files")) for task in request.tasks]
+    assert splits_opened(replace(request, tasks=there, data_root=tmp_path)) == 3
