@@ -18,6 +18,7 @@ from gairbench.data import DataSource
 from gairbench.errors import UsageError
 from gairbench.locks import exclusive, lock_beside
 from gairbench.plugins import Registry, load_registry
+from gairbench.pretraining.earlier_run import refuse_other_settings
 from gairbench.pretraining.processes import check_ranks, is_first_process, on_one_device
 from gairbench.progress import Progress
 from gairbench.protocols import PretrainContext, TrainerOptions
@@ -163,6 +164,8 @@ def pretrain_model(request: PretrainRequest, registry: Registry, progress: Progr
         check_ranks()
         _check_data(request, registry)
         _check_folder(request)
+        if request.resume and (request.out / "training" / "last.ckpt").is_file():
+            refuse_other_settings(request.out / "training", request.set)
         with _alone_in_folder(request):
             # Another process may have finished between the first look and the lock.
             _check_folder(request)
@@ -190,7 +193,7 @@ def _alone_in_folder(request: PretrainRequest) -> AbstractContextManager[None]:
     return exclusive(
         lock_beside(request.out / "training" / "last.ckpt"),
         taken=f"another process pre-trains into {request.out}",
-        hint="wait until it has finished, or choose another --out",
+        hint="wait until it has finished (--resume continues one that was stopped), or choose another --out",
     )
 
 

@@ -22,6 +22,7 @@ from torch import Tensor
 from gairbench.errors import CheckpointError, TrainingError, UsageError
 from gairbench.pretraining.checkpoint_file import AtomicCheckpointIO
 from gairbench.pretraining.corpus import Corpus
+from gairbench.pretraining.earlier_run import RUN, started_with
 from gairbench.pretraining.interrupts import interrupts_passed_on
 from gairbench.pretraining.monitoring import Monitor
 from gairbench.pretraining.objective import Objective
@@ -36,7 +37,6 @@ TRAINING = "training"
 """Folder in the output with logs and checkpoints of the run itself."""
 
 LAST = "last.ckpt"
-RUN = "run.json"
 METRICS = "metrics.csv"
 
 SHORT_PRECISIONS = {"64": "64-true", "32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}
@@ -255,14 +255,9 @@ def _resumable(folder: Path, context: PretrainContext, identity: Mapping[str, An
         raise CheckpointError(
             f"{folder} holds a run that was not finished", "continue it with --resume, or choose another --out"
         )
-    try:
-        started = json.loads((folder / RUN).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"cannot read {folder / RUN}: {error}", "choose another --out") from error
+    started = started_with(folder)
     # Through JSON, which knows no tuples.
     wanted = json.loads(json.dumps(identity))
-    if not isinstance(started, dict):
-        raise CheckpointError(f"{folder / RUN} does not hold a run's settings", "choose another --out")
     if started != wanted:
         names = sorted(key for key in started.keys() | wanted.keys() if started.get(key) != wanted.get(key))
         shown = "; ".join(f"{key} was {started.get(key)!r}, now {wanted.get(key)!r}" for key in names)

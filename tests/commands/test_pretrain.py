@@ -25,7 +25,7 @@ TINY = [
 ]
 
 
-WAIT = "wait until it has finished, or choose another --out"
+WAIT = "wait until it has finished (--resume continues one that was stopped), or choose another --out"
 
 
 def pretrain(out: Path, *options: str, model: str = "gair", epochs: int = 2) -> int:
@@ -235,3 +235,16 @@ def test_fewer_samples_than_a_batch_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"6 training samples .* do not fill a batch of 8; .*--limit 6"):
         pretrain(tmp_path, "--limit", "6")
     assert not (tmp_path / "checkpoint.json").exists()
+
+
+def test_other_settings_are_refused_before_the_folder_is_asked_for(tmp_path: Path) -> None:
+    """Both are wrong then, and this is the one that waiting does not change."""
+    training = tmp_path / "training"
+    training.mkdir()
+    (training / "last.ckpt").touch()
+    (training / "run.json").write_text('{"recipe": {"budget": {"batch_size": 16}}}')
+    with (
+        exclusive(lock_beside(training / "last.ckpt"), taken="held", hint=""),
+        pytest.raises(CheckpointError, match="batch_size was 16, now 8"),
+    ):
+        pretrain(tmp_path, "--resume")
