@@ -151,9 +151,12 @@ class Zarr:
                 embedding = _describe(group, grid)
 
             def write(block: Block, values: Values) -> None:
-                rows, columns = _slices(block)
                 with _writing(path):
-                    embedding[:, rows, columns] = values
+                    # One chunk at a time: of several, Zarr leaves some behind when one fails, and Python complains
+                    # about them after our own error.
+                    for part in _by_chunk(block):
+                        rows, columns = _slices(part)
+                        embedding[:, rows, columns] = _cut(values, block, part)
                 checksums[block] = _checksum(values)
 
             yield write
@@ -258,6 +261,22 @@ def _describe(group: Any, grid: MapGrid) -> Any:
 
 def _window(block: Block) -> Window:
     return Window(block.column, block.row, block.width, block.height)
+
+
+def _by_chunk(block: Block) -> Iterator[Block]:
+    """Yield the parts of a block, each in one chunk."""
+    for row in range(block.row // _CHUNK * _CHUNK, block.row + block.height, _CHUNK):
+        for column in range(block.column // _CHUNK * _CHUNK, block.column + block.width, _CHUNK):
+            top, left = max(row, block.row), max(column, block.column)
+            height = min(row + _CHUNK, block.row + block.height) - top
+            width = min(column + _CHUNK, block.column + block.width) - left
+            yield Block(top, left, height, width)
+
+
+def _cut(values: Values, block: Block, part: Block) -> Values:
+    """Return the values of a part of a block."""
+    row, column = part.row - block.row, part.column - block.column
+    return values[:, row : row + part.height, column : column + part.width]
 
 
 def _slices(block: Block) -> tuple[slice, slice]:
