@@ -40,12 +40,6 @@ def refuse_other_settings(folder: Path, settings: Mapping[str, str]) -> None:
 
     Raises:
         CheckpointError: A setting differs, or the folder does not say what its run was started with.
-
-    Examples:
-        >>> import tempfile
-        >>> folder = Path(tempfile.mkdtemp())
-        >>> _ = (folder / RUN).write_text('{"recipe": {"budget": {"batch_size": 8}}}')
-        >>> refuse_other_settings(folder, {"batch_size": "8"})
     """
     recipe = dict(_flat(started_with(folder).get("recipe"), ""))
     different = []
