@@ -174,7 +174,7 @@ def georeference(path: Path, file: DatasetReader) -> Georeference | None:
         crs, t = file.crs, file.transform
     except Exception as error:
         raise DataError(f"cannot read the CRS of {path}: {error}", _place_hint()) from error
-    if crs is None and not t.is_identity and (hint := _proj_hint()):
+    if crs is None and not t.is_identity and (hint := proj_hint()):
         raise DataError(f"cannot read the CRS of {path}", hint)
     if crs is None or t.is_identity:
         return None
@@ -207,31 +207,31 @@ def project(path: Path, source: Any, target: Any, x: Any, y: Any) -> NDArray[np.
     from rasterio.warp import transform
 
     own = next((system for system in (source, target) if isinstance(system, CRS)), None)
-    # From other kinds of systems, as geocentric ones, points can be transformed that a flat image does not have.
-    if own is not None and not (own.is_geographic or own.is_projected):
-        raise DataError(
-            f"cannot place {path} on the globe: {_named(own)} is neither geographic nor projected", _place_hint()
-        )
     try:
-        points: NDArray[np.float64] = np.asarray(transform(source, target, x, y), dtype=np.float64)
+        # From other kinds of systems, as geocentric ones, points can be transformed that a flat image does not have.
+        if own is None or own.is_geographic or own.is_projected:
+            return np.asarray(transform(source, target, x, y), dtype=np.float64)
     # rasterio raises more types than it documents, with the whole system in the text.
     except Exception as error:
-        reason = f"{_named(own)} does not lead there" if own is not None else str(error)
-        raise DataError(f"cannot place {path} on the globe: {reason}", _place_hint()) from error
-    return points
+        raise _nowhere(path, own) from error
+    raise _nowhere(path, own)
 
 
-def _named(crs: CRS) -> str:
-    """Return a CRS as messages show it."""
-    code, name = crs.to_epsg(), crs.to_wkt().split('"')[1:2]
-    return f"its CRS EPSG:{code}" if code else f"its CRS {name[0]!r}" if name else "its CRS"
+def _nowhere(path: Path, crs: CRS | None) -> DataError:
+    hint = proj_hint()
+    name = ""
+    # With the database of another program, not even a name can be had.
+    if crs is not None and not hint:
+        code, quoted = crs.to_epsg(), crs.to_wkt().split('"')
+        name = f" EPSG:{code}" if code else f" {quoted[1]!r}" if len(quoted) > 1 else ""
+    return DataError(f"cannot place {path} on the globe: its CRS{name} does not lead there", hint or "correct its CRS")
 
 
 def _place_hint() -> str:
-    return _proj_hint() or "correct its CRS"
+    return proj_hint() or "correct its CRS"
 
 
-def _proj_hint() -> str:
+def proj_hint() -> str:
     """Return what to do if the PROJ database is not rasterio's own; empty if it works."""
     from rasterio.crs import CRS
 

@@ -18,7 +18,7 @@ from gairbench.data import DataSource
 from gairbench.errors import UsageError
 from gairbench.locks import exclusive, lock_beside
 from gairbench.plugins import Registry, load_registry
-from gairbench.pretraining.earlier_run import refuse_other_settings
+from gairbench.pretraining.earlier_run import LAST, TRAINING, refuse_other_settings
 from gairbench.pretraining.processes import check_ranks, is_first_process, on_one_device
 from gairbench.progress import Progress
 from gairbench.protocols import PretrainContext, TrainerOptions
@@ -164,8 +164,8 @@ def pretrain_model(request: PretrainRequest, registry: Registry, progress: Progr
         check_ranks()
         _check_data(request, registry)
         _check_folder(request)
-        if request.resume and (request.out / "training" / "last.ckpt").is_file():
-            refuse_other_settings(request.out / "training", request.set)
+        if request.resume and (request.out / TRAINING / LAST).is_file():
+            refuse_other_settings(request.out / TRAINING, request.set)
         with _alone_in_folder(request):
             # Another process may have finished between the first look and the lock.
             _check_folder(request)
@@ -191,14 +191,14 @@ def _alone_in_folder(request: PretrainRequest) -> AbstractContextManager[None]:
         return nullcontext()
     # In the folder itself, whatever name it is reached by, and whoever may write beside it.
     return exclusive(
-        lock_beside(request.out / "training" / "last.ckpt"),
+        lock_beside(request.out / TRAINING / LAST),
         taken=f"another process pre-trains into {request.out}",
         hint="wait until it has finished (--resume continues one that was stopped), or choose another --out",
     )
 
 
 def _what_is_safe(request: PretrainRequest) -> str:
-    if (request.out / "training" / "last.ckpt").is_file():
+    if (request.out / TRAINING / LAST).is_file():
         again = "" if request.resume else " with --resume"
         return f"a checkpoint of the run is in {request.out}; run the same command again{again} to continue from it"
     return "no checkpoint to continue from was written yet; run the same command again to start over"

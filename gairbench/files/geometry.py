@@ -140,9 +140,12 @@ class Places:
             # Of a system that is known, points outside of what it covers may fail: their rows are reported.
             if "celestial" not in str(error) and type(error).__name__ == "CPLE_AppDefinedError":
                 return crs
+            from gairbench.georeference import proj_hint
+
+            # The error's text holds the whole system.
             raise DataError(
-                f"cannot place {self.path} on the globe: its coordinate reference system is not understood ({error})",
-                hint,
+                f"cannot place {self.path} on the globe: its coordinate reference system does not lead there",
+                proj_hint() or hint,
             ) from error
         if not known:
             raise DataError(f"the coordinate reference system of {self.path} is unknown: {wkt[:60]}...", hint)

@@ -152,8 +152,6 @@ class Zarr:
 
             def write(block: Block, values: Values) -> None:
                 with _writing(path):
-                    # One chunk at a time: of several, Zarr leaves some behind when one fails, and Python complains
-                    # about them after our own error.
                     for part in _by_chunk(block):
                         rows, columns = _slices(part)
                         embedding[:, rows, columns] = _cut(values, block, part)
@@ -173,8 +171,11 @@ class Zarr:
         embedding: Any = zarr.open_group(str(path), mode="r")["embedding"]
 
         def read(block: Block) -> Values:
-            rows, columns = _slices(block)
-            return np.asarray(embedding[:, rows, columns], dtype=np.float32)
+            values = np.empty((embedding.shape[0], block.height, block.width), dtype=np.float32)
+            for part in _by_chunk(block):
+                rows, columns = _slices(part)
+                _cut(values, block, part)[:] = embedding[:, rows, columns]
+            return values
 
         yield read
 
@@ -264,7 +265,10 @@ def _window(block: Block) -> Window:
 
 
 def _by_chunk(block: Block) -> Iterator[Block]:
-    """Yield the parts of a block, each in one chunk."""
+    """Yield the parts of a block, each in one chunk.
+
+    Of several chunks, Zarr leaves tasks behind when one fails, and Python complains about them after our own error.
+    """
     for row in range(block.row // _CHUNK * _CHUNK, block.row + block.height, _CHUNK):
         for column in range(block.column // _CHUNK * _CHUNK, block.column + block.width, _CHUNK):
             top, left = max(row, block.row), max(column, block.column)

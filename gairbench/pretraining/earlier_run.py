@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from gairbench.errors import CheckpointError
+from gairbench.pretraining.overrides import settings_named
 
+TRAINING = "training"
+"""Folder in the output with logs and checkpoints of the run itself."""
+
+LAST = "last.ckpt"
 RUN = "run.json"
 
 
@@ -44,9 +49,9 @@ def refuse_other_settings(folder: Path, settings: Mapping[str, str]) -> None:
     recipe = dict(_flat(started_with(folder).get("recipe"), ""))
     different = []
     for name, wanted in sorted(settings.items()):
-        matching = [value for setting, value in recipe.items() if f".{setting}".endswith(f".{name}")]
-        if len(matching) == 1 and _are_other_numbers(matching[0], wanted):
-            different.append(f"{name} was {matching[0]}, now {wanted}")
+        fitting = settings_named(name, recipe)
+        if len(fitting) == 1 and _are_other_numbers(recipe[fitting[0]], wanted):
+            different.append(f"{name} was {recipe[fitting[0]]}, now {wanted}")
     if different:
         raise CheckpointError(
             f"the run in {folder} was started with other settings: {'; '.join(different)}",

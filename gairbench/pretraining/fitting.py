@@ -22,7 +22,7 @@ from torch import Tensor
 from gairbench.errors import CheckpointError, TrainingError, UsageError
 from gairbench.pretraining.checkpoint_file import AtomicCheckpointIO
 from gairbench.pretraining.corpus import Corpus
-from gairbench.pretraining.earlier_run import RUN, started_with
+from gairbench.pretraining.earlier_run import LAST, RUN, TRAINING, started_with
 from gairbench.pretraining.interrupts import interrupts_passed_on
 from gairbench.pretraining.monitoring import Monitor
 from gairbench.pretraining.objective import Objective
@@ -33,10 +33,6 @@ from gairbench.protocols import PretrainContext
 from gairbench.storage import full_disk_reported, write_atomically
 from gairbench.weights.tensors import first_names, non_finite, read_file
 
-TRAINING = "training"
-"""Folder in the output with logs and checkpoints of the run itself."""
-
-LAST = "last.ckpt"
 METRICS = "metrics.csv"
 
 SHORT_PRECISIONS = {"64": "64-true", "32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from gairbench.errors import UsageError
@@ -30,9 +30,7 @@ def override(recipe: T, settings: Mapping[str, str]) -> T:
     changes: dict[str, Any] = {}
     written: dict[str, str] = {}
     for name, text in settings.items():
-        fitting = [full for full in names if full == name or full.endswith(f".{name}")]
-        if name in fitting:
-            fitting = [name]
+        fitting = settings_named(name, names)
         if not fitting:
             near = difflib.get_close_matches(name, {*names, *(full.rpartition(".")[2] for full in names)}, n=1)
             raise UsageError(
@@ -45,6 +43,17 @@ def override(recipe: T, settings: Mapping[str, str]) -> T:
             raise UsageError(f"setting {full} is given twice", "leave one out")
         changes[full], written[full] = _parsed(text, names[full], name), f"{name}={text}"
     return _replaced(recipe, changes, written, "")
+
+
+def settings_named(name: str, names: Iterable[str]) -> list[str]:
+    """Return the full names that a name may mean: itself, or else all that end with it.
+
+    Args:
+        name: As a user writes it.
+        names: Full dotted names of all settings.
+    """
+    fitting = [full for full in names if full == name or full.endswith(f".{name}")]
+    return [name] if name in fitting else fitting
 
 
 def _leaves(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:

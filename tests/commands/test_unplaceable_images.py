@@ -73,23 +73,32 @@ def test_a_system_that_leads_to_no_place_on_earth_is_a_bad_row(folder: Path, com
     assert (folder / "out.parquet").exists()
 
 
-def test_the_database_of_another_program_is_named_not_the_image(folder: Path) -> None:
-    """PROJ finds its database by a variable that other programs set; an old one makes every image unplaceable."""
+@pytest.mark.parametrize("variable", ["PROJ_LIB", "PROJ_DATA"])
+@pytest.mark.parametrize("what", ["image", "points"])
+def test_the_database_of_another_program_is_named_not_the_file(folder: Path, what: str, variable: str) -> None:
+    """PROJ finds its database by a variable that other programs set; an old one makes every file unplaceable."""
     old = folder / "oldproj"
     old.mkdir()
     with sqlite3.connect(old / "proj.db") as database:
         database.execute("create table metadata(key text, value text)")
         versions = [("DATABASE.LAYOUT.VERSION.MAJOR", "1"), ("DATABASE.LAYOUT.VERSION.MINOR", "0")]
         database.executemany("insert into metadata values (?, ?)", versions)
-    (folder / "t.csv").write_text(f"id,rs,lon,lat\nok,good.tif,{POINT}\n")
-    asked = [sys.executable, "-m", "gairbench", "embed", "--model", "random", "--input", str(folder / "t.csv")]
-    asked += ["--rs-unit", "uint8", "--views", "rs_query", "--out", str(folder / "e.parquet")]
-    for variable in ("PROJ_LIB", "PROJ_DATA"):
-        # PROJ reads its variables when the process starts.
-        environment = {k: v for k, v in os.environ.items() if k not in {"PROJ_LIB", "PROJ_DATA"}}
-        done = subprocess.run(
-            asked, env=environment | {variable: str(old)}, capture_output=True, text=True, check=False, timeout=300
-        )
-        assert done.returncode == 1, done.stderr
-        assert f"unset {variable}" in done.stderr
-        assert "Traceback" not in done.stderr
+    if what == "image":
+        table = folder / "t.csv"
+        table.write_text(f"id,rs,lon,lat\nok,good.tif,{POINT}\n")
+        asked = ["random", "--rs-unit", "uint8", "--views", "rs_query"]
+    else:
+        geopandas = pytest.importorskip("geopandas")
+        table = folder / "t.parquet"
+        points = geopandas.points_from_xy([500_000.0], [5_400_000.0])
+        geopandas.GeoDataFrame({"id": ["ok"]}, geometry=points, crs=32632).to_parquet(table)
+        asked = ["lonlat", "--views", "location"]
+    command = [sys.executable, "-m", "gairbench", "embed", "--input", str(table), "--out", str(folder / "e.parquet")]
+    # PROJ reads its variables when the process starts.
+    environment = {k: v for k, v in os.environ.items() if k not in {"PROJ_LIB", "PROJ_DATA"}} | {variable: str(old)}
+    done = subprocess.run(
+        [*command, "--model", *asked], env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 1, done.stderr
+    assert f"unset {variable}" in done.stderr
+    assert "Traceback" not in done.stderr
