@@ -26,7 +26,7 @@ from gairbench.environment import versions
 from gairbench.errors import DataError, StorageError
 from gairbench.files.badrows import BadRow, ProblemKind, RowReport
 from gairbench.files.formats import table_sha256
-from gairbench.files.overhead import Fills
+from gairbench.files.missing_pixels import Fills
 from gairbench.files.rows import InputTable, Rows
 from gairbench.spec import ModelSpec, View
 from gairbench.storage import write_atomically

@@ -15,7 +15,8 @@ from gairbench.errors import DataError, GairbenchError, UsageError
 from gairbench.files.badrows import BadRow, ProblemKind, RowError
 from gairbench.files.geometry import BBOX
 from gairbench.files.images import read_photo
-from gairbench.files.overhead import Fills, read_overhead
+from gairbench.files.missing_pixels import Fills
+from gairbench.files.overhead import read_overhead
 from gairbench.files.rows import InputTable, Rows
 from gairbench.georeference import Box, Georeference
 from gairbench.spec import RGB, VIEW_MODALITY, ImageInput, Input, LocationInput, MissingPixels, Modality, Unit, View

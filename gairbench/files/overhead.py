@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gairbench.bands import ALPHA, KNOWN_BANDS, canonical, stack_bands
 from gairbench.errors import DataError
 from gairbench.files.badrows import ProblemKind, RowError, counted_as
 from gairbench.files.guard import reading
 from gairbench.files.images import is_turned, picture_names, read_picture, resize
+from gairbench.files.missing_pixels import Valid, Values, fill_missing
 from gairbench.files.rasters import REPLACE, driver_of, open_raster
 from gairbench.georeference import Georeference, georeference
 from gairbench.spec import RGB, MissingPixels, Unit
@@ -26,12 +25,6 @@ from gairbench.units import dtype_problem, possible, reading_problem, scale_prob
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
     from rasterio.transform import Affine
-
-Values = NDArray[Any]
-Valid = NDArray[np.bool_]
-
-MOST_MISSING = 0.5
-"""An image of which a greater share is missing is refused: it would show what was filled in."""
 
 LARGEST = 2**31
 """Numbers that are read at once at most; a file may state any size in a few bytes."""
@@ -210,7 +203,7 @@ def read_overhead(
         path: GeoTIFF, JPEG 2000, PNG, or a picture of 8 bits; its content says which, not its name.
         unit: What its values mean; it rules data types and values out, and never changes a value.
         declared: Names of its bands, in its order; ``None``: as :func:`gairbench.bands.stack_bands` finds them.
-        missing_pixels: See :func:`fill_missing`.
+        missing_pixels: See :func:`gairbench.files.missing_pixels.fill_missing`.
         size: Edge in pixels to resize to, or ``None`` to leave it as it is.
 
     Raises:
@@ -222,91 +215,6 @@ def read_overhead(
     if size is not None and values.shape[1:] != (size, size):
         values = resize(values, size)
     return OverheadSample(values, image.bands, image.place, missing)
-
-
-def fill_missing(path: Path, values: Values, valid: Valid, missing_pixels: MissingPixels) -> tuple[Values, float]:
-    """Fill missing pixels with the mean of the image's others in each band, which disturbs an encoder least.
-
-    Args:
-        path: The image, for messages.
-        values: ``(band, height, width)``.
-        valid: Which of them hold data.
-        missing_pixels: ``"fill"``, or ``"refuse"`` an image with missing pixels.
-
-    Returns:
-        The values, rounded in whole-number types, and the share of pixels that was missing in the band with the fewest.
-
-    Raises:
-        RowError: Pixels are missing and are to be refused, or more than half of them are in any band.
-    """
-    if valid.all():
-        return values, 0.0
-    missing = missing_share(valid)
-    if missing > MOST_MISSING:
-        raise RowError(
-            f"{path}: {missing:.0%} of its pixels hold no data (nodata, mask, alpha or NaN), and at most"
-            f" {MOST_MISSING:.0%} are filled",
-            "leave the image out, or cut it where it holds data",
-            ProblemKind.HOLE,
-        )
-    if missing_pixels == "refuse":
-        raise RowError(
-            f"{path}: {missing:.1%} of its pixels hold no data (nodata, mask, alpha or NaN)",
-            "leave the image out, or fill missing pixels with --missing-pixels fill",
-            ProblemKind.HOLE,
-        )
-    return filled(values, valid), missing
-
-
-def missing_share(valid: Valid) -> float:
-    """Return the share of pixels without data, in the band with the fewest; ``valid`` is ``(band, height, width)``."""
-    return 1 - float(valid.mean(axis=(1, 2)).min())
-
-
-def filled(values: Values, valid: Valid) -> Values:
-    """Return values with the mean of a band's valid ones in place of those that are not; 0 if none is."""
-    out = values.copy()
-    for band, holds in zip(out, valid, strict=True):
-        mean = band[holds].mean() if holds.any() else 0
-        band[~holds] = np.rint(mean) if values.dtype.kind in "iu" else mean
-    return out
-
-
-@dataclass(slots=True)
-class Fills:
-    """Counts images with filled pixels; it may be used from many threads.
-
-    Args:
-        images: How many there are.
-        largest: The largest share of filled pixels in one.
-    """
-
-    images: int = 0
-    largest: float = 0.0
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
-
-    def add(self, missing: float) -> None:
-        """Count an image by the share of its pixels that was filled."""
-        if missing:
-            with self._lock:
-                self.images += 1
-                self.largest = max(self.largest, missing)
-
-    def merge(self, other: Fills) -> None:
-        """Count what another one counted."""
-        with self._lock:
-            self.images += other.images
-            self.largest = max(self.largest, other.largest)
-
-    def sentence(self, what: str = "overhead image") -> str:
-        """Say how many images were filled; empty if none was."""
-        if not self.images:
-            return ""
-        return (
-            f"{self.images} {what}{'s' * (self.images > 1)} had missing data (nodata, mask, alpha or NaN) in up"
-            f" to {self.largest:.1%} of the pixels, which {'were' if self.images > 1 else 'was'} filled with the mean"
-            " of the others"
-        )
 
 
 @contextmanager

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.errors import DataError
-from gairbench.files.overhead import Fills, Overhead, Window, filled, missing_share, open_overhead
+from gairbench.files.missing_pixels import Fills, filled, missing_share
+from gairbench.files.overhead import Overhead, Window, open_overhead
 from gairbench.georeference import Georeference
 from gairbench.maps.tiling import Tile
 from gairbench.spec import MissingPixels, Unit

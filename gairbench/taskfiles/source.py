@@ -18,7 +18,8 @@ from gairbench.errors import DataError
 from gairbench.files.coordinates import check_coordinates
 from gairbench.files.formats import table_sha256
 from gairbench.files.images import read_photo
-from gairbench.files.overhead import Fills, read_overhead
+from gairbench.files.missing_pixels import Fills
+from gairbench.files.overhead import read_overhead
 from gairbench.files.tables import Column
 from gairbench.georeference import Box, Georeference
 from gairbench.names import composed, plain_name

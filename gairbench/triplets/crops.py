@@ -17,16 +17,8 @@ from rasterio.warp import transform_bounds
 from gairbench.files.badrows import ProblemKind, RowError, counted_as
 from gairbench.files.guard import reading
 from gairbench.files.images import resize
-from gairbench.files.overhead import (
-    MOST_MISSING,
-    Overhead,
-    PicturePixels,
-    RasterPixels,
-    Window,
-    fill_missing,
-    grid_of,
-    missing_share,
-)
+from gairbench.files.missing_pixels import MOST_MISSING, fill_missing, missing_share
+from gairbench.files.overhead import Overhead, PicturePixels, RasterPixels, Window, grid_of
 from gairbench.georeference import SPLIT_IT, WGS84, Box, Georeference, project
 from gairbench.spec import MissingPixels
 
@@ -81,7 +73,7 @@ def read_crop(
             resized. ``None``: the whole image.
         rng: Draws the placement, uniformly from all that hold the point; of those tried the first without missing data
             is taken, or else the one with the least.
-        missing_pixels: See :func:`gairbench.files.overhead.fill_missing`.
+        missing_pixels: See :func:`gairbench.files.missing_pixels.fill_missing`.
 
     Returns:
         ``(band, size, size)`` in the file's data type (``(band, height, width)`` without ``size``), the tile's box, and

@@ -15,7 +15,8 @@ from gairbench.errors import DataError, UsageError
 from gairbench.files.badrows import BadRow, ProblemKind, RowError, counted_as
 from gairbench.files.formats import table_sha256
 from gairbench.files.images import check_photo, read_photo
-from gairbench.files.overhead import Fills, open_overhead
+from gairbench.files.missing_pixels import Fills
+from gairbench.files.overhead import open_overhead
 from gairbench.files.rows import CHUNK, InputTable, Rows, open_rows
 from gairbench.georeference import Box
 from gairbench.spec import RGB, ImageInput, Input, LocationInput, Modality, Unit
