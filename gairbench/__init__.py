@@ -24,8 +24,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from gairbench.hookspecs import hookimpl
+from gairbench.representation import Representation
 from gairbench.spec import (
+    ANY,
     RGB,
+    Band,
     Category,
     DataContext,
     DatasetSpec,
@@ -38,9 +41,10 @@ from gairbench.spec import (
     Normalization,
     Preset,
     Pretraining,
+    Quantity,
+    Sensor,
     TaskSpec,
     Unit,
-    View,
 )
 
 if TYPE_CHECKING:
@@ -52,7 +56,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ANY",
     "RGB",
+    "Band",
     "Category",
     "DataContext",
     "DatasetSpec",
@@ -65,9 +71,11 @@ __all__ = [
     "Normalization",
     "Preset",
     "Pretraining",
+    "Quantity",
+    "Representation",
+    "Sensor",
     "TaskSpec",
     "Unit",
-    "View",
     "hookimpl",
 ]
 

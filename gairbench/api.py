@@ -104,6 +104,7 @@ def embed(
     views: str | Sequence[str] | None = None,
     rs_unit: Unit | str | None = None,
     rs_bands: str | Sequence[str] | None = None,
+    rs_rendering: Mapping[str, object] | None = None,
     missing_pixels: MissingPixels = "fill",
     root: FilePath | None = None,
     follow_links: bool = False,
@@ -127,6 +128,8 @@ def embed(
             ``rs_tokens`` if left out.
         rs_unit: Scale of the overhead images' values.
         rs_bands: Their bands in the files' order; as the files say if left out.
+        rs_rendering: How their values are shown to a model of RGB pictures, as ``{"bands": ["B4", "B3", "B2"], "low":
+            0, "high": 3000}``.
         missing_pixels: ``"fill"`` their missing pixels with the mean of the others, or ``"refuse"`` such images.
         root: Folder that paths in the table start from; the table's own if left out.
         follow_links: Accept paths in the table that are links to files outside of that folder.
@@ -163,6 +166,7 @@ def map(  # noqa: A001 (the command's name)
     preset: str | None = None,
     checkpoint: FilePath | None = None,
     bands: str | Sequence[str] | None = None,
+    rendering: Mapping[str, object] | None = None,
     missing_pixels: MissingPixels = "fill",
     resolution: float | None = None,
     overlap: float = 0.5,
@@ -182,6 +186,8 @@ def map(  # noqa: A001 (the command's name)
         preset: Preset of the model.
         checkpoint: File or folder of the model's weights.
         bands: The image's bands in order; as the file says if left out.
+        rendering: How its values are shown to a model of RGB pictures, as ``{"bands": ["B4", "B3", "B2"], "low": 0,
+            "high": 3000}``.
         missing_pixels: ``"fill"`` their missing pixels with the mean of the others, or ``"refuse"`` such images.
         resolution: Edge of an output pixel in units of the CRS; one token if left out.
         overlap: Share of a tile that its neighbour covers, 0 to 0.9.

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from gairbench.errors import DataError
-from gairbench.spec import RGB
-
-SENTINEL2 = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B10", "B11", "B12")
-
-
-KNOWN_BANDS = (*RGB, *SENTINEL2)
-"""Band names that mean the same to every model."""
-
+from gairbench.sensors import canonical, is_known, same_band
 
 NAMELESS_STACKS = {12: ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12")}
 """Stacks whose order is taken for granted by number of bands: Sentinel-2's surface reflectance product, without B10.
@@ -23,24 +15,8 @@ A stack of 13 bands is not one of them: some tools put B10 before B11, others ap
 """
 
 
-SAME_BAND = {"red": "B4", "green": "B3", "blue": "B2"}
-"""Names of the visible bands that mean the same thing for a Sentinel-2 encoder and an RGB image."""
-
-
 ALPHA = "alpha"
 """Name of a band that says where the others hold data."""
-
-
-def canonical(name: str) -> str:
-    """Return a band's name as models spell it (``"B02"`` and ``"b2"`` are ``"B2"``), or as it stands if they do not."""
-    return _SPELLED.get(_plain(name), name.strip())
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"^b0*(?=\d)", "b", name.strip().casefold())
-
-
-_SPELLED = {_plain(name): name for name in KNOWN_BANDS}
 
 
 def stack_bands(
@@ -55,9 +31,9 @@ def stack_bands(
         declared: What its user says, in the file's order; ``None``: nothing.
 
     Returns:
-        One name per band: ``red``, ``green``, ``blue``, Sentinel-2's ``B1`` ... ``B12`` and ``B8A``, or another that no
-        built-in model asks for. From ``declared``, else from the descriptions, else, for a file of twelve bands without
-        any description, Sentinel-2's by position.
+        One name per band, as :mod:`gairbench.sensors` spells them, or another that no built-in model asks for. From
+        ``declared``, else from the descriptions, else, for a file of twelve bands without any description, Sentinel-2's
+        by position.
 
     Raises:
         DataError: The declared names are not one per band or not those that the file states, a name is there twice, or
@@ -70,7 +46,7 @@ def stack_bands(
         if count in NAMELESS_STACKS:
             return NAMELESS_STACKS[count]
         raise DataError(f"{path} has {count} band{'s' * (count > 1)} without names", _hint(count))
-    if not all(described) or not {*described} & {*KNOWN_BANDS}:
+    if not all(described) or not any(map(is_known, described)):
         named = ", ".join(name or "(unnamed)" for name in described)
         raise DataError(f"{path} calls its bands {named}, which does not say what each of them is", _hint(count))
     return _unique(path, described)
@@ -82,20 +58,15 @@ def _declared(path: Path, count: int, described: tuple[str, ...], declared: tupl
             f"{path} has {count} band{'s' * (count > 1)}, and {len(declared)} are declared ({', '.join(declared)})",
             "name all bands of the file, in its order",
         )
-    ours = [_same(name) for name in declared]
     for position, (stated, name) in enumerate(zip(described, declared, strict=True), 1):
         # Descriptions are free text: only those that are band names are a statement.
-        if (stated in KNOWN_BANDS or _same(stated) in ours) and _same(stated) != _same(name):
+        meant = is_known(stated) or any(same_band(stated, other) for other in declared)
+        if stated and meant and not same_band(stated, name):
             raise DataError(
                 f"{path} says that its band {position} is {stated}, and it is declared as {name}",
                 "name the bands in the file's order, or leave it to the file",
             )
     return _unique(path, declared)
-
-
-def _same(name: str) -> str:
-    """Return one name for all names of a band."""
-    return SAME_BAND.get(name, name).casefold()
 
 
 def _unique(path: Path, names: tuple[str, ...]) -> tuple[str, ...]:

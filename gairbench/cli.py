@@ -61,6 +61,13 @@ ColumnNames = Annotated[
         help="The table's own name of id, rs, sv, lon, lat, lon_min, lat_max, lon_max or lat_min; repeatable.",
     ),
 ]
+Renderings = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="Show measurements to a model of RGB pictures: bands=B4,B3,B2, low=0, high=3000, gamma=1; once for each.",
+    ),
+]
 MissingPixelsOption = Annotated[
     str, typer.Option(help="fill missing pixels with the mean of the others, or refuse such images.")
 ]
@@ -205,10 +212,13 @@ def cli_embed(
         list[str] | None,
         typer.Option(help="rs, rs_tokens, rs_query, sv, sv_projected, location [default: all possible but rs_tokens]."),
     ] = None,
-    rs_unit: Annotated[str | None, typer.Option(help="Values of RS images: uint8, reflectance or s2_dn.")] = None,
+    rs_unit: Annotated[
+        str | None, typer.Option(help="Unit of RS images, as uint8, reflectance or s2_dn (docs/names.md).")
+    ] = None,
     rs_bands: Annotated[
         list[str] | None, typer.Option(help="Bands of RS images in the files' order [default: as the files say].")
     ] = None,
+    rs_rendering: Renderings = None,
     missing_pixels: MissingPixelsOption = "fill",
     root: Annotated[
         Path | None, typer.Option(help="Folder that paths in the table start from [default: the table's].")
@@ -238,13 +248,17 @@ def cli_embed(
 def cli_map(
     image: Annotated[Path, typer.Option(help="GeoTIFF (or whatever GDAL reads): georeferenced, north up.")],
     out: Annotated[Path, typer.Option(help="File to write: .tif or .zarr.")],
-    unit: Annotated[str, typer.Option(help="Scale of the image's values: s2_dn, reflectance or uint8; never guessed.")],
+    unit: Annotated[
+        str,
+        typer.Option(help="Unit of the image's values, as s2_dn, reflectance or uint8 (docs/names.md); never guessed."),
+    ],
     model: Annotated[str, typer.Option(help="Model with a grid of patch tokens.")] = "gair",
     preset: Annotated[str | None, typer.Option(help="Preset of the model [default: its first].")] = None,
     checkpoint: Annotated[Path | None, typer.Option(metavar="PATH", help="File or folder of its weights.")] = None,
     bands: Annotated[
         str | None, typer.Option(help="The image's bands in order, e.g. 'red,green,blue' [default: as the file says].")
     ] = None,
+    rendering: Renderings = None,
     missing_pixels: MissingPixelsOption = "fill",
     resolution: Annotated[
         float | None, typer.Option(help="Edge of an output pixel in units of the CRS [default: one token].")

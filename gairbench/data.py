@@ -11,16 +11,30 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SAMPLE_KEYS = {"rs": "image", "sv": "street_view", "location": "lonlat"}
-"""The key of each modality in a sample; ``"bbox"`` and ``"mask"`` may accompany them."""
+"""The key in a sample of an input that has no other name than its modality; ``"bbox"`` may accompany it."""
 
 Sample = Mapping[str, "Tensor"]
 """One sample, after TorchGeo.
 
 - ``image``: overhead image ``(band, height, width)`` in the declared unit, north up.
 - ``street_view``: photo ``(band, height, width)`` in the declared unit.
+- Another image, under its declared name, as ``s1``. A series is ``(time, band, height, width)``, in the order of time;
+  a series of pixels ``(time, band)``; a single pixel ``(band,)``.
+- ``dates``, or ``<name>_dates`` of an image with a name: float64 ``(time,)``, or ``()`` of a single image, days since
+  1970-01-01; NaN where unknown.
 - ``lonlat``: ``(2,)`` float64 degrees, in the declared order.
 - ``bbox``: ``(4,)`` float64 (lon_min, lat_max, lon_max, lat_min) of ``image``.
 """
+
+
+def sample_key(name: str) -> str:
+    """Return the key of an input in a sample, by its declared name."""
+    return SAMPLE_KEYS.get(name, name)
+
+
+def dates_key(name: str) -> str:
+    """Return the key of the dates of an image in a sample, by the image's declared name."""
+    return "dates" if name == "rs" else f"{name}_dates"
 
 
 @runtime_checkable

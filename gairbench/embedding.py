@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gairbench.conversion import Converter
-from gairbench.data import SAMPLE_KEYS, Sample, Split
-from gairbench.errors import DataError
-from gairbench.spec import VIEW_MODALITY, Modality, View
+from gairbench.batch import Batch
+from gairbench.data import Sample, Split
+from gairbench.errors import DataError, PluginError
+from gairbench.feeding import Feed
+from gairbench.representation import METHODS, Representation
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 Loaded = TypeVar("Loaded")
 
-EMBEDDING_VERSION = 1
+EMBEDDING_VERSION = 2
 """Part of every embedding's key: raise it when embeddings of unchanged models on unchanged data change."""
 
 BATCH = 128
@@ -31,26 +32,25 @@ WORKERS = 4
 
 def embed_samples(
     model: object,
-    view: View,
+    feed: Feed,
     split: Split,
     indices: Sequence[int],
-    converters: Mapping[Modality, Converter],
     device: torch.device,
     report: Callable[[int, int], None],
 ) -> NDArray[np.float32]:
-    """Compute one view of every sample.
+    """Compute one representation of every sample.
 
     Args:
-        model: Implements ``view``; already on ``device`` and in evaluation mode.
-        view: The method to call.
+        model: Offers the feed's representation; already on ``device`` and in evaluation mode.
+        feed: What it is fed with.
         split: Where the samples come from.
         indices: Positions in the split, in the order wanted.
-        converters: The sealed conversions, by modality.
         device: Where to compute; single precision everywhere, so that devices agree.
         report: Called as ``report(done, total)``.
 
     Returns:
-        ``(samples, dim)``, or ``(samples, dim, rows, columns)`` for tokens.
+        ``(samples, dim)``, ``(samples, dim, rows, columns)`` for tokens, or ``(samples, layers, dim, rows, columns)``
+        for tokens of several layers.
 
     Raises:
         DataError: A sample lacks a declared input, or an embedding is not finite.
@@ -60,7 +60,7 @@ def embed_samples(
     for samples in prefetched(
         partial(_read, split, indices[start : start + BATCH]) for start in range(0, len(indices), BATCH)
     ):
-        output = encode_batch(model, view, _inputs(view, samples, converters), device)
+        output = encode_batch(model, feed.representation, feed.batch(samples), device)
         bad = first_not_finite(output)
         if bad is not None:
             name = split.ids[indices[done + bad]]
@@ -94,33 +94,76 @@ def prefetched(jobs: Iterable[Callable[[], Loaded]]) -> Iterator[Loaded]:
                 future.cancel()
 
 
-def encode_batch(model: object, view: View, inputs: Sequence[Tensor], device: torch.device) -> NDArray[np.float32]:
-    """Compute one view of a batch.
+def encode_batch(
+    model: object, representation: Representation, batch: Batch, device: torch.device
+) -> NDArray[np.float32]:
+    """Compute one representation of a batch.
 
     Args:
-        model: Implements ``view``; already on ``device`` and in evaluation mode.
-        view: The method to call.
-        inputs: Its arguments, converted to what the model takes.
+        model: Offers the representation; already on ``device`` and in evaluation mode.
+        representation: What to compute.
+        batch: What the model takes.
         device: Where to compute.
 
     Returns:
-        ``(batch, dim)``, or ``(batch, dim, rows, columns)`` for tokens.
+        As :func:`embed_samples`.
 
     Raises:
-        DataError: The model returned another shape.
+        DataError: The model has no method for it, or returned another shape.
     """
     import torch
 
     with torch.inference_mode():
-        # Asynchronous only from pinned memory, and then the copy and the computation stay in order.
-        on_device = [tensor.to(device, non_blocking=True) for tensor in inputs]
-        output: Tensor = getattr(model, view.value)(*on_device).float().cpu()
-    if len(output) != len(inputs[0]) or output.ndim != (4 if view is View.RS_TOKENS else 2):
+        output = compute(model, representation, batch.to(device)).float().cpu()
+    dimensions = _dimensions(representation)
+    if len(output) != len(batch) or output.ndim != len(dimensions):
         raise DataError(
-            f"{type(model).__name__}.{view.value} returned {tuple(output.shape)} for {len(inputs[0])} samples",
-            "return (batch, dim), or (batch, dim, rows, columns) for tokens",
+            f"{type(model).__name__} returned {tuple(output.shape)} as {representation} of {len(batch)} samples",
+            f"return ({', '.join(dimensions)})",
         )
     return output.numpy()
+
+
+def _dimensions(representation: Representation) -> tuple[str, ...]:
+    if representation.form != "tokens":
+        return ("batch", "dim")
+    several = ("layers",) * (len(representation.layers) > 1)
+    return ("batch", *several, "dim", "rows", "columns")
+
+
+def compute(model: object, representation: Representation, batch: Batch) -> Tensor:
+    """Call the method of a model that computes a representation.
+
+    Args:
+        model: Has one of the small methods of :mod:`gairbench.protocols`, or ``encode``.
+        representation: What to compute.
+        batch: What the model takes, on its device.
+
+    Raises:
+        PluginError: The model has no such method.
+    """
+    method = getattr(model, METHODS.get(representation, ""), None)
+    if method is not None:
+        output: Tensor = method(*_arguments(representation, batch))
+        return output
+    encode = getattr(model, "encode", None)
+    if encode is None:
+        small = METHODS.get(representation)
+        raise PluginError(
+            f"{type(model).__name__} has no method for {representation}",
+            f"give it encode(batch, representation){f' or {small}' if small else ''}",
+        )
+    encoded: Tensor = encode(batch, representation)
+    return encoded
+
+
+def _arguments(representation: Representation, batch: Batch) -> list[Tensor]:
+    if batch.coordinates is not None:
+        return [batch.coordinates]
+    values = [image.values for image in batch.images.values()]
+    if representation.form == "query" and batch.lonlat is not None and batch.bbox is not None:
+        return [*values, batch.lonlat, batch.bbox]
+    return values
 
 
 def first_not_finite(values: NDArray[np.float32]) -> int | None:
@@ -135,35 +178,3 @@ def _read(split: Split, indices: Sequence[int]) -> list[Sample]:
         samples: list[Sample] = read_many(list(indices))
         return samples
     return [split[i] for i in indices]
-
-
-def _inputs(view: View, samples: Sequence[Sample], converters: Mapping[Modality, Converter]) -> list[Tensor]:
-    import torch
-
-    modality = VIEW_MODALITY[view]
-    converted = _convert(_column(samples, SAMPLE_KEYS[modality]), converters[modality])
-    if view is not View.RS_QUERY:
-        return [converted]
-    lonlat = converters[Modality.LOCATION](torch.stack(_column(samples, SAMPLE_KEYS[Modality.LOCATION])))
-    return [converted, lonlat, torch.stack(_column(samples, "bbox")).to(torch.float64)]
-
-
-def _column(samples: Sequence[Sample], key: str) -> list[Tensor]:
-    try:
-        return [sample[key] for sample in samples]
-    except KeyError:
-        raise DataError(
-            f"a sample has no {key!r}", "deliver every declared input, named as in gairbench.data"
-        ) from None
-
-
-def _convert(values: list[Tensor], converter: Converter) -> Tensor:
-    """Convert a batch, one by one where images differ in size."""
-    import torch
-
-    if len({value.shape for value in values}) == 1:
-        return converter(torch.stack(values))
-    converted = [converter(value[None]) for value in values]
-    if len({value.shape for value in converted}) > 1:
-        raise DataError("images differ in size and the model takes any size", "give the dataset a 'size'")
-    return torch.cat(converted)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pluggy
 
-from gairbench.spec import DatasetSpec, ExecutorSpec, ModelSpec, TaskSpec
+from gairbench.spec import DatasetSpec, ExecutorSpec, ModelSpec, Sensor, TaskSpec
 
 hookspec = pluggy.HookspecMarker("gairbench")
 hookimpl = pluggy.HookimplMarker("gairbench")
@@ -62,5 +62,23 @@ def register_executors() -> Iterable[ExecutorSpec]:
 
     Returns:
         Executor specs, each name unique across all installed plugins.
+    """
+    return ()
+
+
+@hookspec
+def register_sensors() -> Iterable[Sensor]:
+    """Return the sensors whose bands this plugin's models and datasets name.
+
+    Returns:
+        Sensors, each name unique across all installed plugins, with bands called ``"<sensor>:<band>"``.
+
+    Example:
+        .. code-block:: python
+
+            @hookimpl
+            def register_sensors():
+                red = Band("planet:red", 0.665, 0.03, Quantity.REFLECTANCE, aliases=("red",))
+                yield Sensor("planet", (red,), "PlanetScope")
     """
     return ()

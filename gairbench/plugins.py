@@ -13,7 +13,8 @@ import pluggy
 
 from gairbench import hookspecs
 from gairbench.errors import PluginError
-from gairbench.spec import DatasetSpec, ExecutorSpec, ModelSpec, TaskSpec
+from gairbench.sensors import add_sensor
+from gairbench.spec import DatasetSpec, ExecutorSpec, ModelSpec, Sensor, TaskSpec
 
 GROUP = "gairbench"
 BUILTIN: Mapping[str, str] = {
@@ -69,11 +70,12 @@ class Registry:
         datasets: Iterable[DatasetSpec] = (),
         tasks: Iterable[TaskSpec] = (),
         executors: Iterable[ExecutorSpec] = (),
+        sensors: Iterable[Sensor] = (),
     ) -> None:
         """Add one plugin's specs, all of them or none.
 
         Raises:
-            PluginError: A name is taken, within the plugin or by another one.
+            PluginError: A name is taken, within the plugin or by another one, or a sensor's bands do not bear its name.
         """
         tasks = list(tasks)
         new_models = _unique("model", models, self.model_origins, origin)
@@ -83,6 +85,11 @@ class Registry:
         own = dict.fromkeys([*datasets, *others])
         new_datasets = _unique("dataset", own, self.dataset_origins, origin)
         new_executors = _unique("executor", executors, self.executor_origins, origin)
+        for sensor in sensors:
+            try:
+                add_sensor(sensor)
+            except ValueError as error:
+                raise PluginError(str(error), "rename it") from error
         self.models |= new_models
         self.datasets |= new_datasets
         self.tasks |= new_tasks
@@ -163,6 +170,7 @@ def register(registry: Registry, plugin: object, origin: Origin) -> None:
         datasets=_specs(manager.hook.register_datasets(), DatasetSpec),
         tasks=_specs(manager.hook.register_tasks(), TaskSpec),
         executors=_specs(manager.hook.register_executors(), ExecutorSpec),
+        sensors=_specs(manager.hook.register_sensors(), Sensor),
     )
 
 

@@ -15,8 +15,28 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from gairbench.batch import Batch
     from gairbench.data import DataSource
+    from gairbench.representation import Representation
     from gairbench.spec import Input
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """A model that asks for more than values: bands, dates, several images, layers."""
+
+    def encode(self, batch: Batch, wanted: Representation) -> Tensor:
+        """Compute one of the representations that the model's preset offers.
+
+        Args:
+            batch: What the preset accepts, on the model's device; see :class:`gairbench.batch.Batch`.
+            wanted: What to compute.
+
+        Returns:
+            ``(batch, dim)``; ``(batch, dim, rows, columns)``, north up, for tokens; ``(batch, layers, dim, rows,
+            columns)`` for tokens of several layers, which a backbone of several scales resizes to one grid.
+        """
+        ...
 
 
 @runtime_checkable
@@ -30,7 +50,7 @@ class EncodesRS(Protocol):
 
 @runtime_checkable
 class EncodesRSTokens(Protocol):
-    """A model with a grid of patch tokens, for dense tasks (``View.RS_TOKENS``)."""
+    """A model with a grid of patch tokens, for dense tasks (``RS_TOKENS``)."""
 
     def encode_rs_tokens(self, images: Tensor) -> Tensor:
         """Map images ``(batch, band, height, width)`` to a token grid ``(batch, dim, rows, columns)``, north up."""
@@ -39,7 +59,7 @@ class EncodesRSTokens(Protocol):
 
 @runtime_checkable
 class QueriesRS(Protocol):
-    """A model whose overhead embedding can be looked up at a point (``View.RS_QUERY``)."""
+    """A model whose overhead embedding can be looked up at a point (``RS_QUERY``)."""
 
     def query_rs(self, images: Tensor, lonlat: Tensor, bbox: Tensor) -> Tensor:
         """Look the tile's embedding up at one point per image.
@@ -59,7 +79,8 @@ class QueriesRS(Protocol):
 class MapsRS(EncodesRSTokens, Protocol):
     """A model whose overhead embedding is defined at every point of a tile, for ``gairbench map``.
 
-    No view: its values are those of ``query_rs``. A model with a token grid alone is mapped by bilinear interpolation.
+    It is not a representation of its own: its values are those of ``query_rs``. A model with a token grid alone is
+    mapped by bilinear interpolation.
     """
 
     def look_up_rs(self, tokens: Tensor, position: Tensor) -> Tensor:
@@ -87,7 +108,7 @@ class EncodesSV(Protocol):
 
 @runtime_checkable
 class ProjectsSV(Protocol):
-    """A model whose street-view embedding is projected into the shared space (``View.SV_PROJECTED``)."""
+    """A model whose street-view embedding is projected into the shared space (``SV_PROJECTED``)."""
 
     def project_sv(self, images: Tensor) -> Tensor:
         """Map photos ``(batch, band, height, width)`` to the space shared with RS and location, ``(batch, dim)``."""

@@ -66,7 +66,10 @@ class Result:
         notes: What else was done to the samples of a split, for instance missing pixels that were filled.
         seed: The run's seed.
         limit: The run's ``--limit``.
-        conversion: What was done to the data per modality before the encoder saw it.
+        conversion: By representation and input, what was done to the data before the encoder saw it.
+        caveats: Why its number does not show what the model can, for instance images of another ground sample distance
+            than it was trained with; the leaderboard prints
+            them below the table.
         embedding_dim: Width of the features the probe saw.
         predictions: File with the per-sample test predictions, beside this record.
         device: Where the embeddings were computed.
@@ -109,6 +112,7 @@ class Result:
     dropped: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     conversion: Mapping[str, Any] = field(default_factory=dict)
+    caveats: tuple[str, ...] = ()
     embedding_dim: int | None = None
     predictions: str = ""
     device: str = ""
@@ -167,6 +171,7 @@ def read_result(path: Path) -> Result:
         if unknown := raw.keys() - known:
             raise ValueError(f"unknown fields {sorted(unknown)}")
         raw["metrics"] = {name: MetricValue(**value) for name, value in raw["metrics"].items()}
+        raw["caveats"] = tuple(raw.get("caveats", ()))
         return Result(**raw)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise StorageError(f"{path} is not a gairbench result: {error}", "delete it and run again") from error

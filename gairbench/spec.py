@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, cast
+
+from gairbench.representation import Representation
 
 Factory = str | Callable[..., Any]
 """A callable, or its lazy address ``"package.module:attribute"``, imported only when it is needed."""
@@ -40,16 +43,37 @@ class Kind(StrEnum):
     RETRIEVAL = "retrieval"
 
 
+class Quantity(StrEnum):
+    """What a band measures; values convert between the units of one quantity only."""
+
+    REFLECTANCE = "reflectance"
+    BACKSCATTER = "backscatter"
+    TEMPERATURE = "temperature"
+    LENGTH = "length"
+
+
 class Unit(StrEnum):
-    """The scale of an image's values. It is declared and never guessed from the values.
+    """The scale of a band's values. It is declared and never guessed from the values.
 
     ``UINT8``: display values 0-255. ``REFLECTANCE``: surface or top-of-atmosphere reflectance, nominally 0-1.
-    ``S2_DN``: Sentinel-2 digital numbers, reflectance x 10,000 (no offset).
+    ``S2_DN``: Sentinel-2 digital numbers, reflectance x 10,000. ``S2_DN_OFFSET``: the same plus 1,000, as products of
+    processing baseline 04.00 (January 2022) and later hold. ``LANDSAT_C2_DN``: Landsat Collection 2 Level-2 digital
+    numbers, of reflectance or of surface temperature as the band measures. ``DB``, ``POWER``, ``AMPLITUDE``: SAR
+    backscatter in decibels (10 log10 of power), linear power, and its square root. ``KELVIN``, ``METRES``. ``RAW``:
+    anything else; such values are never converted.
     """
 
     UINT8 = "uint8"
     REFLECTANCE = "reflectance"
     S2_DN = "s2_dn"
+    S2_DN_OFFSET = "s2_dn_offset"
+    LANDSAT_C2_DN = "landsat_c2_dn"
+    DB = "db"
+    POWER = "power"
+    AMPLITUDE = "amplitude"
+    KELVIN = "kelvin"
+    METRES = "metres"
+    RAW = "raw"
 
 
 MissingPixels = Literal["fill", "refuse"]
@@ -60,49 +84,165 @@ class Normalization(StrEnum):
     """How an encoder wants its image values scaled, from ``mean`` and ``std`` in the declared unit.
 
     ``NONE``: as declared. ``ZSCORE``: (x - mean) / std. ``TWO_SIGMA_8BIT``: mean +- 2 std stretched to 0-255, truncated
-    to an 8-bit integer, divided by 255 (the released GAIR checkpoint and SatMAE do this).
+    to an 8-bit integer, divided by 255 (the released GAIR checkpoint and SatMAE do this). ``NOMINAL``: as ``ZSCORE``,
+    by a round mean and deviation of each band's unit (``gairbench.units.NOMINAL``), for encoders that take any bands.
     """
 
     NONE = "none"
     ZSCORE = "zscore"
+    NOMINAL = "nominal"
     TWO_SIGMA_8BIT = "two_sigma_8bit"
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A band of a sensor.
+
+    Args:
+        name: Unique name, as ``"B4"`` (Sentinel-2), ``"VV"`` or ``"landsat-8:B4"``.
+        wavelength_um: Centre wavelength in micrometres; ``None``: it has none, or nobody said.
+        bandwidth_um: Full width in micrometres.
+        quantity: What it measures; ``None``: whatever its unit says.
+        aliases: More general names of it: data of this band may be fed where one of these is asked for, and the other
+            way round.
+    """
+
+    name: str
+    wavelength_um: float | None = None
+    bandwidth_um: float | None = None
+    quantity: Quantity | None = None
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """A sensor and its bands.
+
+    Args:
+        name: Unique lower-case name, as ``"landsat-8"``.
+        bands: Its bands, in the order of its product, each called ``"<sensor>:<band>"``.
+        description: One line, with the source of the wavelengths.
+    """
+
+    name: str
+    bands: tuple[Band, ...]
+    description: str = ""
 
 
 RGB = ("red", "green", "blue")
 
+ANY = ("*",)
+"""Bands of an encoder that takes whatever a dataset has, in the dataset's order."""
+
+EVERY = "every"
+"""Name of the input of an encoder that takes all images of a modality, each under the dataset's name of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """How measured values become display values, for encoders that were trained on pictures.
+
+    ``255 * clip((value - low) / (high - low), 0, 1) ** (1 / gamma)``, rounded, of three bands.
+
+    Args:
+        bands: The bands shown as red, green and blue.
+        low: The value shown as black, in the unit of the data.
+        high: The value shown as white.
+        gamma: Above 1 brightens dark pixels.
+
+    Raises:
+        ValueError: There are not three bands, the range is empty, or gamma is not positive.
+
+    Example:
+        >>> Rendering(bands=("B4", "B3", "B2"), low=0, high=3000).gamma
+        1.0
+    """
+
+    bands: tuple[str, ...] = RGB
+    low: float
+    high: float
+    gamma: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what renders nothing."""
+        if len(self.bands) != len(RGB):
+            raise ValueError(f"a rendering shows {len(RGB)} bands, got {', '.join(self.bands)}")
+        if not self.low < self.high:
+            raise ValueError(f"a rendering from {self.low:g} to {self.high:g} shows nothing")
+        if not self.gamma > 0:
+            raise ValueError(f"a rendering's gamma is above 0, got {self.gamma:g}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageInput:
-    """An image as a dataset delivers it or as an encoder takes it.
+    """An image, or a series of images, as a dataset delivers it or as an encoder takes it.
 
     Args:
         modality: ``Modality.RS`` or ``Modality.SV``.
-        bands: Channel names, in order: ``red``, ``green``, ``blue`` or Sentinel-2's ``B1`` ... ``B12``, ``B8A``.
-        unit: Scale of the values.
+        name: What it is called where a sample has, or an encoder takes, several images, as ``"s2"``, ``"s1"``,
+            ``"dem"``, ``"before"``; the modality's name where there is one.
+        bands: Names of the channels, in order, as :mod:`gairbench.sensors` knows them: ``"red"``, ``"B8A"``
+            (Sentinel-2), ``"VV"``, ``"landsat-8:B4"`` or others. :data:`ANY`, model side only: whatever the dataset
+            has.
+        unit: Scale of the values: one, or one for each band. ``None``, model side only: whatever the dataset has.
         size: Height and width in pixels; ``None``: a dataset's images vary, or an encoder takes any size.
-        gsd_m: Ground sample distance in metres per pixel, where it is one number.
+        gsd_m: Ground sample distance in metres per pixel: of the data where it is one number, or that an encoder was
+            trained with; one that is fed with another is marked in the record and in the table.
+        frames: Images of a series ``(time, band, height, width)``: a number, or the least and the greatest one;
+            ``None``: a single image. A series of pixels ``(time, band)`` is one of images of ``size=1``.
+        dated: Dataset side only: its samples hold the dates, see :data:`gairbench.data.Sample`.
         normalization: Model side only: applied by the runner after unit conversion and band selection.
         mean: Model side only: per-band mean in ``unit``.
         std: Model side only: per-band standard deviation in ``unit``.
         interpolation: Model side only: how images are resized to ``size`` (``align_corners=False``).
         antialias: Model side only: low-pass before shrinking; the released GAIR checkpoint was trained without.
-        fill_missing: Model side only: bands that a dataset lacks are set to zero after normalization, which the result
-            records. ``False``: a missing band is a visible skip.
+        resampling: Model side only. ``"size"``: the whole image is resized to ``size``. ``"gsd"``: it is resampled to
+            ``gsd_m``, and its centre is cut to ``size``; images that cover less ground are refused.
+        missing: Model side only: what becomes of bands that a dataset lacks, and of the image itself where an encoder
+            takes several. ``"refuse"``: a visible skip. ``"zero"``: set to zero after normalization. ``"drop"``: left
+            out, and the encoder sees which are there. The result records it.
+        surplus_frames: Model side only: what becomes of series with more than the greatest number of frames.
+            ``"refuse"``: a visible skip. ``"even"``: as many as that are taken, evenly spaced, the first and the last
+            among them.
+        rendering: Dataset side only: how the values become display values for encoders that take RGB pictures;
+            ``None``: such encoders are skipped where the data are not pictures.
         synthetic: Dataset side only: the images are rendered, not taken.
     """
 
     modality: Modality
+    name: str = ""
     bands: tuple[str, ...] = RGB
-    unit: Unit = Unit.UINT8
+    unit: Unit | tuple[Unit, ...] | None = Unit.UINT8
     size: int | None = None
     gsd_m: float | None = None
+    frames: int | tuple[int, int] | None = None
+    dated: bool = False
     normalization: Normalization = Normalization.NONE
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
     antialias: bool = True
-    fill_missing: bool = False
+    resampling: Literal["size", "gsd"] = "size"
+    missing: Literal["refuse", "zero", "drop"] = "refuse"
+    surplus_frames: Literal["refuse", "even"] = "refuse"
+    rendering: Rendering | None = None
     synthetic: bool = False
+
+    def __post_init__(self) -> None:
+        """Call an image that has no name by its modality."""
+        if not self.name:
+            object.__setattr__(self, "name", str(self.modality))
+
+    @property
+    def frame_range(self) -> tuple[int, int] | None:
+        """The least and the greatest number of frames; ``None`` for a single image."""
+        return (self.frames, self.frames) if isinstance(self.frames, int) else self.frames
+
+    def units(self) -> tuple[Unit, ...]:
+        """Return the unit of every band, of an image whose unit is stated."""
+        if isinstance(self.unit, tuple):
+            return self.unit
+        return () if self.unit is None else (self.unit,) * len(self.bands)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,32 +256,20 @@ class LocationInput:
     order: Literal["lonlat", "latlon"] = "lonlat"
     modality: Literal[Modality.LOCATION] = field(default=Modality.LOCATION, init=False)
 
+    @property
+    def name(self) -> str:
+        """What it is called among the inputs: a sample has one place."""
+        return str(self.modality)
+
 
 Input = ImageInput | LocationInput
 
+Need = Literal["lonlat", "bbox", "dates", "wavelengths", "gsd"]
+"""What an encoder may be given beside the values.
 
-class View(StrEnum):
-    """One way a model turns samples into vectors; each is embedded and cached on its own.
-
-    The value is the name of the method in :mod:`gairbench.protocols` that computes it.
-    """
-
-    RS = "encode_rs"
-    RS_TOKENS = "encode_rs_tokens"
-    RS_QUERY = "query_rs"
-    SV = "encode_sv"
-    SV_PROJECTED = "project_sv"
-    LOCATION = "encode_location"
-
-
-VIEW_MODALITY = {
-    View.RS: Modality.RS,
-    View.RS_TOKENS: Modality.RS,
-    View.RS_QUERY: Modality.RS,
-    View.SV: Modality.SV,
-    View.SV_PROJECTED: Modality.SV,
-    View.LOCATION: Modality.LOCATION,
-}
+``lonlat``: the sample's longitude and latitude. ``bbox``: the box of its overhead image. ``dates``: when each image was
+taken. ``wavelengths``: of each band. ``gsd``: ground sample distance in metres.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,13 +278,60 @@ class Preset:
 
     Args:
         name: For instance ``"tiny"``, ``"small"`` or ``"base"``.
-        inputs: What the encoders take, one per modality.
+        inputs: What the encoders take, each under its own name.
+        accepts: Names of the inputs that it can be fed with together, best first, as
+            ``(("s2", "s1"), ("s2",), ("s1",))``: the first that a dataset can serve is taken, and recorded. Empty: each
+            input on its own.
+        offers: What it can be asked for beside the vector that every set in ``accepts`` gives: token grids, several
+            layers, other poolings, points. Of several that serve, the first is taken.
+        needs: What it must be given beside the values; a dataset that cannot is a visible skip.
+        wants: What it is given where the dataset can, and not a number where it cannot.
         description: One line for ``gairbench list models``.
     """
 
     name: str
     inputs: tuple[Input, ...]
+    accepts: tuple[tuple[str, ...], ...] = ()
+    offers: tuple[Representation, ...] = ()
+    needs: frozenset[Need] = frozenset()
+    wants: frozenset[Need] = frozenset()
     description: str = ""
+
+    @property
+    def modalities(self) -> frozenset[Modality]:
+        """The modalities that it takes."""
+        return frozenset(wanted.modality for wanted in self.inputs)
+
+    def input(self, name: str) -> Input:
+        """Return an input by name.
+
+        Raises:
+            KeyError: There is none of that name.
+        """
+        for wanted in self.inputs:
+            if wanted.name == name:
+                return wanted
+        raise KeyError(name)
+
+    def accepted(self, modality: Modality) -> tuple[tuple[str, ...], ...]:
+        """Return the sets of inputs of one modality that it can be fed with, best first."""
+        sets = self.accepts or tuple((wanted.name,) for wanted in self.inputs)
+        names = {wanted.name for wanted in self.inputs if wanted.modality is modality}
+        # Inputs that no set names are fed on their own, as a location encoder beside a joint image encoder.
+        alone = [(name,) for name in sorted(names) if not any(name in one for one in sets)]
+        return (*(one for one in sets if set(one) <= names), *alone)
+
+    def view_name(self, offer: Representation) -> str:
+        """Return what an offer is called in a table of embeddings: one word, by its modality, as ``"rs_tokens"``."""
+        modality = str(self.input(offer.of[0]).modality)
+        return re.sub(r"\W", "_", str(replace(offer, of=(modality,))))
+
+    def offered(self) -> tuple[Representation, ...]:
+        """Return everything that it can be asked for, the vector of every accepted set included."""
+        sets = [one for modality in Modality for one in self.accepted(modality)]
+        stated = {(offer.form, offer.of, offer.projected) for offer in self.offers}
+        implied = (Representation("pooled", one) for one in sets if ("pooled", one, False) not in stated)
+        return (*implied, *self.offers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,10 +376,9 @@ class ModelSpec:
     Args:
         name: Unique lower-case name.
         version: Version of the model's code; raise it when its embeddings change.
-        factory: ``factory(context: ModelContext)`` returns an object that implements the encoder protocols of
-            :mod:`gairbench.protocols`, one for each declared input. An ``nn.Module`` is moved to the device and frozen.
+        factory: ``factory(context: ModelContext)`` returns an object that has ``encode`` or the smaller methods of
+            :mod:`gairbench.protocols`, for what its presets offer. An ``nn.Module`` is moved to the device and frozen.
         presets: Configured sizes, the default first; a model of one size names its only preset ``"default"``.
-        views: The methods it implements beyond ``encode_<modality>``.
         aligned: Modalities whose embeddings share one space, so that retrieval between them means something.
         pretraining: Its recipe, if gairbench can train it.
         hub: Published weights that it is evaluated with where no checkpoint is given.
@@ -222,7 +396,6 @@ class ModelSpec:
     version: str
     factory: Factory
     presets: tuple[Preset, ...]
-    views: frozenset[View] = frozenset()
     aligned: frozenset[Modality] = frozenset()
     pretraining: Pretraining | None = None
     hub: HubWeights | None = None
@@ -247,7 +420,7 @@ class DatasetSpec:
         name: Unique lower-case name; embeddings are cached once per model, dataset and split.
         version: Raise it when samples, splits or targets change.
         factory: ``factory(context: DataContext)`` returns a :class:`gairbench.data.DataSource`.
-        delivers: What its samples hold, one input per modality.
+        delivers: What its samples hold, each input under its own name.
         splits: Names of its splits.
         description: One line for ``gairbench data list``.
         licence: Licence of the data, SPDX where possible.
@@ -270,6 +443,11 @@ class DatasetSpec:
         """The modalities of its samples."""
         return frozenset(i.modality for i in self.delivers)
 
+    def inputs_of(self, entry: str) -> tuple[Input, ...]:
+        """Return the inputs that a task's entry means: the one of that name, else all of that modality."""
+        named = tuple(i for i in self.delivers if i.name == entry and entry not in {*Modality})
+        return named or tuple(i for i in self.delivers if i.modality == entry)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSpec:
@@ -283,7 +461,8 @@ class TaskSpec:
         kind: What it asks for.
         dataset: Where its samples come from.
         target: Name of the target in the dataset (``DataSource.split(...).target(name)``); empty for retrieval.
-        inputs: Modalities it feeds; for retrieval (query, gallery).
+        inputs: What it feeds, each for a vector of its own: a modality, as ``"rs"``, for all that a dataset delivers of
+            it, or the name of one of the dataset's images; for retrieval (query, gallery).
         metric: Headline metric, a name in :mod:`gairbench.metrics`.
         higher_is_better: Direction of the headline metric.
         synthetic: Its inputs or targets are rendered or simulated; never averaged with real data.
@@ -293,7 +472,7 @@ class TaskSpec:
         licence: Where it differs from the dataset's.
         citation: Where it differs from the dataset's.
         superseded_by: Name of the task that replaces it.
-        localized: Its overhead images are embedded at the sample's point (``View.RS_QUERY``); a model that cannot look
+        localized: Its overhead images are embedded at the sample's point (``"query"``); a model that cannot look
             a point up embeds the whole image.
         diagnostic: It explains models rather than ranks them: it is left out of ``--task all`` and of the leaderboard,
             and run by name, glob or family.
@@ -308,7 +487,7 @@ class TaskSpec:
     kind: Kind
     dataset: DatasetSpec
     target: str
-    inputs: tuple[Modality, ...]
+    inputs: tuple[str, ...]
     metric: str
     higher_is_better: bool
     synthetic: bool

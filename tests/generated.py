@@ -24,11 +24,11 @@ from gairbench import (
     Preset,
     Pretraining,
     TaskSpec,
-    View,
     hookimpl,
 )
 from gairbench.data import ArraySplit
 from gairbench.protocols import PretrainContext
+from gairbench.representation import RS_TOKENS
 
 SIZES = {"train": 90, "val": 30, "test": 40, "pretrain": 20}
 IMAGE = ImageInput(modality=Modality.RS, bands=RGB, size=16)
@@ -163,8 +163,7 @@ SHADES = ModelSpec(
     name="shades",
     version="1",
     factory=Shades,
-    presets=(Preset(name="default", inputs=(IMAGE, PHOTO, LocationInput())),),
-    views=frozenset({View.RS_TOKENS}),
+    presets=(Preset(name="default", inputs=(IMAGE, PHOTO, LocationInput()), offers=(RS_TOKENS,)),),
     aligned=frozenset({Modality.RS, Modality.SV}),
     seeded=True,
 )

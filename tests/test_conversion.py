@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch.nn import functional
 from gairbench import ImageInput, LocationInput, Modality, Normalization, Unit
 from gairbench.conversion import ImageConverter, make_converter
 from gairbench.errors import InputMismatchError
+from gairbench.spec import Rendering
 
 RGB_UINT8 = ImageInput(modality=Modality.RS, size=8)
 S2 = ImageInput(modality=Modality.RS, bands=("B2", "B3", "B4", "B8"), unit=Unit.S2_DN, size=8)
@@ -40,7 +42,7 @@ def test_missing_band_is_refused_or_filled_with_zero_after_normalization() -> No
     )
     with pytest.raises(InputMismatchError, match="needs band B11 and the dataset has B2, B3, B4, B8"):
         make_converter(S2, wanted)
-    converter = make_converter(S2, replace(wanted, fill_missing=True))
+    converter = make_converter(S2, replace(wanted, missing="zero"))
     converted = converter(torch.full((1, 4, 8, 8), 120.0))
     assert converted[0, :, 0, 0].tolist() == [2.0, 0.0]
     assert converter.describe()["filled"] == ["B11"]
@@ -48,7 +50,7 @@ def test_missing_band_is_refused_or_filled_with_zero_after_normalization() -> No
 
 def test_nothing_in_common_is_refused_even_if_filling_is_allowed() -> None:
     with pytest.raises(InputMismatchError, match="none of the encoder's bands B12"):
-        make_converter(S2, replace(S2, bands=("B12",), fill_missing=True))
+        make_converter(S2, replace(S2, bands=("B12",), missing="zero"))
 
 
 @pytest.mark.parametrize(
@@ -113,3 +115,38 @@ def test_unchanged_input_is_only_cast() -> None:
     assert isinstance(converter, ImageConverter)
     images = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
     torch.testing.assert_close(converter(images), images.float())
+
+
+def test_measurements_are_shown_to_encoders_of_pictures_by_a_declared_rendering_alone() -> None:
+    with pytest.raises(InputMismatchError, match="in unit s2_dn and the encoder takes uint8"):
+        make_converter(S2, RGB_UINT8)
+    shown = replace(S2, rendering=Rendering(bands=("B8", "B3", "B2"), low=0, high=3000, gamma=2.0))
+    converter = make_converter(shown, replace(RGB_UINT8, bands=("blue", "red", "green")))
+    values = torch.tensor([750.0, 3000.0, 99.0, -5.0]).view(1, 4, 1, 1).expand(1, 4, 8, 8)
+    # Band B8 is shown as red: negative is black; B2, a quarter of the range, is shown as half of it.
+    assert converter(values)[0, :, 0, 0].tolist() == [128, 0, 255]
+    assert converter.describe()["rendering"] == {"bands": ("B8", "B3", "B2"), "low": 0, "high": 3000, "gamma": 2.0}
+    assert converter.describe()["bands"] == {"blue": "B2", "red": "B8", "green": "B3"}
+
+
+def test_a_rendering_is_for_encoders_of_pictures_only() -> None:
+    shown = replace(S2, rendering=Rendering(bands=("B4", "B3", "B2"), low=0, high=3000))
+    assert make_converter(shown, S2).describe()["rendering"] is None
+    reflectance = replace(S2, unit=Unit.REFLECTANCE)
+    assert make_converter(shown, reflectance).describe()["rendering"] is None
+    lacking = replace(shown, rendering=Rendering(bands=("B11", "B3", "B2"), low=0, high=3000))
+    with pytest.raises(InputMismatchError, match="the rendering of rs shows B11, and the images have B2, B3, B4, B8"):
+        make_converter(lacking, RGB_UINT8)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"bands": ("B4", "B3"), "low": 0, "high": 1}, "shows 3 bands, got B4, B3"),
+        ({"low": 1, "high": 1}, "from 1 to 1 shows nothing"),
+        ({"low": 0, "high": 1, "gamma": 0}, "gamma is above 0, got 0"),
+    ],
+)
+def test_a_rendering_that_shows_nothing_is_refused(wrong: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        Rendering(**wrong)

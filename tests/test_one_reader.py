@@ -22,7 +22,8 @@ from gairbench.errors import DataError
 from gairbench.files.rows import open_rows
 from gairbench.maps.scene import open_scene
 from gairbench.maps.tiling import Tile
-from gairbench.spec import DataContext, DatasetSpec, ImageInput, MissingPixels, Modality, Unit, View, resolve
+from gairbench.representation import RS, RS_QUERY
+from gairbench.spec import DataContext, DatasetSpec, ImageInput, MissingPixels, Modality, Preset, Unit, resolve
 from gairbench.taskfiles.parsing import registry_with
 from gairbench.testing.dataset_report import check_dataset
 from gairbench.triplets.manifest import ManifestTriplets
@@ -106,10 +107,10 @@ def by_embed(asked: Asked) -> Values:
     table = asked.path.parent / "embed.csv"
     table.write_text(f"id,rs\na,{asked.path.name}\n")
     bands = tuple(band for band in asked.bands if band != "alpha")
-    wanted = {Modality.RS: ImageInput(modality=Modality.RS, bands=bands, unit=asked.unit)}
+    wanted = Preset(name="default", inputs=(ImageInput(modality=Modality.RS, bands=bands, unit=asked.unit),))
     rows = open_rows(table, {}, root=None, skip=False, follow_links=False)
-    reader = SampleReader(rows, wanted, [View.RS], asked.unit, asked.bands, missing_pixels=asked.missing_pixels)
-    return reader(next(iter(rows.chunks(1))), 0, 1).inputs[View.RS][0][0].numpy()
+    reader = SampleReader(rows, wanted, [RS], asked.unit, asked.bands, missing_pixels=asked.missing_pixels)
+    return reader(next(iter(rows.chunks(1))), 0, 1).inputs[RS.of].images["rs"].values[0].numpy()
 
 
 def by_map(asked: Asked) -> Values:
@@ -330,9 +331,10 @@ def test_a_projected_tile_is_accepted_with_its_box_by_embed_and_pretraining(tmp_
         table.write_text(f"id,rs,sv,lon,lat,lon_min,lat_max,lon_max,lat_min\n{row}\n")
         options = TripletOptions(rs_unit=Unit.S2_DN, rs_bands=("B2", "B3", "B4"), rs_size=SIZE)
         assert ManifestTriplets(table, options).split("pretrain").arrays(0)["image"].shape == (3, SIZE, SIZE)
-        wanted = {Modality.RS: ImageInput(modality=Modality.RS, bands=("B2", "B3", "B4"), unit=Unit.S2_DN)}
+        taken = ImageInput(modality=Modality.RS, bands=("B2", "B3", "B4"), unit=Unit.S2_DN)
+        wanted = Preset(name="default", inputs=(taken,), offers=(RS_QUERY,))
         rows = open_rows(table, {}, root=None, skip=False, follow_links=False)
-        reader = SampleReader(rows, wanted, [View.RS_QUERY], Unit.S2_DN, ("B2", "B3", "B4"))
+        reader = SampleReader(rows, wanted, [RS_QUERY], Unit.S2_DN, ("B2", "B3", "B4"))
         assert len(reader(next(iter(rows.chunks(1))), 0, 1).ids) == 1
 
 

@@ -9,14 +9,21 @@ from functools import partial
 from rich.console import Console
 
 from gairbench.commands.interrupts import if_interrupted
-from gairbench.commands.options import check_checkpoint, check_device_name, check_readable, check_writable, find_model
+from gairbench.commands.options import (
+    check_checkpoint,
+    check_device_name,
+    check_readable,
+    check_writable,
+    find_model,
+    rendering_of,
+)
 from gairbench.commands.outcomes import EmbeddedTable
-from gairbench.embed_table.request import VIEW_NAMES, EmbedRequest
+from gairbench.embed_table.request import EmbedRequest
 from gairbench.errors import UsageError
 from gairbench.plugins import Registry, load_registry
 from gairbench.progress import Progress
 from gairbench.selection import unknown
-from gairbench.spec import ModelSpec, View
+from gairbench.spec import ModelSpec
 from gairbench.weights.hub import fetch_missing
 from gairbench.weights.origin import Weights, required_weights
 
@@ -91,10 +98,11 @@ def _embed(request: EmbedRequest, spec: ModelSpec, weights: Weights, progress: P
         follow_links=request.follow_links,
     )
     preset = choose_preset(spec, request.preset, weights.path)
-    views = wanted_views(request, spec, preset, table, progress)
-    unit = overhead_unit(request, views)
-    check_photo_units(preset, views)
-    table = wanted_columns(table, views)
+    rendering = rendering_of(request.rs_rendering)
+    views = wanted_views(request, spec, preset, table, progress, rendering)
+    unit = overhead_unit(request, preset, views.values())
+    check_photo_units(preset, views.values())
+    table = wanted_columns(table, preset, views.values())
 
     rows = table.count()
     device = choose_device(request.device)
@@ -113,10 +121,11 @@ def _embed(request: EmbedRequest, spec: ModelSpec, weights: Weights, progress: P
 
     reader = SampleReader(
         table,
-        {wanted.modality: wanted for wanted in preset.inputs},
-        views,
+        preset,
+        [*views.values()],
         unit,
         request.rs_bands,
+        rs_rendering=rendering,
         missing_pixels=request.missing_pixels,
         pinned=device.type == "cuda",
     )
@@ -142,10 +151,11 @@ def _checked(request: EmbedRequest, registry: Registry) -> ModelSpec:
     if request.out.is_file() and request.out.resolve() == request.input.resolve():
         raise UsageError(f"--out {request.out} is the input table", "name another file")
     check_writable("out", request.out.parent)
-    known = {*VIEW_NAMES, *View}
+    known = list(dict.fromkeys(preset.view_name(offer) for preset in spec.presets for offer in preset.offered()))
     for name in request.views or ():
         if name not in known:
-            raise unknown("view", name, VIEW_NAMES)
+            raise unknown(f"view of model {spec.name!r}", name, known)
     check_checkpoint(request.checkpoint)
     check_device_name(request.device)
+    rendering_of(request.rs_rendering)
     return spec

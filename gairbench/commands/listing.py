@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 from gairbench.commands.output import holds_unicode, show
 from gairbench.plugins import Registry, load_registry
-from gairbench.spec import ImageInput, Input
+from gairbench.spec import ANY, ImageInput, Input
 
 
 def list_models(*, as_json: bool) -> None:
@@ -120,8 +120,15 @@ def _describe(declared: Input) -> str:
     if not isinstance(declared, ImageInput):
         return f"{declared.modality} ({declared.order})"
     size = f"{declared.size}x{declared.size}" if declared.size else "any size"
-    bands = ",".join(declared.bands)
-    return f"{declared.modality} ({bands}; {declared.unit}; {size}{'; synthetic' if declared.synthetic else ''})"
+    bands = "any bands" if declared.bands == ANY else ",".join(declared.bands)
+    units = [str(unit) for unit in dict.fromkeys(declared.units())] or ["any unit"]
+    parts = [bands, ",".join(units), size]
+    if declared.frame_range is not None:
+        parts.append("{} to {} frames".format(*declared.frame_range))
+    if declared.synthetic:
+        parts.append("synthetic")
+    name = declared.modality if declared.name == declared.modality else f"{declared.modality} {declared.name}"
+    return f"{name} ({'; '.join(parts)})"
 
 
 def _show(rows: Sequence[dict[str, Any]], *, as_json: bool, hide: Iterable[str] = ()) -> None:

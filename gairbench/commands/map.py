@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,19 +12,28 @@ from annotated_types import Ge, Gt, Le
 from rich.console import Console
 
 from gairbench.commands.interrupts import if_interrupted
-from gairbench.commands.options import check_checkpoint, check_device_name, check_readable, check_writable, find_model
+from gairbench.commands.options import (
+    check_checkpoint,
+    check_device_name,
+    check_readable,
+    check_writable,
+    find_model,
+    rendering_of,
+)
 from gairbench.commands.outcomes import EmbeddingMap
-from gairbench.errors import DataError, UsageError
+from gairbench.errors import DataError, InputMismatchError, UsageError
 from gairbench.maps.formats import map_format
 from gairbench.plugins import Registry, load_registry
 from gairbench.progress import Progress
-from gairbench.spec import ImageInput, MissingPixels, Modality, ModelSpec, Unit
+from gairbench.requests import Pairs
+from gairbench.spec import ImageInput, MissingPixels, Modality, ModelSpec, Preset, Unit
 from gairbench.weights.hub import fetch_missing
 from gairbench.weights.origin import Weights, required_weights
 
 if TYPE_CHECKING:
     import torch
 
+    from gairbench.feeding import Feed
     from gairbench.maps.blending import SceneMap
     from gairbench.maps.rasters import MapGrid
     from gairbench.maps.scene import Scene
@@ -50,6 +60,8 @@ class MapRequest:
         preset: Name of a preset of the model; ``None``: its first.
         checkpoint: File or folder of its weights.
         bands: Names of the scene's bands, in its order; ``None``: as the file says.
+        rendering: How the values become display values for a model of RGB pictures, by the names of
+            :class:`gairbench.spec.Rendering`'s arguments.
         missing_pixels: ``"fill"`` missing pixels for the encoder, which the map leaves empty, or ``"refuse"`` the
             scene.
         resolution: Size of an output pixel in units of the scene's CRS; ``None``: one token of the model.
@@ -67,6 +79,7 @@ class MapRequest:
     preset: str | None = None
     checkpoint: Path | None = None
     bands: tuple[str, ...] | None = None
+    rendering: Annotated[Mapping[str, str], Pairs("NAME=VALUE", "high=3000")] = field(default_factory=dict)
     missing_pixels: MissingPixels = "fill"
     resolution: Annotated[float | None, Gt(0)] = None
     overlap: Annotated[float, Ge(0), Le(0.9)] = 0.5
@@ -165,6 +178,7 @@ def _checked(request: MapRequest, registry: Registry) -> ModelSpec:
         check_writable("out" if written == request.out else "quicklook", written.parent)
     check_checkpoint(request.checkpoint)
     check_device_name(request.device)
+    rendering_of(request.rendering)
     return spec
 
 
@@ -182,23 +196,13 @@ def _plan(
     from rasterio.transform import Affine
 
     from gairbench import __version__
-    from gairbench.conversion import CONVERSION_VERSION, make_converter
+    from gairbench.conversion import CONVERSION_VERSION
     from gairbench.maps.blending import MEMORY, SceneMap, TileEncoder
     from gairbench.maps.rasters import MapGrid
     from gairbench.maps.tiling import Axis, Tiling
-    from gairbench.protocols import EncodesRSTokens
 
-    wanted = next((i for i in loaded.preset.inputs if isinstance(i, ImageInput) and i.modality is Modality.RS), None)
-    model = loaded.model
-    if wanted is None or not isinstance(model, EncodesRSTokens):
-        raise UsageError(
-            f"model {spec.name!r} has no {'RS encoder' if wanted is None else 'token grid'} and cannot make maps",
-            "choose a model with the view encode_rs_tokens",
-        )
-    size = min(wanted.size or FREE_SIZE, scene.height, scene.width)
-    delivered = ImageInput(modality=Modality.RS, bands=scene.bands, unit=request.unit, size=size, gsd_m=scene.gsd_m)
-    converter = make_converter(delivered, wanted)
-    encoder = TileEncoder(model=model, converter=converter, device=device)
+    feed, size = _tile_feed(spec, loaded.preset, request, scene)
+    encoder = TileEncoder(model=loaded.model, feed=feed, device=device)
     tokens = encoder.encode(np.zeros((1, len(scene.bands), size, size), dtype=np.float32))
     dim = encoder.look_up(tokens, torch.zeros(1, 1, 2, device=device)).shape[-1]
     rows, columns = tokens.shape[2:]
@@ -228,7 +232,7 @@ def _plan(
         "preset": loaded.preset.name,
         "checkpoint": loaded.identity,
         "weights_sha256": loaded.weights,
-        "conversion": json.dumps({"version": CONVERSION_VERSION, **converter.describe()}),
+        "conversion": json.dumps({"version": CONVERSION_VERSION, **feed.describe()}),
         "tile": f"{size} source pixels, overlap {request.overlap:g}",
         "source": scene.path.name,
         "gairbench_version": __version__,
@@ -250,6 +254,42 @@ def _plan(
         capacity=max(1, MEMORY // (tokens.nbytes + size**2)),
     )
     return made, grid
+
+
+def _tile_feed(spec: ModelSpec, preset: Preset, request: MapRequest, scene: Scene) -> tuple[Feed, int]:
+    """Return how a model is fed with tiles of a scene for its token grid, and their edge in pixels.
+
+    Raises:
+        UsageError: The model has no encoder of overhead images or no token grid.
+        InputMismatchError: The scene's bands or unit are not what it takes.
+    """
+    from gairbench.feeding import feed_for
+
+    sets = preset.accepted(Modality.RS)
+    grids = [offer for one in sets for offer in preset.offered() if offer.form == "tokens" and offer.of == one]
+    grids = [offer for offer in grids if not offer.layers]
+    if not grids:
+        raise UsageError(
+            f"model {spec.name!r} has no {'token grid' if sets else 'RS encoder'} and cannot make maps",
+            "choose a model that offers tokens",
+        )
+    problems: list[InputMismatchError] = []
+    for offer in grids:
+        sizes = [i.size for i in map(preset.input, offer.of) if isinstance(i, ImageInput) and i.size is not None]
+        size = min(max(sizes, default=FREE_SIZE), scene.height, scene.width)
+        tile = ImageInput(
+            modality=Modality.RS,
+            bands=scene.bands,
+            unit=request.unit,
+            size=size,
+            gsd_m=scene.gsd_m,
+            rendering=rendering_of(request.rendering),
+        )
+        try:
+            return feed_for(preset, offer, [tile], [tile]), size
+        except InputMismatchError as error:
+            problems.append(error)
+    raise problems[0]
 
 
 def _size(grid: MapGrid) -> str:

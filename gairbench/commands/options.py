@@ -11,7 +11,8 @@ from pathlib import Path
 from gairbench.errors import CheckpointError, StorageError, UsageError
 from gairbench.requests import flag
 from gairbench.selection import split_names, unknown
-from gairbench.spec import ModelSpec
+from gairbench.sensors import canonical
+from gairbench.spec import ModelSpec, Rendering
 
 DEVICES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
@@ -36,6 +37,39 @@ def find_model(name: str, models: Mapping[str, ModelSpec], preset: str | None = 
     if preset is not None and preset not in names:
         raise unknown(f"preset of model {name!r}", preset, names)
     return spec
+
+
+def rendering_of(pairs: Mapping[str, str]) -> Rendering | None:
+    """Return the rendering that options state; ``None`` if there are none.
+
+    Args:
+        pairs: Texts by the names of :class:`gairbench.spec.Rendering`'s arguments; bands are separated by commas.
+
+    Raises:
+        UsageError: A name is unknown, ``low`` or ``high`` is missing, or a value is not possible.
+
+    Example:
+        >>> rendering_of({"bands": "B4,B3,B2", "low": "0", "high": "3000"})
+        Rendering(bands=('B4', 'B3', 'B2'), low=0.0, high=3000.0, gamma=1.0)
+    """
+    if not pairs:
+        return None
+    known = ("bands", "low", "high", "gamma")
+    for name in pairs:
+        if name not in known:
+            raise unknown("key of --rendering", name, known)
+    example = "write for instance --rendering bands=B4,B3,B2 --rendering low=0 --rendering high=3000"
+    try:
+        numbers = {name: float(pairs[name]) for name in ("low", "high", "gamma") if name in pairs}
+    except ValueError as error:
+        raise UsageError(f"--rendering: {error}", example) from error
+    if missing := {"low", "high"} - pairs.keys():
+        raise UsageError(f"--rendering lacks {' and '.join(sorted(missing))}", example)
+    bands = {"bands": tuple(canonical(name) for name in split_names([pairs["bands"]]))} if "bands" in pairs else {}
+    try:
+        return Rendering(**bands, **numbers)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise UsageError(f"--rendering: {error}", example) from error
 
 
 def check_device_name(name: str) -> None:

@@ -209,7 +209,7 @@ def _describe(plan: Plan) -> str:
         if cell.state == "todo":
             for e in cell.embeddings:
                 state = "cached" if e.cached else "todo"
-                what = f"embed {cell.model.name}.{e.view} on {cell.task.dataset.name}/{e.split}"
+                what = f"embed {cell.model.name} {e.feed.representation} on {cell.task.dataset.name}/{e.split}"
                 embeddings[e.key] = what + _seed(cell.record.seed, seeds) + f": {state}"
     lines += embeddings.values()
     rows = [

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import astuple
 from functools import partial
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from gairbench.conversion import CONVERSION_VERSION
 from gairbench.digests import digest
 from gairbench.embed_table.geoparquet import join_parts, part_about, write_part
-from gairbench.embed_table.reader import Batch, SampleReader
+from gairbench.embed_table.reader import ReadRows, SampleReader
 from gairbench.embed_table.request import EmbedRequest
 from gairbench.embedding import BATCH, EMBEDDING_VERSION, encode_batch, first_not_finite, prefetched
 from gairbench.environment import versions
@@ -28,7 +28,8 @@ from gairbench.files.badrows import BadRow, ProblemKind, RowReport
 from gairbench.files.formats import table_sha256
 from gairbench.files.missing_pixels import Fills
 from gairbench.files.rows import InputTable, Rows
-from gairbench.spec import ModelSpec, View
+from gairbench.representation import Representation
+from gairbench.spec import ModelSpec
 from gairbench.storage import write_atomically
 from gairbench.weights.loading import LoadedModel
 
@@ -43,7 +44,7 @@ continued computes the same ones."""
 
 
 def run_identity(
-    request: EmbedRequest, spec: ModelSpec, loaded: LoadedModel, table: InputTable, views: Sequence[View]
+    request: EmbedRequest, spec: ModelSpec, loaded: LoadedModel, table: InputTable, views: Mapping[str, Representation]
 ) -> dict[str, Any]:
     """Return everything that can change a value but the images' own content."""
     columns = table.columns
@@ -63,9 +64,10 @@ def run_identity(
             "sv": columns.sv,
             "bbox": list(columns.bbox),
         },
-        "views": [view.name.lower() for view in views],
+        "views": list(views),
         "rs unit": request.rs_unit or "",
         "rs bands": list(request.rs_bands or ()),
+        "rs rendering": dict(request.rs_rendering),
         "missing pixels": request.missing_pixels,
         "model inputs": wanted,
         "rows with errors": request.on_error,
@@ -124,7 +126,7 @@ def write_parts(
     table: InputTable,
     reader: SampleReader,
     loaded: LoadedModel,
-    views: Sequence[View],
+    views: Mapping[str, Representation],
     device: torch.device,
     rows: int,
     step: Step,
@@ -154,16 +156,16 @@ def write_parts(
     return parts
 
 
-def _batches(table: InputTable, reader: SampleReader, start: int) -> Iterator[tuple[Batch, bool]]:
+def _batches(table: InputTable, reader: SampleReader, start: int) -> Iterator[tuple[ReadRows, bool]]:
     """Yield batches, and whether each ends its part; they are read ahead, across parts too."""
 
-    def read(rows: Rows, low: int, ends: bool) -> tuple[Batch, bool]:
+    def read(rows: Rows, low: int, ends: bool) -> tuple[ReadRows, bool]:
         batch = reader(rows, low, min(low + BATCH, len(rows)))
         if ends:
             batch.bad.extend(rows.bad)
         return batch, ends
 
-    def jobs() -> Iterator[partial[tuple[Batch, bool]]]:
+    def jobs() -> Iterator[partial[tuple[ReadRows, bool]]]:
         for rows in table.chunks(PART_ROWS, start):
             lows = range(0, max(1, len(rows)), BATCH)
             for low in lows:
@@ -173,12 +175,12 @@ def _batches(table: InputTable, reader: SampleReader, start: int) -> Iterator[tu
 
 
 def _encode(
-    model: object, batch: Batch, views: Sequence[View], device: torch.device, *, skip: bool
+    model: object, batch: ReadRows, views: Mapping[str, Representation], device: torch.device, *, skip: bool
 ) -> dict[str, NDArray[np.float32]]:
     """Compute all views of a batch; rows that come out as no numbers are moved to the bad ones."""
     if not batch.ids:
         return {}
-    values = {view.name.lower(): encode_batch(model, view, batch.inputs[view], device) for view in views}
+    values = {name: encode_batch(model, view, batch.inputs[view.of], device) for name, view in views.items()}
     bad: dict[int, str] = {}
     for name, array in values.items():
         if first_not_finite(array) is None:
@@ -212,7 +214,7 @@ class _Part:
         self.bad: list[BadRow] = []
         self.filled = Fills()
 
-    def add(self, batch: Batch, values: dict[str, NDArray[np.float32]]) -> None:
+    def add(self, batch: ReadRows, values: dict[str, NDArray[np.float32]]) -> None:
         self.ids += batch.ids
         self.bad += batch.bad
         self.filled.merge(batch.filled)
@@ -236,7 +238,7 @@ def finish(
     request: EmbedRequest,
     identity: dict[str, Any],
     parts: Sequence[Path],
-    views: Sequence[View],
+    views: Mapping[str, Representation],
     report: RowReport,
     progress: Progress,
 ) -> int:
@@ -268,7 +270,7 @@ def finish(
         "identity": identity,
         "command": request.command,
         "input file": request.input.name,
-        "columns": {view.name.lower(): {"view": view.value, "shape": shapes[view.name.lower()]} for view in views},
+        "columns": {name: {"view": str(view), "shape": shapes[name]} for name, view in views.items()},
         "conversion": conversions,
         "rows": report.rows,
         "rows left out": report.total,

@@ -10,30 +10,33 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gairbench.conversion import Converter, make_converter
+from gairbench.batch import Batch, concatenate
+from gairbench.embed_table.views import modality_of
 from gairbench.errors import DataError, GairbenchError, UsageError
+from gairbench.feeding import Feed, feed_for
 from gairbench.files.badrows import BadRow, ProblemKind, RowError
 from gairbench.files.geometry import BBOX
 from gairbench.files.images import read_photo
 from gairbench.files.missing_pixels import Fills
-from gairbench.files.overhead import read_overhead
+from gairbench.files.overhead import OverheadSample, read_overhead
 from gairbench.files.rows import InputTable, Rows
 from gairbench.georeference import Box, Georeference
-from gairbench.spec import RGB, VIEW_MODALITY, ImageInput, Input, LocationInput, MissingPixels, Modality, Unit, View
+from gairbench.representation import Representation
+from gairbench.spec import RGB, ImageInput, Input, LocationInput, MissingPixels, Modality, Preset, Rendering, Unit
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @dataclass(slots=True)
-class Batch:
-    """Samples as the encoders take them.
+class ReadRows:
+    """Rows as the encoders take them.
 
     Args:
         ids: Of the samples that could be read.
         lines: Where each stands in the table's file.
         lonlat: ``(n, 2)`` degrees, if the table has coordinates.
-        inputs: The arguments of each view.
+        inputs: What the model is fed with, by the names of its inputs that are fed together.
         bad: The rows that were left out.
         filled: Their overhead images of which missing pixels were filled.
     """
@@ -41,7 +44,7 @@ class Batch:
     ids: list[str]
     lines: list[int]
     lonlat: NDArray[np.float64] | None
-    inputs: dict[View, list[Tensor]]
+    inputs: dict[tuple[str, ...], Batch]
     bad: list[BadRow]
     filled: Fills = field(default_factory=Fills)
 
@@ -51,10 +54,11 @@ class SampleReader:
 
     Args:
         table: Where the rows come from.
-        wanted: What the model takes.
+        preset: What the model takes.
         views: What is computed.
         rs_unit: Scale of the overhead images' values.
         rs_bands: Names of their bands in the files' order; ``None``: as each file says.
+        rs_rendering: How their values become display values.
         missing_pixels: What becomes of missing pixels of overhead images.
         pinned: Put the batches where a CUDA device can fetch them beside other work.
     """
@@ -62,38 +66,38 @@ class SampleReader:
     def __init__(
         self,
         table: InputTable,
-        wanted: Mapping[Modality, Input],
-        views: Sequence[View],
+        preset: Preset,
+        views: Sequence[Representation],
         rs_unit: Unit | None,
         rs_bands: Sequence[str] | None,
         *,
+        rs_rendering: Rendering | None = None,
         missing_pixels: MissingPixels = "fill",
         pinned: bool = False,
     ) -> None:
         self.table = table
-        self.views = views
-        self.wanted = wanted
+        self.preset = preset
         self.rs_unit = rs_unit
         self.rs_bands = rs_bands
+        self.rs_rendering = rs_rendering
         self.missing_pixels: MissingPixels = missing_pixels
         self.pinned = pinned
-        self.modalities = {VIEW_MODALITY[view] for view in views}
-        if View.RS_QUERY in views:
-            self.modalities.add(Modality.LOCATION)
-        self._converters: dict[tuple[Modality, tuple[str, ...]], Converter] = {}
+        # Views of the same inputs share one conversion; a lookup at a point is given the most.
+        self.asked = {view.of: view for view in sorted(views, key=lambda view: view.form == "query")}
+        self.modalities = {modality_of(preset, view) for view in views}
+        self.point = any(view.form == "query" for view in views)
+        self._feeds: dict[tuple[tuple[str, ...], tuple[str, ...], bool], Feed] = {}
 
-    def __call__(self, rows: Rows, start: int, stop: int) -> Batch:
+    def __call__(self, rows: Rows, start: int, stop: int) -> ReadRows:
         """Read and convert some rows.
 
         Raises:
             DataError: An image is missing, broken or not what it should be (unless such rows are left out).
             InputMismatchError: An image cannot become what the model takes, or they differ in size.
         """
-        import torch
-
         kept: list[int] = []
         bad: list[BadRow] = []
-        samples: list[dict[str, Tensor]] = []
+        samples: list[dict[tuple[str, ...], Batch]] = []
         filled = Fills()
         for i in range(start, stop):
             try:
@@ -108,51 +112,59 @@ class SampleReader:
                 kind_of_problem = error.kind if isinstance(error, RowError) else ProblemKind.BROKEN
                 bad.append(BadRow(int(rows.lines[i]), rows.ids[i], kind_of_problem, str(error)))
         lonlat = None if rows.lonlat is None else rows.lonlat[kept]
-        batch = Batch([rows.ids[i] for i in kept], rows.lines[kept].tolist(), lonlat, {}, bad, filled)
-        if not kept:
-            return batch
-        stacked: dict[str, Tensor] = {}
-        for key in samples[0]:
-            shapes = {tuple(sample[key].shape) for sample in samples}
-            if len(shapes) > 1:
+        read = ReadRows([rows.ids[i] for i in kept], rows.lines[kept].tolist(), lonlat, {}, bad, filled)
+        for of in self.asked if kept else ():
+            try:
+                batch = concatenate([sample[of] for sample in samples])
+            except ValueError as error:
                 raise DataError(
-                    f"{self.table.path}: {key} images differ in size and the encoder asks for none",
-                    "resize them, or choose a model with an input size",
-                )
-            values = torch.stack([sample[key] for sample in samples])
-            stacked[key] = values.pin_memory() if self.pinned else values
-        for view in self.views:
-            batch.inputs[view] = [stacked[VIEW_MODALITY[view]]]
-            if view is View.RS_QUERY:
-                batch.inputs[view] += [stacked["lonlat"], stacked["bbox"]]
-        return batch
+                    f"{self.table.path}: {'+'.join(of)}: {error}, and the encoder takes them as they are",
+                    "make them alike, or choose a model with an input size",
+                ) from error
+            read.inputs[of] = batch.map(lambda tensor: tensor.pin_memory()) if self.pinned else batch
+        return read
 
     def conversions(self) -> dict[str, list[dict[str, Any]]]:
-        """Say what was done to each modality so far; more than one way where files differ in bands."""
+        """Say what was done to each input so far; more than one way where files differ in bands."""
         said: dict[str, list[dict[str, Any]]] = {}
-        for (modality, _), converter in sorted([*self._converters.items()]):
-            said.setdefault(str(modality), []).append(converter.describe())
+        for _, feed in sorted([*self._feeds.items()]):
+            for name, what in feed.describe().items():
+                if what not in said.setdefault(name, []):
+                    said[name].append(what)
         return said
 
-    def _sample(self, rows: Rows, i: int, filled: Fills) -> dict[str, Tensor]:
+    def _sample(self, rows: Rows, i: int, filled: Fills) -> dict[tuple[str, ...], Batch]:
         import torch
 
         sample: dict[str, Tensor] = {}
+        delivers: dict[Modality, Input] = {}
+        if rows.lonlat is not None and bool(np.isfinite(rows.lonlat[i]).all()):
+            sample["lonlat"] = torch.from_numpy(rows.lonlat[i])
+            delivers[Modality.LOCATION] = LocationInput()
         if Modality.RS in self.modalities:
-            sample[Modality.RS], place, missing = self._overhead(rows.rs[i])
-            filled.add(missing)
-            if View.RS_QUERY in self.views and rows.lonlat is not None:
-                lon, lat = rows.lonlat[i].tolist()
-                box = self._box(rows, i, place, lon, lat)
+            image, unit = self._overhead(rows.rs[i])
+            filled.add(image.missing)
+            sample["image"] = torch.from_numpy(np.ascontiguousarray(image.values))
+            delivers[Modality.RS] = ImageInput(
+                modality=Modality.RS, bands=image.bands, unit=unit, rendering=self.rs_rendering
+            )
+            if self.point and rows.lonlat is not None:
+                box = self._box(rows, i, image.place, *rows.lonlat[i].tolist())
                 sample["bbox"] = torch.tensor(box, dtype=torch.float64)
-                # Queries are longitude first, whatever the location encoder takes.
-                sample["lonlat"] = torch.tensor((lon, lat), dtype=torch.float64)
         if Modality.SV in self.modalities:
-            photo = torch.from_numpy(np.ascontiguousarray(read_photo(rows.sv[i])))
-            sample[Modality.SV] = self._convert(Modality.SV, RGB, photo)
-        if View.LOCATION in self.views and rows.lonlat is not None:
-            sample[Modality.LOCATION] = self._convert(Modality.LOCATION, (), torch.from_numpy(rows.lonlat[i]))
-        return sample
+            sample["street_view"] = torch.from_numpy(np.ascontiguousarray(read_photo(rows.sv[i])))
+            delivers[Modality.SV] = ImageInput(modality=Modality.SV, bands=RGB, unit=Unit.UINT8)
+        return {of: self._feed(of, delivers).batch([sample]) for of in self.asked}
+
+    def _feed(self, of: tuple[str, ...], delivers: Mapping[Modality, Input]) -> Feed:
+        modality = self.preset.input(of[0]).modality
+        delivered = delivers.get(modality)
+        bands = delivered.bands if isinstance(delivered, ImageInput) else ()
+        key = (of, bands, Modality.LOCATION in delivers)
+        if key not in self._feeds:
+            available = [] if delivered is None else [delivered]
+            self._feeds[key] = feed_for(self.preset, self.asked[of], available, [*delivers.values()])
+        return self._feeds[key]
 
     def _box(self, rows: Rows, i: int, place: Georeference | None, lon: float, lat: float) -> Box:
         stated = rows.box(i)
@@ -171,20 +183,7 @@ class SampleReader:
             return stated
         raise DataError(f"{rows.rs[i]} has no georeference", f"state its box in columns {', '.join(BBOX)}")
 
-    def _overhead(self, path: Path) -> tuple[Tensor, Georeference | None, float]:
-        import torch
-
+    def _overhead(self, path: Path) -> tuple[OverheadSample, Unit]:
         if self.rs_unit is None:
             raise UsageError("overhead images need --rs-unit", "say what their values mean")
-        image = read_overhead(path, self.rs_unit, self.rs_bands, missing_pixels=self.missing_pixels)
-        values = torch.from_numpy(np.ascontiguousarray(image.values))
-        return self._convert(Modality.RS, image.bands, values), image.place, image.missing
-
-    def _convert(self, modality: Modality, bands: tuple[str, ...], values: Tensor) -> Tensor:
-        if (modality, bands) not in self._converters:
-            delivered: Input = LocationInput()
-            if modality is not Modality.LOCATION:
-                unit = self.rs_unit if modality is Modality.RS and self.rs_unit is not None else Unit.UINT8
-                delivered = ImageInput(modality=modality, bands=bands, unit=unit)
-            self._converters[modality, bands] = make_converter(delivered, self.wanted[modality])
-        return self._converters[modality, bands](values[None])[0]
+        return read_overhead(path, self.rs_unit, self.rs_bands, missing_pixels=self.missing_pixels), self.rs_unit

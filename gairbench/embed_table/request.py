@@ -10,10 +10,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge
 
 from gairbench.requests import Pairs
-from gairbench.spec import MissingPixels, Unit, View
-
-VIEW_NAMES = {view.name.lower(): view for view in View}
-"""What users call the views: the columns of the file."""
+from gairbench.spec import MissingPixels, Unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +21,12 @@ class EmbedRequest:
         model: Name of the model.
         input: Table of the samples: CSV, Parquet, GeoParquet, GeoJSON, GeoPackage or shapefile.
         out: GeoParquet file to write.
-        views: Names of the views; ``None``: all that are possible but the token grid.
+        views: What to compute, by the names that :meth:`gairbench.spec.Preset.view_name` gives; ``None``: all that are
+            possible but the token grid.
         rs_unit: Scale of the overhead images' values.
         rs_bands: Names of their bands, in the files' order; ``None``: as the files say.
+        rs_rendering: How their values become display values for a model of RGB pictures, by the names of
+            :class:`gairbench.spec.Rendering`'s arguments.
         missing_pixels: ``"fill"`` their missing pixels with the mean of the others, or ``"refuse"`` such images.
         root: What the table's paths are relative to; ``None``: its own folder.
         follow_links: Accept paths in the table that are links to files outside of ``root``.
@@ -47,6 +47,7 @@ class EmbedRequest:
     views: tuple[str, ...] | None = None
     rs_unit: Unit | None = None
     rs_bands: tuple[str, ...] | None = None
+    rs_rendering: Annotated[Mapping[str, str], Pairs("NAME=VALUE", "high=3000")] = field(default_factory=dict)
     missing_pixels: MissingPixels = "fill"
     root: Path | None = None
     follow_links: bool = False

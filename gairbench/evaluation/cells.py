@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gairbench.conversion import Converter
 from gairbench.evaluators import Probe
+from gairbench.feeding import Feed
 from gairbench.results import Result
-from gairbench.spec import DatasetSpec, Modality, ModelSpec, Preset, TaskSpec, View
+from gairbench.spec import DatasetSpec, ModelSpec, Preset, TaskSpec
 from gairbench.weights.origin import Weights
 
 State = Literal["cached", "todo", "skipped", "failed"]
@@ -18,20 +18,18 @@ State = Literal["cached", "todo", "skipped", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Embedding:
-    """One view of one split by one model.
+    """One representation of one split by one model.
 
     Args:
-        view: The method to call.
+        feed: What is computed, and what the model is fed with.
         split: Name of the split.
         key: Everything that can change its values.
-        converters: The sealed conversions, by modality.
         cached: It is on disk.
     """
 
-    view: View
+    feed: Feed
     split: str
     key: str
-    converters: Mapping[Modality, Converter]
     cached: bool
 
 

@@ -230,7 +230,7 @@ def embed_views(jobs: Sequence[EmbedJob], site: Site, memory: Memory, progress: 
     unloadable: Failure | None = None
     for job in jobs:
         for wanted in job.embeddings:
-            label = f"embed {job.model.name}.{wanted.view} on {job.dataset.name}/{wanted.split}"
+            label = f"embed {job.model.name} {wanted.feed.representation} on {job.dataset.name}/{wanted.split}"
             if cache.has(wanted.key, site.since):
                 continue
             with locked(cache.lock(wanted.key), what=label.replace("embed", "embeds", 1), say=progress.say):
@@ -270,11 +270,11 @@ def _embed(
     start = time.perf_counter()
     with shown as step:
         rows = limited(len(split), job.limit).tolist()
-        values = embed_samples(loaded.model, wanted.view, split, rows, wanted.converters, device, step)
+        values = embed_samples(loaded.model, wanted.feed, split, rows, device, step)
     note: str = getattr(split, "note", str)()
     about = {
         "note": note,
-        "conversion": {str(modality): c.describe() for modality, c in wanted.converters.items()},
+        "conversion": wanted.feed.describe(),
         "weights": loaded.weights,
         "device": _device_name(device),
         "seconds": time.perf_counter() - start,
@@ -419,7 +419,7 @@ def _evaluate(cell: Cell, embedded: _Embedded, blank: Result, site: Site, memory
         n=n,
         dropped=dropped,
         notes={e.split: about["note"] for e, _, about in embedded if about.get("note")},
-        conversion={str(e.view): about["conversion"] for e, _, about in embedded},
+        conversion={str(e.feed.representation): about["conversion"] for e, _, about in embedded},
         embedding_dim=sum(array.shape[1] for e, array, _ in embedded if e.split == "test"),
         predictions=predictions,
         device=abouts[0]["device"],

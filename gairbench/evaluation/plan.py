@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gairbench import results
-from gairbench.conversion import CONVERSION_VERSION, Converter, make_converter
+from gairbench.conversion import CONVERSION_VERSION
 from gairbench.digests import digest
 from gairbench.embedding import EMBEDDING_VERSION
 from gairbench.errors import GairbenchError, InputMismatchError, UsageError
@@ -18,25 +18,13 @@ from gairbench.evaluation.open_data import OpenData
 from gairbench.evaluation.records import recorded
 from gairbench.evaluation.samples import select
 from gairbench.evaluators import PROBES, Probe, probes_for
+from gairbench.feeding import Feed, plan_feed
 from gairbench.plugins import BUILTIN, Registry
+from gairbench.representation import Form
 from gairbench.selection import unknown
-from gairbench.spec import (
-    VIEW_MODALITY,
-    DatasetSpec,
-    Input,
-    Kind,
-    LocationInput,
-    Modality,
-    ModelSpec,
-    Preset,
-    TaskSpec,
-    View,
-)
+from gairbench.spec import DatasetSpec, Kind, Modality, ModelSpec, Preset, TaskSpec
 from gairbench.weights.loading import choose_preset
 from gairbench.weights.origin import Weights, find_weights, pretrained_weights
-
-BASE_VIEW = {Modality.RS: View.RS, Modality.SV: View.SV, Modality.LOCATION: View.LOCATION}
-ALIGNED_VIEW = {Modality.RS: View.RS_QUERY, Modality.SV: View.SV_PROJECTED}
 
 PIXEL_TARGETS = frozenset({Kind.SEGMENTATION})
 """Kinds whose targets are images: reading them is work, not planning."""
@@ -242,8 +230,7 @@ def _planned(request: EvaluationRequest, looked: _Looked, cell: Cell, trouble: _
         return stopped(*fingerprint)
     cell = replace(cell, record=replace(cell.record, dataset_fingerprint=fingerprint))
     try:
-        views = _views(cell.model, cell.preset, task, cell.probe)
-        conversions = {view: _converters(view, cell.preset, task.dataset) for view in views}
+        feeds = _feeds(cell.model, cell.preset, task, cell.probe)
     except InputMismatchError as error:
         return stopped("skipped", str(error))
     if trouble is not None:
@@ -252,9 +239,7 @@ def _planned(request: EvaluationRequest, looked: _Looked, cell: Cell, trouble: _
     for split in wanted_splits:
         if split not in task.dataset.splits:
             return stopped("failed", f"dataset {task.dataset.name!r} declares no split {split!r}")
-    embeddings = tuple(
-        _embedding(request, cell, split, view, conversions[view]) for split in wanted_splits for view in views
-    )
+    embeddings = tuple(_embedding(request, cell, split, feed) for split in wanted_splits for feed in feeds)
     key = digest(
         schema=results.SCHEMA,
         embeddings=[embedding.key for embedding in embeddings],
@@ -263,7 +248,8 @@ def _planned(request: EvaluationRequest, looked: _Looked, cell: Cell, trouble: _
         probe=[cell.probe.name, cell.probe.version],
         seed=cell.record.seed,
     )
-    cell = replace(cell, record=replace(cell.record, key=key), embeddings=embeddings)
+    caveats = dict.fromkeys(filter(None, (feed.gsd_problem() for feed in feeds)))
+    cell = replace(cell, record=replace(cell.record, key=key, caveats=tuple(caveats)), embeddings=embeddings)
     if not request.fresh and recorded(cell.record, request.results) is not None:
         return replace(cell, state="cached")
     if problem := looked.target_problem(task, fingerprint):
@@ -274,64 +260,47 @@ def _planned(request: EvaluationRequest, looked: _Looked, cell: Cell, trouble: _
 _STATUS: Mapping[State, results.Status] = {"skipped": "skipped", "failed": "failed"}
 
 
-def _embedding(
-    request: EvaluationRequest, cell: Cell, split: str, view: View, converters: Mapping[Modality, Converter]
-) -> Embedding:
+def _embedding(request: EvaluationRequest, cell: Cell, split: str, feed: Feed) -> Embedding:
     dataset = cell.task.dataset
     key = digest(
         model=[cell.model.name, cell.model.version, cell.preset.name],
         weights=cell.weights.identity,
-        view=view,
-        converters=[[str(modality), c] for modality, c in sorted(converters.items())],
+        feed=feed,
         dataset=[dataset.name, dataset.version, cell.fingerprint, split],
         limit=request.limit,
         versions=[CONVERSION_VERSION, EMBEDDING_VERSION],
     )
     cached = not request.fresh and EmbeddingCache(request.cache).has(key)
-    return Embedding(view=view, split=split, key=key, converters=converters, cached=cached)
+    return Embedding(feed=feed, split=split, key=key, cached=cached)
 
 
-def _views(model: ModelSpec, preset: Preset, task: TaskSpec, probe: Probe) -> list[View]:
-    """Return the views that the probe is fed: one per input, or the token grid for a dense probe.
+def _feeds(model: ModelSpec, preset: Preset, task: TaskSpec, probe: Probe) -> list[Feed]:
+    """Return what the probe needs of the model: a vector for each input, or a token grid for a dense probe.
 
     Raises:
-        InputMismatchError: The model has no such view.
+        InputMismatchError: The model does not offer it, or the dataset cannot serve it.
     """
-    taken = {wanted.modality for wanted in preset.inputs}
-    for modality in task.inputs:
-        if modality not in taken:
-            raise InputMismatchError(f"{model.name} has no {modality} encoder", "")
     if task.kind is Kind.RETRIEVAL:
-        if not set(task.inputs) <= model.aligned:
+        asked = {i.modality for entry in task.inputs for i in task.dataset.inputs_of(entry)}
+        if not asked <= model.aligned:
             pair = " and ".join(task.inputs)
             raise InputMismatchError(f"{model.name} does not align {pair} in one space", "")
+        # Overhead images are looked up at the sample's place where the model can and the dataset has places.
         located = Modality.LOCATION in task.dataset.modalities
-        views = []
-        for modality in task.inputs:
-            view = ALIGNED_VIEW.get(modality, BASE_VIEW[modality])
-            usable = view in model.views and (located or view is not View.RS_QUERY)
-            views.append(view if usable else BASE_VIEW[modality])
-        return views
+        return [_at_point(model, preset, task, entry, located=located, projected=True) for entry in task.inputs]
     if probe.dense:
-        if View.RS_TOKENS not in model.views:
-            raise InputMismatchError(f"{model.name} has no token grid", "")
-        return [View.RS_TOKENS]
-    if task.localized and View.RS_QUERY in model.views:
-        return [View.RS_QUERY if modality is Modality.RS else BASE_VIEW[modality] for modality in task.inputs]
-    return [BASE_VIEW[modality] for modality in task.inputs]
+        return [plan_feed(model.name, preset, task.dataset, entry, form="tokens") for entry in task.inputs]
+    return [_at_point(model, preset, task, entry, located=task.localized) for entry in task.inputs]
 
 
-def _converters(view: View, preset: Preset, dataset: DatasetSpec) -> dict[Modality, Converter]:
-    delivered: dict[Modality, Input] = {i.modality: i for i in dataset.delivers}
-    wanted: dict[Modality, Input] = {i.modality: i for i in preset.inputs}
-    modality = VIEW_MODALITY[view]
-    if modality not in delivered:
-        raise InputMismatchError(f"dataset {dataset.name!r} delivers no {modality} input", "")
-    converters = {modality: make_converter(delivered[modality], wanted[modality])}
-    if view is View.RS_QUERY:
-        # A query is always longitude first, whatever order the model's location encoder takes.
-        converters[Modality.LOCATION] = make_converter(delivered[Modality.LOCATION], LocationInput())
-    return converters
+def _at_point(
+    model: ModelSpec, preset: Preset, task: TaskSpec, entry: str, *, located: bool, projected: bool = False
+) -> Feed:
+    """Return the feed of a lookup at the sample's point where that is wanted and offered, else of the whole input."""
+    overhead = any(i.modality is Modality.RS for i in task.dataset.inputs_of(entry))
+    offers = any(offer.form == "query" for offer in preset.offered())
+    form: Form = "query" if located and overhead and offers else "pooled"
+    return plan_feed(model.name, preset, task.dataset, entry, form=form, projected=projected)
 
 
 def _blank(

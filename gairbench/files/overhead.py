@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from gairbench.bands import ALPHA, KNOWN_BANDS, canonical, stack_bands
+from gairbench.bands import ALPHA, stack_bands
 from gairbench.errors import DataError
 from gairbench.files.badrows import ProblemKind, RowError, counted_as
 from gairbench.files.guard import reading
@@ -19,8 +19,9 @@ from gairbench.files.images import is_turned, picture_names, read_picture, resiz
 from gairbench.files.missing_pixels import Valid, Values, fill_missing
 from gairbench.files.rasters import REPLACE, driver_of, open_raster
 from gairbench.georeference import Georeference, georeference
+from gairbench.sensors import band, canonical, is_known
 from gairbench.spec import RGB, MissingPixels, Unit
-from gairbench.units import dtype_problem, possible, reading_problem, scale_problem
+from gairbench.units import band_problem, dtype_problem, possible, reading_problem, scale_problem
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
@@ -113,7 +114,7 @@ class Overhead:
     Args:
         path: Its file.
         bands: Names of its bands as models spell them, alpha left out.
-        unit: What its values mean.
+        units: What the values of each band mean.
         dtype: Their data type.
         height: Rows of pixels.
         width: Columns of pixels.
@@ -125,7 +126,7 @@ class Overhead:
 
     path: Path
     bands: tuple[str, ...]
-    unit: Unit
+    units: tuple[Unit, ...]
     dtype: np.dtype[Any]
     height: int
     width: int
@@ -159,18 +160,27 @@ class Overhead:
         if values.dtype.kind == "f":
             pixels &= np.isfinite(values).all(axis=0)
         valid = np.broadcast_to(pixels, values.shape).copy()
-        for band, holds, nodata in zip(values, valid, self.nodata, strict=True):
+        for plane, holds, nodata in zip(values, valid, self.nodata, strict=True):
             if nodata is not None:
-                holds &= band != nodata
+                holds &= plane != nodata
         if valid.any():
-            held = values if valid.all() else values[valid]
-            if problem := reading_problem(float(held.min()), float(held.max()), self.unit):
+            self._check_range(values, valid)
+        return values, valid
+
+    def _check_range(self, values: Values, valid: Valid) -> None:
+        for unit in dict.fromkeys(self.units):
+            of_unit = [i for i, other in enumerate(self.units) if other is unit]
+            chosen = values if len(of_unit) == len(values) else values[of_unit]
+            holds = valid if len(of_unit) == len(values) else valid[of_unit]
+            held = chosen if holds.all() else chosen[holds]
+            problem = reading_problem(float(held.min()), float(held.max()), unit) if held.size else ""
+            if problem:
+                several = f" band {self.bands[of_unit[0]]}" if len(of_unit) < len(values) else ""
                 raise RowError(
-                    f"{self.path} {problem}",
+                    f"{self.path}{several} {problem}",
                     "correct the unit, or state in the file which value marks missing data (gdal_edit.py -a_nodata)",
                     ProblemKind.UNIT,
                 )
-        return values, valid
 
 
 class OverheadSample(NamedTuple):
@@ -191,7 +201,7 @@ class OverheadSample(NamedTuple):
 
 def read_overhead(
     path: Path,
-    unit: Unit,
+    unit: Unit | tuple[Unit, ...],
     declared: Sequence[str] | None,
     *,
     missing_pixels: MissingPixels = "fill",
@@ -201,7 +211,7 @@ def read_overhead(
 
     Args:
         path: GeoTIFF, JPEG 2000, PNG, or a picture of 8 bits; its content says which, not its name.
-        unit: What its values mean; it rules data types and values out, and never changes a value.
+        unit: What its values mean, or those of each band; it rules data types and values out, and never changes any.
         declared: Names of its bands, in its order; ``None``: as :func:`gairbench.bands.stack_bands` finds them.
         missing_pixels: See :func:`gairbench.files.missing_pixels.fill_missing`.
         size: Edge in pixels to resize to, or ``None`` to leave it as it is.
@@ -218,12 +228,12 @@ def read_overhead(
 
 
 @contextmanager
-def open_overhead(path: Path, unit: Unit, declared: Sequence[str] | None) -> Iterator[Overhead]:
+def open_overhead(path: Path, unit: Unit | tuple[Unit, ...], declared: Sequence[str] | None) -> Iterator[Overhead]:
     """Open an overhead image.
 
     Args:
         path: GeoTIFF, JPEG 2000, PNG, or a picture of 8 bits; its content says which, not its name.
-        unit: What its values mean.
+        unit: What its values mean, or those of each band, alpha left out.
         declared: Names of its bands, in its order; ``None``: as :func:`gairbench.bands.stack_bands` finds them. An
             alpha band may be named or left out.
 
@@ -275,21 +285,28 @@ def check_bands(path: Path, declared: Sequence[str] | None) -> tuple[str, ...]:
     return _channels(path, names, [name == ALPHA for name in names], declared)[0]
 
 
-def _raster(path: Path, file: DatasetReader, driver: str, unit: Unit, declared: Sequence[str] | None) -> Overhead:
+def _raster(
+    path: Path,
+    file: DatasetReader,
+    driver: str,
+    unit: Unit | tuple[Unit, ...],
+    declared: Sequence[str] | None,
+) -> Overhead:
     bands, indexes, alphas = _channels(path, _stated(file, driver), _flagged(file), declared)
+    units = _units(path, bands, unit)
     with counted_as(ProblemKind.PLACE):
         place = georeference(path, file)
     with counted_as(ProblemKind.UNIT), reading(path, "image", REPLACE):
-        for index in indexes:
-            _check_values(path, file, index, unit)
+        for index, of_band in zip(indexes, units, strict=True):
+            _check_values(path, file, index, of_band)
     nodata = tuple(
-        None if value is None or np.isnan(value) or possible(value, unit) else float(value)
-        for value in (file.nodatavals[index - 1] for index in indexes)
+        None if value is None or np.isnan(value) or possible(value, of_band) else float(value)
+        for value, of_band in zip((file.nodatavals[index - 1] for index in indexes), units, strict=True)
     )
     return Overhead(
         path=path,
         bands=bands,
-        unit=unit,
+        units=units,
         dtype=np.dtype(file.dtypes[indexes[0] - 1]),
         height=file.height,
         width=file.width,
@@ -300,13 +317,34 @@ def _raster(path: Path, file: DatasetReader, driver: str, unit: Unit, declared: 
     )
 
 
-def _picture(path: Path, driver: str, unit: Unit, declared: Sequence[str] | None) -> Overhead:
+def _units(path: Path, bands: Sequence[str], unit: Unit | tuple[Unit, ...]) -> tuple[Unit, ...]:
+    """Return the unit of every band.
+
+    Raises:
+        RowError: There is not one for each, or a band measures something else.
+    """
+    units = unit if isinstance(unit, tuple) else (unit,) * len(bands)
+    if len(units) != len(bands):
+        raise RowError(
+            f"{path} has {len(bands)} bands, and {len(units)} units are declared",
+            "declare one unit for all bands, or one for each",
+            ProblemKind.UNIT,
+        )
+    for name, of_band in zip(bands, units, strict=True):
+        if problem := band_problem(name, band(name).quantity, of_band):
+            raise RowError(f"{path}: {problem}", "correct the unit", ProblemKind.UNIT)
+    return units
+
+
+def _picture(path: Path, driver: str, unit: Unit | tuple[Unit, ...], declared: Sequence[str] | None) -> Overhead:
     with counted_as(ProblemKind.BROKEN):
         picture = read_picture(path)
     flagged = tuple(name == ALPHA for name in picture.names)
     bands, indexes, alphas = _channels(path, picture.names, flagged, declared)
-    if problem := dtype_problem(picture.values.dtype.name, unit):
-        raise RowError(f"{path} {problem}", "declare the unit that the files are in", ProblemKind.UNIT)
+    units = _units(path, bands, unit)
+    for of_band in dict.fromkeys(units):
+        if problem := dtype_problem(picture.values.dtype.name, of_band):
+            raise RowError(f"{path} {problem}", "declare the unit that the files are in", ProblemKind.UNIT)
     place = _place(path, driver)
     if place is not None and picture.turned:
         raise RowError(
@@ -319,7 +357,7 @@ def _picture(path: Path, driver: str, unit: Unit, declared: Sequence[str] | None
     return Overhead(
         path=path,
         bands=bands,
-        unit=unit,
+        units=units,
         dtype=values.dtype,
         height=values.shape[1],
         width=values.shape[2],
@@ -351,7 +389,7 @@ def _is_false_alpha(file: DatasetReader, declared: Sequence[str] | None) -> bool
         return False
     called = [canonical(names[i] or "") for i in flagged]
     return file.driver == "GTiff" and any(
-        name and not _is_alpha(name) and (declared is not None or name in KNOWN_BANDS) for name in called
+        name and not _is_alpha(name) and (declared is not None or is_known(name)) for name in called
     )
 
 

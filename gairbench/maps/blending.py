@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from gairbench.conversion import Converter
+from gairbench.embedding import compute
 from gairbench.errors import DataError, PluginError
+from gairbench.feeding import Feed
 from gairbench.maps.scene import Scene
 from gairbench.maps.tiling import Block, Tile, Tiling, weight
-from gairbench.protocols import EncodesRSTokens, MapsRS
+from gairbench.protocols import MapsRS
 
 MEMORY = 2**30
 """Bytes of token grids that are kept for the blocks to come."""
@@ -27,14 +28,14 @@ class TileEncoder:
     """A model as maps use it: tiles become token grids, which are looked up at points.
 
     Args:
-        model: Has a token grid; without ``look_up_rs`` it is interpolated bilinearly, border cells reaching to the
-            tile's edges.
-        converter: The sealed conversion of the scene's values.
+        model: Offers the feed's token grid; without ``look_up_rs`` it is interpolated bilinearly, border cells reaching
+            to the tile's edges.
+        feed: How the scene's values become its input.
         device: Where the model is.
     """
 
-    model: EncodesRSTokens
-    converter: Converter
+    model: object
+    feed: Feed
     device: torch.device
 
     def encode(self, values: NDArray[np.float32]) -> Tensor:
@@ -43,10 +44,11 @@ class TileEncoder:
         Raises:
             PluginError: The model returned something else.
         """
-        tokens = self.model.encode_rs_tokens(self.converter(torch.from_numpy(values).to(self.device))).float()
+        batch = self.feed.batch([{"image": image} for image in torch.from_numpy(values).to(self.device)])
+        tokens = compute(self.model, self.feed.representation, batch.to(self.device)).float()
         if tokens.ndim != 4 or len(tokens) != len(values):
             raise PluginError(
-                f"{type(self.model).__name__}.encode_rs_tokens returned {tuple(tokens.shape)} for {len(values)} images",
+                f"{type(self.model).__name__} returned tokens {tuple(tokens.shape)} for {len(values)} images",
                 "return (batch, dim, rows, columns)",
             )
         return tokens

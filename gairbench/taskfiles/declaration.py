@@ -26,7 +26,7 @@ class ImageFiles:
         file: Template of an image's path in the folder, from the table's columns, as ``"{uuid}.jpeg"``.
         location: Regular expression with groups ``lon`` and ``lat`` that finds the coordinates in a file's name.
         bands: Names of the bands, in the files' order.
-        unit: Scale of the files' values.
+        unit: Scale of the files' values: one, or one for each band.
         size: Edge in pixels to resize to on reading.
         missing_pixels: What becomes of missing pixels of overhead images.
         missing: ``"refuse"``: a row whose image is missing is an error; ``"drop"``: it is left out, which is logged.
@@ -38,7 +38,7 @@ class ImageFiles:
     file: str = ""
     location: str = ""
     bands: tuple[str, ...]
-    unit: Unit
+    unit: Unit | tuple[Unit, ...]
     size: int | None = None
     missing: Literal["refuse", "drop"] = "refuse"
     missing_pixels: MissingPixels = "fill"

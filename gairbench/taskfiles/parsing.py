@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal, cast
 
-from gairbench.bands import ALPHA, canonical
+from gairbench.bands import ALPHA
 from gairbench.errors import DataError
 from gairbench.files.folders import check_pattern
 from gairbench.kinds import DEFAULT_METRICS
 from gairbench.names import plain_name
 from gairbench.plugins import Origin, Registry, load_registry
+from gairbench.sensors import band, canonical
 from gairbench.spec import (
     RGB,
     Category,
@@ -38,6 +39,7 @@ from gairbench.taskfiles.declaration import (
     Table,
     Target,
 )
+from gairbench.units import band_problem
 from gairbench.yamlfile import Section, load_yaml
 
 if TYPE_CHECKING:
@@ -249,7 +251,7 @@ def _images(section: Section, table: Table | None) -> tuple[ImageFiles, ImageInp
     )
     modality = Modality(section.choice("modality", [Modality.RS, Modality.SV]))
     bands = _bands(section)
-    unit = Unit(section.choice("unit", list(Unit)))
+    unit = _unit(section, bands)
     location: str = section.get("location", str, "")
     if location:
         try:
@@ -297,6 +299,24 @@ def _bands(section: Section) -> tuple[str, ...]:
     if not bands or len(set(bands)) < len(bands):
         raise section.error("bands", f"{', '.join(bands) or 'nothing'}: a band twice, or none", "name each band once")
     return bands
+
+
+def _unit(section: Section, bands: Sequence[str]) -> Unit | tuple[Unit, ...]:
+    """Return the unit of all bands, or of each, after a look at what the bands measure."""
+    if isinstance(section.get("unit", (str, list)), str):
+        unit: Unit | tuple[Unit, ...] = Unit(section.choice("unit", list(Unit)))
+    else:
+        names = section.texts("unit")
+        wrong = next((name for name in names if name not in {*Unit}), None)
+        if wrong is not None:
+            raise section.error("unit", f"{wrong!r} is not a unit", f"use {', '.join(Unit)}")
+        if len(names) != len(bands):
+            raise section.error("unit", f"{len(names)} units for {len(bands)} bands", "give one, or one for each")
+        unit = tuple(map(Unit, names))
+    for name, of_band in zip(bands, unit if isinstance(unit, tuple) else (unit,) * len(bands), strict=True):
+        if problem := band_problem(name, band(name).quantity, of_band):
+            raise section.error("unit", problem, "correct the unit or the band's name")
+    return unit
 
 
 def _check_template(section: Section, template: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from gairbench.data import SAMPLE_KEYS, DataSource, Sample, Split
+from gairbench.data import DataSource, Sample, Split, sample_key
 from gairbench.spec import DatasetSpec, Unit
 from gairbench.testing import declarations
 from gairbench.testing.declarations import require
@@ -24,6 +24,10 @@ LAND_AT_LEAST = 0.1
 
 LAND_EXCHANGED = 0.5
 """If so many of them would lie on land with longitude and latitude exchanged, they are wrong."""
+
+
+_LARGE = frozenset({Unit.UINT8, Unit.S2_DN, Unit.S2_DN_OFFSET, Unit.LANDSAT_C2_DN, Unit.KELVIN})
+"""Units of which values from 0 to 1 are hardly ever."""
 
 
 def check_name_is_a_slug(spec: DatasetSpec) -> None:
@@ -124,9 +128,11 @@ def check_samples_hold_what_is_declared(data: OpenedDataset) -> Iterator[str]:
     """Keys, bands, size, unit, coordinate order and range are as declared, and all values are finite."""
     yield from data.seen.problems
     for declared, bands in data.seen.bands.items():
-        top = float(bands.high.max())
-        if declared.unit is not Unit.REFLECTANCE and 0 < top <= 1:
-            yield f"no {SAMPLE_KEYS[declared.modality]} value above {top:g} is seen: is the unit {declared.unit}?"
+        for unit in dict.fromkeys(declared.units()):
+            highs = [high for high, other in zip(bands.high, declared.units(), strict=True) if other is unit]
+            top = float(max(highs))
+            if unit in _LARGE and 0 < top <= 1:
+                yield f"no {sample_key(declared.name)} value above {top:g} is seen: is the unit {unit}?"
 
 
 @DatasetCheck
@@ -135,7 +141,7 @@ def check_bands_are_not_constant(data: OpenedDataset) -> Iterator[str]:
     for declared, bands in data.seen.bands.items():
         for band, low, high in zip(declared.bands, bands.low, bands.high, strict=True):
             if low == high and bands.images > 1:
-                key = SAMPLE_KEYS[declared.modality]
+                key = sample_key(declared.name)
                 yield f"band {band!r} of {key} is {low:g} in all {bands.images} images: replace or leave out the band"
 
 

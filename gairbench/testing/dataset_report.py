@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gairbench.data import SAMPLE_KEYS
+from gairbench.data import sample_key
 from gairbench.errors import DataError, GairbenchError
 from gairbench.spec import DatasetSpec, Kind, Modality, TaskSpec
 from gairbench.targets import target_problem
@@ -144,7 +144,7 @@ def _of_source(data: OpenedDataset) -> list[str]:
 
 def _of_bands(data: OpenedDataset) -> Iterator[str]:
     for declared, bands in data.seen.bands.items():
-        key = SAMPLE_KEYS[declared.modality]
+        key = sample_key(declared.name)
         flat = sorted(set(bands.constant[0]).intersection(*bands.constant[1:]))
         if flat:
             yield f"{_share(len(flat), bands.images)} images of {key} have one value in every band, such as {flat[0]}"

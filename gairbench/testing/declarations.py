@@ -12,7 +12,9 @@ from collections.abc import Iterable
 from functools import cache
 
 from gairbench.plugins import BUILTIN, GROUP, Origin, Registry, load_registry
-from gairbench.spec import DatasetSpec, Factory, ImageInput, Input, ModelSpec, Normalization, TaskSpec, resolve
+from gairbench.sensors import band as sensor_band
+from gairbench.spec import ANY, DatasetSpec, Factory, ImageInput, Input, ModelSpec, Normalization, TaskSpec, resolve
+from gairbench.units import band_problem
 
 Spec = ModelSpec | DatasetSpec | TaskSpec
 
@@ -61,28 +63,44 @@ def require_inputs(inputs: Iterable[Input], where: str, *, encoder: bool) -> Non
         encoder: They belong to a model: normalization is for these only.
     """
     inputs = list(inputs)
-    modalities = [i.modality for i in inputs]
+    names = [i.name for i in inputs]
     require(bool(inputs), f"{where} declares no inputs")
-    require(len(set(modalities)) == len(modalities), f"{where} declares a modality twice: {modalities}")
+    require(len(set(names)) == len(names), f"{where} declares an input twice: {names}")
     for image in inputs:
         if not isinstance(image, ImageInput):
             continue
-        name = f"{where}, {image.modality}"
+        name = f"{where}, {image.name}"
         require(bool(image.bands), f"{name}: no bands")
-        require(len(set(image.bands)) == len(image.bands), f"{name}: a band twice in {image.bands}")
-        require(image.size is None or image.size > 0, f"{name}: size {image.size}")
-        require(image.gsd_m is None or image.gsd_m > 0, f"{name}: gsd_m {image.gsd_m}")
-        if encoder:
-            require(not image.synthetic, f"{name}: 'synthetic' is for datasets")
-        else:
-            require(image.normalization is Normalization.NONE, f"{name}: 'normalization' is for models")
-        if image.normalization is not Normalization.NONE:
-            for statistic in ("mean", "std"):
-                values = getattr(image, statistic)
-                require(
-                    len(values) == len(image.bands), f"{name}: {len(values)} {statistic} for {len(image.bands)} bands"
-                )
-            require(min(image.std) > 0, f"{name}: a std is not positive: {image.std}")
+        require_slug(image.name, f"{where}: input")
+        _require_image(image, name, encoder=encoder)
+
+
+def _require_image(image: ImageInput, name: str, *, encoder: bool) -> None:
+    require(len(set(image.bands)) == len(image.bands), f"{name}: a band twice in {image.bands}")
+    require(image.size is None or image.size > 0, f"{name}: size {image.size}")
+    require(image.gsd_m is None or image.gsd_m > 0, f"{name}: gsd_m {image.gsd_m}")
+    least, most = image.frame_range or (1, 1)
+    require(1 <= least <= most, f"{name}: frames {image.frames}")
+    if encoder:
+        require(not image.synthetic, f"{name}: 'synthetic' is for datasets")
+        require(not image.dated, f"{name}: 'dated' is for datasets; a model says what it 'needs'")
+        require(image.resampling == "size" or image.gsd_m is not None, f"{name}: resampling by gsd without 'gsd_m'")
+    else:
+        require(image.normalization is Normalization.NONE, f"{name}: 'normalization' is for models")
+        require(image.bands != ANY, f"{name}: ANY is for models; name the bands")
+        require(image.unit is not None, f"{name}: no unit")
+    if isinstance(image.unit, tuple):
+        require(len(image.unit) == len(image.bands), f"{name}: {len(image.unit)} units for {len(image.bands)} bands")
+    if image.bands != ANY:
+        for band, unit in zip(image.bands, image.units(), strict=False):
+            problem = band_problem(band, sensor_band(band).quantity, unit)
+            require(not problem, f"{name}: {problem}")
+    if image.normalization in {Normalization.ZSCORE, Normalization.TWO_SIGMA_8BIT}:
+        require(image.bands != ANY, f"{name}: statistics of any bands")
+        for statistic in ("mean", "std"):
+            values = getattr(image, statistic)
+            require(len(values) == len(image.bands), f"{name}: {len(values)} {statistic} for {len(image.bands)} bands")
+        require(min(image.std) > 0, f"{name}: a std is not positive: {image.std}")
 
 
 def require_cheap(spec: Spec) -> None:

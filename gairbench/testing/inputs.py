@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gairbench.conversion import make_converter
-from gairbench.spec import VIEW_MODALITY, ImageInput, Input, LocationInput, Modality, Normalization, Preset, Unit, View
+from gairbench.batch import Batch
+from gairbench.data import Sample, dates_key, sample_key
+from gairbench.feeding import Feed, feed_for
+from gairbench.representation import Representation
+from gairbench.spec import ANY, RGB, ImageInput, Input, LocationInput, Modality, Normalization, Preset, Unit
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,44 +18,161 @@ if TYPE_CHECKING:
 ANY_SIZE = 64
 """Height and width generated for an encoder that takes any."""
 
+FRAMES = 4
+"""Frames generated for an encoder of series, where it takes so few and so many."""
+
 TILE = 0.5
 """Width and height in degrees of a generated tile."""
 
-_TOP = {Unit.UINT8: 255.0, Unit.REFLECTANCE: 1.0, Unit.S2_DN: 10_000.0}
+GSD = 10.0
+"""Metres per pixel of images for an encoder that does not say what it was trained with."""
+
+SPAN: Mapping[Unit, tuple[float, float]] = {
+    Unit.UINT8: (0.0, 255.0),
+    Unit.REFLECTANCE: (0.0, 1.0),
+    Unit.S2_DN: (0.0, 10_000.0),
+    Unit.S2_DN_OFFSET: (1_000.0, 11_000.0),
+    Unit.LANDSAT_C2_DN: (7_273.0, 43_636.0),
+    Unit.DB: (-30.0, 5.0),
+    Unit.POWER: (0.001, 3.0),
+    Unit.AMPLITUDE: (0.03, 1.8),
+    Unit.KELVIN: (240.0, 320.0),
+    Unit.METRES: (0.0, 3_000.0),
+    Unit.RAW: (0.0, 1.0),
+}
+"""Least and greatest value of generated images."""
+
+_WHOLE = frozenset({Unit.UINT8, Unit.S2_DN, Unit.S2_DN_OFFSET, Unit.LANDSAT_C2_DN})
 
 # Where formulas break: both poles, both sides of the date line, and the origin.
 _EDGES = ((0.0, 90.0), (0.0, -90.0), (180.0, 0.0), (-180.0, 0.0), (0.0, 0.0))
 
-
-def declared_input(preset: Preset, modality: Modality) -> Input:
-    """Return what a preset takes of one modality."""
-    return next(i for i in preset.inputs if i.modality == modality)
+Fill = Callable[[ImageInput, int], "Tensor"]
+"""Makes images ``(batch, band, height, width)`` of a declaration, for the number of an image among the inputs."""
 
 
-def generate(preset: Preset, view: View, batch: int, seed: int) -> tuple[Tensor, ...]:
-    """Generate a batch for one view.
+def delivered_for(wanted: Input) -> Input:
+    """Return the declaration of data that an input can be fed with as they are."""
+    if isinstance(wanted, LocationInput):
+        return wanted
+    bands = ("B2", "B3", "B4", "B8") if wanted.bands == ANY and wanted.modality is Modality.RS else wanted.bands
+    bands = RGB if bands == ANY else bands
+    unit = wanted.unit
+    if unit is None:
+        unit = Unit.UINT8 if bands == RGB else Unit.REFLECTANCE
+    return replace(
+        wanted,
+        bands=bands,
+        unit=unit,
+        size=wanted.size or ANY_SIZE,
+        gsd_m=wanted.gsd_m or (GSD if wanted.modality is Modality.RS else None),
+        dated=True,
+        normalization=Normalization.NONE,
+        mean=(),
+        std=(),
+        missing="refuse",
+        resampling="size",
+        surplus_frames="refuse",
+    )
+
+
+def feed_of(preset: Preset, view: Representation) -> Feed:
+    """Return how a representation is fed from generated data."""
+    delivers: list[Input] = [delivered_for(preset.input(name)) for name in view.of]
+    if not any(isinstance(i, LocationInput) for i in delivers):
+        return feed_for(preset, view, delivers, [*delivers, LocationInput()])
+    return feed_for(preset, view, delivers, delivers)
+
+
+def generate(preset: Preset, view: Representation, batch: int, seed: int) -> Batch:
+    """Generate a batch for one representation.
 
     Args:
-        preset: Whose declared input to meet.
-        view: The method to feed.
+        preset: Whose declared inputs to meet.
+        view: What is to be computed.
         batch: Number of samples.
         seed: Other seeds give other samples.
 
     Returns:
-        The view's arguments, as the runner would pass them.
+        What the runner would hand to the model.
     """
-    declared = declared_input(preset, VIEW_MODALITY[view])
-    if isinstance(declared, LocationInput):
-        return (locations(declared, batch, seed),)
-    images = convert(declared, raw_images(declared, batch, seed))
-    return (images, *points_in_tiles(batch, seed)) if view is View.RS_QUERY else (images,)
+    order = _order(preset, view)
+    return made_of(
+        preset,
+        view,
+        lambda declared, number: raw_images(declared, batch, seed + 1_000 * number),
+        places=points_in_tiles(batch, seed) if _has_images(preset, view) else None,
+        lonlat=_ordered(order, locations(batch, seed)),
+    )
+
+
+def extremes(preset: Preset, view: Representation) -> Batch:
+    """Return flat images of the lowest and the highest value, at the tile's corners; or the poles and the date line."""
+    import torch
+
+    corners = torch.tensor([[0.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
+    places = place(torch.tensor([[10.0, 50.0]] * 2, dtype=torch.float64), corners)
+    edges = _ordered(_order(preset, view), torch.tensor(_EDGES, dtype=torch.float64))
+    return made_of(
+        preset,
+        view,
+        lambda declared, _: flat_images(declared),
+        places=places if _has_images(preset, view) else None,
+        lonlat=edges,
+    )
+
+
+def made_of(
+    preset: Preset, view: Representation, fill: Fill, *, places: tuple[Tensor, Tensor] | None, lonlat: Tensor
+) -> Batch:
+    """Convert images and places as the runner would.
+
+    Args:
+        preset: Whose declared inputs to meet.
+        view: What is to be computed.
+        fill: Makes the images.
+        places: Points and boxes of images, as :func:`points_in_tiles` returns them; ``None`` for a location encoder.
+        lonlat: Coordinates for a location encoder, in its order.
+    """
+    import torch
+
+    feed = feed_of(preset, view)
+    columns: dict[str, Tensor] = {}
+    for number, converter in enumerate(feed.images.values()):
+        declared = converter.delivered
+        images = fill(declared, number)
+        if declared.frame_range is not None:
+            least, most = declared.frame_range
+            frames = max(least, min(most, FRAMES))
+            # Other seasons of the same places: brighter and darker.
+            images = torch.stack([images * (1 - 0.05 * (frame % 5)) for frame in range(frames)], dim=1)
+            dates = 18_262.0 + 30 * torch.arange(frames, dtype=torch.float64)
+            columns[dates_key(declared.name)] = dates.expand(len(images), -1)
+        else:
+            columns[dates_key(declared.name)] = torch.full((len(images),), 18_262.0, dtype=torch.float64)
+        columns[sample_key(declared.name)] = images
+    if places is not None:
+        columns["lonlat"], columns["bbox"] = places
+    else:
+        columns["lonlat"] = lonlat
+    count = min(len(column) for column in columns.values())
+    samples: list[Sample] = [{key: column[i] for key, column in columns.items()} for i in range(count)]
+    return feed.batch(samples)
+
+
+def _has_images(preset: Preset, view: Representation) -> bool:
+    return any(isinstance(preset.input(name), ImageInput) for name in view.of)
+
+
+def _order(preset: Preset, view: Representation) -> str:
+    return next((i.order for i in map(preset.input, view.of) if isinstance(i, LocationInput)), "lonlat")
 
 
 def raw_images(declared: ImageInput, batch: int, seed: int) -> Tensor:
-    """Generate smooth images with fine noise in the declared unit.
+    """Generate smooth images with fine noise in the declared units.
 
     Returns:
-        ``(batch, band, height, width)`` float32, before normalization, spanning the unit's range.
+        ``(batch, band, height, width)`` float32, before normalization, spanning the units' ranges.
     """
     import torch
     from torch.nn.functional import interpolate
@@ -62,49 +182,43 @@ def raw_images(declared: ImageInput, batch: int, seed: int) -> Tensor:
     coarse = torch.rand(batch, len(declared.bands), 4, 4, generator=generator)
     fine = torch.rand(batch, len(declared.bands), size, size, generator=generator)
     smooth = interpolate(coarse, size=(size, size), mode="bilinear", align_corners=False)
-    images = (0.8 * smooth + 0.2 * fine) * _TOP[declared.unit]
-    return images.round() if declared.unit is not Unit.REFLECTANCE else images
+    return _spread(declared, 0.8 * smooth + 0.2 * fine)
 
 
 def flat_images(declared: ImageInput) -> Tensor:
-    """Return one image of the lowest and one of the highest value of the unit: no variance to divide by."""
+    """Return one image of the lowest and one of the highest value of the units: no variance to divide by."""
     import torch
 
     size = declared.size or ANY_SIZE
-    levels = torch.tensor([0.0, _TOP[declared.unit]])
-    return levels.view(2, 1, 1, 1).expand(2, len(declared.bands), size, size).clone()
+    levels = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1).expand(2, len(declared.bands), size, size)
+    return _spread(declared, levels)
 
 
-def convert(declared: ImageInput, images: Tensor) -> Tensor:
-    """Pass images in the declared unit and size through the runner's conversion."""
-    delivered = replace(
-        declared, size=images.shape[-1], normalization=Normalization.NONE, mean=(), std=(), fill_missing=False
-    )
-    return make_converter(delivered, declared)(images)
+def _spread(declared: ImageInput, shares: Tensor) -> Tensor:
+    """Map shares 0 ... 1 to values of the declared units."""
+    import torch
+
+    low, high = zip(*(SPAN[unit] for unit in declared.units()), strict=True)
+    least, most = torch.tensor(low).view(1, -1, 1, 1), torch.tensor(high).view(1, -1, 1, 1)
+    values = least + shares * (most - least)
+    whole = torch.tensor([unit in _WHOLE for unit in declared.units()]).view(1, -1, 1, 1)
+    return torch.where(whole, values.round(), values)
 
 
-def locations(declared: LocationInput, batch: int, seed: int) -> Tensor:
+def locations(batch: int, seed: int) -> Tensor:
     """Generate coordinates over the whole globe.
 
     Returns:
-        ``(batch, 2)`` float64 degrees in the declared order.
+        ``(batch, 2)`` float64 degrees, longitude first.
     """
     import torch
 
     random = torch.rand(batch, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-    lonlat = random * torch.tensor([360.0, 180.0]) - torch.tensor([180.0, 90.0])
-    return _ordered(declared, lonlat)
+    return random * torch.tensor([360.0, 180.0]) - torch.tensor([180.0, 90.0])
 
 
-def edge_locations(declared: LocationInput) -> Tensor:
-    """Return the poles, the date line and the origin, ``(5, 2)`` float64 degrees in the declared order."""
-    import torch
-
-    return _ordered(declared, torch.tensor(_EDGES, dtype=torch.float64))
-
-
-def _ordered(declared: LocationInput, lonlat: Tensor) -> Tensor:
-    return lonlat if declared.order == "lonlat" else lonlat.flip(1)
+def _ordered(order: str, lonlat: Tensor) -> Tensor:
+    return lonlat if order == "lonlat" else lonlat.flip(1)
 
 
 def points_in_tiles(batch: int, seed: int) -> tuple[Tensor, Tensor]:

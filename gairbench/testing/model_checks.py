@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from gairbench import protocols
-from gairbench.spec import VIEW_MODALITY, LocationInput, ModelContext, ModelSpec, Preset, View, resolve
+from gairbench.batch import Batch
+from gairbench.embedding import compute
+from gairbench.errors import PluginError
+from gairbench.representation import METHODS, Representation
+from gairbench.spec import ModelContext, ModelSpec, Preset, resolve
 from gairbench.testing import declarations, inputs
 from gairbench.testing.declarations import require
 
@@ -16,16 +20,8 @@ if TYPE_CHECKING:
 
 BATCH = 5
 
-PROTOCOLS: dict[View, type] = {
-    View.RS: protocols.EncodesRS,
-    View.RS_TOKENS: protocols.EncodesRSTokens,
-    View.RS_QUERY: protocols.QueriesRS,
-    View.SV: protocols.EncodesSV,
-    View.SV_PROJECTED: protocols.ProjectsSV,
-    View.LOCATION: protocols.EncodesLocation,
-}
-
-_BASE = (View.RS, View.SV, View.LOCATION)
+_CORNERS = ((False, False), (False, True), (True, False), (True, True))
+"""South, east."""
 
 
 def check_name_is_a_slug(spec: ModelSpec) -> None:
@@ -69,15 +65,20 @@ def check_pretraining_takes_the_presets_inputs(spec: ModelSpec) -> None:
         require(taken == preset.inputs, f"{spec.name}-{preset.name}: pre-training takes {taken}")
 
 
-def check_views_have_their_input(spec: ModelSpec) -> None:
-    """Every declared view and aligned modality has an encoder in every preset."""
+def check_offers_have_their_inputs(spec: ModelSpec) -> None:
+    """Everything that a preset accepts or offers is computed from its inputs, and aligned modalities have encoders."""
     for preset in spec.presets:
-        taken = {i.modality for i in preset.inputs}
-        for view in spec.views:
-            require(
-                VIEW_MODALITY[view] in taken, f"{spec.name}-{preset.name}: view {view} without {VIEW_MODALITY[view]}"
-            )
-        require(spec.aligned <= taken, f"{spec.name}-{preset.name}: aligns {spec.aligned - taken} but takes no such")
+        where = f"{spec.name}-{preset.name}"
+        names = {wanted.name for wanted in preset.inputs}
+        for one in preset.accepts:
+            require(bool(one) and set(one) <= names, f"{where}: accepts {'+'.join(one)}, and its inputs are {names}")
+            kinds = {preset.input(name).modality for name in one}
+            require(len(kinds) == 1, f"{where}: accepts {'+'.join(one)}, which are of several modalities")
+        sets = {one for modality in preset.modalities for one in preset.accepted(modality)}
+        for offer in preset.offers:
+            require(offer.of in sets, f"{where}: offers {offer}, and accepts no such inputs")
+        taken = preset.modalities
+        require(spec.aligned <= taken, f"{where}: aligns {spec.aligned - taken} but takes no such")
     require(len(spec.aligned) != 1, f"{spec.name}: one aligned modality alone is aligned with nothing")
 
 
@@ -96,44 +97,48 @@ def check_factories_can_be_imported(spec: ModelSpec) -> None:
     declarations.require_factories(spec)
 
 
-def check_views_are_implemented(spec: ModelSpec, preset: Preset) -> None:
-    """The model has the methods that it declares."""
+def check_offers_are_implemented(spec: ModelSpec, preset: Preset) -> None:
+    """The model has ``encode``, or the small method of everything that it offers."""
     model = _load(spec, preset.name)
-    for view in _views(spec, preset):
-        require(isinstance(model, PROTOCOLS[view]), f"{type(model).__name__} has no method {view}")
+    for view in preset.offered():
+        method = METHODS.get(view, "encode")
+        require(
+            callable(getattr(model, method, None)) or callable(getattr(model, "encode", None)),
+            f"{type(model).__name__} has no method {method}, and offers {view}",
+        )
 
 
 def check_embeddings_have_the_declared_shape(spec: ModelSpec, preset: Preset) -> None:
-    """Views return float tensors, ``(batch, dim)`` or ``(batch, dim, rows, columns)``, of one dim for any batch."""
-    for view in _views(spec, preset):
+    """Float tensors, ``(batch, dim)`` or ``(batch, [layers,] dim, rows, columns)``, of one shape for any batch."""
+    for view in preset.offered():
         shapes = []
-        for batch in (1, BATCH):
-            arguments = inputs.generate(preset, view, batch, seed=0)
-            output = _call(spec, preset, view, arguments)
-            wanted = 4 if view is View.RS_TOKENS else 2
+        for count in (1, BATCH):
+            batch = inputs.generate(preset, view, count, seed=0)
+            output = _call(spec, preset, view, batch)
+            wanted = {"tokens": 4 + (len(view.layers) > 1)}.get(view.form, 2)
             shape = tuple(output.shape)
-            require(len(shape) == wanted and shape[0] == batch, f"{view} returned shape {shape} for batch {batch}")
+            require(len(shape) == wanted and shape[0] == count, f"{view} returned shape {shape} for batch {count}")
             require(output.is_floating_point(), f"{view} returned {output.dtype}")
-            require(output.device == arguments[0].device, f"{view} moved its output to {output.device}")
+            require(output.device.type == "cpu", f"{view} moved its output to {output.device}")
             shapes.append(shape[1:])
         require(shapes[0] == shapes[1], f"{view} returned {shapes[0]} for one sample and {shapes[1]} for {BATCH}")
 
 
 def check_embeddings_are_finite(spec: ModelSpec, preset: Preset) -> None:
     """No input within the declared range, flat images and the poles among them, gives a NaN or infinity."""
-    for view in _views(spec, preset):
-        for arguments in [inputs.generate(preset, view, BATCH, seed=0), _extremes(preset, view)]:
-            output = _call(spec, preset, view, arguments)
+    for view in preset.offered():
+        for batch in [inputs.generate(preset, view, BATCH, seed=0), inputs.extremes(preset, view)]:
+            output = _call(spec, preset, view, batch)
             require(bool(output.isfinite().all()), f"{view} returned values that are not finite")
 
 
 def check_embeddings_are_deterministic(spec: ModelSpec, preset: Preset) -> None:
     """The same input gives the same embedding, also from a model built again with the same seed."""
-    for view in _views(spec, preset):
-        arguments = inputs.generate(preset, view, BATCH, seed=0)
-        first = _call(spec, preset, view, arguments)
-        require(bool(first.equal(_call(spec, preset, view, arguments))), f"{view} differs between two calls")
-        again = _encode(_build(spec, preset.name, seed=0), view, arguments)
+    for view in preset.offered():
+        batch = inputs.generate(preset, view, BATCH, seed=0)
+        first = _call(spec, preset, view, batch)
+        require(bool(first.equal(_call(spec, preset, view, batch))), f"{view} differs between two calls")
+        again = _encode(_build(spec, preset.name, seed=0), view, batch)
         require(bool(first.equal(again)), f"{view} differs between two models of one seed")
 
 
@@ -141,9 +146,9 @@ def check_seed_acts_as_declared(spec: ModelSpec, preset: Preset) -> None:
     """Untrained weights depend on the seed if and only if the spec says ``seeded``: records rely on it."""
     other = _build(spec, preset.name, seed=1)
     changed = []
-    for view in _views(spec, preset):
-        arguments = inputs.generate(preset, view, BATCH, seed=0)
-        if not _call(spec, preset, view, arguments).equal(_encode(other, view, arguments)):
+    for view in preset.offered():
+        batch = inputs.generate(preset, view, BATCH, seed=0)
+        if not _call(spec, preset, view, batch).equal(_encode(other, view, batch)):
             changed.append(str(view))
     if spec.seeded:
         require(bool(changed), f"{spec.name} is declared seeded, but seeds 0 and 1 embed alike")
@@ -153,19 +158,19 @@ def check_seed_acts_as_declared(spec: ModelSpec, preset: Preset) -> None:
 
 def check_embeddings_do_not_depend_on_the_batch(spec: ModelSpec, preset: Preset) -> None:
     """A sample's embedding is its own: alone, in a batch or in another order (so the batch size is not a setting)."""
-    for view in _views(spec, preset):
-        arguments = inputs.generate(preset, view, BATCH, seed=0)
-        together = _call(spec, preset, view, arguments)
+    for view in preset.offered():
+        batch = inputs.generate(preset, view, BATCH, seed=0)
+        together = _call(spec, preset, view, batch)
         for i in range(BATCH):
-            alone = _call(spec, preset, view, tuple(a[i : i + 1] for a in arguments))
+            alone = _call(spec, preset, view, batch[i : i + 1])
             require(_close(alone[0], together[i]), f"{view} gives a sample another embedding alone than in a batch")
-        flipped = _call(spec, preset, view, tuple(a.flip(0) for a in arguments))
+        flipped = _call(spec, preset, view, batch.map(lambda tensor: tensor.flip(0)))
         require(_close(flipped.flip(0), together), f"{view} depends on the order of the batch")
 
 
 def check_embeddings_tell_inputs_apart(spec: ModelSpec, preset: Preset) -> None:
     """Different inputs have different embeddings."""
-    for view in _views(spec, preset):
+    for view in preset.offered():
         output = _call(spec, preset, view, inputs.generate(preset, view, BATCH, seed=0))
         distinct = _distinct(output.flatten(1))
         require(distinct == BATCH, f"{view} gives {BATCH} different samples {distinct} different embeddings")
@@ -173,29 +178,29 @@ def check_embeddings_tell_inputs_apart(spec: ModelSpec, preset: Preset) -> None:
 
 def check_inputs_are_left_as_they_were(spec: ModelSpec, preset: Preset) -> None:
     """A batch is not written to: the runner may use it again."""
-    for view in _views(spec, preset):
-        arguments = inputs.generate(preset, view, BATCH, seed=0)
-        copies = [a.clone() for a in arguments]
-        _call(spec, preset, view, arguments)
-        same = all(a.equal(copy) for a, copy in zip(arguments, copies, strict=True))
+    for view in preset.offered():
+        batch = inputs.generate(preset, view, BATCH, seed=0)
+        before = _tensors(batch.map(lambda tensor: tensor.clone()))
+        _call(spec, preset, view, batch)
+        same = all(_identical(one, other) for one, other in zip(_tensors(batch), before, strict=True))
         require(same, f"{view} writes into its input")
 
 
 def check_token_grid_is_north_up(spec: ModelSpec, preset: Preset) -> None:
     """A change in one corner of the image shows most in that corner of the grid: not mirrored, not transposed."""
-    if View.RS_TOKENS not in spec.views:
-        return
-    (before,) = inputs.generate(preset, View.RS_TOKENS, 1, seed=0)
-    plain = _call(spec, preset, View.RS_TOKENS, (before,))
-    rows, columns = plain.shape[2:]
-    require(rows > 1 and columns > 1, f"a grid of {rows} x {columns} tokens locates nothing")
-    for south in (False, True):
-        for east in (False, True):
-            after = _with_other_corner(preset, before, south=south, east=east)
-            change = (_call(spec, preset, View.RS_TOKENS, (after,)) - plain).norm(dim=1)[0]
-            quarters = {
-                (s, e): float(_quarter(change, south=s, east=e).mean()) for s in (False, True) for e in (False, True)
-            }
+    for view in preset.offered():
+        if view.form != "tokens":
+            continue
+        before = inputs.generate(preset, view, 1, seed=0)
+        other = inputs.generate(preset, view, 1, seed=1)
+        plain = _call(spec, preset, view, before).flatten(0, -4)
+        rows, columns = plain.shape[-2:]
+        require(rows > 1 and columns > 1, f"a grid of {rows} x {columns} tokens locates nothing")
+        for south, east in _CORNERS:
+            after = _with_other_corner(before, other, south=south, east=east)
+            # Layers of several grids are one after the other.
+            change = (_call(spec, preset, view, after).flatten(0, -4) - plain).norm(dim=-3).mean(dim=0)
+            quarters = {(s, e): float(_quarter(change, south=s, east=e).mean()) for s, e in _CORNERS}
             largest = max(quarters, key=lambda quarter: quarters[quarter])
             require(
                 largest == (south, east),
@@ -203,26 +208,37 @@ def check_token_grid_is_north_up(spec: ModelSpec, preset: Preset) -> None:
             )
 
 
-def check_query_follows_the_point(spec: ModelSpec, preset: Preset) -> None:
+def check_lookup_follows_the_point(spec: ModelSpec, preset: Preset) -> None:
     """A tile looked up at two points gives two embeddings, each most sensitive to what lies around its point."""
-    if View.RS_QUERY not in spec.views:
-        return
     import torch
 
-    (image,) = inputs.generate(preset, View.RS_TOKENS, 1, seed=0)
-    corners = [(south, east) for south in (False, True) for east in (False, True)]
-    inside = torch.tensor([[0.85 if e else 0.15, 0.85 if s else 0.15] for s, e in corners], dtype=torch.float64)
-    lonlat, bbox = inputs.place(torch.tensor([[10.0, 50.0]] * 4, dtype=torch.float64), inside)
-    before = _call(spec, preset, View.RS_QUERY, (image.repeat(4, 1, 1, 1), lonlat, bbox))
-    require(_distinct(before) == len(corners), "query_rs returns the same for different points of a tile")
-    for i, (south, east) in enumerate(corners):
-        other = _with_other_corner(preset, image, south=south, east=east)
-        change = (_call(spec, preset, View.RS_QUERY, (other.repeat(4, 1, 1, 1), lonlat, bbox)) - before).norm(dim=1)
-        largest = int(change.argmax())
-        require(
-            largest == i,
-            f"a change in the {_corner(south, east)} of the tile shows most at the {_corner(*corners[largest])} point",
-        )
+    for view in preset.offered():
+        if view.form != "query":
+            continue
+        inside = torch.tensor([[0.85 if e else 0.15, 0.85 if s else 0.15] for s, e in _CORNERS], dtype=torch.float64)
+        places = inputs.place(torch.tensor([[10.0, 50.0]] * 4, dtype=torch.float64), inside)
+
+        def tiles(seed: int, view: Representation = view, places: tuple[Tensor, Tensor] = places) -> Batch:
+            return inputs.made_of(
+                preset,
+                view,
+                lambda declared, number: inputs.raw_images(declared, 1, seed + 1_000 * number).repeat(4, 1, 1, 1),
+                places=places,
+                lonlat=places[0],
+            )
+
+        image, other = tiles(0), tiles(1)
+        before = _call(spec, preset, view, image)
+        require(_distinct(before) == len(_CORNERS), f"{view} is the same for different points of a tile")
+        for i, (south, east) in enumerate(_CORNERS):
+            changed = _with_other_corner(image, other, south=south, east=east)
+            change = (_call(spec, preset, view, changed) - before).norm(dim=1)
+            largest = int(change.argmax())
+            require(
+                largest == i,
+                f"a change in the {_corner(south, east)} of the tile shows most at the {_corner(*_CORNERS[largest])}"
+                " point",
+            )
 
 
 DECLARATION: tuple[Callable[[ModelSpec], None], ...] = (
@@ -232,14 +248,14 @@ DECLARATION: tuple[Callable[[ModelSpec], None], ...] = (
     check_presets_are_unique,
     check_inputs_leave_nothing_to_guess,
     check_pretraining_takes_the_presets_inputs,
-    check_views_have_their_input,
+    check_offers_have_their_inputs,
     check_spec_is_a_value,
     check_registering_imports_nothing_heavy,
     check_factories_can_be_imported,
 )
 
 BEHAVIOUR: tuple[Callable[[ModelSpec, Preset], None], ...] = (
-    check_views_are_implemented,
+    check_offers_are_implemented,
     check_embeddings_have_the_declared_shape,
     check_embeddings_are_finite,
     check_embeddings_are_deterministic,
@@ -248,13 +264,8 @@ BEHAVIOUR: tuple[Callable[[ModelSpec, Preset], None], ...] = (
     check_embeddings_tell_inputs_apart,
     check_inputs_are_left_as_they_were,
     check_token_grid_is_north_up,
-    check_query_follows_the_point,
+    check_lookup_follows_the_point,
 )
-
-
-def _views(spec: ModelSpec, preset: Preset) -> list[View]:
-    taken = {i.modality for i in preset.inputs}
-    return [view for view in View if view in spec.views or (view in _BASE and VIEW_MODALITY[view] in taken)]
 
 
 def _build(spec: ModelSpec, preset: str, seed: int) -> Any:
@@ -273,31 +284,37 @@ def _load(spec: ModelSpec, preset: str) -> Any:
     return _build(spec, preset, seed=0)
 
 
-def _encode(model: Any, view: View, arguments: tuple[Tensor, ...]) -> Tensor:
+def _encode(model: Any, view: Representation, batch: Batch) -> Tensor:
     import torch
 
     with torch.inference_mode():
-        output: Tensor = getattr(model, view.value)(*arguments)
+        try:
+            output = compute(model, view, batch)
+        except PluginError as error:
+            raise AssertionError(str(error)) from error
     require(isinstance(output, torch.Tensor), f"{view} returned {type(output).__name__}, not a tensor")
     return output
 
 
-def _call(spec: ModelSpec, preset: Preset, view: View, arguments: tuple[Tensor, ...]) -> Tensor:
-    return _encode(_load(spec, preset.name), view, arguments)
+def _call(spec: ModelSpec, preset: Preset, view: Representation, batch: Batch) -> Tensor:
+    return _encode(_load(spec, preset.name), view, batch)
 
 
-def _extremes(preset: Preset, view: View) -> tuple[Tensor, ...]:
-    declared = inputs.declared_input(preset, VIEW_MODALITY[view])
-    if isinstance(declared, LocationInput):
-        return (inputs.edge_locations(declared),)
-    images = inputs.convert(declared, inputs.flat_images(declared))
-    if view is not View.RS_QUERY:
-        return (images,)
+def _tensors(batch: Batch) -> list[Tensor]:
+    found: list[Tensor] = []
+
+    def note(tensor: Tensor) -> Tensor:
+        found.append(tensor)
+        return tensor
+
+    batch.map(note)
+    return found
+
+
+def _identical(one: Tensor, other: Tensor) -> bool:
     import torch
 
-    # The tile's corners: points exactly on its border are inside.
-    corners = torch.tensor([[0.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
-    return (images, *inputs.place(torch.tensor([[10.0, 50.0]] * 2, dtype=torch.float64), corners))
+    return one.shape == other.shape and bool(torch.allclose(one, other, rtol=0, atol=0, equal_nan=True))
 
 
 def _close(a: Tensor, b: Tensor) -> bool:
@@ -309,14 +326,17 @@ def _distinct(rows: Tensor) -> int:
     return len({tuple(row) for row in rows.tolist()})
 
 
-def _with_other_corner(preset: Preset, images: Tensor, *, south: bool, east: bool) -> Tensor:
-    (other,) = inputs.generate(preset, View.RS_TOKENS, 1, seed=1)
-    changed = images.clone()
-    third = images.shape[-1] // 3
-    band = slice(-third, None) if south else slice(None, third)
-    across = slice(-third, None) if east else slice(None, third)
-    changed[..., band, across] = other[..., band, across]
-    return changed
+def _with_other_corner(batch: Batch, other: Batch, *, south: bool, east: bool) -> Batch:
+    """Return a batch in which a third of the height and width of every image is another batch's."""
+    images = {}
+    for name, image in batch.images.items():
+        changed = image.values.clone()
+        third = changed.shape[-1] // 3
+        band = slice(-third, None) if south else slice(None, third)
+        across = slice(-third, None) if east else slice(None, third)
+        changed[..., band, across] = other.images[name].values[..., band, across]
+        images[name] = replace(image, values=changed)
+    return replace(batch, images=images)
 
 
 def _quarter(grid: Tensor, *, south: bool, east: bool) -> Tensor:

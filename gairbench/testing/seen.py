@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gairbench.data import SAMPLE_KEYS, Sample, Split
+from gairbench.data import Sample, Split, dates_key, sample_key
 from gairbench.errors import GairbenchError
 from gairbench.spec import DatasetSpec, ImageInput, LocationInput
 from gairbench.testing.inputs import spread_indices
@@ -130,7 +130,7 @@ def _look_at(sample: Sample, spec: DatasetSpec, where: str, seen: Seen) -> bytes
     """Look at one sample, and return the hash of its images if it has sound ones."""
     content, sound = hashlib.sha256(), False
     for declared in spec.delivers:
-        key = SAMPLE_KEYS[declared.modality]
+        key = sample_key(declared.name)
         if key not in sample:
             problem = f"no {key!r}, only {', '.join(sample)}"
         elif isinstance(declared, LocationInput):
@@ -138,7 +138,7 @@ def _look_at(sample: Sample, spec: DatasetSpec, where: str, seen: Seen) -> bytes
             if not problem:
                 _note_place(sample[key], declared, where, seen)
         else:
-            problem = _problem_of_image(sample[key], declared, key)
+            problem = _problem_of_image(sample[key], declared, key) or _problem_of_dates(sample, declared)
             if not problem:
                 _note_bands(sample[key], declared, where, seen)
                 content.update(sample[key].contiguous().numpy().tobytes())
@@ -152,17 +152,58 @@ def _look_at(sample: Sample, spec: DatasetSpec, where: str, seen: Seen) -> bytes
 
 def _problem_of_image(value: Tensor, declared: ImageInput, key: str) -> str:
     shape = tuple(value.shape)
-    if len(shape) != 3 or not value.numel():
-        return f"{key} of shape {shape} is not (band, height, width)"
-    if shape[0] != len(declared.bands):
-        return f"{key} has {shape[0]} bands, declared {', '.join(declared.bands)}"
-    if declared.size is not None and shape[1:] != (declared.size, declared.size):
-        return f"{key} has size {shape[1:]}, declared {declared.size}"
+    frames = declared.frame_range
+    axes = ("time", "band", "height", "width") if frames else ("band", "height", "width")
+    # A single pixel needs no height and width.
+    if not value.numel() or len(shape) not in {len(axes), len(axes) - 2}:
+        return f"{key} of shape {shape} is not ({', '.join(axes)})"
+    if frames and not frames[0] <= shape[0] <= frames[1]:
+        return f"{key} has {shape[0]} images, declared {declared.frames}"
+    bands, grid = (shape[1], shape[2:]) if frames else (shape[0], shape[1:])
+    if bands != len(declared.bands):
+        return f"{key} has {bands} bands, declared {', '.join(declared.bands)}"
+    if declared.size is not None and (grid or (1, 1)) != (declared.size, declared.size):
+        return f"{key} has size {grid or (1, 1)}, declared {declared.size}"
     if not bool(value.isfinite().all()):
         return f"{key} has values that are not finite"
-    low, high = float(value.min()), float(value.max())
-    problem = range_problem(low, high, declared.unit)
-    return problem and f"{key} {problem}"
+    low, high = (limit.tolist() for limit in _limits(value, declared))
+    for unit in dict.fromkeys(declared.units()):
+        of_unit = [i for i, other in enumerate(declared.units()) if other is unit]
+        problem = range_problem(min(low[i] for i in of_unit), max(high[i] for i in of_unit), unit)
+        if problem:
+            several = f" band {declared.bands[of_unit[0]]}" if len(of_unit) < len(low) else ""
+            return f"{key}{several} {problem}"
+    return ""
+
+
+def _by_band(value: Tensor, declared: ImageInput) -> Tensor:
+    """Return an image or a series as ``(band, values)``."""
+    return value.transpose(0, 1).flatten(1) if declared.frame_range else value.reshape(len(value), -1)
+
+
+def _limits(value: Tensor, declared: ImageInput) -> tuple[Tensor, Tensor]:
+    flat = _by_band(value, declared)
+    return flat.amin(dim=1), flat.amax(dim=1)
+
+
+def _problem_of_dates(sample: Sample, declared: ImageInput) -> str:
+    key = dates_key(declared.name)
+    if not declared.dated:
+        return ""
+    if key not in sample:
+        return f"no {key!r}, and {declared.name} is declared dated"
+    frames = len(sample[sample_key(declared.name)]) if declared.frame_range else 1
+    dates = sample[key]
+    if dates.numel() != frames:
+        return f"{key} has {dates.numel()} dates for {frames} images"
+    known = dates[dates.isfinite()].reshape(-1)
+    # 1950 to 2100: years, milliseconds and nanoseconds are far outside.
+    wrong = known[(known < -7_305) | (known > 47_482)]
+    if len(wrong):
+        return f"{key} holds {float(wrong[0]):g}, which is not a date in days since 1970-01-01"
+    if bool((known[1:] < known[:-1]).any()):
+        return f"{key} are not in the order of time"
+    return ""
 
 
 def _problem_of_location(value: Tensor, declared: LocationInput) -> str:
@@ -195,9 +236,9 @@ def _note_place(value: Tensor, declared: LocationInput, where: str, seen: Seen) 
 def _note_bands(value: Tensor, declared: ImageInput, where: str, seen: Seen) -> None:
     import numpy as np
 
-    flat = value.reshape(len(value), -1)
+    flat = _by_band(value, declared)
     low, high = flat.amin(dim=1).double().numpy(), flat.amax(dim=1).double().numpy()
-    seen.widen(SAMPLE_KEYS[declared.modality], float(low.min()), float(high.max()))
+    seen.widen(sample_key(declared.name), float(low.min()), float(high.max()))
     bands = seen.bands.get(declared)
     if bands is None:
         bands = seen.bands[declared] = BandsSeen(0, low, high, [[] for _ in declared.bands], [])
@@ -221,8 +262,8 @@ def _problem_of_box(sample: Sample, spec: DatasetSpec) -> str:
     if not (west < east and south < north):
         return wrong
     declared = next((i for i in spec.delivers if isinstance(i, LocationInput)), None)
-    if declared is None or SAMPLE_KEYS["location"] not in sample:
+    if declared is None or sample_key("location") not in sample:
         return ""
-    lon, lat = _lonlat(sample[SAMPLE_KEYS["location"]], declared)
+    lon, lat = _lonlat(sample[sample_key("location")], declared)
     inside = west <= lon <= east and south <= lat <= north
     return "" if inside else f"bbox {bbox} does not contain its point {lon, lat} (lon, lat)"

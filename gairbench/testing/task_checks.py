@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from gairbench.data import SAMPLE_KEYS
+from gairbench.data import sample_key
 from gairbench.errors import DataError
 from gairbench.spec import ImageInput, Kind, Modality, TaskSpec
 from gairbench.targets import degenerate, present_classes, target_problem
@@ -48,7 +48,7 @@ def check_family_is_stated(spec: TaskSpec) -> None:
 
 def check_inputs_are_delivered(spec: TaskSpec) -> None:
     """The dataset delivers every modality that the task feeds, as often as its kind needs."""
-    missing = set(spec.inputs) - spec.dataset.modalities
+    missing = {entry for entry in spec.inputs if not spec.dataset.inputs_of(entry)}
     require(not missing, f"{spec.name}: dataset {spec.dataset.name} delivers no {', '.join(missing)}")
     if spec.kind is Kind.RETRIEVAL:
         require(len(set(spec.inputs)) == len(spec.inputs) == 2, f"{spec.name}: retrieval needs (query, gallery)")
@@ -57,7 +57,8 @@ def check_inputs_are_delivered(spec: TaskSpec) -> None:
         require(bool(spec.inputs), f"{spec.name}: no inputs")
         require(bool(spec.target), f"{spec.name}: no target")
     if spec.kind is Kind.SEGMENTATION:
-        require(spec.inputs == (Modality.RS,), f"{spec.name}: segmentation is of overhead images")
+        overhead = all(i.modality is Modality.RS for entry in spec.inputs for i in spec.dataset.inputs_of(entry))
+        require(overhead, f"{spec.name}: segmentation is of overhead images")
 
 
 def check_splits_are_declared(spec: TaskSpec) -> None:
@@ -89,7 +90,8 @@ def check_probes_serve_the_kind(spec: TaskSpec) -> None:
 
 def check_rendered_inputs_make_it_synthetic(spec: TaskSpec) -> None:
     """A task that feeds rendered images is labelled synthetic."""
-    fed = [i for i in spec.dataset.delivers if i.modality in spec.inputs and isinstance(i, ImageInput)]
+    inputs = [i for entry in spec.inputs for i in spec.dataset.inputs_of(entry)]
+    fed = [i for i in inputs if isinstance(i, ImageInput)]
     rendered = [i.modality for i in fed if i.synthetic]
     require(spec.synthetic or not rendered, f"{spec.name}: {', '.join(rendered)} is rendered, but synthetic=False")
 
@@ -125,7 +127,7 @@ def check_targets_are_aligned_and_typed(spec: TaskSpec, data: OpenedDataset) -> 
         elif len(values) != len(data.splits[name]):
             yield f"{where} has {len(values)} values for {len(data.splits[name])} samples"
         elif spec.kind is Kind.SEGMENTATION and len(values):
-            image = tuple(data.splits[name][0][SAMPLE_KEYS[Modality.RS]].shape[1:])
+            image = tuple(data.splits[name][0][sample_key(Modality.RS)].shape[1:])
             if values.shape[1:] != image:
                 yield f"{where} has masks {values.shape[1:]} for images {image}"
 
@@ -196,7 +198,8 @@ def check_retrieval_pairs_are_distinct(spec: TaskSpec, data: OpenedDataset) -> I
         return
     samples = read_many(split, spread_indices(len(split), PAIRS))
     for modality in spec.inputs:
-        distinct = {sample[SAMPLE_KEYS[modality]].numpy().tobytes() for sample in samples}
+        keys = [sample_key(i.name) for i in spec.dataset.inputs_of(modality)]
+        distinct = {b"".join(sample[key].numpy().tobytes() for key in keys) for sample in samples}
         twice = len(samples) - len(distinct)
         if twice > len(samples) / 100:
             yield f"{twice} of {len(samples)} samples repeat another's {modality}"

@@ -21,7 +21,7 @@ from gairbench.weights.tensors import read_file
 if TYPE_CHECKING:
     from torch import Tensor
 
-FORMAT = 2
+FORMAT = 3
 """Version of this layout."""
 
 WEIGHTS = "model.safetensors"

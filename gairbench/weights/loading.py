@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,7 +83,8 @@ def choose_preset(spec: ModelSpec, name: str | None, checkpoint: Path | None) ->
             f"{checkpoint} is of preset {found.name!r}, not {name!r}",
             f"leave --preset out or write --preset {found.name}, or give another checkpoint",
         )
-    return found
+    # A checkpoint says what its encoders take; what the model offers is its code's.
+    return replace(spec.preset(found.name), name=found.name, inputs=found.inputs)
 
 
 def build(spec: ModelSpec, context: ModelContext, device: torch.device) -> tuple[object, str]:

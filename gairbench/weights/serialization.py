@@ -60,6 +60,8 @@ def _decode(kind: Any, value: Any, where: str) -> Any:
             raise ValueError(f"{where or 'it'} is {value!r}, expected one of {', '.join(map(repr, inner))}")
         return found
     if origin is tuple and isinstance(value, list):
+        if Ellipsis not in inner and len(value) != len(inner):
+            raise ValueError(f"{where or 'it'} has {len(value)} entries, expected {len(inner)}")
         return tuple(_decode(inner[0], v, f"{where}[{i}]") for i, v in enumerate(value))
     if isinstance(kind, type) and issubclass(kind, Enum):
         try:

@@ -63,7 +63,6 @@ def _cell(cell: RankingCell, text: str) -> str:
     if cell.value is None:
         word = "failed" if cell.failed else "skipped"
         return f'<td title="{escape(cell.reason)}">{word}: {escape(cell.reason)}</td>'
-    shown = escape(text)
-    if cell.mark is Mark.BEST:
-        return f"<td><b>{shown}</b></td>"
-    return f"<td>{shown}{' †' if cell.mark is Mark.TIED else ''}</td>"
+    shown = f"<b>{escape(text)}</b>" if cell.mark is Mark.BEST else escape(text)
+    caveats = "".join(f" ({escape(caveat)})" for caveat in cell.caveats)
+    return f"<td>{shown}{' †' if cell.mark is Mark.TIED else ''}{caveats}</td>"

@@ -34,8 +34,9 @@ _LEGEND = """\
 Every model is frozen, and the same probe is fitted on the embeddings of each. ↑ more is better, ↓ less is. Numbers are
 on the test split, with a 95 % bootstrap interval: `± half width`, or `[low, high]` in columns where one is lopsided.
 **Bold**: best of the column. †: its interval overlaps the best's, so the order of the two is not settled (a cautious
-criterion: it ignores that both models saw the same samples). Every dash has its reason below the table. Real data and
-rendered or simulated data are never in one table."""
+criterion: it ignores that both models saw the same samples). Every dash has its reason below the table, and so has a
+number that does not show what its model can, for instance with images of another ground sample distance than it was
+trained with. Real data and rendered or simulated data are never in one table."""
 
 _MEANS = """\
 Means: only rows with a number for every task of the table. A metric is averaged only with itself. Ranks have no unit
@@ -213,12 +214,14 @@ def _text(cell: RankingCell, text: str, notes: _Notes) -> str:
     if cell.value is None:
         return f"{'failed' if cell.failed else '—'}{numbers.NBSP}{notes.number(cell.reason)}"
     if cell.mark is Mark.BEST:
-        return f"**{text}**"
-    return f"{text}{numbers.NBSP}†" if cell.mark is Mark.TIED else text
+        text = f"**{text}**"
+    elif cell.mark is Mark.TIED:
+        text = f"{text}{numbers.NBSP}†"
+    return "".join([text, *(f"{numbers.NBSP}{notes.number(caveat)}" for caveat in cell.caveats)])
 
 
 class _Notes:
-    """Numbered reasons below one table; equal ones share a number."""
+    """Numbered reasons and caveats below one table; equal ones share a number."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
@@ -226,8 +229,8 @@ class _Notes:
     def announce(self, cells: Iterable[RankingCell]) -> None:
         """Give reasons their numbers in the order of reading, though tables are built column by column."""
         for cell in cells:
-            if cell.value is None:
-                self.number(cell.reason)
+            for note in [cell.reason] if cell.value is None else cell.caveats:
+                self.number(note)
 
     def number(self, reason: str) -> str:
         return f"[{self._numbers.setdefault(reason, len(self._numbers) + 1)}]"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import pandas as pd
@@ -56,12 +56,14 @@ class RankingCell:
         mark: Its standing in the column.
         failed: It was tried and broke.
         reason: Why there is no value.
+        caveats: Why the value does not show what the model can.
     """
 
     value: MetricValue | None
     mark: Mark = Mark.NONE
     failed: bool = False
     reason: str = ""
+    caveats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,7 @@ def cell_of(result: Result | None, metric: str, *, missing: str = "not run") -> 
         return RankingCell(None, failed=True, reason=f"the record has no metric {metric}")
     if not usable(value):
         return RankingCell(None, failed=True, reason=f"{metric} or its interval is not a finite number")
-    return RankingCell(value)
+    return RankingCell(value, caveats=tuple(result.caveats))
 
 
 def _reasons(results: Iterable[Result]) -> tuple[str, ...]:
@@ -222,10 +224,7 @@ def _marked(column: Mapping[RankingRow, RankingCell]) -> dict[RankingRow, Rankin
             return Mark.BEST
         return Mark.TIED if any(v.low <= value.high and value.low <= v.high for v in leaders) else Mark.NONE
 
-    return {
-        row: RankingCell(cell.value, mark(cell.value), failed=cell.failed, reason=cell.reason)
-        for row, cell in column.items()
-    }
+    return {row: replace(cell, mark=mark(cell.value)) for row, cell in column.items()}
 
 
 def _value(cell: RankingCell) -> float:

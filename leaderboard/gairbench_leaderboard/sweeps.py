@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gairbench.spec import Kind, Modality, TaskSpec
+from gairbench.spec import Kind, TaskSpec
 from gairbench_leaderboard.comparison import Comparison
 from gairbench_leaderboard.ranking import RankingRow
 from gairbench_leaderboard.uncertainty import Estimate, change
@@ -66,7 +66,7 @@ class _Alike(NamedTuple):
     variable: str
     kind: Kind
     target: str
-    inputs: tuple[Modality, ...]
+    inputs: tuple[str, ...]
     metric: str
     probe: str
 

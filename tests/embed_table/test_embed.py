@@ -120,7 +120,7 @@ def test_every_view_equals_the_model_called_on_converted_inputs(folder: Path, mo
 
 
 def test_file_is_geoparquet_with_points_and_provenance(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert embed(monkeypatch, folder, "--views", "location,encode_sv") == 0
+    assert embed(monkeypatch, folder, "--views", "location,sv") == 0
     frame = geopandas.read_parquet(folder / "out.parquet")
     table = pd.read_csv(folder / "table.csv", dtype={"id": str})
     assert frame["id"].tolist() == table["id"].tolist()
@@ -137,9 +137,9 @@ def test_file_is_geoparquet_with_points_and_provenance(folder: Path, monkeypatch
     about = provenance(folder / "out.parquet")
     assert about["identity"]["model"] == "random"
     assert len(about["identity"]["weights"]) == len(about["identity"]["input"]) == 64
-    assert about["columns"]["sv"] == {"view": "encode_sv", "shape": [128]}
+    assert about["columns"]["sv"] == {"view": "sv", "shape": [128]}
     assert about["conversion"]["sv"][0]["size"] == [None, 64]
-    assert "--views location,encode_sv" in about["command"]
+    assert "--views location,sv" in about["command"]
     assert pq.ParquetFile(folder / "out.parquet").num_row_groups == 3
     assert not (folder / "out.parquet.parts").exists()
 
@@ -200,7 +200,7 @@ def test_a_killed_run_is_continued_after_its_last_whole_part(folder: Path, monke
     encode, calls = embed_parts.encode_batch, []
 
     def dying(*arguments: Any) -> Any:
-        calls.append(len(arguments[2][0]))
+        calls.append(len(arguments[2]))
         if len(calls) == 5 * len(VIEWS) + 1:
             raise Killed
         return encode(*arguments)
@@ -213,7 +213,7 @@ def test_a_killed_run_is_continued_after_its_last_whole_part(folder: Path, monke
     assert not (folder / "out.parquet").exists()
     (folder / "out.parquet.parts" / ".000002.parquet.x").write_bytes(b"half")
     calls.clear()
-    monkeypatch.setattr(embed_parts, "encode_batch", lambda *a: calls.append(len(a[2][0])) or encode(*a))
+    monkeypatch.setattr(embed_parts, "encode_batch", lambda *a: calls.append(len(a[2])) or encode(*a))
     assert embed(monkeypatch, folder) == 0
     assert sum(calls) == (N - 8) * len(VIEWS), "parts that were whole are not computed again"
     assert (folder / "out.parquet").read_bytes() == whole

@@ -25,17 +25,18 @@ from torch import Tensor
 from torch.nn import functional
 from typer.testing import CliRunner
 
-from gairbench import RGB, ImageInput, LocationInput, Modality, ModelSpec, Preset, Pretraining, Unit, View
+from gairbench import RGB, ImageInput, LocationInput, Modality, ModelSpec, Preset, Pretraining, Unit
 from gairbench.cli import app
 from gairbench.commands import map as command
 from gairbench.commands.map import MapRequest, map_command
-from gairbench.conversion import make_converter
 from gairbench.errors import DataError, GairbenchError, StorageError, UsageError
+from gairbench.feeding import feed_for
 from gairbench.maps import quicklook, rasters
 from gairbench.maps.blending import SceneMap, TileEncoder
 from gairbench.maps.scene import open_scene
 from gairbench.maps.tiling import BLOCK, Axis, Block, Tile, Tiling
 from gairbench.plugins import Registry
+from gairbench.representation import RS_TOKENS
 
 SIZE, PATCH = 16, 4
 BANDS = ("B4", "B3")
@@ -78,18 +79,19 @@ def model_spec(name: str, factory: Any, **more: Any) -> ModelSpec:
         name=name,
         version="7",
         factory=factory,
-        **{"presets": (Preset(name="default", inputs=inputs),), "views": frozenset({View.RS_TOKENS}), **more},
+        **{"presets": (Preset(name="default", inputs=inputs, offers=(RS_TOKENS,)),), **more},
     )
 
 
 @pytest.fixture(autouse=True)
 def registry(monkeypatch: pytest.MonkeyPatch) -> None:
     lonlat = (Preset(name="default", inputs=(LocationInput(),)),)
+    gridless = (Preset(name="default", inputs=(ImageInput(modality=Modality.RS, bands=BANDS),)),)
     specs = [
         model_spec("ramp", Ramp),
         model_spec("tokens", Tokens),
         model_spec("constant", Constant),
-        model_spec("gridless", lambda context: object()),
+        model_spec("gridless", lambda context: object(), presets=gridless),
         model_spec("lonlat", lambda context: object(), presets=lonlat),
         model_spec("untrained", Ramp, pretraining=Pretraining(recipe="a:b", version=1, dataset="c")),
     ]
@@ -183,7 +185,7 @@ def test_a_scene_smaller_than_an_input_is_resized_and_stays_in_place(tmp_path: P
     assert mapped.shape == (2, 8, 11)
     # Bicubic resizing bends a ramp at its ends.
     np.testing.assert_allclose(mapped, coordinates(8, 11), atol=0.3)
-    assert json.loads(read_tags(tmp_path / "map.tif")["conversion"])["size"] == [8, SIZE]
+    assert json.loads(read_tags(tmp_path / "map.tif")["conversion"])["rs"]["size"] == [8, SIZE]
 
 
 def test_pixels_without_data_stay_without_and_do_not_reach_the_others(tmp_path: Path) -> None:
@@ -222,7 +224,10 @@ def test_an_alpha_band_is_a_mask_and_no_band(tmp_path: Path) -> None:
 def scene_map(scene: Any, model: Tokens, capacity: int, batch: int = 4) -> SceneMap:
     wanted = ImageInput(modality=Modality.RS, bands=BANDS, unit=Unit.REFLECTANCE, size=SIZE)
     delivered = ImageInput(modality=Modality.RS, bands=scene.bands, unit=Unit.REFLECTANCE, size=SIZE)
-    encoder = TileEncoder(model=model, converter=make_converter(delivered, wanted), device=torch.device("cpu"))
+    preset = Preset(name="default", inputs=(wanted,), offers=(RS_TOKENS,))
+    encoder = TileEncoder(
+        model=model, feed=feed_for(preset, RS_TOKENS, [delivered], [delivered]), device=torch.device("cpu")
+    )
     tiling = Tiling(Axis(scene.height, 1.0, SIZE, 0.5), Axis(scene.width, 1.0, SIZE, 0.5))
     return SceneMap(scene=scene, tiling=tiling, encoder=encoder, batch=batch, capacity=capacity)
 

@@ -23,8 +23,8 @@ from gairbench import (
     Preset,
     Pretraining,
     Unit,
-    View,
 )
+from gairbench.representation import RS_QUERY, RS_TOKENS, SV_PROJECTED
 from gairbench.testing import (
     model_checks,
 )
@@ -68,12 +68,13 @@ class Good:
         return lonlat.float()
 
 
+OFFERS = (RS_TOKENS, RS_QUERY)
+
 MODEL = ModelSpec(
     name="good",
     version="1",
     factory=Good,
-    presets=(Preset(name="default", inputs=INPUTS),),
-    views=frozenset({View.RS_TOKENS, View.RS_QUERY}),
+    presets=(Preset(name="default", inputs=INPUTS, offers=OFFERS),),
     seeded=True,
     licence="MIT",
     citation="none",
@@ -109,7 +110,7 @@ RS = INPUTS[0]
         ({"citation": ""}, "check_licence_and_citation_are_stated", "no citation"),
         ({"presets": (preset(*INPUTS), preset(*INPUTS))}, "check_presets_are_unique", "a preset twice"),
         ({"presets": ()}, "check_presets_are_unique", "no presets"),
-        ({"presets": (preset(*INPUTS, RS),)}, "check_inputs_leave_nothing_to_guess", "declares a modality twice"),
+        ({"presets": (preset(*INPUTS, RS),)}, "check_inputs_leave_nothing_to_guess", "declares an input twice"),
         (
             {"presets": (preset(replace(RS, normalization=Normalization.ZSCORE, mean=(1.0,), std=(1.0,))),)},
             "check_inputs_leave_nothing_to_guess",
@@ -120,9 +121,18 @@ RS = INPUTS[0]
             "check_inputs_leave_nothing_to_guess",
             "a std is not positive",
         ),
-        ({"views": frozenset({View.SV_PROJECTED})}, "check_views_have_their_input", "view project_sv without sv"),
-        ({"aligned": frozenset({Modality.SV, Modality.RS})}, "check_views_have_their_input", "aligns"),
-        ({"aligned": frozenset({Modality.RS})}, "check_views_have_their_input", "one aligned modality"),
+        (
+            {"presets": (Preset(name="default", inputs=INPUTS, offers=(SV_PROJECTED,)),)},
+            "check_offers_have_their_inputs",
+            "offers sv:projected, and accepts no such inputs",
+        ),
+        (
+            {"presets": (Preset(name="default", inputs=INPUTS, accepts=(("rs", "s1"),)),)},
+            "check_offers_have_their_inputs",
+            "accepts rs+s1, and its inputs are",
+        ),
+        ({"aligned": frozenset({Modality.SV, Modality.RS})}, "check_offers_have_their_inputs", "aligns"),
+        ({"aligned": frozenset({Modality.RS})}, "check_offers_have_their_inputs", "one aligned modality"),
         ({"factory": "gairbench.spec:Nothing"}, "check_factories_can_be_imported", "Nothing"),
         (
             {"pretraining": Pretraining(recipe=str, version=1, dataset="x", inputs="gairbench.spec:Nothing")},

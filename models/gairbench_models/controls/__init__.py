@@ -2,22 +2,50 @@
 
 from __future__ import annotations
 
-from gairbench import ImageInput, LocationInput, Modality, ModelSpec, Preset, View
+from dataclasses import replace
+
+from gairbench import ANY, ImageInput, LocationInput, Modality, ModelSpec, Normalization, Preset
+from gairbench.representation import RS_TOKENS, Representation
+from gairbench.spec import EVERY
 from gairbench_models.gair import MODELS as GAIR
 
 _GAIR = GAIR[0]
+
+_LONGEST = 1_000
+"""Frames of the longest series that a baseline takes."""
+
+
+def _every(**more: object) -> ImageInput:
+    """Return the input of a baseline that takes whatever overhead images there are."""
+    plain = ImageInput(modality=Modality.RS, name=EVERY, bands=ANY, unit=None, frames=(1, _LONGEST))
+    return replace(plain, **more)  # type: ignore[arg-type]
+
+
+def _of_every(offers: tuple[Representation, ...]) -> tuple[Representation, ...]:
+    """Return what is offered of RGB images, and the same of any others."""
+    return (*offers, *(replace(offer, of=(EVERY,)) for offer in offers if offer.of == ("rs",)))
+
+
+def _untrained(preset: Preset) -> Preset:
+    size = next(i.size for i in preset.inputs if isinstance(i, ImageInput) and i.modality is Modality.RS)
+    return replace(
+        preset,
+        inputs=(*preset.inputs, _every(size=size, normalization=Normalization.NOMINAL)),
+        accepts=(("rs",), (EVERY,)),
+        offers=_of_every(preset.offers),
+    )
+
 
 MODELS: tuple[ModelSpec, ...] = (
     ModelSpec(
         name="random",
         version=_GAIR.version,
         factory="gairbench_models.controls.random:load",
-        presets=_GAIR.presets,
-        views=_GAIR.views,
+        presets=tuple(map(_untrained, _GAIR.presets)),
         # Its spaces are aligned in shape only: its retrieval scores are the chance level.
         aligned=_GAIR.aligned,
         seeded=True,
-        description="GAIR's architecture with untrained, random weights",
+        description="GAIR's architecture with untrained, random weights; takes any bands, units and series",
         licence="MIT",
         citation="arXiv:2503.16683",
     ),
@@ -28,13 +56,14 @@ MODELS: tuple[ModelSpec, ...] = (
         presets=(
             Preset(
                 name="default",
-                inputs=(ImageInput(modality=Modality.RS), ImageInput(modality=Modality.SV)),
-                description="RGB images of any size",
+                inputs=(ImageInput(modality=Modality.RS), ImageInput(modality=Modality.SV), _every()),
+                accepts=(("rs",), (EVERY,)),
+                offers=_of_every((RS_TOKENS,)),
+                description="images of any size, bands and unit, and series of them",
             ),
         ),
-        views=frozenset({View.RS_TOKENS}),
         aligned=frozenset({Modality.RS, Modality.SV}),
-        description="Mean, deviation, quantiles and a colour histogram of the pixels",
+        description="Mean, deviation and quantiles of each band; of RGB images a colour histogram too",
         licence="MIT",
         citation="docs/gair.md",
     ),

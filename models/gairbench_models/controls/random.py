@@ -2,13 +2,71 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
 from gairbench import ModelContext
+from gairbench.batch import Batch, Images
 from gairbench.errors import CheckpointError
+from gairbench.representation import Representation
+from gairbench_models.gair.config import GairConfig
 from gairbench_models.gair.model import Gair, untrained
 from gairbench_models.gair.presets import PRESETS
 
 
-def load(context: ModelContext) -> Gair:
+class Untrained(Gair):
+    """GAIR with initial weights; of images with other bands than GAIR's an encoder with as many bands.
+
+    Args:
+        config: Its size.
+        seed: Of all weights.
+    """
+
+    def __init__(self, config: GairConfig, seed: int) -> None:
+        super().__init__(config)
+        self._seed = seed
+        # Not submodules: the weights that are recorded must not depend on the data that were seen before.
+        self._others: dict[int, Gair] = {}
+        self.load_state_dict(untrained(config, seed).state_dict())
+
+    def encode(self, batch: Batch, wanted: Representation) -> Tensor:
+        """Embed overhead images of any bands; images of several inputs follow each other, frames are averaged.
+
+        Args:
+            batch: Series ``(batch, time, band, height, width)``.
+            wanted: The vector, the token grid, or the lookup at a point.
+
+        Returns:
+            ``(batch, dim * inputs)``, or ``(batch, dim * inputs, rows, columns)``.
+        """
+        return torch.cat([self._embed(image, batch, wanted) for image in batch.images.values()], dim=1)
+
+    def _embed(self, image: Images, batch: Batch, wanted: Representation) -> Tensor:
+        model = self._of_bands(image.values.shape[2]).to(image.values.device)
+        count, frames = image.valid.shape
+        images = image.values.flatten(0, 1)
+        if wanted.form == "pooled":
+            flat = model.encode_rs(images)
+        elif wanted.form == "tokens":
+            flat = model.encode_rs_tokens(images)
+        else:
+            assert batch.lonlat is not None and batch.bbox is not None  # noqa: S101, PT018  (a point is always placed)
+            places = (tensor.repeat_interleave(frames, 0) for tensor in (batch.lonlat, batch.bbox))
+            flat = model.query_rs(images, *places)
+        encoded = flat.view(count, frames, *flat.shape[1:])
+        weights = image.valid.to(encoded.dtype).view(count, frames, *(1,) * (encoded.ndim - 2))
+        return torch.sum(encoded * weights, dim=1) / weights.sum(dim=1)
+
+    def _of_bands(self, bands: int) -> Gair:
+        if bands not in self._others:
+            config = replace(self.config, rs=replace(self.config.rs, bands=bands))
+            self._others[bands] = untrained(config, self._seed).requires_grad_(False).eval()
+        return self._others[bands]
+
+
+def load(context: ModelContext) -> Untrained:
     """Build a preset of GAIR with initial weights drawn from the seed.
 
     Raises:
@@ -18,4 +76,4 @@ def load(context: ModelContext) -> Gair:
         raise CheckpointError(
             f"control 'random' takes no checkpoint, got {context.checkpoint}", "evaluate weights with --model gair"
         )
-    return untrained(PRESETS[context.preset].config, context.seed).eval()
+    return Untrained(PRESETS[context.preset].config, context.seed).eval()

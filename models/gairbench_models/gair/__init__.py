@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from gairbench import Modality, ModelSpec, Pretraining, View
+from dataclasses import replace
+
+from gairbench import Modality, ModelSpec, Pretraining
+from gairbench.representation import RS_QUERY, RS_TOKENS, SV_PROJECTED, Representation
 from gairbench.spec import HubWeights
 from gairbench_models.gair.presets import DATASET, OFFICIAL, VERSION, preset_specs
 from gairbench_models.gair.variants import VARIANTS, Variant
@@ -16,8 +19,11 @@ def _spec(name: str, variant: Variant) -> ModelSpec:
         name=name,
         version=VERSION,
         factory="gairbench_models.gair.checkpoint:load",
-        presets=tuple(p for p in preset_specs(name) if not official or p.name == "base"),
-        views=_views(variant),
+        presets=tuple(
+            replace(preset, offers=_offers(variant))
+            for preset in preset_specs(name)
+            if not official or preset.name == "base"
+        ),
         aligned=frozenset(variant.modalities),
         pretraining=None
         if official
@@ -38,14 +44,14 @@ def _spec(name: str, variant: Variant) -> ModelSpec:
     )
 
 
-def _views(variant: Variant) -> frozenset[View]:
+def _offers(variant: Variant) -> tuple[Representation, ...]:
     has = {
-        View.RS_TOKENS: Modality.RS in variant.modalities,
+        RS_TOKENS: Modality.RS in variant.modalities,
         # The mean token is the same at every point: there is nothing to look up.
-        View.RS_QUERY: Modality.RS in variant.modalities and variant.localization != "none",
-        View.SV_PROJECTED: Modality.SV in variant.modalities,
+        RS_QUERY: Modality.RS in variant.modalities and variant.localization != "none",
+        SV_PROJECTED: Modality.SV in variant.modalities,
     }
-    return frozenset(view for view, present in has.items() if present)
+    return tuple(offer for offer, present in has.items() if present)
 
 
 MODELS: tuple[ModelSpec, ...] = tuple(_spec(name, variant) for name, variant in VARIANTS.items())

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from annotated_types import Gt
 
-from gairbench.bands import canonical
 from gairbench.errors import UsageError
+from gairbench.sensors import canonical
 from gairbench.spec import ImageInput, Input, Modality, Unit
 from gairbench_models.gair.config import VisionConfig
 
@@ -19,7 +19,7 @@ class TileInput:
     """What the overhead encoder takes.
 
     Args:
-        bands: Names in order: ``red``, ``green``, ``blue`` or Sentinel-2's ``B1`` ... ``B12``, ``B8A``.
+        bands: Names in order, as :mod:`gairbench.sensors` knows them.
         unit: Scale of the values; images of another unit are converted or refused.
         mean: Per band, in ``unit``; empty: what the presets have for these bands.
         std: Standard deviation per band, in ``unit``; empty: what the presets have for these bands.
@@ -34,7 +34,7 @@ class TileInput:
 def tile_input(inputs: Sequence[Input]) -> TileInput:
     """Return the overhead input among those of a preset."""
     image = _overhead(inputs)
-    return TileInput(bands=image.bands, unit=image.unit)
+    return TileInput(bands=image.bands, unit=image.units()[0])
 
 
 def adapted(inputs: Sequence[Input], tile: TileInput, rs: VisionConfig, sv: VisionConfig) -> tuple[Input, ...]:
@@ -94,7 +94,7 @@ def _known() -> dict[tuple[Unit, str], tuple[float, float]]:
     from gairbench_models.gair.presets import PRESETS
 
     return {
-        (image.unit, band): (mean, std)
+        (unit, band): (mean, std)
         for image in (_overhead(preset.inputs) for preset in PRESETS.values())
-        for band, mean, std in zip(image.bands, image.mean, image.std, strict=True)
+        for band, unit, mean, std in zip(image.bands, image.units(), image.mean, image.std, strict=True)
     }

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from gairbench.pretraining.overrides import FOLLOWS
+from gairbench.representation import RS_TOKENS
 from gairbench.spec import ImageInput, Preset
 from gairbench_models.gair.config import VisionConfig
 from gairbench_models.gair.presets import PRESETS
-
-if TYPE_CHECKING:
-    pass
 
 Pool = Literal["pooler", "mean"]
 """How the photo encoder's tokens become one vector: GAIR's pooler on the class token, or the mean patch token."""
@@ -44,6 +42,7 @@ def pair_preset_specs() -> tuple[Preset, ...]:
         Preset(
             name=name,
             inputs=tuple(i for i in preset.inputs if isinstance(i, ImageInput)),
+            offers=(RS_TOKENS,),
             description=preset.description,
         )
         for name, preset in PRESETS.items()

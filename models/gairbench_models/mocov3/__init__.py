@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gairbench import ModelSpec, Pretraining, View
+from gairbench import ModelSpec, Pretraining
 from gairbench_models.gair.presets import DATASET, VERSION
 from gairbench_models.image_pair.config import pair_preset_specs
 
@@ -12,7 +12,6 @@ MODELS: tuple[ModelSpec, ...] = (
         version=VERSION,
         factory="gairbench_models.mocov3.model:load",
         presets=pair_preset_specs(),
-        views=frozenset({View.RS_TOKENS}),
         pretraining=Pretraining(
             recipe="gairbench_models.mocov3.pretraining:pretrain_mocov3",
             version=1,

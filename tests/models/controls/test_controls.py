@@ -9,7 +9,8 @@ import torch
 
 from gairbench import Modality, ModelContext, ModelSpec
 from gairbench.errors import CheckpointError
-from gairbench.spec import View, resolve
+from gairbench.representation import RS_TOKENS
+from gairbench.spec import resolve
 from gairbench_models.controls import MODELS
 from gairbench_models.controls.lonlat import LonLat
 from gairbench_models.controls.pixel_stats import PixelStats
@@ -84,7 +85,7 @@ def test_overhead_images_and_photos_share_one_description() -> None:
 
 
 def test_tokens_describe_the_cells_of_the_image_north_up() -> None:
-    assert BY_NAME["pixel-stats"].views == {View.RS_TOKENS}
+    assert RS_TOKENS in BY_NAME["pixel-stats"].presets[0].offers
     image = torch.randint(0, 256, (2, 3, 48, 48)).float()
     tokens = PixelStats().encode_rs_tokens(image)
     assert tokens.shape == (2, 85, 6, 6)

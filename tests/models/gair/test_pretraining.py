@@ -28,7 +28,8 @@ from gairbench.pretraining.augmentation import (
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.monitoring import CollapseWarning
 from gairbench.protocols import PretrainContext, TrainerOptions
-from gairbench.spec import Input, View, resolve
+from gairbench.representation import METHODS, RS_QUERY, RS_TOKENS, SV_PROJECTED
+from gairbench.spec import Input, resolve
 from gairbench_models.gair import MODELS
 from gairbench_models.gair.checkpoint import load
 from gairbench_models.gair.config import ContrastiveConfig, GairConfig, GairPreset, VisionConfig
@@ -480,9 +481,10 @@ def test_coordinate_jitter_is_as_far_east_as_north_and_stays_on_the_map() -> Non
 def test_spec_names_what_the_model_implements() -> None:
     spec = MODELS[0]
     model = resolve(spec.factory)(ModelContext(preset="tiny", seed=0))
-    assert spec.views == {View.RS_TOKENS, View.RS_QUERY, View.SV_PROJECTED}
-    assert all(callable(getattr(model, view)) for view in View)
+    assert spec.presets[0].offers == (RS_TOKENS, RS_QUERY, SV_PROJECTED)
+    assert set(spec.presets[0].offered()) == {*METHODS}
+    assert all(callable(getattr(model, method)) for method in METHODS.values())
     assert spec.pretraining is not None
     assert resolve(spec.pretraining.recipe) is pretrain_gair
     assert [preset.name for preset in spec.presets][:3] == ["tiny", "small", "base"]
-    assert not any(i.fill_missing for preset in spec.presets for i in preset.inputs if isinstance(i, ImageInput))
+    assert all(i.missing == "refuse" for preset in spec.presets for i in preset.inputs if isinstance(i, ImageInput))

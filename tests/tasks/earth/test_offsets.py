@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gairbench import Modality, View
-from gairbench.evaluation.plan import _views
+from gairbench import Modality
+from gairbench.evaluation.plan import _feeds
 from gairbench.evaluators import PROBES
 from gairbench.plugins import load_registry
+from gairbench.representation import RS, RS_QUERY
 from gairbench.selection import select_tasks
 from gairbench.spec import DataContext, resolve
 from gairbench_tasks.earth import OFFSET_FAMILY, OFFSETS, TASKS
@@ -76,9 +77,9 @@ def test_a_localized_task_looks_tiles_up_where_the_model_can() -> None:
     registry = load_registry()
     task = registry.tasks["earth-offset-1-2-land-cover"]
     views = {
-        name: _views(spec, spec.presets[0], task, PROBES["linear"])
+        name: [feed.representation for feed in _feeds(spec, spec.presets[0], task, PROBES["linear"])]
         for name in ("gair", "gair[no-inr]", "pixel-stats")
         for spec in [registry.models[name]]
     }
     assert task.inputs == (Modality.RS,)
-    assert views == {"gair": [View.RS_QUERY], "gair[no-inr]": [View.RS], "pixel-stats": [View.RS]}
+    assert views == {"gair": [RS_QUERY], "gair[no-inr]": [RS], "pixel-stats": [RS]}

@@ -1,0 +1,352 @@
+"""Which of a dataset's inputs an encoder is fed with, planned from declarations, and batches made of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from gairbench.batch import Batch, Images, concatenate
+from gairbench.conversion import ImageConverter, LocationConverter, make_converter
+from gairbench.data import Sample, dates_key, sample_key
+from gairbench.errors import DataError, InputMismatchError
+from gairbench.representation import Form, Representation
+from gairbench.sensors import band
+from gairbench.spec import ANY, EVERY, DatasetSpec, ImageInput, Input, LocationInput, Modality, Need, Preset
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+QUERY = LocationInput()
+"""How encoders are given a sample's place: longitude first, whatever order their location input has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """How samples of a dataset become what one representation is computed from.
+
+    Args:
+        representation: What is computed.
+        images: The conversion of each image, by the encoder's name of it.
+        absent: Images that the dataset lacks and that are zero.
+        coordinates: The conversion for a location encoder.
+        place: The conversion of the place that the encoder is given.
+        given: What it is given beside the values.
+    """
+
+    representation: Representation
+    images: Mapping[str, ImageConverter] = field(default_factory=dict)
+    absent: Mapping[str, ImageInput] = field(default_factory=dict)
+    coordinates: LocationConverter | None = None
+    place: LocationConverter | None = None
+    given: frozenset[Need] = frozenset()
+
+    def describe(self) -> dict[str, Any]:
+        """Say what is done to each input, for the record."""
+        said = {name: converter.describe() for name, converter in self.images.items()}
+        said |= {name: {"filled": list(wanted.bands)} for name, wanted in self.absent.items()}
+        for name, converter in (("location", self.coordinates), ("lonlat", self.place)):
+            if converter is not None:
+                said[name] = converter.describe()
+        return said
+
+    def gsd_problem(self) -> str:
+        """Return which image has another ground sample distance than the encoder was trained with; empty if none."""
+        problems = {name: converter.gsd_problem() for name, converter in self.images.items()}
+        return "; ".join(f"{name}: {problem}" for name, problem in problems.items() if problem)
+
+    def batch(self, samples: Sequence[Sample]) -> Batch:
+        """Convert samples.
+
+        Args:
+            samples: As the dataset delivers them, one at least.
+
+        Returns:
+            What the encoder takes, on the CPU.
+
+        Raises:
+            DataError: A sample lacks a declared input, or images differ in size and the encoder takes any.
+            InputMismatchError: Values are not as declared.
+        """
+        keys = [sample_key(converter.delivered.name) for converter in self.images.values()]
+        shapes = {tuple(_value(sample, key).shape for key in keys) for sample in samples}
+        # Converted at once where they are alike, which is far faster; one by one where images differ in size.
+        groups = [samples] if len(shapes) == 1 else [[sample] for sample in samples]
+        try:
+            return concatenate([self._batch(group) for group in groups])
+        except ValueError as error:
+            raise DataError(
+                f"{error}, and the model takes them as they are", "give the dataset a 'size', or resize its images"
+            ) from error
+
+    def _batch(self, samples: Sequence[Sample]) -> Batch:
+        import torch
+
+        images = {name: self._images(converter, samples) for name, converter in self.images.items()}
+        count = len(samples)
+        for name, wanted in self.absent.items():
+            size = wanted.size
+            images[name] = Images(
+                values=torch.zeros(count, len(wanted.bands), size, size),  # type: ignore[arg-type]
+                bands=tuple(map(band, wanted.bands)),
+                units=wanted.units(),
+                valid=torch.zeros(count, dtype=torch.bool),
+            )
+        lonlat = bbox = None
+        if "lonlat" in self.given:
+            lonlat = torch.full((count, 2), float("nan"), dtype=torch.float64)
+            if self.place is not None:
+                lonlat = self.place(_stacked(samples, "lonlat"))
+        if "bbox" in self.given:
+            bbox = self._boxes(samples)
+        coordinates = None if self.coordinates is None else self.coordinates(_stacked(samples, "lonlat"))
+        return Batch(images=images, coordinates=coordinates, lonlat=lonlat, bbox=bbox)
+
+    def _boxes(self, samples: Sequence[Sample]) -> Tensor:
+        import torch
+
+        if self.representation.form != "query":
+            unknown = torch.full((4,), float("nan"), dtype=torch.float64)
+            return torch.stack([sample.get("bbox", unknown).to(torch.float64) for sample in samples])
+        return _stacked(samples, "bbox").to(torch.float64)
+
+    def _images(self, converter: ImageConverter, samples: Sequence[Sample]) -> Images:
+        import torch
+
+        delivered = converter.delivered
+        raw = _stacked(samples, sample_key(delivered.name))
+        # Values without a grid are images of one pixel.
+        if raw.ndim == (3 if delivered.frames is not None else 2):
+            raw = raw[..., None, None]
+        dates = self._dates(delivered, samples, raw)
+        if delivered.frames is not None:
+            raw, dates = _frames(converter, raw, dates)
+        values = converter(raw)
+        series = values.ndim == 5
+        valid = torch.ones(values.shape[: 2 if series else 1], dtype=torch.bool)
+        if dates is not None:
+            dates = dates.reshape(valid.shape)
+        gsd = torch.full((len(values),), converter.gsd_m(raw.shape[-2])) if "gsd" in self.given else None
+        return Images(
+            values=values, bands=converter.bands, units=converter.wanted_units, valid=valid, dates=dates, gsd_m=gsd
+        )
+
+    def _dates(self, delivered: ImageInput, samples: Sequence[Sample], raw: Tensor) -> Tensor | None:
+        import torch
+
+        if "dates" not in self.given:
+            return None
+        frames = raw.shape[1] if delivered.frames is not None else 1
+        if not delivered.dated:
+            return torch.full((len(samples), frames), float("nan"), dtype=torch.float64)
+        dates = _stacked(samples, dates_key(delivered.name)).to(torch.float64).reshape(len(samples), -1)
+        if dates.shape[1] != frames:
+            raise DataError(
+                f"a sample has {dates.shape[1]} dates for {frames} images of {delivered.name!r}",
+                f"deliver as many {dates_key(delivered.name)!r} as images",
+            )
+        return dates
+
+
+def _value(sample: Sample, key: str) -> Tensor:
+    try:
+        return sample[key]
+    except KeyError:
+        raise DataError(
+            f"a sample has no {key!r}", "deliver every declared input, named as in gairbench.data"
+        ) from None
+
+
+def _stacked(samples: Sequence[Sample], key: str) -> Tensor:
+    import torch
+
+    return torch.stack([_value(sample, key) for sample in samples])
+
+
+def _frames(converter: ImageConverter, raw: Tensor, dates: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Check the number of frames, and leave out those that are too many, evenly spaced."""
+    import torch
+
+    stated, taken = converter.delivered.frame_range, converter.wanted.frame_range or (1, 1)
+    count = raw.shape[1]
+    if stated is not None and not stated[0] <= count <= stated[1]:
+        raise DataError(
+            f"a sample has {count} images of {converter.delivered.name!r}, declared {stated[0]} to {stated[1]}",
+            "correct the frames that the dataset declares",
+        )
+    if count <= taken[1]:
+        return raw, dates
+    kept = torch.linspace(0, count - 1, taken[1], dtype=torch.float64).round().long()
+    return raw[:, kept], None if dates is None else dates[:, kept]
+
+
+def plan_feed(
+    model: str,
+    preset: Preset,
+    dataset: DatasetSpec,
+    entry: str,
+    *,
+    form: Form = "pooled",
+    layers: int = 0,
+    projected: bool = False,
+) -> Feed:
+    """Decide what a model is fed with for one of a task's inputs, without reading data.
+
+    Args:
+        model: Its name, for messages.
+        preset: What it takes and offers.
+        dataset: Where the samples come from.
+        entry: One of the inputs of a task: a modality, or the name of one of the dataset's images.
+        form: What is wanted of the model.
+        layers: Of how many layers; 0: where the model ends.
+        projected: It is to be in the space that the model's modalities share, where the model offers that.
+
+    Returns:
+        The feed for the first set of inputs that the preset accepts, that the dataset can serve, and for which the
+        model offers what is wanted.
+
+    Raises:
+        InputMismatchError: There is none; the message says why.
+    """
+    available = dataset.inputs_of(entry)
+    if entry in {*Modality} and entry not in preset.modalities:
+        raise InputMismatchError(f"{model} has no {entry} encoder", "")
+    if not available:
+        raise InputMismatchError(f"dataset {dataset.name!r} delivers no {entry} input", "")
+    modality = available[0].modality
+    sets = preset.accepted(modality)
+    if not sets:
+        raise InputMismatchError(f"{model} has no {modality} encoder", "")
+    offered = [o for o in preset.offered() if o.form == form and len(o.layers) == layers]
+    serving = [one for one in sets if any(o.of == one for o in offered)]
+    if not serving:
+        raise InputMismatchError(f"{model} has no {_FORMS[form]}{f' of {layers} layers' if layers else ''}", "")
+    problems: list[InputMismatchError] = []
+    for one in serving:
+        choices = [o for o in offered if o.of == one]
+        chosen = next((o for o in choices if o.projected == projected), choices[0])
+        try:
+            return feed_for(preset, chosen, available, dataset.delivers)
+        except InputMismatchError as error:
+            problems.append(error)
+    first = problems[0]
+    others = "".join(f"; nor {'+'.join(one)}: {e.what}" for one, e in zip(serving[1:], problems[1:], strict=True))
+    raise InputMismatchError(first.what + others, first.hint)
+
+
+_FORMS: Mapping[Form, str] = {"pooled": "vector of an image", "tokens": "token grid", "query": "lookup at a point"}
+
+
+def feed_for(
+    preset: Preset, representation: Representation, available: Sequence[Input], delivers: Sequence[Input]
+) -> Feed:
+    """Plan the conversions for one representation.
+
+    Args:
+        preset: What the encoder takes.
+        representation: What is computed.
+        available: The dataset's inputs that it may be computed from.
+        delivers: All of them, places included.
+
+    Raises:
+        InputMismatchError: An input is missing, two could be meant, or one cannot be converted; or the dataset does not
+            have what the encoder must be given.
+    """
+    images: dict[str, ImageConverter] = {}
+    absent: dict[str, ImageInput] = {}
+    coordinates = None
+    for name in representation.of:
+        wanted = preset.input(name)
+        if isinstance(wanted, LocationInput):
+            coordinates = make_converter(_the_place(delivers, "a location encoder"), wanted)
+        elif name == EVERY:
+            images |= {
+                image.name: make_converter(image, replace(wanted, name=image.name))
+                for image in available
+                if isinstance(image, ImageInput)
+            }
+        elif (found := _match(wanted, available)) is not None:
+            images[name] = found
+        elif wanted.missing == "zero":
+            absent[name] = wanted
+    if not images and coordinates is None:
+        raise InputMismatchError(
+            f"the dataset has none of the images {', '.join(representation.of)} that the encoder takes",
+            "name the dataset's images and bands as the model does",
+        )
+    given = preset.needs | preset.wants
+    if representation.form == "query":
+        given |= {"lonlat", "bbox"}
+    place = _check_given(preset, images, delivers, representation, given)
+    return Feed(
+        representation=representation,
+        images=images,
+        absent=absent,
+        coordinates=coordinates,
+        place=place,
+        given=frozenset(given) if images else frozenset(),
+    )
+
+
+def _match(wanted: ImageInput, available: Sequence[Input]) -> ImageConverter | None:
+    """Return the conversion from the dataset's image that is meant; ``None`` where there is none and need not be."""
+    images = [i for i in available if isinstance(i, ImageInput)]
+    named = [i for i in images if i.name == wanted.name]
+    if named:
+        return make_converter(named[0], wanted)
+    fitting, problems = [], []
+    for image in images:
+        try:
+            fitting.append(make_converter(image, wanted))
+        except InputMismatchError as error:
+            problems.append(error)
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        names = ", ".join(converter.delivered.name for converter in fitting)
+        raise InputMismatchError(
+            f"the encoder takes one image ({wanted.name}), and the dataset's {names} would all do",
+            "name one of them as the task's input",
+        )
+    if wanted.missing == "refuse":
+        raise problems[0] if problems else InputMismatchError(f"the dataset delivers no image {wanted.name!r}", "")
+    if wanted.missing == "zero" and (wanted.size is None or wanted.frames is not None or wanted.bands == ANY):
+        raise InputMismatchError(f"the image {wanted.name!r} is missing, and the model states no size of it", "")
+    return None
+
+
+def _the_place(delivers: Sequence[Input], whom: str) -> LocationInput:
+    place = next((i for i in delivers if isinstance(i, LocationInput)), None)
+    if place is None:
+        raise InputMismatchError(f"{whom} needs coordinates, and the dataset delivers none", "")
+    return place
+
+
+def _check_given(
+    preset: Preset,
+    images: Mapping[str, ImageConverter],
+    delivers: Sequence[Input],
+    representation: Representation,
+    given: frozenset[Need] | set[Need],
+) -> LocationConverter | None:
+    """Refuse datasets that do not have what an encoder must be given; return how it is given the place, if it is."""
+    needs = preset.needs | ({"lonlat"} if representation.form == "query" else set())
+    place = None
+    known = any(isinstance(i, LocationInput) for i in delivers)
+    if images and "lonlat" in given and (known or "lonlat" in needs):
+        place = make_converter(_the_place(delivers, "the encoder"), QUERY)
+    for name, image in images.items():
+        if "dates" in needs and not image.delivered.dated:
+            raise InputMismatchError(f"the encoder needs the dates of {name}, and the dataset has none", "")
+        if "gsd" in needs and image.delivered.gsd_m is None:
+            raise InputMismatchError(
+                f"the encoder needs the ground sample distance of {name}, and the dataset does not state it",
+                "declare gsd_m",
+            )
+        unknown = [band.name for band in image.bands if band.wavelength_um is None]
+        if "wavelengths" in needs and unknown:
+            raise InputMismatchError(
+                f"the encoder needs the wavelengths of all bands, and that of {', '.join(unknown)} is not known",
+                "name the bands as gairbench.sensors does, or register the sensor",
+            )
+    return place
