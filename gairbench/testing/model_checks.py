@@ -117,11 +117,15 @@ def check_embeddings_have_the_declared_shape(spec: ModelSpec, preset: Preset) ->
             output = _call(spec, preset, view, batch)
             wanted = {"tokens": 4 + (len(view.layers) > 1)}.get(view.form, 2)
             shape = tuple(output.shape)
-            require(len(shape) == wanted and shape[0] == count, f"{view} returned shape {shape} for batch {count}")
-            require(output.is_floating_point(), f"{view} returned {output.dtype}")
-            require(output.device.type == "cpu", f"{view} moved its output to {output.device}")
+            require(
+                len(shape) == wanted and shape[0] == count, f"{_name(view)} returned shape {shape} for batch {count}"
+            )
+            require(output.is_floating_point(), f"{_name(view)} returned {output.dtype}")
+            require(output.device.type == "cpu", f"{_name(view)} moved its output to {output.device}")
             shapes.append(shape[1:])
-        require(shapes[0] == shapes[1], f"{view} returned {shapes[0]} for one sample and {shapes[1]} for {BATCH}")
+        require(
+            shapes[0] == shapes[1], f"{_name(view)} returned {shapes[0]} for one sample and {shapes[1]} for {BATCH}"
+        )
 
 
 def check_embeddings_are_finite(spec: ModelSpec, preset: Preset) -> None:
@@ -129,7 +133,7 @@ def check_embeddings_are_finite(spec: ModelSpec, preset: Preset) -> None:
     for view in preset.offered():
         for batch in [inputs.generate(preset, view, BATCH, seed=0), inputs.extremes(preset, view)]:
             output = _call(spec, preset, view, batch)
-            require(bool(output.isfinite().all()), f"{view} returned values that are not finite")
+            require(bool(output.isfinite().all()), f"{_name(view)} returned values that are not finite")
 
 
 def check_embeddings_are_deterministic(spec: ModelSpec, preset: Preset) -> None:
@@ -137,9 +141,9 @@ def check_embeddings_are_deterministic(spec: ModelSpec, preset: Preset) -> None:
     for view in preset.offered():
         batch = inputs.generate(preset, view, BATCH, seed=0)
         first = _call(spec, preset, view, batch)
-        require(bool(first.equal(_call(spec, preset, view, batch))), f"{view} differs between two calls")
+        require(bool(first.equal(_call(spec, preset, view, batch))), f"{_name(view)} differs between two calls")
         again = _encode(_build(spec, preset.name, seed=0), view, batch)
-        require(bool(first.equal(again)), f"{view} differs between two models of one seed")
+        require(bool(first.equal(again)), f"{_name(view)} differs between two models of one seed")
 
 
 def check_seed_acts_as_declared(spec: ModelSpec, preset: Preset) -> None:
@@ -149,7 +153,7 @@ def check_seed_acts_as_declared(spec: ModelSpec, preset: Preset) -> None:
     for view in preset.offered():
         batch = inputs.generate(preset, view, BATCH, seed=0)
         if not _call(spec, preset, view, batch).equal(_encode(other, view, batch)):
-            changed.append(str(view))
+            changed.append(_name(view))
     if spec.seeded:
         require(bool(changed), f"{spec.name} is declared seeded, but seeds 0 and 1 embed alike")
     else:
@@ -163,9 +167,11 @@ def check_embeddings_do_not_depend_on_the_batch(spec: ModelSpec, preset: Preset)
         together = _call(spec, preset, view, batch)
         for i in range(BATCH):
             alone = _call(spec, preset, view, batch[i : i + 1])
-            require(_close(alone[0], together[i]), f"{view} gives a sample another embedding alone than in a batch")
+            require(
+                _close(alone[0], together[i]), f"{_name(view)} gives a sample another embedding alone than in a batch"
+            )
         flipped = _call(spec, preset, view, batch.map(lambda tensor: tensor.flip(0)))
-        require(_close(flipped.flip(0), together), f"{view} depends on the order of the batch")
+        require(_close(flipped.flip(0), together), f"{_name(view)} depends on the order of the batch")
 
 
 def check_embeddings_tell_inputs_apart(spec: ModelSpec, preset: Preset) -> None:
@@ -173,7 +179,7 @@ def check_embeddings_tell_inputs_apart(spec: ModelSpec, preset: Preset) -> None:
     for view in preset.offered():
         output = _call(spec, preset, view, inputs.generate(preset, view, BATCH, seed=0))
         distinct = _distinct(output.flatten(1))
-        require(distinct == BATCH, f"{view} gives {BATCH} different samples {distinct} different embeddings")
+        require(distinct == BATCH, f"{_name(view)} gives {BATCH} different samples {distinct} different embeddings")
 
 
 def check_inputs_are_left_as_they_were(spec: ModelSpec, preset: Preset) -> None:
@@ -183,7 +189,7 @@ def check_inputs_are_left_as_they_were(spec: ModelSpec, preset: Preset) -> None:
         before = _tensors(batch.map(lambda tensor: tensor.clone()))
         _call(spec, preset, view, batch)
         same = all(_identical(one, other) for one, other in zip(_tensors(batch), before, strict=True))
-        require(same, f"{view} writes into its input")
+        require(same, f"{_name(view)} writes into its input")
 
 
 def check_token_grid_is_north_up(spec: ModelSpec, preset: Preset) -> None:
@@ -208,7 +214,7 @@ def check_token_grid_is_north_up(spec: ModelSpec, preset: Preset) -> None:
             )
 
 
-def check_lookup_follows_the_point(spec: ModelSpec, preset: Preset) -> None:
+def check_query_follows_the_point(spec: ModelSpec, preset: Preset) -> None:
     """A tile looked up at two points gives two embeddings, each most sensitive to what lies around its point."""
     import torch
 
@@ -229,7 +235,7 @@ def check_lookup_follows_the_point(spec: ModelSpec, preset: Preset) -> None:
 
         image, other = tiles(0), tiles(1)
         before = _call(spec, preset, view, image)
-        require(_distinct(before) == len(_CORNERS), f"{view} is the same for different points of a tile")
+        require(_distinct(before) == len(_CORNERS), f"{_name(view)} is the same for different points of a tile")
         for i, (south, east) in enumerate(_CORNERS):
             changed = _with_other_corner(image, other, south=south, east=east)
             change = (_call(spec, preset, view, changed) - before).norm(dim=1)
@@ -264,8 +270,13 @@ BEHAVIOUR: tuple[Callable[[ModelSpec, Preset], None], ...] = (
     check_embeddings_tell_inputs_apart,
     check_inputs_are_left_as_they_were,
     check_token_grid_is_north_up,
-    check_lookup_follows_the_point,
+    check_query_follows_the_point,
 )
+
+
+def _name(view: Representation) -> str:
+    """Return what an author calls it: the method, where it has one of its own."""
+    return METHODS.get(view, str(view))
 
 
 def _build(spec: ModelSpec, preset: str, seed: int) -> Any:
@@ -292,7 +303,7 @@ def _encode(model: Any, view: Representation, batch: Batch) -> Tensor:
             output = compute(model, view, batch)
         except PluginError as error:
             raise AssertionError(str(error)) from error
-    require(isinstance(output, torch.Tensor), f"{view} returned {type(output).__name__}, not a tensor")
+    require(isinstance(output, torch.Tensor), f"{_name(view)} returned {type(output).__name__}, not a tensor")
     return output
 
 

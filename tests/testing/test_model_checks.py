@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from points import checks, failures
-from torch import Tensor
+from torch import Tensor, nn
 
 from gairbench import (
     ImageInput,
@@ -24,7 +24,8 @@ from gairbench import (
     Pretraining,
     Unit,
 )
-from gairbench.representation import RS_QUERY, RS_TOKENS, SV_PROJECTED
+from gairbench.batch import Batch
+from gairbench.representation import RS_QUERY, RS_TOKENS, SV_PROJECTED, Representation
 from gairbench.testing import (
     model_checks,
 )
@@ -88,6 +89,69 @@ def failing_model_checks(spec: ModelSpec) -> dict[str, str]:
     return failures(cases)
 
 
+class GoodJoint(nn.Module):
+    """Two sensors, one of them a series; vectors, token grids of two layers, and a lookup at a point."""
+
+    def __init__(self, context: ModelContext) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(context.seed)
+        self.weight = nn.Parameter(torch.rand(4, generator=generator) + 0.5)
+
+    def encode(self, batch: Batch, wanted: Representation) -> Tensor:
+        grids = []
+        for image in batch.images.values():
+            values = image.values
+            if values.ndim == 5:
+                shown = image.valid[:, :, None, None, None]
+                values = (values * shown).sum(1) / shown.sum(1)
+            grids.append(torch.nn.functional.avg_pool2d(values, 6))
+        grid = torch.cat(grids, dim=1)
+        grid = grid * self.weight[: grid.shape[1], None, None]
+        if wanted.form == "tokens":
+            return torch.stack([grid, grid.square()], dim=1)
+        return grid.flatten(2).mean(2)
+
+
+S2_SERIES = ImageInput(
+    modality=Modality.RS, name="s2", bands=("B4", "B8"), unit=Unit.REFLECTANCE, size=24, frames=(2, 6)
+)
+S1_IMAGE = ImageInput(modality=Modality.RS, name="s1", bands=("VV", "VH"), unit=Unit.DB, size=24)
+JOINT = replace(
+    MODEL,
+    name="good-joint",
+    factory=GoodJoint,
+    presets=(
+        Preset(
+            name="default",
+            inputs=(S2_SERIES, S1_IMAGE),
+            accepts=(("s2", "s1"), ("s2",)),
+            offers=(Representation("tokens", ("s2", "s1"), layers=(0, 1)),),
+            needs=frozenset({"dates", "wavelengths", "gsd"}),
+        ),
+    ),
+)
+
+
+class SeesOtherSamples(GoodJoint):
+    """What it returns of a sample depends on the others of the batch."""
+
+    def encode(self, batch: Batch, wanted: Representation) -> Tensor:
+        return super().encode(batch, wanted) + float(batch.images["s2"].values.mean())
+
+
+def test_a_good_model_of_several_images_and_series_passes() -> None:
+    assert failing_model_checks(JOINT) == {}
+
+
+def test_what_a_model_of_several_images_does_wrong_is_found() -> None:
+    found = failing_model_checks(replace(JOINT, factory=SeesOtherSamples))
+    assert "alone than in a batch" in found["check_embeddings_do_not_depend_on_the_batch"]
+    sar = replace(S1_IMAGE, unit=Unit.S2_DN)
+    wrong = replace(JOINT, presets=(replace(JOINT.presets[0], inputs=(S2_SERIES, sar)),))
+    with pytest.raises(AssertionError, match="VV measures backscatter, which cannot be in unit s2_dn"):
+        model_checks.check_inputs_leave_nothing_to_guess(wrong)
+
+
 def test_a_good_model_passes() -> None:
     assert failing_model_checks(MODEL) == {}
 
@@ -129,7 +193,7 @@ RS = INPUTS[0]
         (
             {"presets": (Preset(name="default", inputs=INPUTS, accepts=(("rs", "s1"),)),)},
             "check_offers_have_their_inputs",
-            "accepts rs+s1, and its inputs are",
+            r"accepts rs\+s1, and its inputs are",
         ),
         ({"aligned": frozenset({Modality.SV, Modality.RS})}, "check_offers_have_their_inputs", "aligns"),
         ({"aligned": frozenset({Modality.RS})}, "check_offers_have_their_inputs", "one aligned modality"),
@@ -276,7 +340,7 @@ class LacksTheLocationEncoder:
         (OneToken, "check_token_grid_is_north_up", "1 x 1 tokens locates nothing"),
         (QueryIgnoresThePoint, "check_query_follows_the_point", "the same for different points"),
         (QueryIsUpsideDown, "check_query_follows_the_point", "north-west of the tile shows most at the south-west"),
-        (LacksTheLocationEncoder, "check_views_are_implemented", "has no method encode_location"),
+        (LacksTheLocationEncoder, "check_offers_are_implemented", "has no method encode_location"),
     ],
 )
 def test_a_wrong_model_is_caught(model: type, check: str, why: str) -> None:
