@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from gairbench.conversion import Converter
-from gairbench.evaluators import Probe
 from gairbench.results import Result
-from gairbench.spec import DatasetSpec, Modality, ModelSpec, Preset, TaskSpec, View
+from gairbench.spec import DatasetSpec, EvaluatorSpec, MetricSpec, Modality, ModelSpec, Preset, TaskSpec, View
 from gairbench.weights.origin import Weights
 
 State = Literal["cached", "todo", "skipped", "failed"]
@@ -50,7 +49,7 @@ class PretrainingData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One model on one task with one probe.
+    """One model on one task with one evaluator.
 
     Args:
         model: The model.
@@ -58,12 +57,14 @@ class Cell:
         weights: Where its weights come from.
         corpus: What it is pre-trained on, where gairbench trains it.
         task: The task.
-        probe: The probe.
+        evaluator: The evaluator; ``None``: there is none of the name that the task uses, and the cell has failed.
+        metrics: What to measure, the headline first; empty if the task names a metric that does not exist.
         state: ``cached``: a record with the same key exists; ``todo``; ``skipped`` or ``failed``, with the reason in
             the record.
         record: Its record with all that is known before it runs.
-        distributions: Distributions of the model and of the task, whose versions the record names.
-        embeddings: What the probe is fed.
+        distributions: Distributions of the model, the task, the evaluator and the metrics, whose versions the record
+            names.
+        embeddings: What the evaluator is fed.
     """
 
     model: ModelSpec
@@ -71,7 +72,8 @@ class Cell:
     weights: Weights
     corpus: PretrainingData | None
     task: TaskSpec
-    probe: Probe
+    evaluator: EvaluatorSpec | None
+    metrics: tuple[MetricSpec, ...]
     state: State
     record: Result
     distributions: tuple[str, ...]
@@ -79,7 +81,7 @@ class Cell:
 
     @property
     def id(self) -> str:
-        """Its name among all cells: model, variant, task and probe."""
+        """Its name among all cells: model, variant, task and evaluator."""
         return self.record.path(Path()).with_suffix("").as_posix()
 
     @property

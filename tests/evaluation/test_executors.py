@@ -23,7 +23,7 @@ from generated import SHADES, TASKS, TRAINED
 from rich.console import Console
 from watched import DIES, DIES_ONCE, SLOW, TRAINED_ONCE, WATCHED, logged
 
-from gairbench import hookimpl
+from gairbench import evaluators, hookimpl
 from gairbench.errors import PluginError, UsageError
 from gairbench.evaluation import executors, jobs
 from gairbench.evaluation.jobs import Memory, Site
@@ -45,6 +45,7 @@ def registry() -> Registry:
     found = Registry()
     register(found, generated.Plugin(), Origin("generated", "generated-dist", "1.0"))
     register(found, executors, Origin("gairbench-executors", "gairbench", "1.0"))
+    register(found, evaluators, Origin("gairbench-evaluators", "gairbench", "1.0"))
     models = [WATCHED, DIES_ONCE, DIES, SLOW, TRAINED_ONCE]
     found.add(Origin("watched", "watched-dist", "1.0"), models=models)
     return found
@@ -271,6 +272,7 @@ import io, sys
 from dataclasses import replace
 from pathlib import Path
 import generated, watched
+from gairbench import evaluators
 from gairbench.evaluation import executors
 from gairbench.evaluation.plan import EvaluationRequest, make_plan
 from gairbench.evaluation.runner import run_plan
@@ -283,6 +285,7 @@ if __name__ == "__main__":
     registry = Registry()
     register(registry, generated.Plugin(), Origin("generated", "generated-dist", "1.0"))
     register(registry, executors, Origin("gairbench-executors", "gairbench", "1.0"))
+    register(registry, evaluators, Origin("gairbench-evaluators", "gairbench", "1.0"))
     models = [watched.WATCHED, watched.SLOW, watched.TRAINED_ONCE]
     registry.add(Origin("watched", "watched-dist", "1.0"), models=models)
     request = EvaluationRequest(

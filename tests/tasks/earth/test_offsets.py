@@ -7,7 +7,6 @@ import pytest
 
 from gairbench import Modality, View
 from gairbench.evaluation.plan import _views
-from gairbench.evaluators import PROBES
 from gairbench.plugins import load_registry
 from gairbench.selection import select_tasks
 from gairbench.spec import DataContext, resolve
@@ -76,7 +75,7 @@ def test_a_localized_task_looks_tiles_up_where_the_model_can() -> None:
     registry = load_registry()
     task = registry.tasks["earth-offset-1-2-land-cover"]
     views = {
-        name: _views(spec, spec.presets[0], task, PROBES["linear"])
+        name: _views(spec, spec.presets[0], task, registry.evaluators["linear"])
         for name in ("gair", "gair[no-inr]", "pixel-stats")
         for spec in [registry.models[name]]
     }
