@@ -129,6 +129,20 @@ def test_submitit_gives_the_same_records(request_: EvaluationRequest, registry: 
     check_equals_local(request, registry, tmp_path, "slurm", {"cluster": "local", "parallel": 2})
 
 
+def device_of(device: str | None) -> str | None:
+    return device
+
+
+def test_slurm_evaluates_on_the_cpu_as_its_jobs_get_no_gpu(tmp_path: Path) -> None:
+    pytest.importorskip("submitit")
+    from gairbench.evaluation.executors.slurm import SlurmExecutor
+
+    executor = SlurmExecutor(ExecutorContext(options={"cluster": "local"}, folder=tmp_path))
+    calls = [Call(label="device", function=device_of, accelerated=accelerated) for accelerated in (True, False)]
+    assert [job.result() for job in executor.submit(calls)] == [None, "cpu"]
+    executor.stop()
+
+
 def test_a_plan_is_values_that_can_be_pickled(request_: EvaluationRequest, registry: Registry) -> None:
     plan = make_plan(request_, registry)
     copy = pickle.loads(pickle.dumps(plan))
@@ -407,11 +421,11 @@ from gairbench.protocols import Call
 from gairbench.spec import ExecutorContext
 
 def answer(number, device):
-    return number + 1
+    return number + 1, device
 
 executor = RayExecutor(ExecutorContext(options={}, folder=Path(sys.argv[1])))
-(call,) = executor.submit([Call(label="answer", function=partial(answer, 41), accelerated=False)])
-assert call.result() == 42
+calls = [Call(label="answer", function=partial(answer, 41), accelerated=gpu) for gpu in (True, False)]
+assert [call.result() for call in executor.submit(calls)] == [(42, None), (42, "cpu")]  # evaluating gets no GPU
 executor.stop()
 """
 

@@ -316,6 +316,16 @@ def test_a_metric_of_another_version_is_told(tmp_path: Path) -> None:
     ]
     with pytest.raises(DataError, match="has metric 'luck' version 1, which is not installed"):
         compare_models(records, tmp_path, "gair")
+    newer = {"luck": replace(METRICS["accuracy"], name="luck", version=2)}
+    with pytest.raises(DataError, match="has metric 'luck' version 1, which is not installed"):
+        comparison.compare_models(records, tmp_path, "gair", newer)
+
+
+def test_scores_that_were_too_many_to_be_kept_are_named(tmp_path: Path) -> None:
+    value = {"nll": MetricValue(value=0.5, low=0.4, high=0.6, higher_is_better=False)}
+    records = [replace(add(tmp_path, name, answers(0.5, 0)), metric="nll", metrics=value) for name in ("gair", "rival")]
+    with pytest.raises(DataError, match="come without the scores that nll needs; run it again with --fresh"):
+        compare_models(records, tmp_path, "gair")
 
 
 def test_what_is_left_out_is_listed_with_the_reason(tmp_path: Path) -> None:
