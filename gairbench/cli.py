@@ -292,6 +292,22 @@ def cli_list_tasks(json: AsJson = False, task_file: TaskFiles = None) -> None:
     list_tasks(as_json=json, task_files=task_file or [])
 
 
+@list_app.command("evaluators")
+def cli_list_evaluators(json: AsJson = False) -> None:
+    """List evaluators (probes): kinds of task, what they need, origin."""
+    from gairbench.commands.listing import list_evaluators
+
+    list_evaluators(as_json=json)
+
+
+@list_app.command("metrics")
+def cli_list_metrics(json: AsJson = False) -> None:
+    """List metrics: kinds of task, direction, what they need, origin."""
+    from gairbench.commands.listing import list_metrics
+
+    list_metrics(as_json=json)
+
+
 @list_app.command("plugins")
 def cli_list_plugins(json: AsJson = False) -> None:
     """List plugins, the broken ones with the reason."""

@@ -42,7 +42,9 @@ class Split(Protocol):
     """One split, a map-style dataset in PyTorch's sense.
 
     It may also have ``__getitems__(indices) -> list[Sample]``, which PyTorch's ``DataLoader`` then calls once a batch,
-    and ``note() -> str``, which says what was done to the samples that were read, for the record; empty if nothing.
+    ``groups(name) -> array``, which returns the group of every sample ``(n,)``, numbers or texts, aligned with ``ids``,
+    in a named grouping (block, city, country ...; ``KeyError`` where there is no such grouping), and ``note() -> str``,
+    which says what was done to the samples that were read, for the record; empty if nothing.
     """
 
     @property
@@ -104,20 +106,26 @@ class ArraySplit:
         ids: Sample identifiers, one per sample.
         inputs: Arrays by sample key (``image``, ``street_view``, ``lonlat``, ``bbox``), samples along the first axis.
         targets: Target arrays by name, samples along the first axis.
+        groups: Groupings by name: the group of every sample.
 
     Raises:
         ValueError: An array's length differs from the number of ids.
     """
 
     def __init__(
-        self, ids: Sequence[str], inputs: Mapping[str, NDArray[Any]], targets: Mapping[str, NDArray[Any]]
+        self,
+        ids: Sequence[str],
+        inputs: Mapping[str, NDArray[Any]],
+        targets: Mapping[str, NDArray[Any]],
+        groups: Mapping[str, NDArray[Any]] | None = None,
     ) -> None:
-        for name, array in [*inputs.items(), *targets.items()]:
+        for name, array in [*inputs.items(), *targets.items(), *(groups or {}).items()]:
             if len(array) != len(ids):
                 raise ValueError(f"{name!r} has {len(array)} entries for {len(ids)} ids")
         self.ids = ids
         self._inputs = dict(inputs)
         self._targets = dict(targets)
+        self._groups = dict(groups or {})
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -130,3 +138,7 @@ class ArraySplit:
     def target(self, name: str) -> NDArray[np.generic]:
         """Return a target by name."""
         return self._targets[name]
+
+    def groups(self, name: str) -> NDArray[np.generic]:
+        """Return the group of every sample in a grouping."""
+        return self._groups[name]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pluggy
 
-from gairbench.spec import DatasetSpec, ExecutorSpec, ModelSpec, Sensor, TaskSpec
+from gairbench.spec import DatasetSpec, EvaluatorSpec, ExecutorSpec, MetricSpec, ModelSpec, Sensor, TaskSpec
 
 hookspec = pluggy.HookspecMarker("gairbench")
 hookimpl = pluggy.HookimplMarker("gairbench")
@@ -52,6 +52,26 @@ def register_tasks() -> Iterable[TaskSpec]:
 
     Returns:
         Task specs, each name unique across all installed plugins.
+    """
+    return ()
+
+
+@hookspec
+def register_evaluators() -> Iterable[EvaluatorSpec]:
+    """Return the evaluators this plugin provides: heads that are fitted on frozen features.
+
+    Returns:
+        Evaluator specs, each name unique across all installed plugins.
+    """
+    return ()
+
+
+@hookspec
+def register_metrics() -> Iterable[MetricSpec]:
+    """Return the metrics this plugin provides.
+
+    Returns:
+        Metric specs, each name unique across all installed plugins.
     """
     return ()
 

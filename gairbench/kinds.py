@@ -9,7 +9,7 @@ DEFAULT_METRICS = {
     Kind.MULTILABEL: ("micro_f1", ()),
     Kind.REGRESSION: ("r2", ("pearson_r",)),
 }
-"""Headline and further metrics of the kinds that are scored sample by sample; all are better when higher."""
+"""Headline and further metrics of the kinds that are scored sample by sample, where a task file names none."""
 
 
 HEADLINE = {
@@ -19,4 +19,4 @@ HEADLINE = {
     Kind.SEGMENTATION: "linear_segmentation",
     Kind.RETRIEVAL: "retrieval",
 }
-"""The probe that the leaderboard ranks by where a task names none."""
+"""The evaluator that the leaderboard ranks by where a task names none."""

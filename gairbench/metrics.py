@@ -1,17 +1,26 @@
-"""Metrics on the test split, written so that a bootstrap over samples is one matrix product.
+"""Metrics on the test split, with their bootstrap over samples.
 
-A metric is two functions: ``statistics`` gives every sample a vector of additive statistics, ``value`` turns their sum
-into the number. Resampling samples then means re-weighting the statistics, exactly and without a loop.
+A metric is written in one of three forms, and :func:`load_metric` makes the same thing of each, a :class:`Measure`:
+
+- :class:`Metric`: every sample has a vector of additive statistics, and the number follows from their sum. Resampling
+  samples then means re-weighting the statistics, exactly and without a loop.
+- :class:`RankedMetric`: the number follows from the order of the samples by score.
+- a function ``f(target, given)``: one number a sample is averaged, and as fast as the first form; one number for all
+  samples is computed again on every one of 1,000 resamples, which takes a thousand times as long as the number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gairbench.errors import PluginError
+from gairbench.evaluator import ScoresAre
+from gairbench.spec import MetricSpec, resolve
 
 Array = NDArray[Any]
 
@@ -21,157 +30,220 @@ LEVEL = 0.95
 IGNORED = (255, -1)
 """Values of mask pixels that take part in nothing."""
 
+_TOGETHER = 100
+"""Resamples drawn together: it keeps the count matrix small for test splits of a million samples."""
 
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A number with a direction.
 
-    Args:
-        name: As tasks name it.
-        higher_is_better: Its direction.
-        statistics: ``(target, prediction) -> (samples, statistics)``, additive over samples.
-        value: ``(..., statistics) -> (...)``, from sums of statistics.
-    """
+@runtime_checkable
+class Measure(Protocol):
+    """A metric, ready to be computed."""
 
-    name: str
-    higher_is_better: bool
-    statistics: Callable[[Array, Array], Array]
-    value: Callable[[Array], Array]
+    def __call__(self, target: Array, given: Array) -> float:
+        """Return the metric over all samples.
 
-    def __call__(self, target: Array, prediction: Array) -> float:
-        """Return the metric over all samples."""
-        return float(self.value(self.statistics(target, prediction).sum(axis=0)))
+        Args:
+            target: Targets, samples along the first axis.
+            given: What the metric needs, predictions or scores, samples along the first axis.
+        """
+        ...
 
-    def resampled(self, target: Array, prediction: Array, seed: int) -> Array:
+    def resampled(self, target: Array, given: Array, seed: int) -> Array:
         """Return the metric on bootstrap resamples of the samples.
 
         Args:
             target: Targets, samples along the first axis.
-            prediction: Predictions, samples along the first axis.
+            given: What the metric needs, samples along the first axis.
             seed: Seed of the resampling; the same seed and number of samples draw the same samples.
 
         Returns:
             1,000 values.
         """
-        statistics = self.statistics(target, prediction).astype(np.float64)
-        n = len(statistics)
-        rng = np.random.default_rng(seed)
+        ...
+
+
+class Predicted(Protocol):
+    """What an evaluator predicted, fresh or from a file."""
+
+    @property
+    def prediction(self) -> Array:
+        """Predictions, samples along the first axis."""
+        ...
+
+    @property
+    def scores(self) -> Array | None:
+        """Scores, samples along the first axis."""
+        ...
+
+    @property
+    def scores_are(self) -> ScoresAre | None:
+        """What the scores mean."""
+        ...
+
+
+def load_metric(spec: MetricSpec) -> Measure:
+    """Return a metric, whichever form it is written in.
+
+    Args:
+        spec: The metric.
+
+    Raises:
+        PluginError: Its address leads to nothing that can be called.
+        ImportError: Its module cannot be imported.
+    """
+    found: Any = resolve(spec.factory)
+    if isinstance(found, Measure):
+        return found
+    if not callable(found):
+        raise PluginError(f"metric {spec.name!r}: {spec.factory!r} is not callable", "name a function or a Metric")
+    return _FunctionMetric(spec.name, found)
+
+
+def needed_by(spec: MetricSpec, predicted: Predicted) -> Array | None:
+    """Return what a metric is given of what an evaluator predicted, or ``None`` where that is not there."""
+    if spec.needs == "prediction":
+        return predicted.prediction
+    suits = spec.needs == "scores" or predicted.scores_are == "probabilities"
+    return predicted.scores if suits else None
+
+
+def interval(resampled: Array) -> tuple[float, float]:
+    """Return the lower and upper end of the percentile bootstrap's 95 % interval."""
+    tail = (1 - LEVEL) / 2
+    low, high = np.nanquantile(resampled, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _draws(samples: int, seed: int) -> Iterator[Array]:
+    """Yield the rows of each resample."""
+    rng = np.random.default_rng(seed)
+    for _ in range(RESAMPLES):
+        yield rng.integers(samples, size=samples)
+
+
+def _counts(samples: int, seed: int, together: int = _TOGETHER) -> Iterator[tuple[slice, Array]]:
+    """Yield how often every sample is drawn, for some resamples at a time ``(resamples, samples)``."""
+    draws = _draws(samples, seed)
+    for start in range(0, RESAMPLES, together):
+        stop = min(start + together, RESAMPLES)
+        yield slice(start, stop), np.stack([np.bincount(next(draws), minlength=samples) for _ in range(start, stop)])
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A number that follows from sums over the samples.
+
+    Args:
+        statistics: ``(target, given) -> (samples, statistics)``, additive over samples.
+        value: ``(..., statistics) -> (...)``, from sums of statistics.
+
+    Example:
+        >>> import numpy as np
+        >>> error = Metric(lambda target, given: with_count(abs(target - given)), mean_of_samples)
+        >>> error(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
+        1.0
+    """
+
+    statistics: Callable[[Array, Array], Array]
+    value: Callable[[Array], Array]
+
+    def __call__(self, target: Array, given: Array) -> float:
+        """Return the metric over all samples."""
+        return float(self.value(self.statistics(target, given).sum(axis=0)))
+
+    def resampled(self, target: Array, given: Array, seed: int) -> Array:
+        """Return the metric on bootstrap resamples of the samples."""
+        statistics = self.statistics(target, given).astype(np.float64)
         values = np.empty(RESAMPLES)
-        # A hundred resamples at a time keep the count matrix small for test splits of a million samples.
-        for start in range(0, RESAMPLES, 100):
-            counts = np.stack([np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(100)])
-            values[start : start + 100] = self.value(counts @ statistics)
+        for rows, counts in _counts(len(statistics), seed):
+            values[rows] = self.value(counts @ statistics)
         return values
 
-    def interval(self, target: Array, prediction: Array, seed: int) -> tuple[float, float]:
-        """Return the lower and upper end of the percentile bootstrap's 95 % interval over samples."""
-        tail = (1 - LEVEL) / 2
-        low, high = np.nanquantile(self.resampled(target, prediction, seed), [tail, 1 - tail])
-        return float(low), float(high)
 
-
-METRICS: dict[str, Metric] = {}
-
-
-def _add(metric: Metric) -> Metric:
-    METRICS[metric.name] = metric
-    return metric
-
-
-def _mean(statistics: Array) -> Array:
-    """Mean of the first statistic; the second counts samples."""
-    return np.asarray(statistics[..., 0] / statistics[..., 1])
-
-
-def _with_count(values: Array) -> Array:
+def with_count(values: Array) -> Array:
+    """Return the statistics ``(samples, 2)`` of a mean over samples."""
     return np.stack([values.astype(np.float64), np.ones(len(values))], axis=1)
 
 
-accuracy = _add(Metric("accuracy", True, lambda target, prediction: _with_count(target == prediction), _mean))
+def mean_of_samples(statistics: Array) -> Array:
+    """Return the mean of the first statistic; the second counts samples."""
+    return np.asarray(statistics[..., 0] / statistics[..., 1])
 
 
-def _confusion(target: Array, prediction: Array) -> Array:
-    """Per-sample confusion matrices, flattened: ``(samples, classes * classes)``, rows are targets."""
-    target, prediction = target.reshape(len(target), -1), prediction.reshape(len(prediction), -1)
-    valid = ~np.isin(target, IGNORED)
-    classes = int(max(target[valid].max(initial=0), prediction.max(initial=0))) + 1
-    sample = np.broadcast_to(np.arange(len(target))[:, None], target.shape)
-    cell = (sample * classes + np.where(valid, target, 0)) * classes + prediction.astype(np.int64)
-    counts = np.bincount(cell[valid], minlength=len(target) * classes * classes)
-    return counts.reshape(len(target), classes * classes)
+@dataclass(frozen=True, slots=True)
+class RankedMetric:
+    """The mean over classes of a number that follows from the order of the samples by their score for the class.
+
+    A class for which the number is not defined, for instance because no sample has it, is left out of the mean; without
+    any class the metric is NaN.
+
+    Args:
+        columns: ``(target, scores) -> (belongs, scores)``, both ``(samples, classes)``: whether a sample is of the
+            class, and its score.
+        value: ``(hits, misses) -> (...)``, from the samples of the class and the others ``(..., thresholds + 1)`` whose
+            score is at least each threshold, in descending order after a first one that no sample reaches.
+    """
+
+    columns: Callable[[Array, Array], tuple[Array, Array]]
+    value: Callable[[Array, Array], Array]
+
+    def __call__(self, target: Array, given: Array) -> float:
+        """Return the metric over all samples."""
+        ranked = self._ranked(target, given)
+        return float(self._mean(ranked, np.ones((1, len(target)), dtype=np.int64))[0])
+
+    def resampled(self, target: Array, given: Array, seed: int) -> Array:
+        """Return the metric on bootstrap resamples of the samples."""
+        ranked = self._ranked(target, given)
+        values = np.empty(RESAMPLES)
+        for rows, counts in _counts(len(target), seed, max(1, min(_TOGETHER, 2**22 // len(target)))):
+            values[rows] = self._mean(ranked, counts)
+        return values
+
+    def _ranked(self, target: Array, given: Array) -> list[tuple[Array, Array, Array]]:
+        """Return for every class the order of the samples, whether they belong, and where a score ends."""
+        ranked = []
+        for belongs, scores in zip(*(part.T for part in self.columns(target, given)), strict=True):
+            order = np.argsort(-scores, kind="stable")
+            ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+            ranked.append((order, belongs[order], ends))
+        return ranked
+
+    def _mean(self, ranked: list[tuple[Array, Array, Array]], counts: Array) -> Array:
+        total, defined = np.zeros(len(counts)), np.zeros(len(counts))
+        for order, belongs, ends in ranked:
+            sorted_counts = counts[:, order]
+            hits, misses = (
+                np.pad(np.cumsum(sorted_counts * which, axis=1)[:, ends], [(0, 0), (1, 0)])
+                for which in (belongs, ~belongs)
+            )
+            values = self.value(hits, misses)
+            total += np.nan_to_num(values)
+            defined += ~np.isnan(values)
+        return np.asarray(np.divide(total, defined, out=np.full(len(counts), np.nan), where=defined > 0))
 
 
-def _overlap(statistics: Array) -> tuple[Array, Array, Array]:
-    """Per-class intersection, target count and prediction count from summed confusion matrices."""
-    classes = int(np.sqrt(statistics.shape[-1]))
-    matrix = statistics.reshape(*statistics.shape[:-1], classes, classes)
-    return np.diagonal(matrix, axis1=-2, axis2=-1), matrix.sum(axis=-1), matrix.sum(axis=-2)
+@dataclass(frozen=True, slots=True)
+class _FunctionMetric:
+    """A function of the arrays that knows nothing of resampling."""
 
+    name: str
+    function: Callable[[Array, Array], Any]
 
-def _ratio_mean(numerator: Array, denominator: Array) -> Array:
-    """Mean over the classes that occur in target or prediction."""
-    present = denominator > 0
-    ratio = np.divide(numerator, denominator, out=np.zeros(numerator.shape, dtype=np.float64), where=present)
-    return np.asarray(ratio.sum(axis=-1) / np.maximum(present.sum(axis=-1), 1))
+    def __call__(self, target: Array, given: Array) -> float:
+        return float(self._values(target, given).mean())
 
+    def resampled(self, target: Array, given: Array, seed: int) -> Array:
+        values = self._values(target, given)
+        if values.ndim:
+            return Metric(lambda _target, each: with_count(each), mean_of_samples).resampled(target, values, seed)
+        return np.array([float(self._values(target[rows], given[rows])) for rows in _draws(len(target), seed)])
 
-def _macro_f1(statistics: Array) -> Array:
-    both, target, prediction = _overlap(statistics)
-    return _ratio_mean(2 * both, target + prediction)
-
-
-def _mean_iou(statistics: Array) -> Array:
-    both, target, prediction = _overlap(statistics)
-    return _ratio_mean(both, target + prediction - both)
-
-
-macro_f1 = _add(Metric("macro_f1", True, _confusion, _macro_f1))
-miou = _add(Metric("miou", True, _confusion, _mean_iou))
-
-
-def _moments(target: Array, prediction: Array) -> Array:
-    # Moments about fixed centres: numerically sound, and the centres cancel in both metrics.
-    y, p = target - target.mean(), prediction - target.mean()
-    return np.stack([np.ones(len(y)), y, p, y * y, p * p, y * p, (y - p) ** 2], axis=1)
-
-
-def _r2(statistics: Array) -> Array:
-    n, y, _, yy, _, _, residual = np.moveaxis(statistics, -1, 0)
-    total = yy - y * y / n
-    return np.asarray(1 - np.divide(residual, total, out=np.full(np.shape(total), np.nan), where=total > 0))
-
-
-def _pearson(statistics: Array) -> Array:
-    n, y, p, yy, pp, yp, _ = np.moveaxis(statistics, -1, 0)
-    scale = np.sqrt(np.maximum(yy - y * y / n, 0) * np.maximum(pp - p * p / n, 0))
-    return np.asarray(np.divide(yp - y * p / n, scale, out=np.zeros(np.shape(scale)), where=scale > 0))
-
-
-r2 = _add(Metric("r2", True, _moments, _r2))
-pearson_r = _add(Metric("pearson_r", True, _moments, _pearson))
-
-
-def _micro_f1(statistics: Array) -> Array:
-    both, either = np.moveaxis(statistics, -1, 0)
-    return np.asarray(np.divide(2 * both, either, out=np.zeros(np.shape(either)), where=either > 0))
-
-
-micro_f1 = _add(
-    Metric(
-        "micro_f1",
-        True,
-        lambda target, prediction: np.stack(
-            [(target & prediction).sum(axis=1), target.sum(axis=1) + prediction.sum(axis=1)], axis=1
-        ),
-        _micro_f1,
-    )
-)
-
-
-# Retrieval: the prediction is the rank of the true item, 1 is best; the target is not looked at.
-def _recall_at(k: int) -> Metric:
-    return _add(Metric(f"recall@{k}", True, lambda _target, rank: _with_count(rank <= k), _mean))
-
-
-recall_at_1, recall_at_5, recall_at_10 = (_recall_at(k) for k in (1, 5, 10))
-mrr = _add(Metric("mrr", True, lambda _target, rank: _with_count(1 / rank), _mean))
+    def _values(self, target: Array, given: Array) -> Array:
+        """Return one number, or one a sample."""
+        values = np.asarray(self.function(target, given), dtype=np.float64)
+        if values.ndim and values.shape != (len(target),):
+            raise PluginError(
+                f"metric {self.name!r} returned an array of shape {values.shape} for {len(target)} samples",
+                "return one number, or one number a sample",
+            )
+        return values

@@ -14,10 +14,11 @@ import pluggy
 from gairbench import hookspecs
 from gairbench.errors import PluginError
 from gairbench.sensors import add_sensor
-from gairbench.spec import DatasetSpec, ExecutorSpec, ModelSpec, Sensor, TaskSpec
+from gairbench.spec import DatasetSpec, EvaluatorSpec, ExecutorSpec, MetricSpec, ModelSpec, Sensor, TaskSpec
 
 GROUP = "gairbench"
 BUILTIN: Mapping[str, str] = {
+    "gairbench-evaluators": "gairbench.evaluators",
     "gairbench-executors": "gairbench.evaluation.executors",
     "gairbench-models": "gairbench_models",
     "gairbench-tasks": "gairbench_tasks",
@@ -55,10 +56,14 @@ class Registry:
     models: dict[str, ModelSpec] = field(default_factory=dict)
     datasets: dict[str, DatasetSpec] = field(default_factory=dict)
     tasks: dict[str, TaskSpec] = field(default_factory=dict)
+    evaluators: dict[str, EvaluatorSpec] = field(default_factory=dict)
+    metrics: dict[str, MetricSpec] = field(default_factory=dict)
     executors: dict[str, ExecutorSpec] = field(default_factory=dict)
     model_origins: dict[str, Origin] = field(default_factory=dict)
     dataset_origins: dict[str, Origin] = field(default_factory=dict)
     task_origins: dict[str, Origin] = field(default_factory=dict)
+    evaluator_origins: dict[str, Origin] = field(default_factory=dict)
+    metric_origins: dict[str, Origin] = field(default_factory=dict)
     executor_origins: dict[str, Origin] = field(default_factory=dict)
     loaded: list[Origin] = field(default_factory=list)
     failed: dict[Origin, str] = field(default_factory=dict)
@@ -69,6 +74,8 @@ class Registry:
         models: Iterable[ModelSpec] = (),
         datasets: Iterable[DatasetSpec] = (),
         tasks: Iterable[TaskSpec] = (),
+        evaluators: Iterable[EvaluatorSpec] = (),
+        metrics: Iterable[MetricSpec] = (),
         executors: Iterable[ExecutorSpec] = (),
         sensors: Iterable[Sensor] = (),
     ) -> None:
@@ -84,6 +91,8 @@ class Registry:
         others = (task.dataset for task in tasks if self.datasets.get(task.dataset.name) != task.dataset)
         own = dict.fromkeys([*datasets, *others])
         new_datasets = _unique("dataset", own, self.dataset_origins, origin)
+        new_evaluators = _unique("evaluator", evaluators, self.evaluator_origins, origin)
+        new_metrics = _unique("metric", metrics, self.metric_origins, origin)
         new_executors = _unique("executor", executors, self.executor_origins, origin)
         for sensor in sensors:
             try:
@@ -93,10 +102,14 @@ class Registry:
         self.models |= new_models
         self.datasets |= new_datasets
         self.tasks |= new_tasks
+        self.evaluators |= new_evaluators
+        self.metrics |= new_metrics
         self.executors |= new_executors
         self.model_origins |= dict.fromkeys(new_models, origin)
         self.dataset_origins |= dict.fromkeys(new_datasets, origin)
         self.task_origins |= dict.fromkeys(new_tasks, origin)
+        self.evaluator_origins |= dict.fromkeys(new_evaluators, origin)
+        self.metric_origins |= dict.fromkeys(new_metrics, origin)
         self.executor_origins |= dict.fromkeys(new_executors, origin)
         self.loaded.append(origin)
 
@@ -169,6 +182,8 @@ def register(registry: Registry, plugin: object, origin: Origin) -> None:
         models=_specs(manager.hook.register_models(), ModelSpec),
         datasets=_specs(manager.hook.register_datasets(), DatasetSpec),
         tasks=_specs(manager.hook.register_tasks(), TaskSpec),
+        evaluators=_specs(manager.hook.register_evaluators(), EvaluatorSpec),
+        metrics=_specs(manager.hook.register_metrics(), MetricSpec),
         executors=_specs(manager.hook.register_executors(), ExecutorSpec),
         sensors=_specs(manager.hook.register_sensors(), Sensor),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,35 +13,56 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.errors import StorageError
+from gairbench.evaluator import ScoresAre
 from gairbench.results import Result
 from gairbench.storage import write_atomically
 
 Array = NDArray[Any]
 
+UNNEEDED = 2**20
+"""Scores that no metric of the task needs are kept up to this number, 4 MiB."""
+
+NEEDED = 2**26
+"""Scores that a metric of the task needs are kept up to this number, 256 MiB."""
+
+_MEANINGS: tuple[ScoresAre, ...] = ("probabilities", "decisions")
+
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """What a probe predicted for the test split.
+    """What an evaluator predicted for the test split.
 
     Args:
         ids: Identifiers of the samples, ``(samples,)``.
         target: Targets, samples along the first axis.
         prediction: Predictions, samples along the first axis.
+        scores: Scores ``(samples, classes)`` in single precision, where they are kept.
+        scores_are: What the scores mean; ``None`` without scores.
     """
 
     ids: Array
     target: Array
     prediction: Array
+    scores: Array | None = None
+    scores_are: ScoresAre | None = None
 
 
-def save_predictions(record: Path, ids: Sequence[str], target: Array, prediction: Array) -> str:
+def scores_are_kept(values: int, *, needed: bool) -> bool:
+    """Say whether scores are saved beside the predictions.
+
+    Args:
+        values: How many there are, samples times classes.
+        needed: A metric of the task was computed from them.
+    """
+    return values <= (NEEDED if needed else UNNEEDED)
+
+
+def save_predictions(record: Path, predictions: Predictions) -> str:
     """Write the predictions of a record.
 
     Args:
         record: The record's file.
-        ids: Identifiers of the samples.
-        target: Targets, samples along the first axis.
-        prediction: Predictions, samples along the first axis.
+        predictions: What was predicted.
 
     Returns:
         Name of the file, which stands beside the record.
@@ -52,7 +72,15 @@ def save_predictions(record: Path, ids: Sequence[str], target: Array, prediction
     """
     path = record.with_suffix(".predictions.npz")
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, ids=np.asarray(ids, dtype=np.str_), target=target, prediction=prediction)
+    arrays: dict[str, Any] = {
+        "ids": np.asarray(predictions.ids, dtype=np.str_),
+        "target": predictions.target,
+        "prediction": predictions.prediction,
+    }
+    if predictions.scores is not None:
+        # The name says what they mean.
+        arrays[str(predictions.scores_are)] = predictions.scores
+    np.savez_compressed(buffer, **arrays)
     write_atomically(path, buffer.getvalue())
     return path.name
 
@@ -76,14 +104,17 @@ def load_predictions(result: Result, folder: Path) -> Predictions:
     try:
         with zipfile.ZipFile(path) as archive:
             ids, target, prediction = (_array(archive, name) for name in ("ids", "target", "prediction"))
+            meaning = next((name for name in _MEANINGS if f"{name}.npy" in archive.namelist()), None)
+            scores = None if meaning is None else _array(archive, meaning)
     except (OSError, EOFError, ValueError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise StorageError(f"{path} holds no predictions: {error}", "delete it and run again") from error
-    if not len(ids) == len(target) == len(prediction):
+    if not len(ids) == len(target) == len(prediction) == len(prediction if scores is None else scores):
         raise StorageError(
-            f"{path} holds {len(ids)} ids, {len(target)} targets and {len(prediction)} predictions",
+            f"{path} holds {len(ids)} ids, {len(target)} targets, {len(prediction)} predictions"
+            + ("" if scores is None else f" and {len(scores)} rows of scores"),
             "delete it and run again",
         )
-    return Predictions(ids, target, prediction)
+    return Predictions(ids, target, prediction, scores, meaning)
 
 
 def _array(archive: zipfile.ZipFile, name: str) -> Array:

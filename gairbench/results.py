@@ -22,12 +22,14 @@ Status = Literal["ok", "skipped", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricValue:
-    """A metric on the test split with its bootstrap 95 % interval."""
+    """A metric on the test split with its bootstrap 95 % interval, its direction, its version and its unit."""
 
     value: float
     low: float
     high: float
     higher_is_better: bool
+    version: int = 1
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +57,9 @@ class Result:
         dataset: Registered name.
         dataset_version: The dataset's declared version.
         dataset_fingerprint: Hash of the data.
-        probe: Registered name.
-        probe_version: Version of the probe's code.
+        probe: Registered name of the evaluator.
+        probe_version: Its declared version.
+        probe_origin: Plugin, distribution and version it came from.
         probe_params: Chosen hyper-parameters.
         headline: This probe is the one the leaderboard ranks by.
         metric: Headline metric; the key of ``metrics`` that the leaderboard shows.
@@ -71,7 +74,7 @@ class Result:
             than it was trained with; the leaderboard prints
             them below the table.
         embedding_dim: Width of the features the probe saw.
-        predictions: File with the per-sample test predictions, beside this record.
+        predictions: File with the per-sample test predictions, and scores if they are kept, beside this record.
         device: Where the embeddings were computed.
         environment: Versions of Python and of the packages that matter.
         seconds: Wall seconds per step (``pretrain``, ``embed``, ``probe``).
@@ -105,6 +108,7 @@ class Result:
     key: str = ""
     weights: str = ""
     checkpoint: str = ""
+    probe_origin: str = ""
     dataset_fingerprint: str = ""
     probe_params: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, MetricValue] = field(default_factory=dict)

@@ -34,7 +34,7 @@ class Category(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a task asks for; it decides which probes and metrics apply."""
+    """What a task asks for; it decides which evaluators and metrics apply."""
 
     CLASSIFICATION = "classification"
     MULTILABEL = "multilabel"
@@ -463,11 +463,12 @@ class TaskSpec:
         target: Name of the target in the dataset (``DataSource.split(...).target(name)``); empty for retrieval.
         inputs: What it feeds, each for a vector of its own: a modality, as ``"rs"``, for all that a dataset delivers of
             it, or the name of one of the dataset's images; for retrieval (query, gallery).
-        metric: Headline metric, a name in :mod:`gairbench.metrics`.
-        higher_is_better: Direction of the headline metric.
+        metric: Headline metric, the name of a registered :class:`MetricSpec`, which has its direction.
         synthetic: Its inputs or targets are rendered or simulated; never averaged with real data.
-        probes: Probes to run, headline first; empty: those of its kind.
-        extra_metrics: Further metrics to report.
+        evaluators: Names of registered :class:`EvaluatorSpec` to run, headline first; empty: those of its kind.
+        extra_metrics: Further metrics to report, by name.
+        group: Name of the grouping of its samples (``Split.groups(name)``: block, city, country ...) that evaluators
+            are given; empty: none.
         description: One line that a table can print.
         licence: Where it differs from the dataset's.
         citation: Where it differs from the dataset's.
@@ -489,10 +490,10 @@ class TaskSpec:
     target: str
     inputs: tuple[str, ...]
     metric: str
-    higher_is_better: bool
     synthetic: bool
-    probes: tuple[str, ...] = ()
+    evaluators: tuple[str, ...] = ()
     extra_metrics: tuple[str, ...] = ()
+    group: str = ""
     description: str = ""
     licence: str = ""
     citation: str = ""
@@ -500,6 +501,57 @@ class TaskSpec:
     localized: bool = False
     diagnostic: bool = False
     sweep: tuple[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluatorSpec:
+    """What the runner must know about an evaluator before it runs it: a head on frozen features, called a probe.
+
+    Args:
+        name: Unique lower-case name, as tasks name it.
+        version: Part of every result's key: raise it when its predictions change.
+        factory: Address of ``evaluate(data: EvaluatorInput) -> EvaluatorOutput`` (:mod:`gairbench.evaluator`): it
+            learns from train, chooses on val and predicts test.
+        kinds: Kinds of task that it can serve.
+        default: Kinds that it is run for where a task names no evaluator.
+        needs: What it is fed: ``"features"``, a vector a sample, or ``"tokens"``, the token grid of an overhead image.
+        description: One line for the listings.
+    """
+
+    name: str
+    version: int
+    factory: Factory
+    kinds: frozenset[Kind]
+    default: frozenset[Kind] = frozenset()
+    needs: Literal["features", "tokens"] = "features"
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricSpec:
+    """What the runner must know about a metric before it computes it.
+
+    Args:
+        name: Unique lower-case name, as tasks name it.
+        version: Part of every result's key: raise it when its values change.
+        factory: Address of a :class:`gairbench.metrics.Metric`, or of a function ``f(target, given)`` that returns one
+            number, or one number a sample ``(n,)`` whose mean is the metric.
+        kinds: Kinds of task that it can score.
+        higher_is_better: Its direction.
+        needs: What it is given beside the targets: the evaluator's ``"prediction"``; its ``"scores"``, probabilities
+            or decision values; or ``"probabilities"``, scores that are probabilities.
+        unit: Of its values, for instance ``"km"``; empty: a pure number, or the unit of the target.
+        description: One line for the listings.
+    """
+
+    name: str
+    version: int
+    factory: Factory
+    kinds: frozenset[Kind]
+    higher_is_better: bool
+    needs: Literal["prediction", "scores", "probabilities"] = "prediction"
+    unit: str = ""
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

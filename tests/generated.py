@@ -136,7 +136,6 @@ def task(name: str, kind: Kind, target: str, metric: str, *inputs: Modality, **m
         "target": target,
         "inputs": inputs,
         "metric": metric,
-        "higher_is_better": True,
         "synthetic": True,
     }
     return TaskSpec(**(values | more))  # type: ignore[arg-type]

@@ -101,7 +101,6 @@ TASK = TaskSpec(
     target="zone",
     inputs=(Modality.RS,),
     metric="accuracy",
-    higher_is_better=True,
     synthetic=False,
     extra_metrics=("macro_f1",),
 )

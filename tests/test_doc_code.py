@@ -46,9 +46,8 @@ import gairbench.api
 from gairbench import cli, results
 from gairbench.commands.config import load_config
 from gairbench.commands.run import RunRequest
-from gairbench.metrics import METRICS
 from gairbench.plugins import load_registry
-from gairbench.predictions import save_predictions
+from gairbench.predictions import Predictions, save_predictions
 from gairbench.requests import make_request
 from gairbench.selection import select_models, select_tasks
 from gairbench.spec import resolve
@@ -198,9 +197,9 @@ def write_results(folder: Path) -> None:
     for seed in range(2):
         for number, model in enumerate(("gair", "mae", "mocov3")):
             prediction = (np.random.default_rng([seed, number]).random(40) < 0.3).astype(np.int64)
-            record = make_result(model, seed=seed, value=METRICS["accuracy"](target, prediction))
-            ids = [f"sample-{i}" for i in range(40)]
-            name = save_predictions(record.path(folder), ids, target, prediction)
+            record = make_result(model, seed=seed, value=float(np.mean(target == prediction)))
+            ids = np.array([f"sample-{i}" for i in range(40)])
+            name = save_predictions(record.path(folder), Predictions(ids, target, prediction))
             results.write_result(replace(record, predictions=name), folder)
 
 
@@ -562,9 +561,10 @@ def check_toml(block: Block) -> None:
     content = tomllib.loads(block.text)
     points = content.get("project", {}).get("entry-points", {})
     if points:
-        info = Path("docs_plugin-1.0.dist-info")
+        number = len(list(Path().glob("docs_plugin_*.dist-info")))
+        info = Path(f"docs_plugin_{number}-1.0.dist-info")
         info.mkdir()
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: docs-plugin\nVersion: 1.0\n")
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: docs-plugin-{number}\nVersion: 1.0\n")
         lines = [f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in found.items()) for group, found in points.items()]
         (info / "entry_points.txt").write_text("\n".join(lines))
 

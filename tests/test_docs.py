@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup, TyperOption
 
 from gairbench.cli import app
+from gairbench.evaluators import EVALUATORS, METRICS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -24,7 +25,10 @@ WHERE = {
     "embed": "embedding.md",
     "map": "maps.md",
     "data shard": "triplets.md",
-    **dict.fromkeys(["list models", "list tasks", "list plugins", "data list", "data check"], "running.md"),
+    **dict.fromkeys(
+        ["list models", "list tasks", "list evaluators", "list metrics", "list plugins", "data list", "data check"],
+        "running.md",
+    ),
 }
 """The page that a command's options are explained on."""
 
@@ -74,3 +78,14 @@ SPAN = re.compile(r"`((?:gairbench|models|tasks|leaderboard|tests|docs|examples|
 def test_files_that_pages_name_exist(page: Path) -> None:
     named = SPAN.findall(page.read_text(encoding="utf-8"))
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_guide_lists_every_evaluator_and_metric_as_it_is() -> None:
+    page = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    rows = [f"| `{spec.name}` | {', '.join(sorted(spec.kinds))} | {spec.needs} |" for spec in EVALUATORS] + [
+        f"| `{spec.name}` | {', '.join(sorted(spec.kinds))} | {spec.needs} |"
+        f" {'higher' if spec.higher_is_better else 'lower'} |"
+        for spec in METRICS
+    ]
+    listed = page.partition("Evaluators that come with gairbench:")[2].partition("\n## ")[0]
+    assert [line for line in listed.splitlines() if line.startswith("| `")] == rows

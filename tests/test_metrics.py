@@ -1,73 +1,128 @@
-"""Metrics agree with scikit-learn, and their intervals with a plain bootstrap."""
+"""What makes a metric of an additive one, a ranked one and a function; and their intervals, a plain bootstrap's."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
-from sklearn import metrics as reference
+from sklearn.metrics import roc_auc_score
 
-from gairbench.metrics import METRICS
+from gairbench.errors import PluginError
+from gairbench.evaluators import METRICS
+from gairbench.metrics import Metric, Predicted, interval, load_metric, mean_of_samples, needed_by, with_count
+from gairbench.predictions import Predictions
+from gairbench.spec import Kind, MetricSpec
 
+SPECS = {spec.name: spec for spec in METRICS}
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 5, 400)
 GUESSES = np.where(RNG.random(400) < 0.6, LABELS, RNG.integers(0, 5, 400))
 TARGET = RNG.normal(50, 3, 400)
 PREDICTION = TARGET + RNG.normal(1, 2, 400)
-TAGS = RNG.random((400, 3)) < 0.4
-TAG_GUESSES = TAGS ^ (RNG.random((400, 3)) < 0.2)
+SCORES = RNG.normal(size=(400, 5)).round(1) + 1.5 * (LABELS[:, None] == np.arange(5))
 
 
-@pytest.mark.parametrize(
-    ("name", "target", "prediction", "expected"),
-    [
-        ("accuracy", LABELS, GUESSES, reference.accuracy_score(LABELS, GUESSES)),
-        ("macro_f1", LABELS, GUESSES, reference.f1_score(LABELS, GUESSES, average="macro")),
-        ("miou", LABELS, GUESSES, reference.jaccard_score(LABELS, GUESSES, average="macro")),
-        ("r2", TARGET, PREDICTION, reference.r2_score(TARGET, PREDICTION)),
-        ("pearson_r", TARGET, PREDICTION, np.corrcoef(TARGET, PREDICTION)[0, 1]),
-        ("micro_f1", TAGS, TAG_GUESSES, reference.f1_score(TAGS, TAG_GUESSES, average="micro")),
-    ],
-)
-def test_metric_agrees_with_scikit_learn(
-    name: str, target: np.ndarray, prediction: np.ndarray, expected: float
-) -> None:
-    assert METRICS[name](target, prediction) == pytest.approx(expected, abs=1e-9)
+def spec(factory: Any, needs: Any = "prediction") -> MetricSpec:
+    return MetricSpec(
+        name="mine",
+        version=1,
+        factory=factory,
+        kinds=frozenset({Kind.CLASSIFICATION}),
+        higher_is_better=True,
+        needs=needs,
+    )
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"), [("recall@1", 0.25), ("recall@5", 0.75), ("recall@10", 0.75), ("mrr", 0.4375)]
-)
-def test_retrieval_metrics_follow_from_the_ranks(name: str, expected: float) -> None:
-    ranks = np.array([1, 2, 5, 20])
-    assert METRICS[name](np.arange(4), ranks) == pytest.approx(expected, abs=1e-9)
-
-
-@pytest.mark.parametrize("name", ["accuracy", "macro_f1", "r2", "pearson_r"])
+@pytest.mark.parametrize("name", ["accuracy", "macro_f1", "r2", "pearson_r", "auc"])
 def test_interval_is_that_of_a_plain_bootstrap(name: str) -> None:
-    target, prediction = (LABELS, GUESSES) if name in {"accuracy", "macro_f1"} else (TARGET, PREDICTION)
+    target, given = (LABELS, GUESSES) if name in {"accuracy", "macro_f1"} else (TARGET, PREDICTION)
+    if name == "auc":
+        target, given = LABELS, SCORES
+    measure = load_metric(SPECS[name])
     rng = np.random.default_rng(1)
     values = []
     for _ in range(1000):
         rows = rng.integers(len(target), size=len(target))
-        values.append(METRICS[name](target[rows], prediction[rows]))
+        values.append(measure(target[rows], given[rows]))
     plain = np.quantile(values, [0.025, 0.975])
     # Two bootstraps of 1,000 resamples differ by a few hundredths of the interval's width.
-    assert METRICS[name].interval(target, prediction, 0) == pytest.approx(plain, abs=0.15 * (plain[1] - plain[0]))
+    found = interval(measure.resampled(target, given, 0))
+    assert found == pytest.approx(plain, abs=0.15 * (plain[1] - plain[0]))
 
 
 def test_interval_depends_on_the_seed_only() -> None:
-    first, second, other = (METRICS["r2"].interval(TARGET, PREDICTION, seed) for seed in (3, 3, 4))
+    r2 = load_metric(SPECS["r2"])
+    first, second, other = (interval(r2.resampled(TARGET, PREDICTION, seed)) for seed in (3, 3, 4))
     assert first == second
     assert first != other
 
 
-def test_miou_pools_pixels_and_leaves_ignored_ones_out() -> None:
-    target = np.array([[[0, 1], [1, 255]], [[1, 1], [0, 255]]])
-    prediction = np.array([[[0, 1], [0, 1]], [[1, 0], [0, 0]]])
-    valid = target != 255
-    expected = reference.jaccard_score(target[valid], prediction[valid], average="macro")
-    assert METRICS["miou"](target, prediction) == pytest.approx(expected)
+def right(target: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    return target == prediction
 
 
-def test_constant_target_has_no_r2() -> None:
-    assert np.isnan(METRICS["r2"](np.ones(10), np.arange(10.0)))
+def share(target: np.ndarray, prediction: np.ndarray) -> float:
+    return float(np.mean(target == prediction))
+
+
+def additive(target: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    return with_count(target == prediction)
+
+
+@pytest.mark.parametrize(
+    "factory", [right, share, Metric(additive, mean_of_samples)], ids=["per sample", "number", "sums"]
+)
+def test_every_form_of_a_metric_gives_the_same_values_on_the_same_resamples(factory: Any) -> None:
+    wanted = load_metric(SPECS["accuracy"])
+    found = load_metric(spec(factory))
+    assert found(LABELS, GUESSES) == wanted(LABELS, GUESSES)
+    np.testing.assert_allclose(found.resampled(LABELS, GUESSES, 5), wanted.resampled(LABELS, GUESSES, 5), rtol=1e-12)
+
+
+@pytest.mark.parametrize("together", [7, 100])
+def test_a_ranked_metric_resamples_as_a_function_does_however_many_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, together: int
+) -> None:
+    monkeypatch.setattr("gairbench.metrics._TOGETHER", together)
+    target, scores = LABELS[:60], SCORES[:60]
+    plain = load_metric(spec(lambda y, s: roc_auc_score(y == 1, s[:, 1])))
+    ranked = load_metric(SPECS["auc"])
+    both = np.stack([-scores[:, 1], scores[:, 1]], axis=1)
+    np.testing.assert_allclose(
+        ranked.resampled((target == 1).astype(np.int64), both, 2), plain.resampled(target, scores, 2), rtol=1e-12
+    )
+
+
+def test_a_function_that_returns_another_shape_is_named() -> None:
+    wrong: Callable[..., Any] = lambda target, given: np.ones(3)  # noqa: E731
+    with pytest.raises(PluginError, match=r"metric 'mine' returned an array of shape \(3,\) for 400 samples"):
+        load_metric(spec(wrong))(LABELS, GUESSES)
+
+
+def test_an_address_of_something_else_is_named() -> None:
+    with pytest.raises(PluginError, match=r"'gairbench\.metrics:RESAMPLES' is not callable"):
+        load_metric(spec("gairbench.metrics:RESAMPLES"))
+
+
+def predicted(scores_are: Any) -> Predicted:
+    scores = None if scores_are is None else SCORES
+    return Predictions(np.arange(400), LABELS, GUESSES, scores, scores_are)
+
+
+@pytest.mark.parametrize(
+    ("needs", "scores_are", "given"),
+    [
+        ("prediction", None, GUESSES),
+        ("prediction", "decisions", GUESSES),
+        ("scores", None, None),
+        ("scores", "decisions", SCORES),
+        ("scores", "probabilities", SCORES),
+        ("probabilities", None, None),
+        ("probabilities", "decisions", None),
+        ("probabilities", "probabilities", SCORES),
+    ],
+)
+def test_a_metric_is_given_what_it_needs_or_nothing(needs: str, scores_are: Any, given: Any) -> None:
+    assert needed_by(spec(right, needs), predicted(scores_are)) is given

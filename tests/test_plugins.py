@@ -20,7 +20,12 @@ import pytest
 from gairbench import hookspecs
 from gairbench.errors import PluginError
 from gairbench.plugins import BUILTIN, GROUP, Origin, PluginWarning, Registry, load_registry, register
-from gairbench.testing import parametrize_with_model_checks, parametrize_with_task_checks
+from gairbench.testing import (
+    parametrize_with_evaluator_checks,
+    parametrize_with_metric_checks,
+    parametrize_with_model_checks,
+    parametrize_with_task_checks,
+)
 
 ROOT = Path(__file__).parents[1]
 HOOKS = [name for name in vars(hookspecs) if name.startswith("register_")]
@@ -44,7 +49,7 @@ TASK = """
     def task(name):
         return TaskSpec(
             name=name, version=1, category=Category.LOCATION, family="test", kind=Kind.REGRESSION, dataset=DATA,
-            target="x", inputs=(Modality.LOCATION,), metric="r2", higher_is_better=True, synthetic=True,
+            target="x", inputs=(Modality.LOCATION,), metric="r2", synthetic=True,
         )
 
     @hookimpl
@@ -68,6 +73,23 @@ EXECUTOR = """
     def register_executors():
         queue = ExecutorOption(name="queue", kind=str, description="queue")
         yield ExecutorSpec(name={name!r}, factory="nowhere:make", options=(queue,))
+"""
+
+HEADS = """
+    from gairbench import EvaluatorSpec, Kind, MetricSpec, hookimpl
+
+    @hookimpl
+    def register_evaluators():
+        yield EvaluatorSpec(
+            name={name!r}, version=3, factory="nowhere:evaluate", kinds=frozenset({{Kind.REGRESSION}}),
+        )
+
+    @hookimpl
+    def register_metrics():
+        yield MetricSpec(
+            name={name!r}, version=4, factory="nowhere:metric", kinds=frozenset({{Kind.REGRESSION}}),
+            higher_is_better=False,
+        )
 """
 
 Install = Callable[..., None]
@@ -139,6 +161,30 @@ def test_register_executors_makes_an_executor_known_with_its_keys(install: Insta
     assert {"local", "ray", "slurm", "their-cluster"} <= registry.executors.keys()
     assert registry.executor_origins["their-cluster"].distribution == "their-dist"
     assert [option.name for option in registry.executors["their-cluster"].options] == ["queue"]
+
+
+def test_register_evaluators_makes_an_evaluator_known_with_its_origin(install: Install) -> None:
+    install("their-dist", HEADS, name="their-head")
+    registry = load_registry(strict=True)
+    assert {"linear", "knn", "ridge", "their-head"} <= registry.evaluators.keys()
+    assert registry.evaluators["their-head"].version == 3
+    assert registry.evaluator_origins["their-head"].distribution == "their-dist"
+    assert registry.evaluator_origins["linear"].plugin == "gairbench-evaluators"
+
+
+def test_register_metrics_makes_a_metric_known_with_its_direction(install: Install) -> None:
+    install("their-dist", HEADS, name="their-head")
+    registry = load_registry(strict=True)
+    assert {"accuracy", "r2", "their-head"} <= registry.metrics.keys()
+    assert not registry.metrics["their-head"].higher_is_better
+    assert registry.metric_origins["their-head"].distribution == "their-dist"
+
+
+@pytest.mark.parametrize(("taken", "kind"), [("linear", "evaluator"), ("accuracy", "metric")])
+def test_a_taken_name_of_an_evaluator_or_metric_is_refused(install: Install, taken: str, kind: str) -> None:
+    install("dup-dist", HEADS, name=taken)
+    registry = skipped(rf"{kind} '{taken}' is already provided by gairbench-evaluators")
+    assert len({"linear", "accuracy"} & registry.evaluators.keys()) == 1, "a refused plugin leaves nothing behind"
 
 
 def test_a_plugin_without_hooks_is_no_error(install: Install) -> None:
@@ -298,19 +344,23 @@ def test_every_hook_is_documented_with_its_exact_signature(hook: str) -> None:
 def test_the_guides_plugin_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     guide = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
     files = re.findall(r"^```python\n# (my_package/\w+\.py)\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
-    assert [name for name, _ in files] == ["my_package/__init__.py", "my_package/model.py", "my_package/data.py"]
+    assert [Path(name).stem for name, _ in files] == ["__init__", "model", "data", "heads", "mlp"]
     (tmp_path / "my_package").mkdir()
     for name, source in files:
         (tmp_path / name).write_text(source)
     monkeypatch.syspath_prepend(str(tmp_path))
-    plugin = importlib.import_module("my_package")
-    register(Registry(), plugin, Origin("mine", "mine", "1"))
+    plugin, heads = importlib.import_module("my_package"), importlib.import_module("my_package.heads")
+    registry = Registry()
+    register(registry, plugin, Origin("mine", "mine", "1"))
+    register(registry, heads, Origin("heads", "mine", "1"))
     marks = [
         parametrize_with_model_checks(plugin.register_models()),
         parametrize_with_task_checks(plugin.register_tasks()),
+        parametrize_with_evaluator_checks(heads.register_evaluators()),
+        parametrize_with_metric_checks(heads.register_metrics()),
     ]
     cases = [case for mark in marks for case in mark.mark.args[1]]
-    assert len(cases) > 40
+    assert len(cases) > 60
     for case in cases:
         case.values[0]()
 

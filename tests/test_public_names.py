@@ -15,17 +15,21 @@ PACKAGES = {
 }
 
 HOOKS = "a hook is declared in gairbench.hookspecs and implemented by plugins under the same name"
-SUITE = "the conformance suite asks the same of models, datasets and tasks under one name"
+SUITE = "the conformance suite asks the same of all kinds of specs under one name"
 ALLOWED = {
     "register_models": HOOKS,
     "register_datasets": HOOKS,
     "register_tasks": HOOKS,
     "register_executors": HOOKS,
+    "register_evaluators": HOOKS,
+    "register_metrics": HOOKS,
     "load": "the factory of each family of models, named by ModelSpec.factory",
     "encoder_inputs": "what a recipe's settings make of a model's inputs, named by Pretraining.inputs",
     "read_checkpoint": "which preset a checkpoint is of, named by ModelSpec.read_checkpoint",
     "main": "the entry point of a program: the command line, and the script that makes the grids",
     "check_factories_can_be_imported": SUITE,
+    "check_input_is_not_written_to": SUITE,
+    "check_kinds_are_stated": SUITE,
     "check_inputs_leave_nothing_to_guess": SUITE,
     "check_licence_and_citation_are_stated": SUITE,
     "check_name_is_a_slug": SUITE,

@@ -25,7 +25,7 @@ from gairbench.errors import StorageError
 from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.maps.quicklook import Palette, draw
 from gairbench.maps.tiling import Block
-from gairbench.predictions import save_predictions
+from gairbench.predictions import Predictions, save_predictions
 from gairbench.results import write_result
 from gairbench.storage import FULL, atomic_file, atomic_folder, full_disk_reported, unwritable, write_atomically
 from gairbench.weights.card import save_checkpoint
@@ -249,7 +249,9 @@ def save_joined(folder: Path) -> None:
 
 WRITERS: dict[str, Callable[[Path], object]] = {
     "record": lambda folder: write_result(make_result(), folder),
-    "predictions": lambda folder: save_predictions(folder / "cell.json", ["a"], np.zeros(1), np.zeros(1)),
+    "predictions": lambda folder: save_predictions(
+        folder / "cell.json", Predictions(np.array(["a"]), np.zeros(1), np.zeros(1))
+    ),
     "cached embedding": lambda folder: EmbeddingCache(folder).store("key", np.zeros((2, 3), np.float32), {}),
     "quick-look": save_picture,
     "part": save_part,

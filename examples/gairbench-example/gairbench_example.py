@@ -68,7 +68,6 @@ def register_tasks() -> Iterator[TaskSpec]:
         target="hours",
         inputs=(Modality.LOCATION,),
         metric="r2",
-        higher_is_better=True,
         synthetic=True,
         description="Length of the day at the June solstice",
     )

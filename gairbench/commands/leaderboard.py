@@ -70,8 +70,9 @@ def compare_command(results: Path | None, reference: str, out: Path | None) -> i
     from gairbench_leaderboard.comparison_page import render_comparison, write_comparison
     from gairbench_leaderboard.sweeps import find_sweeps
 
-    comparisons = compare_models(found, folder, reference)
-    sweeps = find_sweeps(comparisons, load_registry().tasks)
+    registry = load_registry()
+    comparisons = compare_models(found, folder, reference, registry.metrics)
+    sweeps = find_sweeps(comparisons, registry.tasks)
     page = render_comparison(comparisons, found, sweeps)
     if out is not None:
         write_comparison(page, comparisons, sweeps, out)

@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 from gairbench.commands.output import holds_unicode, show
 from gairbench.plugins import Registry, load_registry
-from gairbench.spec import ANY, ImageInput, Input
+from gairbench.spec import ANY, ImageInput, Input, MetricSpec
 
 
 def list_models(*, as_json: bool) -> None:
@@ -42,7 +42,7 @@ def list_tasks(*, as_json: bool, task_files: Sequence[Path]) -> None:
             "category": str(spec.category),
             "family": spec.family,
             "kind": str(spec.kind),
-            "metric": f"{spec.metric} {'↑' if spec.higher_is_better else '↓'}",
+            "metric": _metric(registry, spec.metric),
             "data": "synthetic" if spec.synthetic else "real",
             "dataset": spec.dataset.name,
             "licence": spec.licence or spec.dataset.licence,
@@ -54,20 +54,61 @@ def list_tasks(*, as_json: bool, task_files: Sequence[Path]) -> None:
     _show(rows, as_json=as_json, hide={"description", "licence"})
 
 
+def list_evaluators(*, as_json: bool) -> None:
+    """Print the evaluators."""
+    registry = load_registry()
+    rows = [
+        {
+            "evaluator": spec.name,
+            "version": spec.version,
+            "kinds": sorted(spec.kinds),
+            "run by default for": sorted(spec.default),
+            "needs": spec.needs,
+            "description": spec.description,
+            "origin": str(registry.evaluator_origins[spec.name]),
+        }
+        for spec in registry.evaluators.values()
+    ]
+    _show(rows, as_json=as_json, hide={"description"})
+
+
+def list_metrics(*, as_json: bool) -> None:
+    """Print the metrics."""
+    registry = load_registry()
+    rows = [
+        {
+            "metric": spec.name,
+            "version": spec.version,
+            "direction": _arrow(spec),
+            "unit": spec.unit,
+            "kinds": sorted(spec.kinds),
+            "needs": spec.needs,
+            "description": spec.description,
+            "origin": str(registry.metric_origins[spec.name]),
+        }
+        for spec in registry.metrics.values()
+    ]
+    _show(rows, as_json=as_json, hide={"description"})
+
+
 def list_plugins(*, as_json: bool) -> None:
     """Print the plugins, loaded and broken."""
     registry = load_registry()
-    origins = (registry.model_origins, registry.dataset_origins, registry.task_origins)
+    origins = {
+        "models": registry.model_origins,
+        "datasets": registry.dataset_origins,
+        "tasks": registry.task_origins,
+        "evaluators": registry.evaluator_origins,
+        "metrics": registry.metric_origins,
+        "executors": registry.executor_origins,
+    }
     rows: list[dict[str, Any]] = [
         {
             "plugin": origin.plugin,
             "distribution": origin.distribution,
             "version": origin.version,
             "state": "ok",
-            **{
-                kind: sum(owner == origin for owner in owners.values())
-                for kind, owners in zip(("models", "datasets", "tasks"), origins, strict=True)
-            },
+            **{kind: sum(owner == origin for owner in owners.values()) for kind, owners in origins.items()},
         }
         for origin in registry.loaded
     ]
@@ -114,6 +155,15 @@ def _registry(task_files: Sequence[Path]) -> Registry:
     from gairbench.taskfiles.parsing import registry_with
 
     return registry_with(task_files)
+
+
+def _metric(registry: Registry, name: str) -> str:
+    """Return a task's metric with its direction, or only its name if there is no such metric."""
+    return f"{name} {_arrow(registry.metrics[name])}" if name in registry.metrics else name
+
+
+def _arrow(spec: MetricSpec) -> str:
+    return "↑" if spec.higher_is_better else "↓"
 
 
 def _describe(declared: Input) -> str:

@@ -213,7 +213,7 @@ def _describe(plan: Plan) -> str:
                 embeddings[e.key] = what + _seed(cell.record.seed, seeds) + f": {state}"
     lines += embeddings.values()
     rows = [
-        [c.model.name, c.preset.name + _seed(c.record.seed, seeds), c.task.name, c.probe.name, c.state]
+        [c.model.name, c.preset.name + _seed(c.record.seed, seeds), c.task.name, c.record.probe, c.state]
         for c in plan.cells
     ]
     for row, cell in zip(rows, plan.cells, strict=True):

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gairbench.evaluators import Probe
 from gairbench.feeding import Feed
 from gairbench.results import Result
-from gairbench.spec import DatasetSpec, ModelSpec, Preset, TaskSpec
+from gairbench.spec import DatasetSpec, EvaluatorSpec, MetricSpec, ModelSpec, Preset, TaskSpec
 from gairbench.weights.origin import Weights
 
 State = Literal["cached", "todo", "skipped", "failed"]
@@ -48,7 +47,7 @@ class PretrainingData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One model on one task with one probe.
+    """One model on one task with one evaluator.
 
     Args:
         model: The model.
@@ -56,12 +55,14 @@ class Cell:
         weights: Where its weights come from.
         corpus: What it is pre-trained on, where gairbench trains it.
         task: The task.
-        probe: The probe.
+        evaluator: The evaluator; ``None``: there is none of the name that the task uses, and the cell has failed.
+        metrics: What to measure, the headline first; empty if the task names a metric that does not exist.
         state: ``cached``: a record with the same key exists; ``todo``; ``skipped`` or ``failed``, with the reason in
             the record.
         record: Its record with all that is known before it runs.
-        distributions: Distributions of the model and of the task, whose versions the record names.
-        embeddings: What the probe is fed.
+        distributions: Distributions of the model, the task, the evaluator and the metrics, whose versions the record
+            names.
+        embeddings: What the evaluator is fed.
     """
 
     model: ModelSpec
@@ -69,7 +70,8 @@ class Cell:
     weights: Weights
     corpus: PretrainingData | None
     task: TaskSpec
-    probe: Probe
+    evaluator: EvaluatorSpec | None
+    metrics: tuple[MetricSpec, ...]
     state: State
     record: Result
     distributions: tuple[str, ...]
@@ -77,7 +79,7 @@ class Cell:
 
     @property
     def id(self) -> str:
-        """Its name among all cells: model, variant, task and probe."""
+        """Its name among all cells: model, variant, task and evaluator."""
         return self.record.path(Path()).with_suffix("").as_posix()
 
     @property

@@ -24,26 +24,29 @@ from numpy.typing import NDArray
 
 from gairbench.embedding import embed_samples
 from gairbench.environment import choose_device, versions
-from gairbench.errors import GairbenchError, StorageError
+from gairbench.errors import DataError, GairbenchError, PluginError, StorageError
 from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.cells import Cell, Embedding, EmbedJob, EvaluateJob, PretrainJob
 from gairbench.evaluation.open_data import OpenData
 from gairbench.evaluation.records import recorded
-from gairbench.evaluation.samples import select
-from gairbench.evaluators import ProbeInput, ProbeOutput
+from gairbench.evaluation.samples import Selection, select
+from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
 from gairbench.limit import limited
 from gairbench.locks import locked
-from gairbench.metrics import METRICS
-from gairbench.predictions import save_predictions
+from gairbench.metrics import interval, load_metric, needed_by
+from gairbench.outputs import output_problem
+from gairbench.predictions import Predictions, save_predictions, scores_are_kept
 from gairbench.progress import Progress
 from gairbench.protocols import PretrainContext
 from gairbench.results import MetricValue, Result, write_result
-from gairbench.spec import Kind, ModelContext, resolve
+from gairbench.spec import Kind, MetricSpec, ModelContext, resolve
 from gairbench.storage import atomic_folder, write_atomically
 from gairbench.weights.loading import build, missing_module
 
 if TYPE_CHECKING:
     import torch
+
+    from gairbench.data import Split
 
 Array = NDArray[Any]
 
@@ -317,6 +320,7 @@ def run_evaluate_job(job: EvaluateJob, site: Site, memory: Memory, pretrained: f
 
     Raises:
         StorageError: The record cannot be written; an older one is left as it was.
+        UsageError: There is no such device.
     """
     cell = job.cell
     with locked(_record_lock(cell.record, site)):
@@ -334,13 +338,16 @@ def run_evaluate_job(job: EvaluateJob, site: Site, memory: Memory, pretrained: f
         if missing:
             return Evaluated(missing=tuple(missing))
         blank = dated(cell)
+        device = memory.device()
         try:
-            record = _evaluate(cell, embedded, blank, site, memory)
+            record = _evaluate(cell, embedded, blank, site, memory, device)
             if pretrained:
                 record = replace(record, seconds={**record.seconds, "pretrain": round(pretrained, 3)})
         except StorageError:
             raise
-        # Datasets and probes may be a third party's: their fault is this cell's.
+        except _BlamedError as error:
+            record = _failed(blank, failure(error.cause, f"{error.plugin} failed"), site)
+        # Datasets, evaluators and metrics may be a third party's: their fault is this cell's.
         except Exception as error:
             record = _failed(blank, failure(error), site)
         write_result(record, site.results)
@@ -397,27 +404,28 @@ def _failed(blank: Result, why: Failure, site: Site) -> Result:
     return replace(blank, reason=f"{why.reason} (see {log.name})")
 
 
-def _evaluate(cell: Cell, embedded: _Embedded, blank: Result, site: Site, memory: Memory) -> Result:
+def _evaluate(
+    cell: Cell, embedded: _Embedded, blank: Result, site: Site, memory: Memory, device: torch.device
+) -> Result:
     start = time.perf_counter()
-    if cell.task.kind is Kind.RETRIEVAL:
-        output, target, ids, n, dropped = _retrieve(cell, embedded, memory)
-    else:
-        output, target, ids, n, dropped = _probe(cell, embedded, memory)
-    metrics = {
-        name: _measure(name, target, output.prediction, blank.seed)
-        for name in (cell.task.metric, *cell.task.extra_metrics)
-    }
+    given = _pairs(cell, embedded, memory) if cell.task.kind is Kind.RETRIEVAL else _samples(cell, embedded, memory)
+    output = _run_evaluator(cell, given, str(device))
+    predicted = Predictions(np.asarray(given.ids), given.target, output.prediction, output.scores, output.scores_are)
+    metrics = {spec.name: _measure(spec, cell, predicted) for spec in cell.metrics}
     abouts = [about for _, _, about in embedded]
     seconds = {"probe": time.perf_counter() - start, "embed": sum(about["seconds"] for about in abouts)}
-    predictions = save_predictions(blank.path(site.results), ids, target, output.prediction)
+    needed = any(spec.needs != "prediction" for spec in cell.metrics)
+    if predicted.scores is not None and not scores_are_kept(predicted.scores.size, needed=needed):
+        predicted = replace(predicted, scores=None, scores_are=None)
+    predictions = save_predictions(blank.path(site.results), predicted)
     return replace(
         blank,
         status="ok",
         weights=abouts[0]["weights"],
         probe_params=dict(output.params),
         metrics=metrics,
-        n=n,
-        dropped=dropped,
+        n=given.n,
+        dropped=given.dropped,
         notes={e.split: about["note"] for e, _, about in embedded if about.get("note")},
         conversion={str(e.feed.representation): about["conversion"] for e, _, about in embedded},
         embedding_dim=sum(array.shape[1] for e, array, _ in embedded if e.split == "test"),
@@ -427,39 +435,171 @@ def _evaluate(cell: Cell, embedded: _Embedded, blank: Result, site: Site, memory
     )
 
 
-_Scored = tuple[ProbeOutput, Array, list[str], dict[str, int], dict[str, str]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """What an evaluator is given, and what its output is compared with.
+
+    Args:
+        features: By split, as the evaluator takes them.
+        targets: Of train and val.
+        class_names: Of the target.
+        groups: By split.
+        target: Of test.
+        ids: Of the test samples.
+        n: Samples by split.
+        dropped: Why others did not take part, by split.
+    """
+
+    features: dict[str, Array]
+    targets: dict[str, Array]
+    class_names: tuple[str, ...]
+    groups: dict[str, Array | None]
+    target: Array
+    ids: Sequence[str]
+    n: dict[str, int]
+    dropped: dict[str, str]
 
 
-def _retrieve(cell: Cell, embedded: _Embedded, memory: Memory) -> _Scored:
+def _pairs(cell: Cell, embedded: _Embedded, memory: Memory) -> _Given:
     query, gallery = (array for _, array, _ in embedded)
-    data = ProbeInput(features={"query": query, "gallery": gallery}, targets={}, classes=0, seed=cell.record.seed)
-    output = cell.probe.run(data)
     split = memory.data.split(cell.task.dataset, cell.fingerprint, "test")
-    ids = [split.ids[i] for i in limited(len(split), cell.record.limit)]
-    return output, np.arange(len(query)), ids, {"test": len(query)}, {}
+    rows = limited(len(split), cell.record.limit)
+    groups = _groups(cell, "test", split, rows)
+    return _Given(
+        features={"query": query, "gallery": gallery},
+        targets={},
+        class_names=(),
+        groups={"query": groups, "gallery": groups},
+        target=np.arange(len(query)),
+        ids=[split.ids[i] for i in rows],
+        n={"test": len(query)},
+        dropped={},
+    )
 
 
-def _probe(cell: Cell, embedded: _Embedded, memory: Memory) -> _Scored:
+def _samples(cell: Cell, embedded: _Embedded, memory: Memory) -> _Given:
     names = ("train", "val", "test")
     source = memory.data.source(cell.task.dataset, cell.fingerprint)
     splits = {name: memory.data.split(cell.task.dataset, cell.fingerprint, name) for name in names}
-    chosen = select(cell.task, source, splits, cell.record.limit)
+    chosen: dict[str, Selection] = select(cell.task, source, splits, cell.record.limit)
     features = {}
     for name in names:
         arrays = [array for e, array, _ in embedded if e.split == name]
         features[name] = np.concatenate(arrays, axis=1)[chosen[name].rows]
     _standardize(features)
-    output = cell.probe.run(
-        ProbeInput(
-            features=features,
-            targets={name: chosen[name].target for name in names},
-            classes=len(source.classes(cell.task.target)),
-            seed=cell.record.seed,
-        )
+    rows = {name: limited(len(splits[name]), cell.record.limit)[chosen[name].rows] for name in names}
+    return _Given(
+        features=features,
+        targets={name: chosen[name].target for name in ("train", "val")},
+        class_names=tuple(source.classes(cell.task.target)),
+        groups={name: _groups(cell, name, splits[name], rows[name]) for name in names},
+        target=chosen["test"].target,
+        ids=chosen["test"].ids,
+        n={name: len(chosen[name].rows) for name in names},
+        dropped={name: chosen[name].dropped for name in names if chosen[name].dropped},
     )
-    n = {name: len(chosen[name].rows) for name in names}
-    dropped = {name: chosen[name].dropped for name in names if chosen[name].dropped}
-    return output, chosen["test"].target, list(chosen["test"].ids), n, dropped
+
+
+def _groups(cell: Cell, name: str, split: Split, rows: Array) -> Array | None:
+    """Return the groups of some samples of a split, or ``None`` where the task names no grouping.
+
+    Raises:
+        DataError: The split has no such grouping, or not one group a sample.
+    """
+    wanted = cell.task.group
+    if not wanted:
+        return None
+    what = f"split {name!r} of dataset {cell.task.dataset.name!r} has"
+    find = getattr(split, "groups", None)
+    try:
+        groups = None if find is None else np.asarray(find(wanted))
+    except KeyError:
+        groups = None
+    if groups is None:
+        raise DataError(f"{what} no grouping {wanted!r}", "correct the task's group")
+    if groups.shape != (len(split),):
+        raise DataError(f"{what} groups of shape {groups.shape} for {len(split)} samples", "correct the dataset")
+    return groups[rows]
+
+
+def _run_evaluator(cell: Cell, given: _Given, device: str) -> EvaluatorOutput:
+    """Return what the evaluator predicts, with scores in single precision.
+
+    Raises:
+        PluginError: It returned what cannot be scored.
+    """
+    kind, spec = cell.task.kind, cell.evaluator
+    assert spec is not None  # noqa: S101  (a cell without an evaluator has failed)
+    height_width = (int(given.target.shape[1]), int(given.target.shape[2])) if kind is Kind.SEGMENTATION else None
+    with _blamed(f"evaluator {spec.name!r}"):
+        output: EvaluatorOutput = resolve(spec.factory)(
+            EvaluatorInput(
+                kind=kind,
+                features=given.features,
+                targets=given.targets,
+                class_names=given.class_names,
+                groups=given.groups,
+                mask_size=height_width,
+                seed=cell.record.seed,
+                device=device,
+            )
+        )
+    problem = output_problem(
+        kind, output, samples=len(given.target), classes=len(given.class_names), mask_size=height_width
+    )
+    if problem:
+        raise PluginError(f"evaluator {spec.name!r}: {problem}", "correct the evaluator")
+    if output.scores is None:
+        return output
+    # Metrics are computed from what is saved, so that they can be computed again from the file.
+    return replace(output, scores=output.scores.astype(np.float32))
+
+
+def _measure(spec: MetricSpec, cell: Cell, predicted: Predictions) -> MetricValue:
+    """Return a metric of the test split.
+
+    Raises:
+        PluginError: The evaluator returned no scores that the metric can be computed from.
+    """
+    given = needed_by(spec, predicted)
+    if given is None:
+        returned = "decision values" if predicted.scores_are == "decisions" else "no scores"
+        raise PluginError(
+            f"metric {spec.name!r} needs {spec.needs}, and evaluator {cell.record.probe!r} returned {returned}",
+            f"name another metric or evaluator in task {cell.task.name!r}",
+        )
+    with _blamed(f"metric {spec.name!r}"):
+        measure = load_metric(spec)
+        value = measure(predicted.target, given)
+        low, high = interval(measure.resampled(predicted.target, given, cell.record.seed))
+    return MetricValue(
+        value=value,
+        low=low,
+        high=high,
+        higher_is_better=spec.higher_is_better,
+        version=spec.version,
+        unit=spec.unit,
+    )
+
+
+class _BlamedError(Exception):
+    """What a plugin raised, with its name."""
+
+    def __init__(self, plugin: str, cause: Exception) -> None:
+        super().__init__(plugin, cause)
+        self.plugin = plugin
+        self.cause = cause
+
+
+@contextmanager
+def _blamed(plugin: str) -> Iterator[None]:
+    """Name the plugin whose code the block runs in what it raises."""
+    try:
+        yield
+    except GairbenchError:
+        raise
+    except Exception as error:
+        raise _BlamedError(plugin, error) from error
 
 
 def _lock(site: Site, kind: str, target: Path) -> Path:
@@ -501,10 +641,3 @@ def _standardize(features: dict[str, Array]) -> None:
     for name, values in features.items():
         scaled = (values - mean) / std
         features[name] = scaled.astype(np.float32) if values.ndim > 2 else scaled
-
-
-def _measure(name: str, target: Array, prediction: Array, seed: int) -> MetricValue:
-    metric = METRICS[name]
-    low, high = metric.interval(target, prediction, seed)
-    value = metric(target, prediction)
-    return MetricValue(value=value, low=low, high=high, higher_is_better=metric.higher_is_better)

@@ -17,12 +17,12 @@ from gairbench.evaluation.estimates import Estimates
 from gairbench.evaluation.open_data import OpenData
 from gairbench.evaluation.records import recorded
 from gairbench.evaluation.samples import select
-from gairbench.evaluators import PROBES, Probe, probes_for
 from gairbench.feeding import Feed, plan_feed
+from gairbench.kinds import HEADLINE
 from gairbench.plugins import BUILTIN, Registry
 from gairbench.representation import Form
 from gairbench.selection import unknown
-from gairbench.spec import DatasetSpec, Kind, Modality, ModelSpec, Preset, TaskSpec
+from gairbench.spec import DatasetSpec, EvaluatorSpec, Kind, MetricSpec, Modality, ModelSpec, Preset, TaskSpec
 from gairbench.weights.loading import choose_preset
 from gairbench.weights.origin import Weights, find_weights, pretrained_weights
 
@@ -46,7 +46,7 @@ class EvaluationRequest:
         checkpoints: Checkpoint files or folders by model name.
         data_root: Folder of datasets that are not embedded.
         device: As torch names it, or ``"auto"``.
-        seeds: Seeds of untrained weights, pre-training, probes and bootstrap; everything is run once for each.
+        seeds: Seeds of untrained weights, pre-training, evaluators and bootstrap; everything is run once for each.
         limit: Use at most this many samples per split.
         fresh: Reuse no checkpoint, embedding or record that was made before the run began.
         executor: Name of the executor.
@@ -81,11 +81,11 @@ def make_plan(request: EvaluationRequest, registry: Registry, data: OpenData | N
         data: Datasets that this process has open, to be used again by the jobs.
 
     Returns:
-        The plan, cheap models first; data that are missing or inputs that do not fit are reasons in its cells, not
-        errors.
+        The plan, cheap models first; data that are missing, inputs that do not fit, and evaluators and metrics that do
+        not exist are reasons in its cells, not errors.
 
     Raises:
-        UsageError: A task names an unknown probe, or a model's pre-training dataset is not installed.
+        UsageError: A model's pre-training dataset is not installed.
         CheckpointError: A checkpoint file does not exist, or is of another preset.
     """
     looked = _Looked(request, registry, data or OpenData(request.data_root))
@@ -109,30 +109,58 @@ def _model_cells(
     weights, corpus, trouble = _weights(request, registry, looked, model, seed)
     preset = choose_preset(model, request.preset, weights.path if weights.foreign else None)
     for task in sorted(request.tasks, key=lambda t: t.dataset.name):
-        for number, probe in enumerate(_probes(task)):
+        metrics, problem = _metrics(registry, task)
+        for number, name in enumerate(task.evaluators or default_evaluators(registry, task.kind)):
+            evaluator = registry.evaluators.get(name)
             cell = Cell(
                 model=model,
                 preset=preset,
                 weights=weights,
                 corpus=corpus,
                 task=task,
-                probe=probe,
+                evaluator=evaluator,
+                metrics=metrics,
                 state="todo",
-                record=_blank(request, registry, model, preset, weights, task, probe, seed, headline=number == 0),
-                distributions=(
-                    registry.model_origins[model.name].distribution,
-                    registry.task_origins[task.name].distribution,
-                ),
+                record=_blank(request, registry, model, preset, weights, task, name, seed, headline=number == 0),
+                distributions=_distributions(registry, model, task, evaluator, metrics),
             )
-            yield _planned(request, looked, cell, trouble)
+            misnamed = problem or _evaluator_problem(registry, task, name)
+            yield _stopped(cell, "failed", misnamed) if misnamed else _planned(request, looked, cell, trouble)
 
 
-def _probes(task: TaskSpec) -> list[Probe]:
-    names = task.probes or probes_for(task.kind)
+def default_evaluators(registry: Registry, kind: Kind) -> tuple[str, ...]:
+    """Return the names of the evaluators that a kind of task is run with where it names none, headline first."""
+    names = [name for name, spec in registry.evaluators.items() if kind in spec.default]
+    return tuple(sorted(names, key=lambda name: (name != HEADLINE[kind], name)))
+
+
+def _metrics(registry: Registry, task: TaskSpec) -> tuple[tuple[MetricSpec, ...], str]:
+    """Return a task's metrics, headline first, or why it cannot be scored."""
+    names = dict.fromkeys((task.metric, *task.extra_metrics))
     for name in names:
-        if name not in PROBES:
-            raise unknown(f"probe (of task {task.name})", name, PROBES)
-    return [PROBES[name] for name in names]
+        if name not in registry.metrics:
+            return (), str(unknown("metric", name, registry.metrics))
+        if task.kind not in (kinds := registry.metrics[name].kinds):
+            return (), f"metric {name!r} does not score {task.kind}; it is for {', '.join(sorted(kinds))}"
+    return tuple(registry.metrics[name] for name in names), ""
+
+
+def _evaluator_problem(registry: Registry, task: TaskSpec, name: str) -> str:
+    """Return why a task cannot be evaluated with what it names; empty if it can."""
+    if name not in registry.evaluators:
+        return str(unknown("evaluator", name, registry.evaluators))
+    if task.kind not in (kinds := registry.evaluators[name].kinds):
+        return f"evaluator {name!r} does not serve {task.kind}; it is for {', '.join(sorted(kinds))}"
+    return ""
+
+
+def _distributions(
+    registry: Registry, model: ModelSpec, task: TaskSpec, evaluator: EvaluatorSpec | None, metrics: Sequence[MetricSpec]
+) -> tuple[str, ...]:
+    origins = [registry.model_origins[model.name], registry.task_origins[task.name]]
+    origins += [registry.evaluator_origins[evaluator.name]] if evaluator else []
+    origins += [registry.metric_origins[metric.name] for metric in metrics]
+    return tuple(dict.fromkeys(origin.distribution for origin in origins))
 
 
 class _Looked:
@@ -220,32 +248,29 @@ def _weights(
 
 def _planned(request: EvaluationRequest, looked: _Looked, cell: Cell, trouble: _Trouble | None) -> Cell:
     """Return a cell with its state, its key and what it needs."""
-
-    def stopped(state: State, reason: str) -> Cell:
-        return replace(cell, state=state, record=replace(cell.record, reason=reason, status=_STATUS[state]))
-
-    task = cell.task
+    task, evaluator = cell.task, cell.evaluator
+    assert evaluator is not None  # noqa: S101  (a cell without one has failed)
     fingerprint = looked.fingerprint(task.dataset)
     if isinstance(fingerprint, tuple):
-        return stopped(*fingerprint)
+        return _stopped(cell, *fingerprint)
     cell = replace(cell, record=replace(cell.record, dataset_fingerprint=fingerprint))
     try:
-        feeds = _feeds(cell.model, cell.preset, task, cell.probe)
+        feeds = _feeds(cell.model, cell.preset, task, evaluator)
     except InputMismatchError as error:
-        return stopped("skipped", str(error))
+        return _stopped(cell, "skipped", str(error))
     if trouble is not None:
-        return stopped(*trouble)
+        return _stopped(cell, *trouble)
     wanted_splits = ("test",) if task.kind is Kind.RETRIEVAL else ("train", "val", "test")
     for split in wanted_splits:
         if split not in task.dataset.splits:
-            return stopped("failed", f"dataset {task.dataset.name!r} declares no split {split!r}")
+            return _stopped(cell, "failed", f"dataset {task.dataset.name!r} declares no split {split!r}")
     embeddings = tuple(_embedding(request, cell, split, feed) for split in wanted_splits for feed in feeds)
     key = digest(
         schema=results.SCHEMA,
         embeddings=[embedding.key for embedding in embeddings],
-        task=[task.name, task.version, task.target, task.kind],
-        metrics=[task.metric, *task.extra_metrics],
-        probe=[cell.probe.name, cell.probe.version],
+        task=[task.name, task.version, task.target, task.kind, task.group],
+        metrics=[[metric.name, metric.version, metric.higher_is_better] for metric in cell.metrics],
+        evaluator=[evaluator.name, evaluator.version],
         seed=cell.record.seed,
     )
     caveats = dict.fromkeys(filter(None, (feed.gsd_problem() for feed in feeds)))
@@ -253,11 +278,15 @@ def _planned(request: EvaluationRequest, looked: _Looked, cell: Cell, trouble: _
     if not request.fresh and recorded(cell.record, request.results) is not None:
         return replace(cell, state="cached")
     if problem := looked.target_problem(task, fingerprint):
-        return stopped("failed", problem)
+        return _stopped(cell, "failed", problem)
     return cell
 
 
 _STATUS: Mapping[State, results.Status] = {"skipped": "skipped", "failed": "failed"}
+
+
+def _stopped(cell: Cell, state: State, reason: str) -> Cell:
+    return replace(cell, state=state, record=replace(cell.record, reason=reason, status=_STATUS[state]))
 
 
 def _embedding(request: EvaluationRequest, cell: Cell, split: str, feed: Feed) -> Embedding:
@@ -274,12 +303,17 @@ def _embedding(request: EvaluationRequest, cell: Cell, split: str, feed: Feed) -
     return Embedding(feed=feed, split=split, key=key, cached=cached)
 
 
-def _feeds(model: ModelSpec, preset: Preset, task: TaskSpec, probe: Probe) -> list[Feed]:
-    """Return what the probe needs of the model: a vector for each input, or a token grid for a dense probe.
+def _feeds(model: ModelSpec, preset: Preset, task: TaskSpec, evaluator: EvaluatorSpec) -> list[Feed]:
+    """Return what the evaluator needs of the model: a vector for each input, or a token grid if it needs tokens.
 
     Raises:
         InputMismatchError: The model does not offer it, or the dataset cannot serve it.
     """
+    if evaluator.needs == "tokens":
+        overhead = all(i.modality is Modality.RS for entry in task.inputs for i in task.dataset.inputs_of(entry))
+        if not overhead:
+            raise InputMismatchError(f"evaluator {evaluator.name!r} needs token grids, which only rs images have", "")
+        return [plan_feed(model.name, preset, task.dataset, entry, form="tokens") for entry in task.inputs]
     if task.kind is Kind.RETRIEVAL:
         asked = {i.modality for entry in task.inputs for i in task.dataset.inputs_of(entry)}
         if not asked <= model.aligned:
@@ -288,8 +322,6 @@ def _feeds(model: ModelSpec, preset: Preset, task: TaskSpec, probe: Probe) -> li
         # Overhead images are looked up at the sample's place where the model can and the dataset has places.
         located = Modality.LOCATION in task.dataset.modalities
         return [_at_point(model, preset, task, entry, located=located, projected=True) for entry in task.inputs]
-    if probe.dense:
-        return [plan_feed(model.name, preset, task.dataset, entry, form="tokens") for entry in task.inputs]
     return [_at_point(model, preset, task, entry, located=task.localized) for entry in task.inputs]
 
 
@@ -310,12 +342,13 @@ def _blank(
     preset: Preset,
     weights: Weights,
     task: TaskSpec,
-    probe: Probe,
+    evaluator: str,
     seed: int,
     *,
     headline: bool,
 ) -> results.Result:
     """Return the record of a cell with all that is known before its data are looked at."""
+    spec = registry.evaluators.get(evaluator)
     return results.Result(
         status="failed",
         model=model.name,
@@ -333,8 +366,9 @@ def _blank(
         diagnostic=task.diagnostic,
         dataset=task.dataset.name,
         dataset_version=task.dataset.version,
-        probe=probe.name,
-        probe_version=probe.version,
+        probe=evaluator,
+        probe_version=0 if spec is None else spec.version,
+        probe_origin="" if spec is None else str(registry.evaluator_origins[evaluator]),
         headline=headline,
         metric=task.metric,
         seed=seed,

@@ -251,7 +251,7 @@ class _Run:
         if isinstance(subject, _Waiting):
             cell = subject.job.cell
             work = Work(subject.job, self.site, self.seconds.get(cell.loaded_as))
-            label = f"evaluate {cell.model.name} on {cell.task.name} by {cell.probe.name}"
+            label = f"evaluate {cell.model.name} on {cell.task.name} by {cell.record.probe}"
         elif isinstance(subject, PretrainJob):
             work = Work(subject, self.site)
             label = f"pretrain {subject.model.name}"

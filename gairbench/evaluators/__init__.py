@@ -1,111 +1,222 @@
-"""Frozen-feature probes: what sits on top of every model's embeddings, identically.
-
-A probe is one decorated function in a module of this package; nothing lists them by hand.
-"""
+"""The evaluators and metrics that gairbench brings: specs only, what they name is imported when it is needed."""
 
 from __future__ import annotations
 
-import pkgutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from importlib import import_module
-from typing import Any
+from collections.abc import Iterator
 
-from numpy.typing import NDArray
+from gairbench import hookimpl
+from gairbench.spec import EvaluatorSpec, Kind, MetricSpec
 
-from gairbench.kinds import HEADLINE
-from gairbench.spec import Kind
+_CLASSES = frozenset({Kind.CLASSIFICATION})
+_LABELS = frozenset({Kind.MULTILABEL})
+_VALUES = frozenset({Kind.REGRESSION})
+_MASKS = frozenset({Kind.SEGMENTATION})
+_PAIRS = frozenset({Kind.RETRIEVAL})
 
-Array = NDArray[Any]
+EVALUATORS = (
+    EvaluatorSpec(
+        name="linear",
+        version=1,
+        factory="gairbench.evaluators.linear:linear",
+        kinds=_CLASSES | _LABELS,
+        default=_CLASSES | _LABELS,
+        description="Logistic regression with an L2 penalty chosen on val: multinomial, or one a label",
+    ),
+    EvaluatorSpec(
+        name="knn",
+        version=1,
+        factory="gairbench.evaluators.knn:knn",
+        kinds=_CLASSES,
+        default=_CLASSES,
+        description="Vote of the nearest train samples by cosine distance; how many is chosen on val",
+    ),
+    EvaluatorSpec(
+        name="ridge",
+        version=1,
+        factory="gairbench.evaluators.ridge:ridge",
+        kinds=_VALUES,
+        default=_VALUES,
+        description="Linear regression with an L2 penalty chosen on val",
+    ),
+    EvaluatorSpec(
+        name="linear_segmentation",
+        version=1,
+        factory="gairbench.evaluators.segmentation:linear_segmentation",
+        kinds=_MASKS,
+        default=_MASKS,
+        needs="tokens",
+        description="1x1 convolution on the token grid, upsampled to the mask; weight decay chosen on val",
+    ),
+    EvaluatorSpec(
+        name="retrieval",
+        version=1,
+        factory="gairbench.evaluators.retrieval:retrieval",
+        kinds=_PAIRS,
+        default=_PAIRS,
+        description="Rank of the true item by cosine similarity; nothing is trained",
+    ),
+)
 
+_PREDICTIONS = "gairbench.evaluators.prediction_metrics"
+_SCORES = "gairbench.evaluators.score_metrics"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeInput:
-    """What a probe learns from and predicts on.
-
-    Args:
-        features: By split name ``(samples, dim)``, or ``(samples, dim, rows, columns)`` for a token grid, standardized
-            on train. For retrieval: ``"query"`` and ``"gallery"``, raw, row i of each belonging together.
-        targets: By split name; empty for retrieval.
-        classes: Number of classes; 0 where there are none.
-        seed: Seed of whatever is random in the probe.
-    """
-
-    features: Mapping[str, Array]
-    targets: Mapping[str, Array]
-    classes: int
-    seed: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeOutput:
-    """What a probe found.
-
-    Args:
-        prediction: For the test split, as the task's metrics take it.
-        params: Chosen hyper-parameters, for the record.
-    """
-
-    prediction: Array
-    params: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probe:
-    """A registered probe.
-
-    Args:
-        name: As tasks name it.
-        version: Part of every result's key: raised when its predictions change.
-        kinds: Kinds of task it can serve.
-        default: Kinds it is run for when a task names no probes.
-        dense: It takes token grids.
-        run: Fits on train, chooses on val, predicts test.
-    """
-
-    name: str
-    version: int
-    kinds: frozenset[Kind]
-    default: frozenset[Kind]
-    dense: bool
-    run: Callable[[ProbeInput], ProbeOutput]
-
-
-PROBES: dict[str, Probe] = {}
-
-
-def probe(
-    name: str, *, version: int, kinds: set[Kind], default: set[Kind] | None = None, dense: bool = False
-) -> Callable[[Callable[[ProbeInput], ProbeOutput]], Callable[[ProbeInput], ProbeOutput]]:
-    """Register a function as a probe.
-
-    Args:
-        name: Unique name.
-        version: Raise it when its predictions change.
-        kinds: Kinds of task it can serve.
-        default: Kinds it is run for when a task names no probes; ``None``: all of ``kinds``.
-        dense: It takes token grids.
-    """
-
-    def register(run: Callable[[ProbeInput], ProbeOutput]) -> Callable[[ProbeInput], ProbeOutput]:
-        PROBES[name] = Probe(
-            name=name,
-            version=version,
-            kinds=frozenset(kinds),
-            default=frozenset(kinds if default is None else default),
-            dense=dense,
-            run=run,
+METRICS = (
+    MetricSpec(
+        name="accuracy",
+        version=1,
+        factory=f"{_PREDICTIONS}:accuracy",
+        kinds=_CLASSES,
+        higher_is_better=True,
+        description="Share of samples whose class is right",
+    ),
+    MetricSpec(
+        name="balanced_accuracy",
+        version=1,
+        factory=f"{_PREDICTIONS}:balanced_accuracy",
+        kinds=_CLASSES | _MASKS,
+        higher_is_better=True,
+        description="Mean over the classes of the share of their samples that is found",
+    ),
+    MetricSpec(
+        name="macro_f1",
+        version=1,
+        factory=f"{_PREDICTIONS}:macro_f1",
+        kinds=_CLASSES | _MASKS,
+        higher_is_better=True,
+        description="Mean over the classes of F1",
+    ),
+    MetricSpec(
+        name="micro_f1",
+        version=1,
+        factory=f"{_PREDICTIONS}:micro_f1",
+        kinds=_LABELS,
+        higher_is_better=True,
+        description="F1 of all labels together",
+    ),
+    MetricSpec(
+        name="miou",
+        version=1,
+        factory=f"{_PREDICTIONS}:miou",
+        kinds=_MASKS,
+        higher_is_better=True,
+        description="Mean over the classes of intersection over union",
+    ),
+    MetricSpec(
+        name="r2",
+        version=1,
+        factory=f"{_PREDICTIONS}:r2",
+        kinds=_VALUES,
+        higher_is_better=True,
+        description="Share of the variance that is explained",
+    ),
+    MetricSpec(
+        name="pearson_r",
+        version=1,
+        factory=f"{_PREDICTIONS}:pearson_r",
+        kinds=_VALUES,
+        higher_is_better=True,
+        description="Linear correlation of prediction and target",
+    ),
+    MetricSpec(
+        name="rmse",
+        version=1,
+        factory=f"{_PREDICTIONS}:rmse",
+        kinds=_VALUES,
+        higher_is_better=False,
+        description="Root of the mean squared error",
+    ),
+    MetricSpec(
+        name="mae",
+        version=1,
+        factory=f"{_PREDICTIONS}:mae",
+        kinds=_VALUES,
+        higher_is_better=False,
+        description="Mean absolute error",
+    ),
+    *(
+        MetricSpec(
+            name=f"recall@{k}",
+            version=1,
+            factory=f"{_PREDICTIONS}:recall_at_{k}",
+            kinds=_PAIRS,
+            higher_is_better=True,
+            description=f"Share of queries whose true item is among the first {k}",
         )
-        return run
+        for k in (1, 5, 10)
+    ),
+    MetricSpec(
+        name="mrr",
+        version=1,
+        factory=f"{_PREDICTIONS}:mrr",
+        kinds=_PAIRS,
+        higher_is_better=True,
+        description="Mean of 1 / rank of the true item",
+    ),
+    MetricSpec(
+        name="top5_accuracy",
+        version=1,
+        factory=f"{_SCORES}:top5_accuracy",
+        kinds=_CLASSES,
+        higher_is_better=True,
+        needs="scores",
+        description="Share of samples whose class has one of the five highest scores; equal scores are drawn by lot",
+    ),
+    MetricSpec(
+        name="auc",
+        version=1,
+        factory=f"{_SCORES}:auc",
+        kinds=_CLASSES | _LABELS,
+        higher_is_better=True,
+        needs="scores",
+        description="Area under the ROC curve: of two classes; else the mean over classes, each against the rest",
+    ),
+    MetricSpec(
+        name="map",
+        version=1,
+        factory=f"{_SCORES}:mean_average_precision",
+        kinds=_LABELS,
+        higher_is_better=True,
+        needs="scores",
+        description="Mean over the labels of average precision",
+    ),
+    MetricSpec(
+        name="nll",
+        version=1,
+        factory=f"{_SCORES}:nll",
+        kinds=_CLASSES | _LABELS,
+        higher_is_better=False,
+        needs="probabilities",
+        unit="nat",
+        description="Negative log-likelihood of the class, or mean over the labels",
+    ),
+    MetricSpec(
+        name="brier",
+        version=1,
+        factory=f"{_SCORES}:brier",
+        kinds=_CLASSES | _LABELS,
+        higher_is_better=False,
+        needs="probabilities",
+        description="Squared error of the probabilities, summed over the classes (0 to 2), or mean over the labels",
+    ),
+    MetricSpec(
+        name="ece",
+        version=1,
+        factory=f"{_SCORES}:ece",
+        kinds=_CLASSES,
+        higher_is_better=False,
+        needs="probabilities",
+        description="Expected calibration error: confidence minus accuracy in 15 bins, absolute, weighted by samples",
+    ),
+)
 
-    return register
+
+@hookimpl
+def register_evaluators() -> Iterator[EvaluatorSpec]:
+    """Yield the built-in evaluators."""
+    yield from EVALUATORS
 
 
-def probes_for(kind: Kind) -> tuple[str, ...]:
-    """Return the names of the default probes of a kind, headline first."""
-    names = [name for name, probe in PROBES.items() if kind in probe.default]
-    return tuple(sorted(names, key=lambda name: (name != HEADLINE[kind], name)))
-
-
-for _module in pkgutil.iter_modules(__path__, prefix=f"{__name__}."):
-    import_module(_module.name)
+@hookimpl
+def register_metrics() -> Iterator[MetricSpec]:
+    """Yield the built-in metrics."""
+    yield from METRICS

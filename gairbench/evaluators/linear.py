@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from gairbench.evaluators import Array, ProbeInput, ProbeOutput, probe
-from gairbench.spec import Kind
+from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
+from gairbench.metrics import Array
 
 STRENGTHS = tuple(10.0**e for e in range(-5, 2))
 """Inverse L2 strengths C tried, in ascending order."""
 
 
-@probe("linear", version=1, kinds={Kind.CLASSIFICATION, Kind.MULTILABEL})
-def linear(data: ProbeInput) -> ProbeOutput:
+def linear(data: EvaluatorInput) -> EvaluatorOutput:
     """Fit on train for every C, keep the one that is best on val (the smallest of equals).
 
     Classification scores val by accuracy. Multi-label fits one binary regression per class with a common C and scores
@@ -24,7 +23,8 @@ def linear(data: ProbeInput) -> ProbeOutput:
 
     x, y = data.features["train"], data.targets["train"]
     multilabel = y.ndim == 2
-    best, best_score, best_c = None, -np.inf, None
+    best: tuple[Array, Array] | None = None
+    best_score, best_c = -np.inf, None
     # Each fit starts from the last: neighbouring C have neighbouring solutions.
     base = LogisticRegression(solver="newton-cg", max_iter=200, warm_start=not multilabel)
     for c in STRENGTHS:
@@ -35,7 +35,18 @@ def linear(data: ProbeInput) -> ProbeOutput:
         truth = data.targets["val"]
         score = f1_score(truth, guess, average="micro", zero_division=0) if multilabel else np.mean(truth == guess)
         if score > best_score:
-            best, best_score, best_c = model.predict(data.features["test"]), score, c
+            test = data.features["test"]
+            best, best_score, best_c = (model.predict(test), model.predict_proba(test)), score, c
     assert best is not None  # noqa: S101  (STRENGTHS is not empty)
-    prediction: Array = best.astype(bool) if multilabel else best.astype(np.int64)
-    return ProbeOutput(prediction=prediction, params={"C": best_c, "val_score": float(best_score)})
+    prediction, probabilities = best
+    if not multilabel:
+        # A class that train lacks has a column, too: it is never expected.
+        columns = np.zeros((len(prediction), data.classes))
+        columns[:, np.unique(y)] = probabilities
+        probabilities = columns
+    return EvaluatorOutput(
+        prediction=prediction.astype(bool if multilabel else np.int64),
+        scores=probabilities,
+        scores_are="probabilities",
+        params={"C": best_c, "val_score": float(best_score)},
+    )

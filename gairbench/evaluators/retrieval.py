@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from gairbench.evaluators import ProbeInput, ProbeOutput, probe
-from gairbench.spec import Kind
+from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
 
 
-@probe("retrieval", version=1, kinds={Kind.RETRIEVAL})
-def retrieval(data: ProbeInput) -> ProbeOutput:
+def retrieval(data: EvaluatorInput) -> EvaluatorOutput:
     """Rank the gallery by cosine similarity to each query and report the rank of its own item, 1 is best.
 
     Items as similar as the true one count half, so that a model whose embeddings are all alike ranks at chance.
@@ -24,4 +22,4 @@ def retrieval(data: ProbeInput) -> ProbeOutput:
         similarity = query[rows] @ gallery.T
         true = similarity[np.arange(len(rows)), rows][:, None]
         ranks[rows] = 1 + (similarity > true).sum(axis=1) + ((similarity == true).sum(axis=1) - 1) / 2
-    return ProbeOutput(prediction=ranks, params={"gallery": len(gallery)})
+    return EvaluatorOutput(prediction=ranks, params={"gallery": len(gallery)})

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from gairbench.evaluators import ProbeInput, ProbeOutput, probe
-from gairbench.spec import Kind
+from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
 
 STRENGTHS = tuple(10.0**e for e in np.arange(-2, 6.5, 0.5))
 """L2 strengths tried."""
 
 
-@probe("ridge", version=1, kinds={Kind.REGRESSION})
-def ridge(data: ProbeInput) -> ProbeOutput:
+def ridge(data: EvaluatorInput) -> EvaluatorOutput:
     """Fit on train for every strength, keep the one with the least squared error on val.
 
     Validation rather than leave-one-out: on spatial splits the left-out sample has neighbours in train, which would
@@ -28,6 +26,6 @@ def ridge(data: ProbeInput) -> ProbeOutput:
         if error < best_error:
             best, best_error, best_alpha = model, error, alpha
     assert best is not None  # noqa: S101  (STRENGTHS is not empty and errors are finite)
-    return ProbeOutput(
+    return EvaluatorOutput(
         prediction=best.predict(data.features["test"]), params={"alpha": float(best_alpha or 0), "val_mse": best_error}
     )

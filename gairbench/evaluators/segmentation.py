@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gairbench.evaluators import Array, ProbeInput, ProbeOutput, probe
-from gairbench.metrics import IGNORED, miou
-from gairbench.spec import Kind
+from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
+from gairbench.evaluators.prediction_metrics import miou
+from gairbench.metrics import IGNORED, Array
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -23,8 +23,7 @@ PIXELS = 256
 """Mask pixels drawn per image and step: neighbouring pixels say nearly the same, and a step costs a tenth."""
 
 
-@probe("linear_segmentation", version=1, kinds={Kind.SEGMENTATION}, dense=True)
-def linear_segmentation(data: ProbeInput) -> ProbeOutput:
+def linear_segmentation(data: EvaluatorInput) -> EvaluatorOutput:
     """Train a 1x1 convolution on the token grid with cross-entropy of its bilinearly upsampled logits.
 
     AdamW with a one-cycle schedule; weight decay is chosen by mIoU on val. Ignored pixels take no part.
@@ -36,11 +35,12 @@ def linear_segmentation(data: ProbeInput) -> ProbeOutput:
         if score > best_score:
             best, best_score, best_decay = head, score, decay
     assert best is not None  # noqa: S101  (WEIGHT_DECAYS is not empty)
-    prediction = _predict(best, data.features["test"], data.targets["test"].shape[1:])
-    return ProbeOutput(prediction=prediction, params={"weight_decay": best_decay, "val_score": float(best_score)})
+    assert data.mask_size is not None  # noqa: S101  (of segmentation tasks)
+    prediction = _predict(best, data.features["test"], data.mask_size)
+    return EvaluatorOutput(prediction=prediction, params={"weight_decay": best_decay, "val_score": float(best_score)})
 
 
-def _train(data: ProbeInput, decay: float) -> nn.Module:
+def _train(data: EvaluatorInput, decay: float) -> nn.Module:
     import torch
     from torch import nn
     from torch.nn import functional

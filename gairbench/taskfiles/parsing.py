@@ -79,7 +79,7 @@ def load_task_file(path: Path) -> tuple[TaskSpec, ...]:
     for section in wanted:
         section.only(
             "name", "version", "dataset", "label", "kind", "separator", "transform", "input", "localized", "category",
-            "family", "description",
+            "family", "description", "evaluators", "metric", "extra_metrics",
         )  # fmt: skip
         dataset = section.choice("dataset", parts)
         parts[dataset][1].append(section)
@@ -108,7 +108,7 @@ def _task(section: Section, datasets: dict[str, tuple[DatasetSpec, bool]]) -> Ta
     localized: bool = section.get("localized", bool, False)
     if localized and modality is not Modality.RS:
         raise section.error("localized", f"does not fit input {modality}", "it is for overhead images (rs) only")
-    metric, extra = DEFAULT_METRICS[target.kind]
+    metric, extra_metrics = DEFAULT_METRICS[target.kind]
     return TaskSpec(
         name=_slug(section, "name"),
         version=section.get("version", int, 1),
@@ -118,13 +118,22 @@ def _task(section: Section, datasets: dict[str, tuple[DatasetSpec, bool]]) -> Ta
         dataset=spec,
         target=target.name,
         inputs=(modality,),
-        metric=metric,
-        extra_metrics=extra,
-        higher_is_better=True,
+        # Whether plugins have these is seen when the task is planned: what they lack fails its cells alone.
+        metric=section.get("metric", str, metric),
+        extra_metrics=_names(section, "extra_metrics", extra_metrics),
+        evaluators=_names(section, "evaluators", ()),
         synthetic=synthetic,
         description=section.get("description", str, ""),
         localized=localized,
     )
+
+
+def _names(section: Section, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    names = section.texts(key, list(default))
+    twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
+    if twice is not None:
+        raise section.error(key, f"{twice!r} is there twice", "name it once")
+    return tuple(names)
 
 
 def _slug(section: Section, key: str) -> str:

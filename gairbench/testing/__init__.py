@@ -1,4 +1,4 @@
-"""Checks that every model, dataset and task must pass, ours and third parties', after scikit-learn's.
+"""Checks that every model, dataset, task, evaluator and metric must pass, ours and third parties'.
 
 A plugin's whole conformance test::
 
@@ -27,12 +27,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gairbench.spec import DatasetSpec, ModelSpec, TaskSpec
+from gairbench.spec import DatasetSpec, EvaluatorSpec, MetricSpec, ModelSpec, TaskSpec
 
 if TYPE_CHECKING:
     import pytest
 
-__all__ = ["parametrize_with_dataset_checks", "parametrize_with_model_checks", "parametrize_with_task_checks"]
+__all__ = [
+    "parametrize_with_dataset_checks",
+    "parametrize_with_evaluator_checks",
+    "parametrize_with_metric_checks",
+    "parametrize_with_model_checks",
+    "parametrize_with_task_checks",
+]
 
 
 class _Case(NamedTuple):
@@ -107,6 +113,58 @@ def parametrize_with_task_checks(
             cases += _cases(DECLARATION, task.name, task)
             cases += _cases(BEHAVIOUR, task.name, task, data_root)
     return _parametrize(cases, skip)
+
+
+def parametrize_with_evaluator_checks(
+    specs: Iterable[EvaluatorSpec], *, skip: Mapping[str, str] | None = None
+) -> pytest.MarkDecorator:
+    """Parametrize a test's ``check`` argument with everything that an evaluator must fulfil.
+
+    The declaration is checked once, the behaviour once for every kind of task, on generated data that are easy to
+    learn.
+
+    Args:
+        specs: The evaluators.
+        skip: Kinds not to run, as ``"<evaluator>-<kind>"``, each with the reason that pytest shows.
+
+    Returns:
+        A decorator for a test function with one argument, ``check``, which the test calls.
+    """
+    from gairbench.testing.evaluator_checks import BEHAVIOUR, DECLARATION
+
+    return _parametrize(_cases_by_kind(specs, DECLARATION, BEHAVIOUR), skip)
+
+
+def parametrize_with_metric_checks(
+    specs: Iterable[MetricSpec], *, skip: Mapping[str, str] | None = None
+) -> pytest.MarkDecorator:
+    """Parametrize a test's ``check`` argument with everything that a metric must fulfil.
+
+    The declaration is checked once, the behaviour once for every kind of task, on generated predictions.
+
+    Args:
+        specs: The metrics.
+        skip: Kinds not to score, as ``"<metric>-<kind>"``, each with the reason that pytest shows.
+
+    Returns:
+        A decorator for a test function with one argument, ``check``, which the test calls.
+    """
+    from gairbench.testing.metric_checks import BEHAVIOUR, DECLARATION
+
+    return _parametrize(_cases_by_kind(specs, DECLARATION, BEHAVIOUR), skip)
+
+
+def _cases_by_kind(
+    specs: Iterable[EvaluatorSpec | MetricSpec],
+    declaration: Sequence[Callable[..., None]],
+    behaviour: Sequence[Callable[..., None]],
+) -> list[_Case]:
+    cases: list[_Case] = []
+    for spec in specs:
+        cases += _cases(declaration, spec.name, spec)
+        for kind in sorted(spec.kinds):
+            cases += _cases(behaviour, f"{spec.name}-{kind}", spec, kind)
+    return cases
 
 
 def _dataset_cases(spec: DatasetSpec, data_root: Path | None) -> list[_Case]:

@@ -13,10 +13,22 @@ from functools import cache
 
 from gairbench.plugins import BUILTIN, GROUP, Origin, Registry, load_registry
 from gairbench.sensors import band as sensor_band
-from gairbench.spec import ANY, DatasetSpec, Factory, ImageInput, Input, ModelSpec, Normalization, TaskSpec, resolve
+from gairbench.spec import (
+    ANY,
+    DatasetSpec,
+    EvaluatorSpec,
+    Factory,
+    ImageInput,
+    Input,
+    MetricSpec,
+    ModelSpec,
+    Normalization,
+    TaskSpec,
+    resolve,
+)
 from gairbench.units import band_problem
 
-Spec = ModelSpec | DatasetSpec | TaskSpec
+Spec = ModelSpec | DatasetSpec | TaskSpec | EvaluatorSpec | MetricSpec
 
 HEAVY = (
     *("PIL", "lightning", "matplotlib", "numpy", "pandas", "rasterio", "scipy"),
@@ -127,11 +139,13 @@ def require_factories(spec: Spec) -> None:
 
 def _plugin_address(spec: Spec) -> str:
     """Return the entry point that registers the spec; for one that none does, the package of its factory."""
-    registry = _registry()
+    registry = installed()
     for specs, origins in (
         (registry.models, registry.model_origins),
         (registry.datasets, registry.dataset_origins),
         (registry.tasks, registry.task_origins),
+        (registry.evaluators, registry.evaluator_origins),
+        (registry.metrics, registry.metric_origins),
     ):
         if specs.get(spec.name) == spec:
             return _entry_point(origins[spec.name])
@@ -148,8 +162,9 @@ def _entry_point(origin: Origin) -> str:
 
 
 @cache
-def _registry() -> Registry:
-    return load_registry(strict=True)
+def installed() -> Registry:
+    """Return what the installed plugins provide, loaded once; a broken one is left out with a warning."""
+    return load_registry()
 
 
 _PROBE = """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gairbench.data import sample_key
 from gairbench.errors import DataError
+from gairbench.selection import unknown
 from gairbench.spec import ImageInput, Kind, Modality, TaskSpec
 from gairbench.targets import degenerate, present_classes, target_problem
 from gairbench.testing import declarations
@@ -68,24 +69,22 @@ def check_splits_are_declared(spec: TaskSpec) -> None:
     require(not missing, f"{spec.name}: dataset {spec.dataset.name} declares no split {', '.join(sorted(missing))}")
 
 
-def check_metrics_exist_and_point_the_same_way(spec: TaskSpec) -> None:
-    """Every metric is known, and the declared direction is the headline metric's."""
-    from gairbench.metrics import METRICS
-
+def check_metrics_score_the_kind(spec: TaskSpec) -> None:
+    """Every metric is installed and can score the task's kind."""
+    known = declarations.installed().metrics
     for name in (spec.metric, *spec.extra_metrics):
-        require(name in METRICS, f"{spec.name}: no metric {name!r}; there are: {', '.join(METRICS)}")
-    higher = METRICS[spec.metric].higher_is_better
-    require(spec.higher_is_better is higher, f"{spec.name}: higher_is_better={spec.higher_is_better} for {spec.metric}")
+        require(name in known, f"{spec.name}: {unknown('metric', name, known)}")
+        require(spec.kind in known[name].kinds, f"{spec.name}: metric {name} does not score {spec.kind}")
 
 
-def check_probes_serve_the_kind(spec: TaskSpec) -> None:
-    """Every named probe exists and can serve the task's kind."""
-    from gairbench.evaluators import PROBES, probes_for
-
-    require(bool(spec.probes or probes_for(spec.kind)), f"{spec.name}: no probe for {spec.kind}")
-    for name in spec.probes:
-        require(name in PROBES, f"{spec.name}: no probe {name!r}; there are: {', '.join(PROBES)}")
-        require(spec.kind in PROBES[name].kinds, f"{spec.name}: probe {name} does not serve {spec.kind}")
+def check_evaluators_serve_the_kind(spec: TaskSpec) -> None:
+    """Every named evaluator is installed and can serve the task's kind; without names there is one for the kind."""
+    known = declarations.installed().evaluators
+    for name in spec.evaluators:
+        require(name in known, f"{spec.name}: {unknown('evaluator', name, known)}")
+        require(spec.kind in known[name].kinds, f"{spec.name}: evaluator {name} does not serve {spec.kind}")
+    default = any(spec.kind in evaluator.default for evaluator in known.values())
+    require(bool(spec.evaluators) or default, f"{spec.name}: no evaluator is run by default for {spec.kind}")
 
 
 def check_rendered_inputs_make_it_synthetic(spec: TaskSpec) -> None:
@@ -161,10 +160,10 @@ def check_test_holds_no_class_that_train_lacks(spec: TaskSpec, data: OpenedDatas
 
 @TaskCheck
 def check_metrics_prefer_the_truth(spec: TaskSpec, data: OpenedDataset) -> Iterator[str]:
-    """Every metric applies to these targets and rates a perfect prediction above a wrong one."""
+    """Every metric of predictions applies to these targets and rates a perfect prediction above a wrong one."""
     import numpy as np
 
-    from gairbench.metrics import METRICS
+    from gairbench.metrics import load_metric
 
     if spec.kind is Kind.RETRIEVAL:
         if "test" not in data.splits:
@@ -181,8 +180,12 @@ def check_metrics_prefer_the_truth(spec: TaskSpec, data: OpenedDataset) -> Itera
     if not len(target):
         return
     for name in (spec.metric, *spec.extra_metrics):
-        metric = METRICS[name]
-        best, worse = metric(target, perfect), metric(target, wrong)
+        metric = declarations.installed().metrics.get(name)
+        # Scores are an evaluator's: the suite of metrics looks at those that need them.
+        if metric is None or metric.needs != "prediction":
+            continue
+        measure = load_metric(metric)
+        best, worse = measure(target, perfect), measure(target, wrong)
         if not (best > worse if metric.higher_is_better else best < worse):
             yield f"{name} of target {spec.target!r} is {best:g} for a perfect prediction and {worse:g} for a wrong one"
 
@@ -212,8 +215,8 @@ DECLARATION: tuple[Callable[[TaskSpec], None], ...] = (
     check_family_is_stated,
     check_inputs_are_delivered,
     check_splits_are_declared,
-    check_metrics_exist_and_point_the_same_way,
-    check_probes_serve_the_kind,
+    check_metrics_score_the_kind,
+    check_evaluators_serve_the_kind,
     check_rendered_inputs_make_it_synthetic,
     check_only_diagnostics_are_swept,
     check_spec_is_a_value,
@@ -256,7 +259,7 @@ def _labelled(spec: TaskSpec, target: NDArray[Any]) -> NDArray[Any]:
 
 
 def _predictable(spec: TaskSpec, target: NDArray[Any]) -> NDArray[Any]:
-    """Return what a perfect probe would predict: it never predicts an ignored value."""
+    """Return what a perfect evaluator would predict: it never predicts an ignored value."""
     import numpy as np
 
     from gairbench.metrics import IGNORED

@@ -55,8 +55,8 @@ def by_setting(results: Iterable[Result]) -> dict[Setting, list[Result]]:
 def split_stale(results: Sequence[Result]) -> tuple[list[Result], list[Stale]]:
     """Separate the results that can be compared from those that newer ones supersede.
 
-    Versions of tasks, datasets and probes count upwards. Data fingerprints, weights and versions of models have no
-    order, so the most recently made result says which is current.
+    Versions of tasks, datasets, probes and metrics count upwards. Data fingerprints, weights and versions of models
+    have no order, so the most recently made result says which is current.
 
     Returns:
         Current results and stale ones, both in the given order.
@@ -95,6 +95,7 @@ def _versions(result: Result) -> dict[tuple[str, str], int]:
         ("task", result.task): result.task_version,
         ("dataset", result.dataset): result.dataset_version,
         ("probe", result.probe): result.probe_version,
+        **{("metric", name): value.version for name, value in result.metrics.items()},
     }
 
 

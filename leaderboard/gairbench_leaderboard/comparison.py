@@ -12,9 +12,10 @@ from typing import Literal
 import numpy as np
 
 from gairbench.errors import DataError, UsageError
-from gairbench.metrics import METRICS
+from gairbench.metrics import load_metric, needed_by
 from gairbench.predictions import Predictions, load_predictions
 from gairbench.results import Result
+from gairbench.spec import MetricSpec
 from gairbench_leaderboard.comparable import Stale, split_stale
 from gairbench_leaderboard.layout import topics
 from gairbench_leaderboard.ranking import RankingColumn, RankingRow, columns_of, usable
@@ -102,13 +103,16 @@ def select_comparable(results: Iterable[Result]) -> Selected:
     return Selected(measured, left_out)
 
 
-def compare_models(results: Iterable[Result], folder: Path, reference: str) -> list[Comparison]:
+def compare_models(
+    results: Iterable[Result], folder: Path, reference: str, metrics: Mapping[str, MetricSpec]
+) -> list[Comparison]:
     """Compare all models of a results folder with one of them by their headline metrics.
 
     Args:
         results: Records; :func:`select_comparable` says which take part.
         folder: The results folder, in which the predictions stand beside the records.
         reference: A model's name, or a row's (``gair (small)``) where the model has several.
+        metrics: What is installed, by name.
 
     Returns:
         One comparison a category, real and synthetic data apart, then the diagnostic ones. Within a table p-values are
@@ -116,7 +120,8 @@ def compare_models(results: Iterable[Result], folder: Path, reference: str) -> l
 
     Raises:
         UsageError: There is nothing to compare, or the reference is not among it.
-        DataError: Two models were tested on different samples, or predictions are not their record's.
+        DataError: Two models were tested on different samples, predictions are not their record's, or a metric is not
+            installed.
         StorageError: Predictions are missing or broken.
     """
     measured = select_comparable(results).measured
@@ -127,7 +132,7 @@ def compare_models(results: Iterable[Result], folder: Path, reference: str) -> l
             "run two or more into one folder, without --limit",
         )
     chosen = _reference(reference, rows)
-    runs = _runs(measured, folder)
+    runs = _runs(measured, folder, metrics)
     made = []
     for diagnostic in (False, True):
         for topic, title in topics(r for r in measured if r.diagnostic is diagnostic):
@@ -146,7 +151,9 @@ def _reference(name: str, rows: Sequence[RankingRow]) -> RankingRow:
     raise UsageError(f"there is no {name!r} to compare with", f"choose with --reference among {listed}")
 
 
-def _runs(measured: Sequence[Result], folder: Path) -> dict[tuple[RankingRow, str], Runs]:
+def _runs(
+    measured: Sequence[Result], folder: Path, metrics: Mapping[str, MetricSpec]
+) -> dict[tuple[RankingRow, str], Runs]:
     tasks: defaultdict[str, list[Result]] = defaultdict(list)
     for result in measured:
         tasks[result.task].append(result)
@@ -162,7 +169,7 @@ def _runs(measured: Sequence[Result], folder: Path) -> dict[tuple[RankingRow, st
                     f"{result.path(folder)} was tested on other samples of {task} than the records beside it",
                     "run them again on the same data",
                 )
-            value, resampled = _measure(result, predicted, folder)
+            value, resampled = _measure(result, predicted, folder, metrics)
             cells[RankingRow.of(result)].append((result.seed, value, resampled))
         samples = () if first is None else tuple(map(str, first.ids))
         for row, cell in cells.items():
@@ -171,22 +178,32 @@ def _runs(measured: Sequence[Result], folder: Path) -> dict[tuple[RankingRow, st
     return found
 
 
-def _measure(result: Result, predicted: Predictions, folder: Path) -> tuple[float, np.ndarray]:
+def _measure(
+    result: Result, predicted: Predictions, folder: Path, metrics: Mapping[str, MetricSpec]
+) -> tuple[float, np.ndarray]:
     """Return the record's metric and its resampled values, once the predictions have been seen to be the record's."""
-    metric, recorded = METRICS.get(result.metric), result.headline_value
-    if metric is None or recorded is None:
+    spec, recorded = metrics.get(result.metric), result.headline_value
+    if spec is None or recorded is None or spec.version != recorded.version:
+        version = "" if recorded is None else f" version {recorded.version}"
         raise DataError(
-            f"{result.path(folder)} has metric {result.metric!r}, which this version of gairbench does not have",
-            "use the version that wrote the record",
+            f"{result.path(folder)} has metric {result.metric!r}{version}, which is not installed",
+            "install the version of gairbench or of the plugin that wrote the record",
         )
-    value = metric(predicted.target, predicted.prediction)
+    given = needed_by(spec, predicted)
+    if given is None:
+        raise DataError(
+            f"the predictions beside {result.path(folder)} come without the scores that {result.metric} needs",
+            "run it again with --fresh; more scores than gairbench.predictions.NEEDED are not kept",
+        )
+    metric = load_metric(spec)
+    value = metric(predicted.target, given)
     if not math.isclose(value, recorded.value, rel_tol=1e-6, abs_tol=1e-9):
         raise DataError(
             f"the predictions beside {result.path(folder)} give {result.metric} {value:.6g}, the record says"
             f" {recorded.value:.6g}",
             "run it again with --fresh",
         )
-    return value, metric.resampled(predicted.target, predicted.prediction, _RESAMPLING_SEED)
+    return value, metric.resampled(predicted.target, given, _RESAMPLING_SEED)
 
 
 def _table(

@@ -33,7 +33,8 @@ app(standalone_mode=False)
 heavy = {"torch", "sklearn", "scipy", "pandas", "lightning", "numpy", "rich", "yaml"} & sys.modules.keys()
 assert not heavy, heavy
 """
-    for arguments in (["--help"], ["list", "models"], ["list", "tasks"], ["list", "plugins"], ["data", "list"]):
+    kinds = ("models", "tasks", "evaluators", "metrics", "plugins")
+    for arguments in (["--help"], *(["list", kind] for kind in kinds), ["data", "list"]):
         done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
 
@@ -46,6 +47,27 @@ def test_listings_name_origins_and_read_as_json(tmp_path: Path) -> None:
         assert expected in gairbench("list", kind, cache=tmp_path).stdout
     plugins = json.loads(gairbench("list", "plugins", "--json", cache=tmp_path).stdout)
     assert {"gairbench-models", "gairbench-tasks"} <= {row["plugin"] for row in plugins}
+
+
+def test_evaluators_and_metrics_are_listed_with_kinds_version_and_origin(tmp_path: Path) -> None:
+    found = {
+        row[kind]: row
+        for kind in ("evaluator", "metric")
+        for row in json.loads(gairbench("list", f"{kind}s", "--json", cache=tmp_path).stdout)
+    }
+    assert {name for name, row in found.items() if not row["origin"].startswith("gairbench-evaluators (")} == set()
+    linear, nll = found["linear"], found["nll"]
+    assert (linear["version"], linear["kinds"], linear["needs"]) == (1, ["classification", "multilabel"], "features")
+    assert (nll["direction"], nll["needs"], nll["unit"]) == ("↓", "probabilities", "nat")
+    assert found["r2"]["direction"] == "↑"
+    assert "linear_segmentation" in gairbench("list", "evaluators", cache=tmp_path).stdout
+    assert "recall@10" in gairbench("list", "metrics", cache=tmp_path).stdout
+    (ours,) = (
+        row
+        for row in json.loads(gairbench("list", "plugins", "--json", cache=tmp_path).stdout)
+        if row["plugin"] == "gairbench-evaluators"
+    )
+    assert (ours["evaluators"], ours["metrics"]) == (5, 19)
 
 
 def test_run_prints_and_writes_a_leaderboard_and_the_second_run_reuses_it(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from generated import SHADES, TASKS, TRAINED
 from rich.console import Console
 from watched import DIES, DIES_ONCE, SLOW, TRAINED_ONCE, WATCHED, logged
 
-from gairbench import hookimpl
+from gairbench import evaluators, hookimpl
 from gairbench.errors import PluginError, UsageError
 from gairbench.evaluation import executors, jobs
 from gairbench.evaluation.jobs import Memory, Site
@@ -45,6 +45,7 @@ def registry() -> Registry:
     found = Registry()
     register(found, generated.Plugin(), Origin("generated", "generated-dist", "1.0"))
     register(found, executors, Origin("gairbench-executors", "gairbench", "1.0"))
+    register(found, evaluators, Origin("gairbench-evaluators", "gairbench", "1.0"))
     models = [WATCHED, DIES_ONCE, DIES, SLOW, TRAINED_ONCE]
     found.add(Origin("watched", "watched-dist", "1.0"), models=models)
     return found
@@ -126,6 +127,20 @@ def test_submitit_gives_the_same_records(request_: EvaluationRequest, registry: 
     # Every job is a process that imports torch: few of them.
     request = replace(request_, tasks=TASKS[:1])
     check_equals_local(request, registry, tmp_path, "slurm", {"cluster": "local", "parallel": 2})
+
+
+def device_of(device: str | None) -> str | None:
+    return device
+
+
+def test_slurm_evaluates_on_the_cpu_as_its_jobs_get_no_gpu(tmp_path: Path) -> None:
+    pytest.importorskip("submitit")
+    from gairbench.evaluation.executors.slurm import SlurmExecutor
+
+    executor = SlurmExecutor(ExecutorContext(options={"cluster": "local"}, folder=tmp_path))
+    calls = [Call(label="device", function=device_of, accelerated=accelerated) for accelerated in (True, False)]
+    assert [job.result() for job in executor.submit(calls)] == [None, "cpu"]
+    executor.stop()
 
 
 def test_a_plan_is_values_that_can_be_pickled(request_: EvaluationRequest, registry: Registry) -> None:
@@ -271,6 +286,7 @@ import io, sys
 from dataclasses import replace
 from pathlib import Path
 import generated, watched
+from gairbench import evaluators
 from gairbench.evaluation import executors
 from gairbench.evaluation.plan import EvaluationRequest, make_plan
 from gairbench.evaluation.runner import run_plan
@@ -283,6 +299,7 @@ if __name__ == "__main__":
     registry = Registry()
     register(registry, generated.Plugin(), Origin("generated", "generated-dist", "1.0"))
     register(registry, executors, Origin("gairbench-executors", "gairbench", "1.0"))
+    register(registry, evaluators, Origin("gairbench-evaluators", "gairbench", "1.0"))
     models = [watched.WATCHED, watched.SLOW, watched.TRAINED_ONCE]
     registry.add(Origin("watched", "watched-dist", "1.0"), models=models)
     request = EvaluationRequest(
@@ -404,11 +421,11 @@ from gairbench.protocols import Call
 from gairbench.spec import ExecutorContext
 
 def answer(number, device):
-    return number + 1
+    return number + 1, device
 
 executor = RayExecutor(ExecutorContext(options={}, folder=Path(sys.argv[1])))
-(call,) = executor.submit([Call(label="answer", function=partial(answer, 41), accelerated=False)])
-assert call.result() == 42
+calls = [Call(label="answer", function=partial(answer, 41), accelerated=gpu) for gpu in (True, False)]
+assert [call.result() for call in executor.submit(calls)] == [(42, None), (42, "cpu")]  # evaluating gets no GPU
 executor.stop()
 """
 

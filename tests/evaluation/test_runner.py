@@ -15,7 +15,7 @@ import torch
 from generated import SHADES, TASKS, TRAINED, Shades, World
 from rich.console import Console
 
-from gairbench import results
+from gairbench import evaluators, results
 from gairbench.errors import DataError, StorageError
 from gairbench.evaluation import executors
 from gairbench.evaluation.cells import Plan
@@ -31,6 +31,7 @@ def registry() -> Registry:
     registry = Registry()
     register(registry, generated.Plugin(), Origin("generated", "generated-dist", "1.0"))
     register(registry, executors, Origin("gairbench-executors", "gairbench", "1.0"))
+    register(registry, evaluators, Origin("gairbench-evaluators", "gairbench", "1.0"))
     return registry
 
 
@@ -144,10 +145,8 @@ def test_what_can_change_a_number_is_computed_again(
     elif change == "data version":
         monkeypatch.setattr(World, "fingerprint", lambda self: "generated-2")
     else:
-        from gairbench.evaluators import PROBES
-
         for name in ("linear", "knn"):
-            monkeypatch.setitem(PROBES, name, replace(PROBES[name], version=99))
+            monkeypatch.setitem(registry.evaluators, name, replace(registry.evaluators[name], version=99))
     assert set(states(make_plan(request, registry))) == {"todo"}
 
 

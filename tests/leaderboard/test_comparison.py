@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +19,21 @@ from gairbench import Category, results
 from gairbench.commands.config import load_config
 from gairbench.commands.run import RunRequest
 from gairbench.errors import DataError, StorageError, UsageError
-from gairbench.metrics import METRICS
+from gairbench.metrics import interval, load_metric
 from gairbench.plugins import load_registry
-from gairbench.predictions import save_predictions
+from gairbench.predictions import Predictions, save_predictions
 from gairbench.requests import make_request
 from gairbench.results import MetricValue, Result
 from gairbench.selection import select_models, select_tasks
-from gairbench_leaderboard.comparison import Comparison, compare_models
+from gairbench_leaderboard import comparison
+from gairbench_leaderboard.comparison import Comparison
 from gairbench_leaderboard.comparison_page import comparison_csv, render_comparison, write_comparison
 from gairbench_leaderboard.ranking import RankingRow
 from gairbench_leaderboard.sweeps import find_sweeps
 from gairbench_leaderboard.uncertainty import Runs, change, difference, holm, mean
+
+METRICS = load_registry().metrics
+compare_models = partial(comparison.compare_models, metrics=METRICS)
 
 N = 400
 SAMPLES = tuple(f"sample-{i}" for i in range(N))
@@ -39,10 +44,10 @@ def add(folder: Path, model: str, right: Sequence[bool], *, seed: int = 0, **cha
     """Write a classification record whose predictions are right where asked, and the predictions."""
     target = np.zeros(len(right), dtype=np.int64)
     prediction = np.where(right, 0, 1)
-    value = METRICS["accuracy"](target, prediction)
+    value = float(np.mean(right))
     record = make_result(model, seed=seed, value=value, **changes)  # type: ignore[arg-type]
     path = record.path(folder)
-    name = save_predictions(path, [f"sample-{i}" for i in range(len(right))], target, prediction)
+    name = save_predictions(path, Predictions(np.array(SAMPLES[: len(right)]), target, prediction))
     record = replace(record, predictions=name)
     results.write_result(record, folder)
     return record
@@ -128,9 +133,11 @@ def test_the_interval_of_seeds_alone_is_students(tmp_path: Path) -> None:
 
 def test_the_interval_of_one_seed_is_the_bootstraps() -> None:
     target, prediction = np.zeros(N, dtype=int), np.array(answers(0.3, 3), dtype=int)
-    metric = METRICS["accuracy"]
+    metric = load_metric(METRICS["accuracy"])
     runs = Runs((0,), np.array([metric(target, prediction)]), metric.resampled(target, prediction, 0)[None], SAMPLES)
-    assert (mean(runs).low, mean(runs).high) == pytest.approx(metric.interval(target, prediction, 0), abs=0.006)
+    assert (mean(runs).low, mean(runs).high) == pytest.approx(
+        interval(metric.resampled(target, prediction, 0)), abs=0.006
+    )
 
 
 def test_independent_seeds_are_compared_as_welch_does() -> None:
@@ -307,7 +314,17 @@ def test_a_metric_of_another_version_is_told(tmp_path: Path) -> None:
     records = [
         replace(add(tmp_path, name, answers(0.5, 0)), metric="luck", metrics=value) for name in ("gair", "rival")
     ]
-    with pytest.raises(DataError, match="has metric 'luck', which this version of gairbench does not have"):
+    with pytest.raises(DataError, match="has metric 'luck' version 1, which is not installed"):
+        compare_models(records, tmp_path, "gair")
+    newer = {"luck": replace(METRICS["accuracy"], name="luck", version=2)}
+    with pytest.raises(DataError, match="has metric 'luck' version 1, which is not installed"):
+        comparison.compare_models(records, tmp_path, "gair", newer)
+
+
+def test_scores_that_were_too_many_to_be_kept_are_named(tmp_path: Path) -> None:
+    value = {"nll": MetricValue(value=0.5, low=0.4, high=0.6, higher_is_better=False)}
+    records = [replace(add(tmp_path, name, answers(0.5, 0)), metric="nll", metrics=value) for name in ("gair", "rival")]
+    with pytest.raises(DataError, match="come without the scores that nll needs; run it again with --fresh"):
         compare_models(records, tmp_path, "gair")
 
 

@@ -224,6 +224,10 @@ def test_other_probes_and_metrics_are_shown_but_not_ranked() -> None:
         ({"task_version": 0}, "task earth-rs-koeppen version 0, now 1"),
         ({"dataset_version": 0}, "dataset earth version 0, now 1"),
         ({"probe_version": 0}, "probe linear version 0, now 1"),
+        (
+            {"metrics": {"accuracy": MetricValue(value=0.9, low=0.8, high=1, higher_is_better=True, version=0)}},
+            "metric accuracy version 0, now 1",
+        ),
         ({"dataset_fingerprint": "a" * 64, "created": "2025"}, "had fingerprint aaaaaaaaaaaa, now d0d0d0d0d0d0"),
         ({"probe": "knn", "created": "2025"}, "ranked by knn accuracy, now by linear accuracy"),
     ],

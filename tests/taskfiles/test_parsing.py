@@ -133,6 +133,18 @@ def test_tasks_enter_the_registry_like_a_plugin_s(table: Path) -> None:
     assert set(registry.datasets) == {"points"}
 
 
+def test_evaluators_and_metrics_are_those_of_the_kind_or_chosen(table: Path) -> None:
+    height, kinds, _ = load(table, TABLE)
+    assert (height.metric, height.extra_metrics, height.evaluators) == ("r2", ("pearson_r",), ())
+    assert (kinds.metric, kinds.extra_metrics) == ("micro_f1", ())
+    chosen = TABLE.replace("kind: regression}", "kind: regression, metric: rmse, evaluators: [ridge, mlp]}").replace(
+        'separator: ";"}', 'separator: ";", extra_metrics: [map, auc], evaluators: mlp}'
+    )
+    height, kinds, _ = load(table, chosen)
+    assert (height.metric, height.extra_metrics, height.evaluators) == ("rmse", ("pearson_r",), ("ridge", "mlp"))
+    assert (kinds.metric, kinds.extra_metrics, kinds.evaluators) == ("micro_f1", ("map", "auc"), ("mlp",))
+
+
 def test_geotiff_is_read_with_its_bands_and_resized(tmp_path: Path) -> None:
     (tmp_path / "tiles").mkdir()
     values = np.arange(4 * 8 * 8, dtype=np.uint16).reshape(4, 8, 8)
@@ -194,6 +206,9 @@ def test_fingerprint_follows_the_data_and_the_split_but_not_the_labels_asked(tab
         ("tasks:", "tasks: []\nmore:", "unknown key"),
         ("datasets:", "datasets: [", "line"),
         ("name: crop", "name: Crop It", "is not a plain name"),
+        ("name: crop", "name: crop, evaluators: [knn, knn]", r"evaluators': 'knn' is there twice; name it once"),
+        ("name: crop", "name: crop, extra_metrics: [1]", "extra_metrics': 1 .* in the list is not a word"),
+        ("name: crop", "name: crop, metrics: auc", "metrics': unknown key; did you mean 'metric'"),
         ("unit: uint8", "unit: !!python/name:os.system x", "line 10"),
     ],
 )

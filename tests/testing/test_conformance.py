@@ -17,8 +17,12 @@ from gairbench.plugins import load_registry
 from gairbench.spec import ModelSpec, Preset
 from gairbench.testing import (
     dataset_checks,
+    evaluator_checks,
+    metric_checks,
     model_checks,
     parametrize_with_dataset_checks,
+    parametrize_with_evaluator_checks,
+    parametrize_with_metric_checks,
     parametrize_with_model_checks,
     parametrize_with_task_checks,
     task_checks,
@@ -58,9 +62,36 @@ def test_registered_dataset_without_tasks(check: Callable[[], None]) -> None:
     check()
 
 
+@parametrize_with_evaluator_checks(REGISTRY.evaluators.values())
+def test_registered_evaluator(check: Callable[[], None]) -> None:
+    check()
+
+
+@parametrize_with_metric_checks(REGISTRY.metrics.values())
+def test_registered_metric(check: Callable[[], None]) -> None:
+    check()
+
+
 def test_everything_registered_describes_itself() -> None:
-    specs = [*REGISTRY.models.values(), *REGISTRY.datasets.values(), *REGISTRY.tasks.values()]
+    specs = [
+        *REGISTRY.models.values(),
+        *REGISTRY.datasets.values(),
+        *REGISTRY.tasks.values(),
+        *REGISTRY.evaluators.values(),
+        *REGISTRY.metrics.values(),
+    ]
     assert [spec.name for spec in specs if not spec.description or "\n" in spec.description] == []
+
+
+def test_a_kind_of_an_evaluator_or_metric_can_be_left_out() -> None:
+    marks = [
+        parametrize_with_evaluator_checks(REGISTRY.evaluators.values(), skip={"linear-multilabel": "slow"}),
+        parametrize_with_metric_checks(REGISTRY.metrics.values(), skip={"auc-multilabel": "slow"}),
+    ]
+    skipped = [case.id for mark in marks for case in mark.mark.args[1] if case.marks]
+    assert "check_output_can_be_scored[linear-multilabel]" in skipped
+    assert "check_value_is_one_number[auc-multilabel]" in skipped
+    assert all("multilabel" in name for name in skipped)
 
 
 def test_ids_name_check_and_subject() -> None:
@@ -103,5 +134,6 @@ def test_every_check_is_shown_to_catch_something() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*_checks.py"))
     # The specs are frozen dataclasses: unhashable or unpicklable ones cannot be made by replacing a field.
     exempt = {"check_spec_is_a_value"}
-    names = {name for module in (model_checks, dataset_checks, task_checks) for name in checks(module)}
+    modules = (model_checks, dataset_checks, task_checks, evaluator_checks, metric_checks)
+    names = {name for module in modules for name in checks(module)}
     assert {name for name in names - exempt if f'"{name}"' not in source} == set()

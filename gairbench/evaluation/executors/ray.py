@@ -73,7 +73,7 @@ class RayExecutor:
         tasks = []
         for call in calls:
             options = self._resources | {"num_gpus": self._gpus if call.accelerated else 0, "name": call.label}
-            tasks.append(_Task(self._run.options(**options).remote(call.function)))
+            tasks.append(_Task(self._run.options(**options).remote(call.function, None if call.accelerated else "cpu")))
         self._submitted += tasks
         return tasks
 
@@ -107,5 +107,5 @@ class _Task:
             raise WorkerLostError(f"Ray lost a worker: {type(error).__name__}: {reason}", "") from error
 
 
-def _run(function: Any) -> Any:
-    return function(None)
+def _run(function: Any, device: str | None) -> Any:
+    return function(device)

@@ -69,7 +69,7 @@ class SlurmExecutor:
                 continue
             if self._gpus:
                 self._executor.update_parameters(gpus_per_node=self._gpus if accelerated else 0)
-            functions = [_OnNode(calls[number].function) for number in chosen]
+            functions = [_OnNode(calls[number].function, None if accelerated else "cpu") for number in chosen]
             try:
                 submitted = self._executor.submit_array(functions)
             except FailedSubmissionError as error:
@@ -114,9 +114,10 @@ class _OnNode:
     """A call on a node. A job whose time runs out, or that is preempted, ends at once: the runner submits it again."""
 
     function: Callable[[str | None], Any]
+    device: str | None
 
     def __call__(self) -> Any:
         for name in ("SIGTERM", "SIGUSR1", "SIGUSR2"):
             # submitit's handlers would raise in the middle of a plugin, as if it were the plugin's fault.
             signal.signal(getattr(signal, name), lambda *_: sys.exit(143))
-        return self.function(None)
+        return self.function(self.device)

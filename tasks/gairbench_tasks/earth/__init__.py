@@ -102,7 +102,6 @@ def _task(
         target=target,
         inputs=(Modality(category.value),),
         metric=metric,
-        higher_is_better=True,
         # The photos are rendered; everything else is real.
         synthetic=category is Category.SV,
         extra_metrics=extra,
@@ -205,7 +204,6 @@ TASKS: tuple[TaskSpec, ...] = (
         target="",
         inputs=(Modality.RS, Modality.SV),
         metric="recall@10",
-        higher_is_better=True,
         synthetic=True,
         extra_metrics=("recall@1", "recall@5", "mrr"),
         description="Find the photo taken in a chip, at its known point, among 1,000",
@@ -246,7 +244,6 @@ def _offset_tasks(short: str, patches: float, source: str, words: str) -> tuple[
         target="",
         inputs=(Modality.RS, Modality.SV),
         metric="recall@10",
-        higher_is_better=True,
         synthetic=True,
         extra_metrics=("recall@1", "mrr"),
         diagnostic=True,
@@ -263,7 +260,6 @@ def _offset_tasks(short: str, patches: float, source: str, words: str) -> tuple[
         target="land_cover",
         inputs=(Modality.RS,),
         metric="accuracy",
-        higher_is_better=True,
         # The place of the photos is simulated; chips and labels are real.
         synthetic=True,
         localized=True,

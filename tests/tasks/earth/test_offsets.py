@@ -7,7 +7,6 @@ import pytest
 
 from gairbench import Modality
 from gairbench.evaluation.plan import _feeds
-from gairbench.evaluators import PROBES
 from gairbench.plugins import load_registry
 from gairbench.representation import RS, RS_QUERY
 from gairbench.selection import select_tasks
@@ -77,7 +76,7 @@ def test_a_localized_task_looks_tiles_up_where_the_model_can() -> None:
     registry = load_registry()
     task = registry.tasks["earth-offset-1-2-land-cover"]
     views = {
-        name: [feed.representation for feed in _feeds(spec, spec.presets[0], task, PROBES["linear"])]
+        name: [feed.representation for feed in _feeds(spec, spec.presets[0], task, registry.evaluators["linear"])]
         for name in ("gair", "gair[no-inr]", "pixel-stats")
         for spec in [registry.models[name]]
     }

@@ -1,0 +1,81 @@
+"""What an evaluator is given and what it returns; importing this module imports neither torch nor numpy.
+
+An evaluator is a function that learns from train, chooses on val and predicts test::
+
+    from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
+
+
+    def evaluate(data: EvaluatorInput) -> EvaluatorOutput:
+        model = LogisticRegression().fit(data.features["train"], data.targets["train"])
+        return EvaluatorOutput(prediction=model.predict(data.features["test"]))
+
+Its :class:`gairbench.spec.EvaluatorSpec` names it, and the hook ``register_evaluators`` makes it known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from gairbench.spec import Kind
+
+ScoresAre = Literal["probabilities", "decisions"]
+"""What scores mean: probabilities (of classes, they sum to 1), or values that only rank, higher for more likely."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluatorInput:
+    """What an evaluator learns from and predicts on. It must not change the arrays.
+
+    Args:
+        kind: What the task asks for.
+        features: By split name ``(samples, dim)``, or ``(samples, dim, rows, columns)`` for a token grid, standardized
+            on train. For retrieval: ``"query"`` and ``"gallery"``, raw, row i of each belonging together.
+        targets: Of ``"train"`` and ``"val"``, as :meth:`gairbench.data.Split.target` returns them; no evaluator sees
+            those of test. Empty for retrieval.
+        class_names: Names of the classes or labels in the order of their numbers; empty where there are none.
+        groups: By split name the group of every sample ``(samples,)``; ``None`` where the task names no grouping.
+        mask_size: Height and width in pixels of the masks to predict; ``None`` but for segmentation.
+        seed: Seed of whatever is random in the evaluator.
+        device: Where to compute, as torch names it: ``"cpu"``, ``"cuda"`` ...
+    """
+
+    kind: Kind
+    features: Mapping[str, NDArray[Any]]
+    targets: Mapping[str, NDArray[Any]]
+    class_names: tuple[str, ...]
+    groups: Mapping[str, NDArray[Any] | None]
+    mask_size: tuple[int, int] | None
+    seed: int
+    device: str
+
+    @property
+    def classes(self) -> int:
+        """The number of classes or labels; 0 where there are none."""
+        return len(self.class_names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluatorOutput:
+    """What an evaluator predicts for the test split.
+
+    Args:
+        prediction: Classification: whole numbers ``(samples,)``, the class of each. Multi-label: bool
+            ``(samples, labels)``. Regression: finite floats ``(samples,)``. Segmentation: whole numbers
+            ``(samples, height, width)``, the class of each pixel, never an ignored value. Retrieval: ``(samples,)``,
+            the rank of the true item, 1 is best.
+        scores: Classification ``(samples, classes)`` with a column for every class, also for one that train lacks;
+            multi-label ``(samples, labels)``; finite floats, kept in single precision. ``None``: metrics that need
+            scores cannot be computed.
+        scores_are: What the scores mean; ``None`` without scores.
+        params: Chosen hyper-parameters by name, for the record: texts, numbers, and lists of them.
+    """
+
+    prediction: NDArray[Any]
+    scores: NDArray[Any] | None = None
+    scores_are: ScoresAre | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,103 @@
+"""Metrics of predictions: accuracy, F1, mIoU, R2, errors, recall of retrieval."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gairbench.metrics import IGNORED, Array, Metric, mean_of_samples, with_count
+
+accuracy = Metric(lambda target, prediction: with_count(target == prediction), mean_of_samples)
+
+
+def _confusion(target: Array, prediction: Array) -> Array:
+    """Per-sample confusion matrices, flattened: ``(samples, classes * classes)``, rows are targets."""
+    target, prediction = target.reshape(len(target), -1), prediction.reshape(len(prediction), -1)
+    valid = ~np.isin(target, IGNORED)
+    classes = int(max(target[valid].max(initial=0), prediction.max(initial=0))) + 1
+    sample = np.broadcast_to(np.arange(len(target))[:, None], target.shape)
+    cell = (sample * classes + np.where(valid, target, 0)) * classes + prediction.astype(np.int64)
+    counts = np.bincount(cell[valid], minlength=len(target) * classes * classes)
+    return counts.reshape(len(target), classes * classes)
+
+
+def _overlap(statistics: Array) -> tuple[Array, Array, Array]:
+    """Per-class intersection, target count and prediction count from summed confusion matrices."""
+    classes = int(np.sqrt(statistics.shape[-1]))
+    matrix = statistics.reshape(*statistics.shape[:-1], classes, classes)
+    return np.diagonal(matrix, axis1=-2, axis2=-1), matrix.sum(axis=-1), matrix.sum(axis=-2)
+
+
+def _ratio_mean(numerator: Array, denominator: Array) -> Array:
+    """Mean over the classes whose denominator counts something."""
+    present = denominator > 0
+    ratio = np.divide(numerator, denominator, out=np.zeros(numerator.shape, dtype=np.float64), where=present)
+    return np.asarray(ratio.sum(axis=-1) / np.maximum(present.sum(axis=-1), 1))
+
+
+def _macro_f1(statistics: Array) -> Array:
+    both, target, prediction = _overlap(statistics)
+    return _ratio_mean(2 * both, target + prediction)
+
+
+def _mean_iou(statistics: Array) -> Array:
+    both, target, prediction = _overlap(statistics)
+    return _ratio_mean(both, target + prediction - both)
+
+
+def _mean_recall(statistics: Array) -> Array:
+    both, target, _ = _overlap(statistics)
+    return _ratio_mean(both, target)
+
+
+macro_f1 = Metric(_confusion, _macro_f1)
+miou = Metric(_confusion, _mean_iou)
+balanced_accuracy = Metric(_confusion, _mean_recall)
+
+
+def _moments(target: Array, prediction: Array) -> Array:
+    # Moments about fixed centres: numerically sound, and the centres cancel in both metrics.
+    y, p = target - target.mean(), prediction - target.mean()
+    return np.stack([np.ones(len(y)), y, p, y * y, p * p, y * p, (y - p) ** 2], axis=1)
+
+
+def _r2(statistics: Array) -> Array:
+    n, y, _, yy, _, _, residual = np.moveaxis(statistics, -1, 0)
+    total = yy - y * y / n
+    return np.asarray(1 - np.divide(residual, total, out=np.full(np.shape(total), np.nan), where=total > 0))
+
+
+def _pearson(statistics: Array) -> Array:
+    n, y, p, yy, pp, yp, _ = np.moveaxis(statistics, -1, 0)
+    scale = np.sqrt(np.maximum(yy - y * y / n, 0) * np.maximum(pp - p * p / n, 0))
+    return np.asarray(np.divide(yp - y * p / n, scale, out=np.zeros(np.shape(scale)), where=scale > 0))
+
+
+r2 = Metric(_moments, _r2)
+pearson_r = Metric(_moments, _pearson)
+mae = Metric(lambda target, prediction: with_count(np.abs(target - prediction)), mean_of_samples)
+rmse = Metric(
+    lambda target, prediction: with_count((target - prediction) ** 2),
+    lambda statistics: np.sqrt(mean_of_samples(statistics)),
+)
+
+
+def _micro_f1(statistics: Array) -> Array:
+    both, either = np.moveaxis(statistics, -1, 0)
+    return np.asarray(np.divide(2 * both, either, out=np.zeros(np.shape(either)), where=either > 0))
+
+
+micro_f1 = Metric(
+    lambda target, prediction: np.stack(
+        [(target & prediction).sum(axis=1), target.sum(axis=1) + prediction.sum(axis=1)], axis=1
+    ),
+    _micro_f1,
+)
+
+
+# Retrieval: the prediction is the rank of the true item, 1 is best; the target is not looked at.
+def _recall_at(k: int) -> Metric:
+    return Metric(lambda _target, rank: with_count(rank <= k), mean_of_samples)
+
+
+recall_at_1, recall_at_5, recall_at_10 = (_recall_at(k) for k in (1, 5, 10))
+mrr = Metric(lambda _target, rank: with_count(1 / rank), mean_of_samples)

@@ -1,0 +1,111 @@
+"""What an evaluator's output must be to be scored: for the runner and the conformance suite."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gairbench.evaluator import EvaluatorOutput
+from gairbench.spec import Kind
+
+Array = NDArray[Any]
+
+SCORED = frozenset({Kind.CLASSIFICATION, Kind.MULTILABEL})
+"""Kinds of task whose evaluators may return scores."""
+
+SUM = 1e-3
+"""How far the probabilities of all classes may be from 1 together: half precision is so coarse."""
+
+
+def output_problem(
+    kind: Kind, output: object, *, samples: int, classes: int, mask_size: tuple[int, int] | None = None
+) -> str:
+    """Return what about an evaluator's output cannot be scored; empty if all fits.
+
+    Args:
+        kind: What the task asks for.
+        output: What the evaluator returned.
+        samples: Number of test samples.
+        classes: Number of classes or labels; 0 where there are none.
+        mask_size: Height and width of the masks, for segmentation.
+    """
+    if not isinstance(output, EvaluatorOutput):
+        return f"it returned {type(output).__name__}, not EvaluatorOutput"
+    return (
+        _problem_of_prediction(kind, output.prediction, samples, classes, mask_size)
+        or _problem_of_scores(kind, output, samples, classes)
+        or _problem_of_params(output.params)
+    )
+
+
+def _problem_of_prediction(
+    kind: Kind, prediction: object, samples: int, classes: int, mask_size: tuple[int, int] | None
+) -> str:
+    if not isinstance(prediction, np.ndarray):
+        return f"its prediction is {type(prediction).__name__}, not an array"
+    shape: tuple[int, ...] = (samples,)
+    if kind is Kind.MULTILABEL:
+        shape = (samples, classes)
+    elif kind is Kind.SEGMENTATION and mask_size is not None:
+        shape = (samples, *mask_size)
+    types, words = _TYPES[kind]
+    if prediction.shape != shape:
+        return f"its prediction has shape {prediction.shape}, wanted {shape}"
+    if prediction.dtype.kind not in types:
+        return f"its prediction is {prediction.dtype}, wanted {words}"
+    if kind in {Kind.CLASSIFICATION, Kind.SEGMENTATION}:
+        least, most = int(prediction.min()), int(prediction.max())
+        return "" if 0 <= least <= most < classes else f"it predicts classes {least} ... {most} of {classes}"
+    bad = np.flatnonzero(~np.isfinite(prediction)) if kind is not Kind.MULTILABEL else np.array([])
+    if len(bad):
+        return f"its prediction is not finite ({len(bad)} samples; first: sample {bad[0]})"
+    if kind is Kind.RETRIEVAL and prediction.min() < 1:
+        return f"it predicts rank {prediction.min():g}, and 1 is best"
+    return ""
+
+
+_TYPES = {
+    Kind.CLASSIFICATION: ("iu", "whole numbers"),
+    Kind.MULTILABEL: ("b", "bool"),
+    Kind.REGRESSION: ("f", "floats"),
+    Kind.SEGMENTATION: ("iu", "whole numbers"),
+    Kind.RETRIEVAL: ("fiu", "numbers"),
+}
+
+
+def _problem_of_scores(kind: Kind, output: EvaluatorOutput, samples: int, classes: int) -> str:
+    scores, meaning = output.scores, output.scores_are
+    if scores is None:
+        return "" if meaning is None else f"it says that its scores are {meaning}, and returned none"
+    if meaning not in {"probabilities", "decisions"}:
+        return f"its scores_are is {meaning!r}, wanted 'probabilities' or 'decisions'"
+    if kind not in SCORED:
+        return f"it returned scores for {kind}; they are for {' and '.join(sorted(SCORED))} only"
+    if not isinstance(scores, np.ndarray) or scores.dtype.kind != "f":
+        return f"its scores are {getattr(scores, 'dtype', type(scores).__name__)}, wanted floats"
+    if scores.shape != (samples, classes):
+        return f"its scores have shape {scores.shape}, wanted {(samples, classes)}"
+    bad = np.flatnonzero(~np.isfinite(scores).all(axis=1))
+    if len(bad):
+        return f"its scores are not finite ({len(bad)} samples; first: sample {bad[0]})"
+    if meaning == "decisions":
+        return ""
+    least, most = float(scores.min()), float(scores.max())
+    if least < -SUM or most > 1 + SUM:
+        return f"its probabilities run from {least:g} to {most:g}"
+    total = scores.sum(axis=1, dtype=np.float64)
+    far = np.flatnonzero(np.abs(total - 1) > SUM)
+    if kind is Kind.CLASSIFICATION and len(far):
+        return f"its probabilities sum to {total[far[0]]:g} for sample {far[0]}"
+    return ""
+
+
+def _problem_of_params(params: object) -> str:
+    try:
+        json.dumps(dict(params), sort_keys=True)  # type: ignore[call-overload]
+    except (TypeError, ValueError) as error:
+        return f"its params cannot be recorded: {error}"
+    return ""

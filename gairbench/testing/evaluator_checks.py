@@ -1,0 +1,238 @@
+"""What an evaluator must fulfil: its declaration, and what it returns for generated data of every kind it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
+from gairbench.spec import EvaluatorSpec, Kind, resolve
+from gairbench.testing import declarations
+from gairbench.testing.declarations import require
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SIZES = {"train": 90, "val": 30, "test": 40}
+
+CLASSES = ("a", "b", "c", "d")
+
+DIM = 8
+
+GRID = 4
+"""Rows and columns of the token grids."""
+
+MASK = 16
+"""Height and width of the masks."""
+
+AGREE = 0.8
+"""Share of samples whose predicted class has the highest score, at least."""
+
+
+def check_name_is_a_slug(spec: EvaluatorSpec) -> None:
+    """The name is safe in file names, tables and task files."""
+    declarations.require_slug(spec.name, "evaluator")
+
+
+def check_version_counts_from_one(spec: EvaluatorSpec) -> None:
+    """The version can be raised and compared."""
+    require(spec.version >= 1, f"{spec.name}: version {spec.version}")
+
+
+def check_kinds_are_stated(spec: EvaluatorSpec) -> None:
+    """It serves at least one kind of task, and the kinds that it is run for by default are among them."""
+    require(bool(spec.kinds), f"{spec.name}: no kinds")
+    other = spec.default - spec.kinds
+    require(not other, f"{spec.name}: run by default for {', '.join(sorted(other))}, which it does not serve")
+
+
+def check_spec_is_a_value(spec: EvaluatorSpec) -> None:
+    """The spec can be hashed, compared and pickled."""
+    declarations.require_value_object(spec)
+
+
+def check_factories_can_be_imported(spec: EvaluatorSpec) -> None:
+    """The lazy address leads to something callable."""
+    declarations.require_factories(spec)
+
+
+def check_registering_imports_nothing_heavy(spec: EvaluatorSpec) -> None:
+    """``gairbench list`` stays instant."""
+    declarations.require_cheap(spec)
+
+
+def check_output_can_be_scored(spec: EvaluatorSpec, kind: Kind) -> None:
+    """Prediction and scores have the length, shape and type that the kind asks for, and are finite."""
+    given, truth = generated_input(spec.needs, kind)
+    problem = _problem(given, truth, _output(spec, kind))
+    require(not problem, f"{spec.name}: {problem}")
+
+
+def check_output_is_the_same_for_a_seed(spec: EvaluatorSpec, kind: Kind) -> None:
+    """The same input gives the same output."""
+    import numpy as np
+
+    first, second = _output(spec, kind), _run(spec, generated_input(spec.needs, kind)[0])
+    same = np.array_equal(first.prediction, second.prediction)
+    require(same, f"{spec.name}: two predictions for the same {kind} data and seed differ; use data.seed")
+    if first.scores is not None and second.scores is not None:
+        require(np.array_equal(first.scores, second.scores), f"{spec.name}: scores differ for the same data and seed")
+
+
+def check_input_is_not_written_to(spec: EvaluatorSpec, kind: Kind) -> None:
+    """The arrays that it is given are as they were."""
+    import numpy as np
+
+    given, _ = generated_input(spec.needs, kind)
+    before, _ = generated_input(spec.needs, kind)
+    _run(spec, given)
+    for what in ("features", "targets", "groups"):
+        for name, array in getattr(before, what).items():
+            same = np.array_equal(array, getattr(given, what)[name])
+            require(same, f"{spec.name}: it writes to {what}[{name!r}]; copy it first")
+
+
+def check_what_is_there_is_learned(spec: EvaluatorSpec, kind: Kind) -> None:
+    """On data that are easy to learn, the prediction is better than the same prediction in another order."""
+    import numpy as np
+
+    given, truth = generated_input(spec.needs, kind)
+    prediction = _output(spec, kind).prediction
+    require(not _problem(given, truth, _output(spec, kind)), f"{spec.name}: its output cannot be scored")
+    if kind is Kind.RETRIEVAL:
+        # In another order ranks are the same ranks: what is expected of chance is the middle one.
+        right, chance = -float(np.mean(prediction)), -(1 + len(truth)) / 2
+    elif kind is Kind.REGRESSION:
+        right, chance = (-float(np.mean((p - truth) ** 2)) for p in (prediction, np.roll(prediction, 1)))
+    else:
+        right, chance = (float(np.mean(p == truth)) for p in (prediction, np.roll(prediction, 1, axis=0)))
+    require(right > chance, f"{spec.name}: it learns nothing from {kind} data that are easy to learn")
+
+
+def check_scores_agree_with_the_prediction(spec: EvaluatorSpec, kind: Kind) -> None:
+    """The predicted class has the highest score, and predicted labels have higher scores than others."""
+    output = _output(spec, kind)
+    if output.scores is None:
+        return
+    if kind is Kind.CLASSIFICATION:
+        share = float((output.scores.argmax(axis=1) == output.prediction).mean())
+        require(share >= AGREE, f"{spec.name}: the predicted class has the highest score for {share:.0%} of samples")
+        return
+    for number, (label, score) in enumerate(zip(output.prediction.T, output.scores.T, strict=True)):
+        if label.any() and not label.all():
+            higher = score[label].mean() > score[~label].mean()
+            require(higher, f"{spec.name}: predicted labels have lower scores than others (label {number})")
+
+
+def check_every_class_has_its_column(spec: EvaluatorSpec, kind: Kind) -> None:
+    """Where train lacks a class, scores have a column for it all the same, in the order of the class numbers."""
+    if kind is not Kind.CLASSIFICATION:
+        return
+    given, truth = generated_input(spec.needs, kind)
+    missing = 1
+    few = {name: target != missing for name, target in given.targets.items()}
+    kept = {name: values[few[name]] if name in few else values for name, values in given.features.items()}
+    given = replace(
+        given,
+        features=kept,
+        targets={name: target[few[name]] for name, target in given.targets.items()},
+        groups={
+            name: group[few[name]] if group is not None and name in few else group
+            for name, group in given.groups.items()
+        },
+    )
+    output = _run(spec, given)
+    problem = _problem(given, truth, output)
+    require(not problem, f"{spec.name}: where train lacks class {missing} of {given.classes}: {problem}")
+    if output.scores is not None:
+        share = float((output.scores.argmax(axis=1) == output.prediction).mean())
+        require(share >= AGREE, f"{spec.name}: where train lacks class {missing}, the columns are not class numbers")
+
+
+DECLARATION: tuple[Callable[[EvaluatorSpec], None], ...] = (
+    check_name_is_a_slug,
+    check_version_counts_from_one,
+    check_kinds_are_stated,
+    check_spec_is_a_value,
+    check_factories_can_be_imported,
+    check_registering_imports_nothing_heavy,
+)
+
+BEHAVIOUR: tuple[Callable[[EvaluatorSpec, Kind], None], ...] = (
+    check_output_can_be_scored,
+    check_output_is_the_same_for_a_seed,
+    check_input_is_not_written_to,
+    check_what_is_there_is_learned,
+    check_scores_agree_with_the_prediction,
+    check_every_class_has_its_column,
+)
+
+
+def generated_input(needs: str, kind: Kind) -> tuple[EvaluatorInput, NDArray[Any]]:
+    """Return data that are easy to learn, new arrays at every call, and the targets of test.
+
+    Args:
+        needs: ``"features"`` or ``"tokens"``.
+        kind: What the task asks for.
+    """
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(DIM, len(CLASSES)))
+    features: dict[str, NDArray[Any]] = {}
+    targets: dict[str, NDArray[Any]] = {}
+    for name, n in SIZES.items():
+        tokens = rng.normal(size=(n, DIM, GRID, GRID)).astype(np.float32)
+        vectors = tokens.mean(axis=(2, 3), dtype=np.float64) * GRID
+        features[name] = tokens if needs == "tokens" else vectors
+        targets[name] = _target(kind, vectors, tokens, weights)
+    if kind is Kind.RETRIEVAL:
+        query = features["test"]
+        features = {"query": query, "gallery": 2 * query + rng.normal(0, 0.1, query.shape)}
+        targets = {"test": np.arange(len(query))}
+    truth = targets.pop("test")
+    given = EvaluatorInput(
+        kind=kind,
+        features=features,
+        targets=targets,
+        class_names=() if kind in {Kind.REGRESSION, Kind.RETRIEVAL} else CLASSES,
+        groups={name: np.arange(len(array)) % 5 for name, array in features.items()},
+        mask_size=(MASK, MASK) if kind is Kind.SEGMENTATION else None,
+        seed=0,
+        device="cpu",
+    )
+    return given, truth
+
+
+def _target(kind: Kind, vectors: NDArray[Any], tokens: NDArray[Any], weights: NDArray[np.float64]) -> NDArray[Any]:
+    import numpy as np
+
+    scores = vectors @ weights
+    if kind is Kind.MULTILABEL:
+        return np.asarray(scores > 0)
+    if kind is Kind.REGRESSION:
+        return np.asarray(scores[:, 0])
+    if kind is Kind.SEGMENTATION:
+        grid = np.einsum("ndhw,dc->nchw", tokens, weights).argmax(axis=1).astype(np.uint8)
+        upsampled: NDArray[Any] = grid.repeat(MASK // GRID, axis=1).repeat(MASK // GRID, axis=2)
+        return upsampled
+    return np.asarray(scores.argmax(axis=1))
+
+
+def _run(spec: EvaluatorSpec, given: EvaluatorInput) -> EvaluatorOutput:
+    output: EvaluatorOutput = resolve(spec.factory)(given)
+    return output
+
+
+@lru_cache(maxsize=8)
+def _output(spec: EvaluatorSpec, kind: Kind) -> EvaluatorOutput:
+    return _run(spec, generated_input(spec.needs, kind)[0])
+
+
+def _problem(given: EvaluatorInput, truth: NDArray[Any], output: object) -> str:
+    from gairbench.outputs import output_problem
+
+    return output_problem(given.kind, output, samples=len(truth), classes=given.classes, mask_size=given.mask_size)

@@ -1,0 +1,200 @@
+"""What a metric must fulfil: its declaration, and its values for generated predictions of every kind it scores."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from gairbench.spec import Kind, MetricSpec
+from gairbench.testing import declarations
+from gairbench.testing.declarations import require
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SAMPLES = 60
+
+CLASSES = 4
+
+CLOSE = 1e-9
+"""Relative difference of values that are the same: sums in another order differ in their last digits."""
+
+
+def check_name_is_a_plain_word(spec: MetricSpec) -> None:
+    """The name is safe in tables and task files; ``@`` may join a number, as in ``recall@10``."""
+    plain = re.fullmatch(r"[a-z0-9]+([-_.@][a-z0-9]+)*", spec.name)
+    require(
+        plain is not None,
+        f"metric name {spec.name!r} is not lower-case words of letters and digits joined by '-', '_', '.' or '@'",
+    )
+
+
+def check_version_counts_from_one(spec: MetricSpec) -> None:
+    """The version can be raised and compared."""
+    require(spec.version >= 1, f"{spec.name}: version {spec.version}")
+
+
+def check_kinds_are_stated(spec: MetricSpec) -> None:
+    """It scores at least one kind of task, and scores exist for the kinds if it needs them."""
+    require(bool(spec.kinds), f"{spec.name}: no kinds")
+    if spec.needs != "prediction":
+        without = spec.kinds - {Kind.CLASSIFICATION, Kind.MULTILABEL}
+        require(not without, f"{spec.name}: no evaluator returns scores for {', '.join(sorted(without))}")
+
+
+def check_spec_is_a_value(spec: MetricSpec) -> None:
+    """The spec can be hashed, compared and pickled."""
+    declarations.require_value_object(spec)
+
+
+def check_factories_can_be_imported(spec: MetricSpec) -> None:
+    """The lazy address leads to something callable."""
+    declarations.require_factories(spec)
+
+
+def check_registering_imports_nothing_heavy(spec: MetricSpec) -> None:
+    """``gairbench list`` stays instant."""
+    declarations.require_cheap(spec)
+
+
+def check_value_is_one_number(spec: MetricSpec, kind: Kind) -> None:
+    """The value of sound predictions is one finite number."""
+    import math
+
+    target, mixed = generated_predictions(spec, kind)["mixed"]
+    value = _value(spec, target, mixed)
+    require(math.isfinite(value), f"{spec.name}: its value for {kind} is {value}")
+
+
+def check_resampled_values_surround_the_value(spec: MetricSpec, kind: Kind) -> None:
+    """There are 1,000 resampled values, the same ones for a seed, and the value lies among them."""
+    import numpy as np
+
+    from gairbench.metrics import RESAMPLES, load_metric
+
+    target, mixed = generated_predictions(spec, kind)["mixed"]
+    measure = load_metric(spec)
+    first, second = (measure.resampled(target, mixed, 0) for _ in range(2))
+    require(np.shape(first) == (RESAMPLES,), f"{spec.name}: resampled values have shape {np.shape(first)}")
+    require(np.array_equal(first, second, equal_nan=True), f"{spec.name}: resampled values differ for the same seed")
+    value = measure(target, mixed)
+    low, high = float(np.nanmin(first)), float(np.nanmax(first))
+    surrounded = low - CLOSE <= value <= high + CLOSE
+    require(surrounded, f"{spec.name}: its value {value:g} is not among the resampled ones, {low:g} to {high:g}")
+
+
+def check_order_of_samples_does_not_matter(spec: MetricSpec, kind: Kind) -> None:
+    """Samples in another order give the same value."""
+    import math
+
+    import numpy as np
+
+    target, mixed = generated_predictions(spec, kind)["mixed"]
+    rows = np.random.default_rng(1).permutation(len(target))
+    value, other = _value(spec, target, mixed), _value(spec, target[rows], mixed[rows])
+    same = math.isclose(value, other, rel_tol=CLOSE, abs_tol=CLOSE)
+    require(same, f"{spec.name}: it is {value:g}, and {other:g} for the same {kind} samples in another order")
+
+
+def check_input_is_not_written_to(spec: MetricSpec, kind: Kind) -> None:
+    """Targets and predictions are as they were."""
+    import numpy as np
+
+    before = generated_predictions(spec, kind)["mixed"]
+    given = generated_predictions(spec, kind)["mixed"]
+    _value(spec, *given)
+    same = all(np.array_equal(a, b) for a, b in zip(before, given, strict=True))
+    require(same, f"{spec.name}: it writes to the targets or to what it is given; copy them first")
+
+
+def check_perfect_is_at_least_as_good_as_shuffled(spec: MetricSpec, kind: Kind) -> None:
+    """A perfect prediction is at least as good as any other, in the declared direction."""
+    found = generated_predictions(spec, kind)
+    best = _value(spec, *found["perfect"])
+    for name in ("mixed", "shuffled"):
+        value = _value(spec, *found[name])
+        good = best >= value - CLOSE if spec.higher_is_better else best <= value + CLOSE
+        require(
+            good,
+            f"{spec.name}: it is {best:g} for a perfect {kind} prediction and {value:g} for a {name} one, with"
+            f" higher_is_better={spec.higher_is_better}",
+        )
+
+
+DECLARATION: tuple[Callable[[MetricSpec], None], ...] = (
+    check_name_is_a_plain_word,
+    check_version_counts_from_one,
+    check_kinds_are_stated,
+    check_spec_is_a_value,
+    check_factories_can_be_imported,
+    check_registering_imports_nothing_heavy,
+)
+
+BEHAVIOUR: tuple[Callable[[MetricSpec, Kind], None], ...] = (
+    check_value_is_one_number,
+    check_resampled_values_surround_the_value,
+    check_order_of_samples_does_not_matter,
+    check_input_is_not_written_to,
+    check_perfect_is_at_least_as_good_as_shuffled,
+)
+
+
+def generated_predictions(spec: MetricSpec, kind: Kind) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
+    """Return targets and what the metric needs, new arrays at every call: perfect, partly wrong, and shuffled."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    target = _target(kind, rng)
+    perfect = _perfect(spec, kind, target)
+    rows = np.arange(SAMPLES)
+    wrong = rng.permutation(SAMPLES)[: SAMPLES // 3]
+    rows[wrong] = np.roll(wrong, 1)
+    shuffled = rng.permutation(SAMPLES)
+    if kind is Kind.RETRIEVAL:
+        # Ranks are right or wrong by themselves; the target is not looked at.
+        ranks = {
+            "perfect": perfect,
+            "mixed": np.where(rows == np.arange(SAMPLES), 1.0, 7.0),
+            "shuffled": 1.0 + shuffled,
+        }
+        return {name: (target, rank) for name, rank in ranks.items()}
+    return {
+        "perfect": (target, perfect),
+        "mixed": (target, perfect[rows]),
+        "shuffled": (target, perfect[shuffled]),
+    }
+
+
+def _target(kind: Kind, rng: Any) -> NDArray[Any]:
+    import numpy as np
+
+    target: NDArray[Any] = np.arange(SAMPLES) % CLASSES
+    if kind is Kind.MULTILABEL:
+        target = rng.random((SAMPLES, CLASSES)) < 0.4
+    elif kind is Kind.REGRESSION:
+        target = rng.normal(10.0, 3.0, SAMPLES)
+    elif kind is Kind.SEGMENTATION:
+        target = rng.integers(0, CLASSES, (SAMPLES, 6, 6)).astype(np.uint8)
+        target[:, 0, 0] = 255
+    elif kind is Kind.RETRIEVAL:
+        target = np.arange(SAMPLES)
+    return target
+
+
+def _perfect(spec: MetricSpec, kind: Kind, target: NDArray[Any]) -> NDArray[Any]:
+    """Return a perfect prediction, or scores that leave no doubt and are not all the same."""
+    import numpy as np
+
+    if spec.needs == "prediction":
+        if kind is Kind.RETRIEVAL:
+            return np.ones(len(target))
+        return np.where(target == 255, 0, target) if kind is Kind.SEGMENTATION else target.copy()
+    own = target[:, None] == np.arange(CLASSES) if kind is Kind.CLASSIFICATION else target
+    return np.where(own, 0.97, 0.01).astype(np.float32)
+
+
+def _value(spec: MetricSpec, target: NDArray[Any], given: NDArray[Any]) -> float:
+    from gairbench.metrics import load_metric
+
+    return load_metric(spec)(target, given)

@@ -1,0 +1,129 @@
+"""The built-in metrics agree with scikit-learn and torchmetrics."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn import metrics as reference
+from torchmetrics.functional.classification import multiclass_calibration_error
+
+from gairbench.evaluators import METRICS
+from gairbench.metrics import load_metric
+
+MEASURES = {spec.name: load_metric(spec) for spec in METRICS}
+RNG = np.random.default_rng(0)
+LABELS = RNG.integers(0, 5, 400)
+GUESSES = np.where(RNG.random(400) < 0.6, LABELS, RNG.integers(0, 5, 400))
+TARGET = RNG.normal(50, 3, 400)
+PREDICTION = TARGET + RNG.normal(1, 2, 400)
+TAGS = RNG.random((400, 3)) < 0.4
+TAG_GUESSES = TAGS ^ (RNG.random((400, 3)) < 0.2)
+LOGITS = RNG.normal(size=(400, 5)) + 1.5 * (LABELS[:, None] == np.arange(5))
+PROBABILITIES = (np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)).astype(np.float32)
+TAG_PROBABILITIES = np.clip(0.5 + 0.25 * (TAGS - 0.4) + RNG.normal(0, 0.2, TAGS.shape), 0.01, 0.99).astype(np.float32)
+ROUNDED = TAG_PROBABILITIES.round(1)
+BINARY = (LABELS > 2).astype(np.int64)
+BINARY_PROBABILITIES = np.stack([1 - TAG_PROBABILITIES[:, 0], TAG_PROBABILITIES[:, 0]], axis=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "prediction", "expected"),
+    [
+        ("accuracy", LABELS, GUESSES, reference.accuracy_score(LABELS, GUESSES)),
+        ("balanced_accuracy", LABELS, GUESSES, reference.balanced_accuracy_score(LABELS, GUESSES)),
+        ("macro_f1", LABELS, GUESSES, reference.f1_score(LABELS, GUESSES, average="macro")),
+        ("miou", LABELS, GUESSES, reference.jaccard_score(LABELS, GUESSES, average="macro")),
+        ("r2", TARGET, PREDICTION, reference.r2_score(TARGET, PREDICTION)),
+        ("pearson_r", TARGET, PREDICTION, np.corrcoef(TARGET, PREDICTION)[0, 1]),
+        ("rmse", TARGET, PREDICTION, reference.root_mean_squared_error(TARGET, PREDICTION)),
+        ("mae", TARGET, PREDICTION, reference.mean_absolute_error(TARGET, PREDICTION)),
+        ("micro_f1", TAGS, TAG_GUESSES, reference.f1_score(TAGS, TAG_GUESSES, average="micro")),
+    ],
+)
+def test_metric_of_predictions_agrees_with_scikit_learn(
+    name: str, target: np.ndarray, prediction: np.ndarray, expected: float
+) -> None:
+    assert MEASURES[name](target, prediction) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "scores", "expected"),
+    [
+        ("auc", LABELS, PROBABILITIES, reference.roc_auc_score(LABELS, PROBABILITIES, multi_class="ovr")),
+        ("auc", LABELS, PROBABILITIES.round(1), np.mean([
+            reference.roc_auc_score(c == LABELS, PROBABILITIES[:, c].round(1)) for c in range(5)
+        ])),
+        ("auc", BINARY, BINARY_PROBABILITIES, reference.roc_auc_score(BINARY, BINARY_PROBABILITIES[:, 1])),
+        ("auc", TAGS, ROUNDED, reference.roc_auc_score(TAGS, ROUNDED)),
+        ("map", TAGS, TAG_PROBABILITIES, reference.average_precision_score(TAGS, TAG_PROBABILITIES)),
+        ("map", TAGS, ROUNDED, reference.average_precision_score(TAGS, ROUNDED)),
+        ("nll", LABELS, PROBABILITIES, reference.log_loss(LABELS, PROBABILITIES)),
+        ("nll", TAGS, TAG_PROBABILITIES, np.mean([
+            reference.log_loss(y, p) for y, p in zip(TAGS.T, TAG_PROBABILITIES.T, strict=True)
+        ])),
+        ("brier", LABELS, PROBABILITIES, np.mean(np.sum((PROBABILITIES - np.eye(5)[LABELS]) ** 2, axis=1))),
+        ("brier", TAGS, TAG_PROBABILITIES, np.mean([
+            reference.brier_score_loss(y, p) for y, p in zip(TAGS.T, TAG_PROBABILITIES.T, strict=True)
+        ])),
+        ("ece", LABELS, PROBABILITIES, multiclass_calibration_error(
+            torch.from_numpy(PROBABILITIES), torch.from_numpy(LABELS), num_classes=5, n_bins=15
+        ).item()),
+    ],
+)  # fmt: skip
+def test_metric_of_scores_agrees_with_scikit_learn_and_torchmetrics(
+    name: str, target: np.ndarray, scores: np.ndarray, expected: float
+) -> None:
+    assert MEASURES[name](target, scores) == pytest.approx(expected, abs=1e-6)
+
+
+def test_top_five_accuracy_agrees_with_scikit_learn() -> None:
+    labels = RNG.integers(0, 9, 300)
+    scores = RNG.normal(size=(300, 9))
+    assert MEASURES["top5_accuracy"](labels, scores) == pytest.approx(
+        reference.top_k_accuracy_score(labels, scores, k=5)
+    )
+
+
+def test_equal_scores_are_right_as_often_as_by_chance() -> None:
+    labels = np.arange(20)
+    assert MEASURES["top5_accuracy"](labels, np.zeros((20, 20))) == pytest.approx(5 / 20)
+
+
+def test_classes_that_nobody_has_are_left_out_of_ranked_means() -> None:
+    few = np.where(LABELS == 3, 2, LABELS)
+    present = [0, 1, 2, 4]
+    expected = np.mean([reference.roc_auc_score(few == c, PROBABILITIES[:, c]) for c in present])
+    assert MEASURES["auc"](few, PROBABILITIES) == pytest.approx(expected)
+    assert np.isnan(MEASURES["map"](np.zeros((5, 2), dtype=bool), np.ones((5, 2))))
+
+
+def test_sure_and_wrong_is_bad_but_finite() -> None:
+    value = MEASURES["nll"](np.array([0]), np.array([[0.0, 1.0]], dtype=np.float32))
+    assert value == pytest.approx(-np.log(np.finfo(np.float32).eps))
+
+
+def test_a_confidence_that_is_right_as_often_as_it_says_has_no_calibration_error() -> None:
+    probabilities = np.tile([0.75, 0.25], (400, 1)).astype(np.float32)
+    assert MEASURES["ece"](np.arange(400) % 4 // 3, probabilities) == pytest.approx(0, abs=1e-9)
+    assert MEASURES["ece"](np.zeros(400, dtype=np.int64), probabilities) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("recall@1", 0.25), ("recall@5", 0.75), ("recall@10", 0.75), ("mrr", 0.4375)]
+)
+def test_retrieval_metrics_follow_from_the_ranks(name: str, expected: float) -> None:
+    ranks = np.array([1, 2, 5, 20])
+    assert MEASURES[name](np.arange(4), ranks) == pytest.approx(expected, abs=1e-9)
+
+
+def test_miou_pools_pixels_and_leaves_ignored_ones_out() -> None:
+    target = np.array([[[0, 1], [1, 255]], [[1, 1], [0, 255]]])
+    prediction = np.array([[[0, 1], [0, 1]], [[1, 0], [0, 0]]])
+    valid = target != 255
+    expected = reference.jaccard_score(target[valid], prediction[valid], average="macro")
+    assert MEASURES["miou"](target, prediction) == pytest.approx(expected)
+
+
+def test_constant_target_has_no_r2() -> None:
+    assert np.isnan(MEASURES["r2"](np.ones(10), np.arange(10.0)))

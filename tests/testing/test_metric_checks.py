@@ -1,0 +1,89 @@
+"""The checks of metrics catch what they are there to catch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from points import checks
+
+from gairbench.evaluators import METRICS
+from gairbench.spec import Kind
+from gairbench.testing import metric_checks
+
+GOOD = next(spec for spec in METRICS if spec.name == "accuracy")
+
+
+@pytest.mark.parametrize(
+    ("changes", "check", "why"),
+    [
+        ({"name": "recall at 10"}, "check_name_is_a_plain_word", "not lower-case"),
+        ({"version": 0}, "check_version_counts_from_one", "version 0"),
+        ({"kinds": frozenset()}, "check_kinds_are_stated", "no kinds"),
+        (
+            {"needs": "scores", "kinds": frozenset({Kind.REGRESSION})},
+            "check_kinds_are_stated",
+            "no evaluator returns scores for regression",
+        ),
+        ({"factory": "gairbench.metrics:RESAMPLES"}, "check_factories_can_be_imported", "is not callable"),
+        ({"factory": "rasterio:open"}, "check_registering_imports_nothing_heavy", "registering rasterio imports"),
+    ],
+)
+def test_a_wrong_declaration_is_caught(changes: dict[str, Any], check: str, why: str) -> None:
+    with pytest.raises(AssertionError, match=why):
+        checks(metric_checks)[check](replace(GOOD, **changes))
+
+
+class FewValues:
+    """A measure with its own, wrong, resampling."""
+
+    def __init__(self, values: Callable[[int], np.ndarray]) -> None:
+        self.values = values
+
+    def __call__(self, target: np.ndarray, given: np.ndarray) -> float:
+        return float(np.mean(target == given))
+
+    def resampled(self, target: np.ndarray, given: np.ndarray, seed: int) -> np.ndarray:
+        return self.values(seed)
+
+
+def undefined(target: np.ndarray, given: np.ndarray) -> float:
+    return float("nan")
+
+
+def of_the_first(target: np.ndarray, given: np.ndarray) -> float:
+    return float(np.mean((target == given) / np.arange(1, len(target) + 1)))
+
+
+def sorting_in_place(target: np.ndarray, given: np.ndarray) -> float:
+    value = float(np.mean(target == given))
+    given.sort()
+    return value
+
+
+def error_rate(target: np.ndarray, given: np.ndarray) -> float:
+    return float(np.mean(target != given))
+
+
+@pytest.mark.parametrize(
+    ("function", "check", "why"),
+    [
+        (undefined, "check_value_is_one_number", "its value for classification is nan"),
+        (FewValues(lambda seed: np.zeros(10)), "check_resampled_values_surround_the_value", r"have shape \(10,\)"),
+        (
+            FewValues(lambda seed: np.random.default_rng().random(1000)),
+            "check_resampled_values_surround_the_value",
+            "differ for the same seed",
+        ),
+        (FewValues(lambda seed: np.zeros(1000)), "check_resampled_values_surround_the_value", "is not among the"),
+        (of_the_first, "check_order_of_samples_does_not_matter", "in another order"),
+        (sorting_in_place, "check_input_is_not_written_to", "it writes to the targets or to what it is given"),
+        (error_rate, "check_perfect_is_at_least_as_good_as_shuffled", "0 for a perfect classification prediction"),
+    ],
+)
+def test_wrong_behaviour_is_caught(function: Any, check: str, why: str) -> None:
+    with pytest.raises(AssertionError, match=why):
+        checks(metric_checks)[check](replace(GOOD, factory=function), Kind.CLASSIFICATION)
