@@ -17,7 +17,7 @@ import annotated_types
 import pluggy
 import pytest
 
-from gairbench import hookspecs
+from gairbench import hookspecs, sensors
 from gairbench.errors import PluginError
 from gairbench.plugins import BUILTIN, GROUP, Origin, PluginWarning, Registry, load_registry, register
 from gairbench.testing import (
@@ -153,6 +153,35 @@ def test_register_tasks_makes_tasks_and_their_dataset_known(install: Install) ->
 def test_register_datasets_makes_a_dataset_without_tasks_known(install: Install) -> None:
     install("their-dist", DATASET, name="their-corpus")
     assert load_registry(strict=True).dataset_origins["their-corpus"].plugin == "their-dist"
+
+
+SENSOR = """
+    from gairbench import Band, Quantity, Sensor, hookimpl
+
+    @hookimpl
+    def register_sensors():
+        yield Sensor("planet", (Band({band!r}, 0.665, 0.03, Quantity.REFLECTANCE, ("red",)),))
+"""
+
+
+@pytest.fixture
+def sensors_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_SENSORS", "_BANDS", "_SPELLED"):
+        monkeypatch.setattr(sensors, name, dict(getattr(sensors, name)))
+
+
+@pytest.mark.usefixtures("sensors_of_others")
+def test_register_sensors_makes_bands_known(install: Install) -> None:
+    install("planet-dist", SENSOR, band="planet:red")
+    assert load_registry(strict=True).failed == {}
+    assert sensors.same_band("red", "planet:red")
+
+
+@pytest.mark.usefixtures("sensors_of_others")
+def test_register_sensors_refuses_a_band_without_its_sensors_name(install: Install) -> None:
+    install("planet-dist", SENSOR, band="B4")
+    with pytest.raises(PluginError, match="band 'B4' of sensor 'planet' is not called 'planet:B4'"):
+        load_registry(strict=True)
 
 
 def test_register_executors_makes_an_executor_known_with_its_keys(install: Install) -> None:
@@ -344,17 +373,20 @@ def test_every_hook_is_documented_with_its_exact_signature(hook: str) -> None:
 def test_the_guides_plugin_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     guide = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
     files = re.findall(r"^```python\n# (my_package/\w+\.py)\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
-    assert [Path(name).stem for name, _ in files] == ["__init__", "model", "data", "heads", "mlp"]
+    assert [Path(name).stem for name, _ in files] == ["__init__", "model", "data", "joint", "sentinels", "heads", "mlp"]
     (tmp_path / "my_package").mkdir()
     for name, source in files:
         (tmp_path / name).write_text(source)
     monkeypatch.syspath_prepend(str(tmp_path))
-    plugin, heads = importlib.import_module("my_package"), importlib.import_module("my_package.heads")
+    plugin, heads, sentinels = (
+        importlib.import_module(name) for name in ("my_package", "my_package.heads", "my_package.sentinels")
+    )
     registry = Registry()
     register(registry, plugin, Origin("mine", "mine", "1"))
     register(registry, heads, Origin("heads", "mine", "1"))
+    register(registry, sentinels, Origin("sentinels", "mine", "1"))
     marks = [
-        parametrize_with_model_checks(plugin.register_models()),
+        parametrize_with_model_checks([*plugin.register_models(), *sentinels.register_models()]),
         parametrize_with_task_checks(plugin.register_tasks()),
         parametrize_with_evaluator_checks(heads.register_evaluators()),
         parametrize_with_metric_checks(heads.register_metrics()),

@@ -314,9 +314,12 @@ def _feeds(model: ModelSpec, preset: Preset, task: TaskSpec, evaluator: Evaluato
         if not overhead:
             raise InputMismatchError(f"evaluator {evaluator.name!r} needs token grids, which only rs images have", "")
         return [plan_feed(model.name, preset, task.dataset, entry, form="tokens") for entry in task.inputs]
+    asked = [i.modality for entry in task.inputs for i in task.dataset.inputs_of(entry)]
+    for modality in asked:
+        if modality not in preset.modalities:
+            raise InputMismatchError(f"{model.name} has no {modality} encoder", "")
     if task.kind is Kind.RETRIEVAL:
-        asked = {i.modality for entry in task.inputs for i in task.dataset.inputs_of(entry)}
-        if not asked <= model.aligned:
+        if not set(asked) <= model.aligned:
             pair = " and ".join(task.inputs)
             raise InputMismatchError(f"{model.name} does not align {pair} in one space", "")
         # Overhead images are looked up at the sample's place where the model can and the dataset has places.

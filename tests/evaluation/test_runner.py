@@ -90,7 +90,7 @@ def test_record_holds_everything_needed_to_regenerate_it(request_: EvaluationReq
     assert record.seconds.keys() >= {"embed", "probe"}
     assert record.device.startswith(f"cpu ({torch.get_num_threads()} thread")
     assert record.command == "x"
-    (conversion,) = record.conversion["encode_rs"].values()
+    (conversion,) = record.conversion["rs"].values()
     assert conversion["bands"] == {"red": "red", "green": "green", "blue": "blue"}
     assert conversion["filled"] == []
 
@@ -208,7 +208,7 @@ def test_models_without_an_encoder_or_alignment_are_skipped_with_the_reason(
     request_: EvaluationRequest, registry: Registry
 ) -> None:
     only_rs = replace(
-        SHADES, presets=(replace(SHADES.presets[0], inputs=(generated.IMAGE,)),), views=frozenset(), aligned=frozenset()
+        SHADES, presets=(replace(SHADES.presets[0], inputs=(generated.IMAGE,), offers=()),), aligned=frozenset()
     )
     plan = make_plan(replace(request_, models=[only_rs]), registry)
     reasons = {cell.task.name: cell.reason for cell in plan.cells if cell.state == "skipped"}

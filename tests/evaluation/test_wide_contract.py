@@ -79,7 +79,6 @@ def task(*inputs: str, **more: Any) -> TaskSpec:
         target="crop",
         inputs=inputs or ("rs",),
         metric="accuracy",
-        higher_is_better=True,
         synthetic=True,
     )
     return replace(plain, **more)
