@@ -22,7 +22,7 @@ def list_models(*, as_json: bool) -> None:
             "model": spec.name,
             "version": spec.version,
             "presets": {preset.name: [_describe(i) for i in preset.inputs] for preset in spec.presets},
-            "pre-training": spec.pretraining.dataset if spec.pretraining else "",
+            "pre-training": next((p.recipe.dataset for p in spec.presets if p.recipe), ""),
             "licence": spec.licence,
             "description": spec.description,
             "origin": str(registry.model_origins[spec.name]),

@@ -19,13 +19,14 @@ from gairbench.commands.options import check_device_name, check_writable
 from gairbench.commands.outcomes import RunResults
 from gairbench.commands.output import show
 from gairbench.errors import CheckpointError, UsageError
+from gairbench.memo import default_cache
 from gairbench.plugins import Registry
 from gairbench.progress import Progress
 from gairbench.requests import Named, Pairs
 from gairbench.selection import select_models, select_tasks, unknown
 from gairbench.spec import ModelSpec, TaskSpec
 from gairbench.taskfiles.parsing import registry_with
-from gairbench.weights.hub import fetch_missing
+from gairbench.weights.sources import fetch_missing
 
 if TYPE_CHECKING:
     from gairbench.evaluation.cells import Plan
@@ -118,6 +119,8 @@ def evaluate(request: RunRequest, registry: Registry, progress: Progress) -> Run
     with if_interrupted(partial(_what_is_safe, request)):
         check_writable("results", request.results)
         plan, wanted, data = _planned(request, registry, download=request.download)
+        if stale := sum(cell.stale is not None for cell in plan.cells):
+            progress.say(f"{stale} records of earlier runs are of other weights than their models have now")
         if todo := sum(cell.state == "todo" for cell in plan.cells):
             progress.say(f"{todo} of {len(plan.cells)} cells to compute; {plan.estimate}")
 
@@ -125,7 +128,7 @@ def evaluate(request: RunRequest, registry: Registry, progress: Progress) -> Run
 
         outcomes = run_plan(plan, wanted, registry, progress, data)
         write_page(request.results, request.results)
-        return RunResults(tuple(outcomes.records), request.results, outcomes.reused)
+        return RunResults(tuple(outcomes.records), request.results, len(outcomes.reused))
 
 
 def _what_is_safe(request: RunRequest) -> str:
@@ -140,7 +143,7 @@ def _planned(
     models, tasks = _selected(request, registry)
     if download:
         for spec in models:
-            fetch_missing(spec, request.checkpoint.get(spec.name))
+            fetch_missing(spec, request.preset, request.checkpoint.get(spec.name), default_cache())
 
     from gairbench.evaluation.open_data import OpenData
     from gairbench.evaluation.plan import make_plan
@@ -176,7 +179,6 @@ def _selected(request: RunRequest, registry: Registry) -> tuple[Sequence[ModelSp
 
 def _evaluation(request: RunRequest, models: Sequence[ModelSpec], tasks: Sequence[TaskSpec]) -> EvaluationRequest:
     """Return what is planned: specs for names."""
-    from gairbench.evaluation.cache import default_cache
     from gairbench.evaluation.plan import EvaluationRequest
 
     return EvaluationRequest(

@@ -9,7 +9,7 @@ from typing import Literal
 
 from gairbench.conversion import Converter
 from gairbench.evaluators import Probe
-from gairbench.results import Result
+from gairbench.results import Result, UsedWeights
 from gairbench.spec import DatasetSpec, Modality, ModelSpec, Preset, TaskSpec, View
 from gairbench.weights.origin import Weights
 
@@ -23,9 +23,10 @@ class Embedding:
     Args:
         view: The method to call.
         split: Name of the split.
-        key: Everything that can change its values.
+        key: Everything that can change its values and is known before the model is loaded.
         converters: The sealed conversions, by modality.
         cached: It is on disk.
+        stale: What is on disk was computed with these other weights.
     """
 
     view: View
@@ -33,6 +34,7 @@ class Embedding:
     key: str
     converters: Mapping[Modality, Converter]
     cached: bool
+    stale: UsedWeights | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +65,9 @@ class Cell:
             the record.
         record: Its record with all that is known before it runs.
         distributions: Distributions of the model and of the task, whose versions the record names.
+        code: Digest of the model's code and configuration.
         embeddings: What the probe is fed.
+        stale: Its record of the same key was computed with these other weights.
     """
 
     model: ModelSpec
@@ -75,7 +79,9 @@ class Cell:
     state: State
     record: Result
     distributions: tuple[str, ...]
+    code: str = ""
     embeddings: tuple[Embedding, ...] = ()
+    stale: UsedWeights | None = None
 
     @property
     def id(self) -> str:

@@ -15,9 +15,10 @@ from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.cells import Cell, Embedding, Plan, PretrainingData, State, jobs_of
 from gairbench.evaluation.estimates import Estimates
 from gairbench.evaluation.open_data import OpenData
-from gairbench.evaluation.records import recorded
 from gairbench.evaluation.samples import select
+from gairbench.evaluation.staleness import reuse
 from gairbench.evaluators import PROBES, Probe, probes_for
+from gairbench.plugin_code import code_digest
 from gairbench.plugins import BUILTIN, Registry
 from gairbench.selection import unknown
 from gairbench.spec import (
@@ -33,7 +34,7 @@ from gairbench.spec import (
     View,
 )
 from gairbench.weights.loading import choose_preset
-from gairbench.weights.origin import Weights, find_weights, pretrained_weights
+from gairbench.weights.origin import Weights, find_weights, model_code, pretrained_weights
 
 BASE_VIEW = {Modality.RS: View.RS, Modality.SV: View.SV, Modality.LOCATION: View.LOCATION}
 ALIGNED_VIEW = {Modality.RS: View.RS_QUERY, Modality.SV: View.SV_PROJECTED}
@@ -118,8 +119,9 @@ def _to_do(cells: Sequence[Cell]) -> list[Cell]:
 def _model_cells(
     request: EvaluationRequest, registry: Registry, looked: _Looked, model: ModelSpec, seed: int
 ) -> Iterator[Cell]:
-    weights, corpus, trouble = _weights(request, registry, looked, model, seed)
-    preset = choose_preset(model, request.preset, weights.path if weights.foreign else None)
+    preset = choose_preset(model, request.preset, request.checkpoints.get(model.name))
+    weights, code, corpus, trouble = _weights(request, registry, looked, model, preset, seed)
+    cells = []
     for task in sorted(request.tasks, key=lambda t: t.dataset.name):
         for number, probe in enumerate(_probes(task)):
             cell = Cell(
@@ -135,8 +137,14 @@ def _model_cells(
                     registry.model_origins[model.name].distribution,
                     registry.task_origins[task.name].distribution,
                 ),
+                code=code,
             )
-            yield _planned(request, looked, cell, trouble)
+            cells.append(_planned(request, looked, cell, trouble))
+    if not request.fresh:
+        cells = reuse(cells, weights.content, request.results, EmbeddingCache(request.cache))
+    for cell in cells:
+        problem = looked.target_problem(cell.task, cell.fingerprint) if cell.state == "todo" else ""
+        yield _stopped(cell, "failed", problem) if problem else cell
 
 
 def _probes(task: TaskSpec) -> list[Probe]:
@@ -156,6 +164,14 @@ class _Looked:
         self._registry = registry
         self._fingerprints: dict[str, str | _Trouble] = {}
         self._targets: dict[str, str] = {}
+        self._codes: dict[str, str] = {}
+
+    def code(self, spec: DatasetSpec) -> str:
+        """Return a digest of the code that reads a dataset; empty for our own."""
+        if spec.name not in self._codes:
+            distribution = self._registry.dataset_origins[spec.name].distribution
+            self._codes[spec.name] = code_digest(spec.factory, distribution, self._request.cache.absolute())
+        return self._codes[spec.name]
 
     def fingerprint(self, spec: DatasetSpec) -> str | _Trouble:
         """Return the fingerprint, or why there is none."""
@@ -201,59 +217,76 @@ class _Looked:
 
 
 def _weights(
-    request: EvaluationRequest, registry: Registry, looked: _Looked, model: ModelSpec, seed: int
-) -> tuple[Weights, PretrainingData | None, _Trouble | None]:
-    """Return where a model's weights come from, what it is trained on, and why it cannot be had."""
-    weights = find_weights(model, request.checkpoints.get(model.name), seed=seed)
+    request: EvaluationRequest, registry: Registry, looked: _Looked, model: ModelSpec, preset: Preset, seed: int
+) -> tuple[Weights, str, PretrainingData | None, _Trouble | None]:
+    """Return where a model's weights come from, its code, what it is trained on, and why it cannot be had."""
+    given = request.checkpoints.get(model.name)
+    distribution, cache = registry.model_origins[model.name].distribution, request.cache.absolute()
+    code = ""
+    try:
+        code = model_code(model, preset, distribution, cache)
+        weights = find_weights(model, preset, given, seed=seed, code=code, cache=cache)
+    except GairbenchError as error:
+        if given is not None:
+            raise
+        return _NO_WEIGHTS, code, None, ("failed", str(error))
+    # A model may be a third party's code; its fault is this model's, not the run's.
+    except Exception as error:
+        return _NO_WEIGHTS, code, None, ("failed", f"model {model.name!r}: {type(error).__name__}: {error}")
     if weights.missing:
-        return weights, None, ("skipped", f"its weights are not here; {weights.missing}")
-    recipe = model.pretraining
+        return weights, code, None, ("skipped", f"its weights are not here; {weights.missing}")
+    recipe = preset.recipe
     if not weights.to_train or recipe is None:
-        return replace(weights, path=weights.path and weights.path.absolute()), None, None
+        return replace(weights, path=weights.path and weights.path.absolute()), code, None, None
     if recipe.dataset not in registry.datasets:
         raise UsageError(f"{model.name} is pre-trained on dataset {recipe.dataset!r}, which no plugin provides", "")
     corpus = registry.datasets[recipe.dataset]
     fingerprint = looked.fingerprint(corpus)
     if isinstance(fingerprint, tuple):
         state, reason = fingerprint
-        return weights, None, (state, f"pre-training: {reason}")
+        return weights, code, None, (state, f"pre-training: {reason}")
     weights = pretrained_weights(
         model,
-        model.preset(request.preset),
+        preset,
         corpus,
         fingerprint,
+        distributions=(distribution, registry.dataset_origins[corpus.name].distribution),
         seed=seed,
         limit=request.limit,
-        cache=request.cache.absolute(),
+        cache=cache,
         fresh=request.fresh,
     )
-    return weights, PretrainingData(dataset=corpus, fingerprint=fingerprint), None
+    return weights, code, PretrainingData(dataset=corpus, fingerprint=fingerprint), None
+
+
+_NO_WEIGHTS = Weights(identity="missing:", path=None, ready=False)
+
+
+def _stopped(cell: Cell, state: State, reason: str) -> Cell:
+    """Return a cell that does not run, with the reason."""
+    return replace(cell, state=state, record=replace(cell.record, reason=reason, status=_STATUS[state]))
 
 
 def _planned(request: EvaluationRequest, looked: _Looked, cell: Cell, trouble: _Trouble | None) -> Cell:
-    """Return a cell with its state, its key and what it needs."""
-
-    def stopped(state: State, reason: str) -> Cell:
-        return replace(cell, state=state, record=replace(cell.record, reason=reason, status=_STATUS[state]))
-
+    """Return a cell with its key and what it needs, or why it does not run."""
     task = cell.task
     fingerprint = looked.fingerprint(task.dataset)
     if isinstance(fingerprint, tuple):
-        return stopped(*fingerprint)
+        return _stopped(cell, *fingerprint)
     cell = replace(cell, record=replace(cell.record, dataset_fingerprint=fingerprint))
     try:
         views = _views(cell.model, cell.preset, task, cell.probe)
         conversions = {view: _converters(view, cell.preset, task.dataset) for view in views}
     except InputMismatchError as error:
-        return stopped("skipped", str(error))
+        return _stopped(cell, "skipped", str(error))
     if trouble is not None:
-        return stopped(*trouble)
+        return _stopped(cell, *trouble)
     wanted_splits = ("test",) if task.kind is Kind.RETRIEVAL else ("train", "val", "test")
     for split in wanted_splits:
         if split not in task.dataset.splits:
-            return stopped("failed", f"dataset {task.dataset.name!r} declares no split {split!r}")
+            return _stopped(cell, "failed", f"dataset {task.dataset.name!r} declares no split {split!r}")
     embeddings = tuple(
-        _embedding(request, cell, split, view, conversions[view]) for split in wanted_splits for view in views
+        _embedding(request, looked, cell, split, view, conversions[view]) for split in wanted_splits for view in views
     )
     key = digest(
         schema=results.SCHEMA,
@@ -263,23 +296,24 @@ def _planned(request: EvaluationRequest, looked: _Looked, cell: Cell, trouble: _
         probe=[cell.probe.name, cell.probe.version],
         seed=cell.record.seed,
     )
-    cell = replace(cell, record=replace(cell.record, key=key), embeddings=embeddings)
-    if not request.fresh and recorded(cell.record, request.results) is not None:
-        return replace(cell, state="cached")
-    if problem := looked.target_problem(task, fingerprint):
-        return stopped("failed", problem)
-    return cell
+    return replace(cell, record=replace(cell.record, key=key), embeddings=embeddings)
 
 
 _STATUS: Mapping[State, results.Status] = {"skipped": "skipped", "failed": "failed"}
 
 
 def _embedding(
-    request: EvaluationRequest, cell: Cell, split: str, view: View, converters: Mapping[Modality, Converter]
+    request: EvaluationRequest,
+    looked: _Looked,
+    cell: Cell,
+    split: str,
+    view: View,
+    converters: Mapping[Modality, Converter],
 ) -> Embedding:
     dataset = cell.task.dataset
     key = digest(
         model=[cell.model.name, cell.model.version, cell.preset.name],
+        code=[cell.code, looked.code(dataset)],
         weights=cell.weights.identity,
         view=view,
         converters=[[str(modality), c] for modality, c in sorted(converters.items())],
@@ -287,8 +321,7 @@ def _embedding(
         limit=request.limit,
         versions=[CONVERSION_VERSION, EMBEDDING_VERSION],
     )
-    cached = not request.fresh and EmbeddingCache(request.cache).has(key)
-    return Embedding(view=view, split=split, key=key, converters=converters, cached=cached)
+    return Embedding(view=view, split=split, key=key, converters=converters, cached=False)
 
 
 def _views(model: ModelSpec, preset: Preset, task: TaskSpec, probe: Probe) -> list[View]:
@@ -353,7 +386,7 @@ def _blank(
         model_version=model.version,
         model_origin=str(registry.model_origins[model.name]),
         preset=preset.name,
-        checkpoint=weights.identity,
+        checkpoint=weights.content or weights.identity,
         task=task.name,
         task_version=task.version,
         task_origin=str(registry.task_origins[task.name]),

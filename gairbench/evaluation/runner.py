@@ -21,11 +21,14 @@ from gairbench.evaluation.executors.opening import check_executor, open_executor
 from gairbench.evaluation.jobs import Evaluated, Failure, Memory, Site, failure, give_up
 from gairbench.evaluation.open_data import OpenData
 from gairbench.evaluation.plan import EvaluationRequest
+from gairbench.evaluation.reused_environment import other_environments
+from gairbench.evaluation.staleness import used_weights
 from gairbench.evaluation.worker import Stop, Work
+from gairbench.locks import locked
 from gairbench.plugins import Registry
 from gairbench.progress import Progress
 from gairbench.protocols import Call, Executor, Submitted
-from gairbench.results import Result, read_result
+from gairbench.results import Result, UsedWeights, read_result
 
 RETRIES = 2
 """How often a job that the machinery lost is tried again."""
@@ -40,11 +43,11 @@ class Outcomes:
 
     Args:
         records: One per cell, in the plan's order; all of them are on disk.
-        reused: How many of them an earlier run, or one at the same time, had computed.
+        reused: Those of them that an earlier run, or one at the same time, had computed.
     """
 
     records: list[Result]
-    reused: int
+    reused: list[Result]
 
 
 def run_plan(
@@ -76,19 +79,27 @@ def run_plan(
         since=now if request.fresh else 0.0,
     )
     options = check_executor(registry, request.executor, request.executor_options)
-    if request.executor == "local":
+    local = request.executor == "local"
+    if local:
         # A device that is not there is a mistake in the call, whether or not a cell needs it.
         for device in options.get("devices", [request.device]):
             if device not in {"auto", "cpu"}:
                 choose_device(device)
     if not plan.jobs:
-        return _Run(plan, site, progress, data).finish()
+        return _counted(_Run(plan, site, progress, data).finish(), progress, request.device if local else None)
     executor = open_executor(registry, request.executor, options, request.cache / "executors" / request.executor)
     run = _Run(plan, site, progress, data, executor)
     try:
-        return run.finish()
+        return _counted(run.finish(), progress, request.device if local else None)
     finally:
         executor.stop()
+
+
+def _counted(outcomes: Outcomes, progress: Progress, device: str | None) -> Outcomes:
+    """Report how many of the reused records were made in another environment."""
+    if note := other_environments(outcomes.reused, device):
+        progress.say(note)
+    return outcomes
 
 
 def _touch(folder: Path) -> float:
@@ -152,6 +163,10 @@ class _Run:
         self.site = site
         self.memory = Memory(site, data)
         self.cache = EmbeddingCache(site.cache)
+        for cell in plan.cells:
+            for embedding in cell.embeddings:
+                if cell.state == "todo" and embedding.stale is not None:
+                    self._drop(embedding.key, embedding.stale)
         if executor is not None and not executor.in_process:
             _check_can_travel(plan)
             # Last digits depend on the number of threads: every worker computes with as many as this process would.
@@ -159,6 +174,8 @@ class _Run:
         self.evaluated: dict[int, Evaluated] = {}
         self.seconds: dict[str, float] = {}  # of pre-training, by what is loaded
         self.losses: Counter[str] = Counter()
+        self.loaded: dict[str, UsedWeights] = {}  # the weights that models turned out to have, by what is loaded
+        self.outdated: Counter[str] = Counter()  # how often a cell's weights were others than its model's
         self.flights: list[_Flight] = []
         self.pretrainings: dict[str, PretrainJob] = {}
         self.embeddings: dict[str, EmbedJob] = {}
@@ -196,7 +213,8 @@ class _Run:
                 pause = min(pause * 1.5, POLL[1])
         outcomes = [self.evaluated[number] for number in range(len(self.plan.cells))]
         records = [outcome.record for outcome in outcomes if outcome.record is not None]
-        return Outcomes(records, sum(outcome.reused for outcome in outcomes))
+        reused = [outcome.record for outcome in outcomes if outcome.reused and outcome.record is not None]
+        return Outcomes(records, reused)
 
     # What can run.
 
@@ -308,6 +326,7 @@ class _Run:
             keys = {embedding.key for job in subject for embedding in job.embeddings}
             failures = dict.fromkeys(keys, outcome) if isinstance(outcome, Failure) else outcome
             self._settle(keys - failures.keys(), failures)
+            self._note_weights(subject[0].loaded_as, keys - failures.keys())
 
     def _put_back(self, subject: _Subject) -> None:
         if isinstance(subject, _Waiting):
@@ -329,6 +348,46 @@ class _Run:
             keys = [embedding.key for embedding in self.embeddings.pop(name).embeddings]
             self._settle(set(), dict.fromkeys(keys, outcome))
 
+    def _note_weights(self, loaded_as: str, made: Set[str]) -> None:
+        """Take note of the weights that a model has just been loaded with, which no plan can know of all models."""
+        about = next((about for key in made if (about := self.cache.about(key)) is not None), None)
+        if about is not None:
+            self.loaded[loaded_as] = used_weights(about)
+            for number in list(self.evaluated):
+                self._check_weights(number)
+
+    def _check_weights(self, number: int) -> None:
+        """Compute a cell again if its number, of this run or an earlier one, is of other weights than its model has."""
+        cell, record = self.plan.cells[number], self.evaluated[number].record
+        now = self.loaded.get(cell.loaded_as)
+        if now is None or record is None or record.status != "ok" or record.used == now:
+            return
+        del self.evaluated[number]
+        for embedding in cell.embeddings:
+            self._drop(embedding.key, record.used)
+        self.progress.say(f"{cell.id}: its model has other weights now; it is computed again")
+        self._evaluate_again(number, replace(cell, stale=record.used))
+
+    def _evaluate_again(self, number: int, cell: Cell) -> None:
+        self.outdated[cell.id] += 1
+        if self.outdated[cell.id] > RETRIES:
+            why = "it has other weights each time that it is loaded; its factory must draw them from context.seed"
+            self._give_up(number, cell, Failure(reason=why))
+            return
+        lacking = {embedding.key for embedding in cell.embeddings if not self.cache.has(embedding.key, self.site.since)}
+        job = EvaluateJob(id=f"evaluate {cell.id}", cell=cell)
+        self.waiting[job.id] = _Waiting(job, number, lacking)
+        for other in jobs_of([_without(cell, lacking)]) if lacking else []:
+            if not isinstance(other, EvaluateJob):
+                self._add(other)
+
+    def _drop(self, key: str, stale: UsedWeights) -> None:
+        """Remove an embedding if it is still the one of those weights: another run may have made it anew."""
+        with locked(self.cache.lock(key)):
+            about = self.cache.about(key)
+            if about is not None and used_weights(about) == stale:
+                self.cache.drop(key)
+
     def _settle(self, there: Set[str], failures: Mapping[str, Failure]) -> None:
         """Note which embeddings are there, and end the cells whose embeddings have failed."""
         for name, waiting in list(self.waiting.items()):
@@ -343,6 +402,9 @@ class _Run:
             self._give_up(waiting.number, waiting.job.cell, outcome)
         elif not outcome.missing:
             self._record(waiting.number, outcome)
+            self._check_weights(waiting.number)
+        elif outcome.mixed:
+            self._evaluate_again(waiting.number, waiting.job.cell)
         elif waiting.broken >= RETRIES:
             why = Failure(reason="its embeddings are not in the cache after they were stored; is the cache shared?")
             self._give_up(waiting.number, waiting.job.cell, why)

@@ -61,11 +61,10 @@ def check_inputs_leave_nothing_to_guess(spec: ModelSpec) -> None:
 
 def check_pretraining_takes_the_presets_inputs(spec: ModelSpec) -> None:
     """Without changed settings, pre-training feeds the encoders what the presets declare."""
-    if spec.pretraining is None or spec.pretraining.inputs is None:
-        return
-    inputs = resolve(spec.pretraining.inputs)
     for preset in spec.presets:
-        taken = tuple(inputs(spec.name, preset.name, {}))
+        if preset.recipe is None or preset.recipe.inputs is None:
+            continue
+        taken = tuple(resolve(preset.recipe.inputs)(spec.name, preset.name, {}))
         require(taken == preset.inputs, f"{spec.name}-{preset.name}: pre-training takes {taken}")
 
 

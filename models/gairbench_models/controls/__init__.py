@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gairbench import ImageInput, LocationInput, Modality, ModelSpec, Preset, View
 from gairbench_models.gair import MODELS as GAIR
+from gairbench_models.gair.presets import MODEL, preset_specs
 
 _GAIR = GAIR[0]
 
@@ -12,7 +13,8 @@ MODELS: tuple[ModelSpec, ...] = (
         name="random",
         version=_GAIR.version,
         factory="gairbench_models.controls.random:load",
-        presets=_GAIR.presets,
+        presets=preset_specs(MODEL, None),
+        configuration="gairbench_models.controls.configuration:random_configuration",
         views=_GAIR.views,
         # Its spaces are aligned in shape only: its retrieval scores are the chance level.
         aligned=_GAIR.aligned,

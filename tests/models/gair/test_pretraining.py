@@ -482,7 +482,8 @@ def test_spec_names_what_the_model_implements() -> None:
     model = resolve(spec.factory)(ModelContext(preset="tiny", seed=0))
     assert spec.views == {View.RS_TOKENS, View.RS_QUERY, View.SV_PROJECTED}
     assert all(callable(getattr(model, view)) for view in View)
-    assert spec.pretraining is not None
-    assert resolve(spec.pretraining.recipe) is pretrain_gair
+    recipe = spec.presets[0].recipe
+    assert recipe is not None
+    assert resolve(recipe.recipe) is pretrain_gair
     assert [preset.name for preset in spec.presets][:3] == ["tiny", "small", "base"]
     assert not any(i.fill_missing for preset in spec.presets for i in preset.inputs if isinstance(i, ImageInput))
