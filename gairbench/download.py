@@ -24,6 +24,11 @@ TIMEOUT = 60.0
 _CHUNK = 1 << 20
 
 
+def file_size(size: int) -> str:
+    """Return a number of bytes as people read it."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(size / 1e6, 0.1):.1f} MB"
+
+
 def fetch_file(
     url: str,
     target: Path,

@@ -51,19 +51,14 @@ def code_digest(factory: Factory, distribution: str, cache: Path) -> str:
     third_party = sorted(name for name in names if name.partition(".")[0] not in OURS)
     if not third_party:
         return ""
-    roots = {name: list(_roots(name, factory if name == module else None)) for name in third_party}
-    files = {path: (name, root) for name, found in roots.items() for root in found for path in _files(root)}
-    content = {
-        f"{name} {path.relative_to(root.parent).as_posix()}": content_sha256(path, cache)
-        for path, (name, root) in files.items()
-    }
-    unknown = not roots[module] or any(
-        path.stat().st_mtime >= _BEGAN for path, (name, _) in files.items() if name.partition(".")[0] in sys.modules
-    )
+    roots = {root for name in third_party for root in _roots(name, factory if name == module else None)}
+    files = [(root, path) for root in sorted(roots) for path in _files(root)]
+    loaded = any(name.partition(".")[0] in sys.modules for name in third_party)
+    edited = loaded and any(path.stat().st_mtime >= _BEGAN for _, path in files)
     return digest(
         distribution=[distribution, _version(distribution)],
-        content=content,
-        process=_PROCESS if unknown else "",
+        content=[(path.relative_to(root.parent).as_posix(), content_sha256(path, cache)) for root, path in files],
+        process=_PROCESS if edited or not files else "",
     )
 
 

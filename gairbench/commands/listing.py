@@ -92,6 +92,8 @@ def list_datasets(*, as_json: bool, task_files: Sequence[Path], data_root: Path 
         if spec.folder:
             here = data_root is not None and (data_root / spec.folder).is_dir()
             where = str(data_root / spec.folder) if here and data_root else f"missing: <data-root>/{spec.folder}"
+            if spec.download and not here:
+                where += f" (gairbench data get {spec.name})"
         rows.append(
             {
                 "dataset": spec.name,

@@ -13,11 +13,13 @@ from annotated_types import Ge
 from rich.console import Console
 from tabulate import tabulate
 
+from gairbench.commands.data import get_datasets
 from gairbench.commands.interrupts import if_interrupted
 from gairbench.commands.leaderboard import DEFAULT_RESULTS, write_page
 from gairbench.commands.options import check_device_name, check_writable
 from gairbench.commands.outcomes import RunResults
 from gairbench.commands.output import show
+from gairbench.dataset_download import is_here
 from gairbench.errors import CheckpointError, UsageError
 from gairbench.memo import default_cache
 from gairbench.plugins import Registry
@@ -91,7 +93,7 @@ def run_command(request: RunRequest, *, dry_run: bool) -> int:
     """
     registry = registry_with(request.task_file)
     if dry_run:
-        plan = _planned(request, registry)[0]
+        plan = _planned(request, registry, Progress(Console(stderr=True)))[0]
         show(_describe(plan))
         return 0 if any(cell.state in {"cached", "todo"} for cell in plan.cells) else 1
     # The leaderboard is what standard output is for; progress goes beside it.
@@ -118,7 +120,7 @@ def evaluate(request: RunRequest, registry: Registry, progress: Progress) -> Run
     """
     with if_interrupted(partial(_what_is_safe, request)):
         check_writable("results", request.results)
-        plan, wanted, data = _planned(request, registry, download=request.download)
+        plan, wanted, data = _planned(request, registry, progress, download=request.download)
         if stale := sum(cell.stale is not None for cell in plan.cells):
             progress.say(f"{stale} records of earlier runs are of other weights than their models have now")
         if todo := sum(cell.state == "todo" for cell in plan.cells):
@@ -137,13 +139,14 @@ def _what_is_safe(request: RunRequest) -> str:
 
 
 def _planned(
-    request: RunRequest, registry: Registry, *, download: bool = False
+    request: RunRequest, registry: Registry, progress: Progress, *, download: bool = False
 ) -> tuple[Plan, EvaluationRequest, OpenData]:
     """Return what will be done, what it was planned from, and the data that were opened for it."""
     models, tasks = _selected(request, registry)
     if download:
         for spec in models:
             fetch_missing(spec, request.preset, request.checkpoint.get(spec.name), default_cache())
+        _fetch_datasets(request, registry, models, tasks, progress)
 
     from gairbench.evaluation.open_data import OpenData
     from gairbench.evaluation.plan import make_plan
@@ -151,6 +154,26 @@ def _planned(
     wanted = _evaluation(request, models, tasks)
     data = OpenData(request.data_root)
     return make_plan(wanted, registry, data), wanted, data
+
+
+def _fetch_datasets(
+    request: RunRequest,
+    registry: Registry,
+    models: Sequence[ModelSpec],
+    tasks: Sequence[TaskSpec],
+    progress: Progress,
+) -> None:
+    """Fetch the data of tasks and recipes that are not here and can be had."""
+    recipes = [model.preset(request.preset).recipe for model in models if model.name not in request.checkpoint]
+    corpora = [
+        registry.datasets[recipe.dataset] for recipe in recipes if recipe and recipe.dataset in registry.datasets
+    ]
+    wanted = dict.fromkeys([*(task.dataset for task in tasks), *corpora])
+    missing = [spec for spec in wanted if spec.download is not None and not is_here(spec, request.data_root)]
+    if missing and request.data_root is None:
+        raise UsageError(f"no folder to put dataset {missing[0].name!r} into", "give --data-root")
+    if request.data_root is not None:
+        get_datasets(missing, request.data_root, progress)
 
 
 def _selected(request: RunRequest, registry: Registry) -> tuple[Sequence[ModelSpec], Sequence[TaskSpec]]:

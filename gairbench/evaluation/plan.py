@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gairbench import results
 from gairbench.conversion import CONVERSION_VERSION, Converter, make_converter
+from gairbench.dataset_download import is_here, terms_of
 from gairbench.digests import digest
 from gairbench.embedding import EMBEDDING_VERSION
 from gairbench.errors import GairbenchError, InputMismatchError, UsageError
@@ -181,11 +182,14 @@ class _Looked:
 
     def _open(self, spec: DatasetSpec) -> str | _Trouble:
         root = self._request.data_root
+        get = f", or get it ({terms_of(spec)}): gairbench data get {spec.name} --data-root " if spec.download else ""
         if spec.folder and root is None:
-            return "skipped", f"dataset {spec.name!r} needs files in folder {spec.folder!r}; give --data-root"
+            get = get and f"{get}FOLDER"
+            return "skipped", f"dataset {spec.name!r} needs files in folder {spec.folder!r}; give --data-root{get}"
         try:
-            if spec.folder and root is not None and not (root / spec.folder).is_dir():
-                return "skipped", f"dataset {spec.name!r} is not at {root / spec.folder}; correct --data-root"
+            if root is not None and not is_here(spec, root):
+                get = get and f"{get}{root}"
+                return "skipped", f"dataset {spec.name!r} is not at {root / spec.folder}; correct --data-root{get}"
             return self.data.fingerprint(spec)
         except GairbenchError as error:
             return "failed", str(error)

