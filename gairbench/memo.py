@@ -18,7 +18,7 @@ LARGE = 16 << 20
 """Bytes from which a file's hash is remembered; reading less takes no longer than the memo."""
 
 SETTLED = 2.0
-"""Seconds after a change of a file from which the file system's clock tells it from a later one."""
+"""Seconds after a change of a file from which the file system's clock separates it from a later one."""
 
 
 def default_cache() -> Path:

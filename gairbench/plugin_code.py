@@ -83,7 +83,7 @@ def _roots(module: str, factory: Factory | None) -> Iterator[Path]:
         if file is not None:
             yield _top(Path(file).resolve())
         return
-    # A namespace package is no one's code: what lies in it is.
+    # A namespace package holds no code of its own: what lies in it does.
     names = module.split(".")
     for depth in range(1, len(names) + 1):
         try:

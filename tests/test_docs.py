@@ -24,7 +24,7 @@ WHERE = {
     "embed": "embedding.md",
     "map": "maps.md",
     "data shard": "triplets.md",
-    **dict.fromkeys(["list models", "list tasks", "list plugins", "data list", "data check"], "running.md"),
+    **dict.fromkeys(["list models", "list tasks", "list plugins", "data list", "data check", "data get"], "running.md"),
 }
 """The page that a command's options are explained on."""
 
