@@ -47,7 +47,7 @@ def code_digest(factory: Factory, distribution: str, cache: Path) -> str:
         OSError: A file of the package cannot be read.
     """
     module = _module(factory)
-    names = {module, *_top_levels(distribution)} if module.partition(".")[0] not in OURS else set()
+    names = {module, *_top_levels(distribution)} if is_third_party(factory) else set()
     third_party = sorted(name for name in names if name.partition(".")[0] not in OURS)
     if not third_party:
         return ""
@@ -60,6 +60,11 @@ def code_digest(factory: Factory, distribution: str, cache: Path) -> str:
         content=[(path.relative_to(root.parent).as_posix(), content_sha256(path, cache)) for root, path in files],
         process=_PROCESS if edited or not files else "",
     )
+
+
+def is_third_party(factory: Factory) -> bool:
+    """Whether a factory's code is not gairbench's own."""
+    return _module(factory).partition(".")[0] not in OURS
 
 
 def _module(factory: Factory) -> str:

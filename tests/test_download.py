@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from gairbench.errors import BusyError, DownloadError, StorageError, UsageError
 from gairbench.locks import exclusive
 from gairbench.spec import DatasetSpec, Download, RemoteFile
 
-CONTENT = os.urandom(3 << 20)
+CONTENT = bytes(range(256)) * (3 << 12)
 SHA256 = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
 
 

@@ -229,6 +229,10 @@ def _describe(plan: Plan) -> str:
         f"pretrain {job.model.name} ({job.preset.name}) on {job.corpus.dataset.name}" + _seed(job.seed, seeds)
         for job in plan.pretrainings()
     ]
+    lines += [
+        f"load {job.model.name} ({job.preset.name}), whose weights are not declared, to see that they are its records'"
+        for job in plan.identifications()
+    ]
     embeddings: dict[str, str] = {}
     for cell in plan.cells:
         if cell.state == "todo":

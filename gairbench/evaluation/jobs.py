@@ -26,7 +26,7 @@ from gairbench.embedding import embed_samples
 from gairbench.environment import choose_device, computing, device_name, versions
 from gairbench.errors import CheckpointError, GairbenchError, StorageError
 from gairbench.evaluation.cache import EmbeddingCache
-from gairbench.evaluation.cells import Cell, Embedding, EmbedJob, EvaluateJob, PretrainJob
+from gairbench.evaluation.cells import Cell, Embedding, EmbedJob, EvaluateJob, IdentifyJob, PretrainJob
 from gairbench.evaluation.open_data import OpenData
 from gairbench.evaluation.records import recorded
 from gairbench.evaluation.samples import select
@@ -295,7 +295,20 @@ def _embed(
     return note
 
 
-def _load(job: EmbedJob, site: Site, memory: Memory) -> Failure | None:
+def identify(job: IdentifyJob, site: Site, memory: Memory) -> UsedWeights | Failure:
+    """Load a model and return the weights that it has, or why it cannot be loaded.
+
+    Raises:
+        UsageError: There is no such device.
+    """
+    unloadable = _load(job, site, memory)
+    if unloadable is not None:
+        return unloadable
+    assert memory.loaded is not None  # noqa: S101
+    return memory.loaded.used
+
+
+def _load(job: EmbedJob | IdentifyJob, site: Site, memory: Memory) -> Failure | None:
     """Bring the job's model into memory unless it is there; return why that is not possible."""
     if memory.loaded is not None and memory.loaded.identity == job.loaded_as:
         return None
@@ -317,7 +330,7 @@ def _load(job: EmbedJob, site: Site, memory: Memory) -> Failure | None:
     return None
 
 
-def _content(job: EmbedJob, site: Site) -> str:
+def _content(job: EmbedJob | IdentifyJob, site: Site) -> str:
     """Return what the job's weights are by content, as records state it.
 
     Raises:

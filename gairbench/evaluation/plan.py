@@ -19,7 +19,7 @@ from gairbench.evaluation.open_data import OpenData
 from gairbench.evaluation.samples import select
 from gairbench.evaluation.staleness import reuse
 from gairbench.evaluators import PROBES, Probe, probes_for
-from gairbench.plugin_code import code_digest
+from gairbench.plugin_code import code_digest, is_third_party
 from gairbench.plugins import BUILTIN, Registry
 from gairbench.selection import unknown
 from gairbench.spec import (
@@ -114,7 +114,7 @@ def make_plan(request: EvaluationRequest, registry: Registry, data: OpenData | N
 
 
 def _to_do(cells: Sequence[Cell]) -> list[Cell]:
-    return [cell for cell in cells if cell.state == "todo"]
+    return [cell for cell in cells if cell.state == "todo" or cell.unsure]
 
 
 def _model_cells(
@@ -139,6 +139,7 @@ def _model_cells(
                     registry.task_origins[task.name].distribution,
                 ),
                 code=code,
+                third_party=is_third_party(model.factory),
             )
             cells.append(_planned(request, looked, cell, trouble))
     if not request.fresh:

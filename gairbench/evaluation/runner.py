@@ -16,7 +16,7 @@ from typing import Any
 from gairbench.environment import choose_device
 from gairbench.errors import StorageError, UsageError, WorkerLostError
 from gairbench.evaluation.cache import EmbeddingCache
-from gairbench.evaluation.cells import Cell, EmbedJob, EvaluateJob, Plan, PretrainJob, jobs_of
+from gairbench.evaluation.cells import Cell, EmbedJob, EvaluateJob, IdentifyJob, Plan, PretrainJob, jobs_of
 from gairbench.evaluation.executors.opening import check_executor, open_executor
 from gairbench.evaluation.jobs import Evaluated, Failure, Memory, Site, failure, give_up
 from gairbench.evaluation.open_data import OpenData
@@ -177,6 +177,7 @@ class _Run:
         self.loaded: dict[str, UsedWeights] = {}  # the weights that models turned out to have, by what is loaded
         self.outdated: Counter[str] = Counter()  # how often a cell's weights were others than its model's
         self.flights: list[_Flight] = []
+        self.identifications: dict[str, IdentifyJob] = {}
         self.pretrainings: dict[str, PretrainJob] = {}
         self.embeddings: dict[str, EmbedJob] = {}
         self.waiting: dict[str, _Waiting] = {}
@@ -205,7 +206,7 @@ class _Run:
             elif cell.state != "todo":
                 self._give_up(number, cell, Failure(reason=cell.reason))
         pause = POLL[0]
-        while self.waiting or self.flights:
+        while self.waiting or self.identifications or self.flights:
             if self._submit() | self._collect():
                 pause = POLL[0]
             else:
@@ -218,9 +219,12 @@ class _Run:
 
     # What can run.
 
-    def _add(self, job: PretrainJob | EmbedJob) -> None:
+    def _add(self, job: PretrainJob | IdentifyJob | EmbedJob) -> None:
         if isinstance(job, PretrainJob):
             self.pretrainings[job.id] = job
+            return
+        if isinstance(job, IdentifyJob):
+            self.identifications[job.id] = job
             return
         known = self.embeddings.get(job.id)
         if known is not None:
@@ -246,6 +250,8 @@ class _Run:
 
     def _next(self, chosen: Sequence[_Subject]) -> _Subject | None:
         """Take what can start, if anything can: cells first, then the work of models in the plan's order."""
+        for name in self.identifications:
+            return self.identifications.pop(name)
         for name, waiting in self.waiting.items():
             if not waiting.lacking:
                 return self.waiting.pop(name)
@@ -270,9 +276,9 @@ class _Run:
             cell = subject.job.cell
             work = Work(subject.job, self.site, self.seconds.get(cell.loaded_as))
             label = f"evaluate {cell.model.name} on {cell.task.name} by {cell.probe.name}"
-        elif isinstance(subject, PretrainJob):
+        elif isinstance(subject, PretrainJob | IdentifyJob):
             work = Work(subject, self.site)
-            label = f"pretrain {subject.model.name}"
+            label = f"{'pretrain' if isinstance(subject, PretrainJob) else 'identify'} {subject.model.name}"
         else:
             work = Work(subject, self.site)
             label = f"embed {', '.join(job.dataset.name for job in subject)} by {subject[0].model.name}"
@@ -322,6 +328,8 @@ class _Run:
             self._take_cell(subject, outcome)
         elif isinstance(subject, PretrainJob):
             self._take_pretraining(subject, outcome)
+        elif isinstance(subject, IdentifyJob):
+            self._take_identification(subject, outcome)
         else:
             keys = {embedding.key for job in subject for embedding in job.embeddings}
             failures = dict.fromkeys(keys, outcome) if isinstance(outcome, Failure) else outcome
@@ -331,7 +339,7 @@ class _Run:
     def _put_back(self, subject: _Subject) -> None:
         if isinstance(subject, _Waiting):
             self.waiting[subject.job.id] = subject
-        elif isinstance(subject, PretrainJob):
+        elif isinstance(subject, PretrainJob | IdentifyJob):
             self._add(subject)
         else:
             for job in subject:
@@ -352,9 +360,22 @@ class _Run:
         """Take note of the weights that a model has just been loaded with, which no plan can know of all models."""
         about = next((about for key in made if (about := self.cache.about(key)) is not None), None)
         if about is not None:
-            self.loaded[loaded_as] = used_weights(about)
-            for number in list(self.evaluated):
-                self._check_weights(number)
+            self._take_weights(loaded_as, used_weights(about))
+
+    def _take_weights(self, loaded_as: str, used: UsedWeights) -> None:
+        self.loaded[loaded_as] = used
+        for number in list(self.evaluated):
+            self._check_weights(number)
+
+    def _take_identification(self, job: IdentifyJob, outcome: UsedWeights | Failure) -> None:
+        if not isinstance(outcome, Failure):
+            self._take_weights(job.loaded_as, outcome)
+            return
+        # Its records may be right, and are all that there is.
+        count = sum(cell.loaded_as == job.loaded_as and cell.unsure for cell in self.plan.cells)
+        self.progress.say(
+            f"{count} reused records of {job.model.name} may be of other weights than it has now: {outcome.reason}"
+        )
 
     def _check_weights(self, number: int) -> None:
         """Compute a cell again if its number, of this run or an earlier one, is of other weights than its model has."""
@@ -366,7 +387,7 @@ class _Run:
         for embedding in cell.embeddings:
             self._drop(embedding.key, record.used)
         self.progress.say(f"{cell.id}: its model has other weights now; it is computed again")
-        self._evaluate_again(number, replace(cell, stale=record.used))
+        self._evaluate_again(number, replace(cell, stale=record.used, unsure=False))
 
     def _evaluate_again(self, number: int, cell: Cell) -> None:
         self.outdated[cell.id] += 1
@@ -425,7 +446,7 @@ class _Run:
             self.progress.say(f"[{self.finished}/{len(self.plan.cells)}] {_summary(evaluated.record)}")
 
 
-_Subject = PretrainJob | tuple[EmbedJob, ...] | _Waiting
+_Subject = PretrainJob | IdentifyJob | tuple[EmbedJob, ...] | _Waiting
 
 
 def _here(work: Work, site: Site, memory: Memory, progress: Progress, device: str | None) -> Any:

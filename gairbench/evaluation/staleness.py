@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.cells import Cell
 from gairbench.evaluation.records import recorded
 from gairbench.results import Result, UsedWeights
+
+NO_WEIGHTS = sha256().hexdigest()
+"""Of a module without parameters and buffers."""
 
 
 def used_weights(about: Mapping[str, Any]) -> UsedWeights:
@@ -63,11 +67,17 @@ def _usable(found: set[UsedWeights], content: str, *, complete: bool) -> UsedWei
     return next(iter(found)) if len(found) == 1 else None
 
 
+def _shown_by_loading(cell: Cell, record: Result) -> bool:
+    """Whether a third-party factory may have found its weights somewhere: it declares none, and needs no seed."""
+    undeclared = cell.weights.path is None and cell.weights.ready
+    return undeclared and not cell.model.seeded and cell.third_party and record.weights not in {"", NO_WEIGHTS}
+
+
 def _marked(
     cell: Cell, record: Result | None, embeddings: Mapping[str, UsedWeights], usable: UsedWeights | None
 ) -> Cell:
     if record is not None and record.used == usable:
-        return replace(cell, state="cached")
+        return replace(cell, state="cached", unsure=_shown_by_loading(cell, record))
     marked = []
     for embedding in cell.embeddings:
         used = embeddings.get(embedding.key)

@@ -76,7 +76,7 @@ class Wrapper(Shades):
         self.weight = torch.nn.Parameter(self.weight * float(Path(os.environ[FILE]).read_text()))
 
 
-WRAPPER = replace(SHADES, name="wrapper", factory=Wrapper)
+WRAPPER = replace(SHADES, name="wrapper", factory=Wrapper, seeded=False)
 
 
 @pytest.fixture
@@ -103,6 +103,43 @@ def test_a_wrapper_that_loads_other_weights_gives_its_model_s_cells_no_old_numbe
     assert value(now) < 0.1 < 0.8 < value(old)
     assert "its model has other weights now; it is computed again" in told.getvalue()
     assert read_result(now.path(request.results)) == now
+
+
+def test_a_wrapper_of_which_all_is_recorded_is_loaded_to_see_that_its_weights_are_still_the_same(
+    file: Path, request_: EvaluationRequest, registry: Registry
+) -> None:
+    request = replace(request_, models=[WRAPPER], tasks=[HEIGHT, RETRIEVAL])
+    old = run(request, registry)
+    plan = make_plan(request, registry)
+    assert set(states(plan)) == {"cached"}
+    assert [job.model.name for job in plan.identifications()] == ["wrapper"]
+    calls, built = Shades.calls, Shades.built
+    assert run(request, registry) == old
+    assert (Shades.calls, Shades.built) == (calls, built + 1)
+    file.write_text("0.0")
+    now = run(request, registry)
+    assert len({record.used for record in now}) == 1
+    assert now[0].used != old[0].used
+    assert value(now[-1]) != value(old[-1])
+
+
+def test_records_of_a_model_that_cannot_be_loaded_are_kept_and_doubted_aloud(
+    file: Path, request_: EvaluationRequest, registry: Registry
+) -> None:
+    request = replace(request_, models=[WRAPPER])
+    (old,) = run(request, registry)
+    file.unlink()
+    told = io.StringIO()
+    assert run(request, registry, told) == [old]
+    assert "1 reused records of wrapper may be of other weights than it has now: model 'wrapper'" in told.getvalue()
+
+
+def test_models_without_weights_or_with_a_seed_are_not_loaded_for_nothing(
+    request_: EvaluationRequest, registry: Registry
+) -> None:
+    assert SHADES.seeded
+    run(request_, registry)
+    assert make_plan(request_, registry).jobs == ()
 
 
 @pytest.mark.parametrize("lost", ["train", "test"])
