@@ -30,6 +30,7 @@ from gairbench.embed_table.request import PART_ROWS, EmbedRequest
 from gairbench.embedding import BATCH
 from gairbench.environment import choose_device
 from gairbench.files.rows import InputTable, Names, find_columns
+from gairbench.memo import default_cache
 from gairbench.plugins import load_registry
 from gairbench.progress import Progress
 from gairbench.spec import Unit, View
@@ -83,7 +84,8 @@ def prepare(table: Path, preset: str) -> tuple[Callable[[], float], Callable[[],
     wanted = request(table, preset)
     device = choose_device(wanted.device)
     spec = load_registry().models["random"]
-    loaded = load_model(spec, find_weights(spec, None, seed=0), preset=preset, seed=0, device=device)
+    weights = find_weights(spec, spec.preset(preset), None, seed=0, code="", cache=default_cache())
+    loaded = load_model(spec, weights, preset=spec.preset(preset), seed=0, device=device)
     rows_table = InputTable(path=table, root=table.parent, columns=find_columns(table, Names()), skip=False)
     inputs = {i.modality: i for i in loaded.preset.inputs}
     n = rows_table.count()

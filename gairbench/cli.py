@@ -43,7 +43,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 list_app = typer.Typer(help="List what is installed, with its origin.", no_args_is_help=True, rich_markup_mode=None)
-data_app = typer.Typer(help="List and check datasets.", no_args_is_help=True, rich_markup_mode=None)
+data_app = typer.Typer(help="List, fetch and check datasets.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(list_app, name="list")
 app.add_typer(data_app, name="data")
 
@@ -52,7 +52,7 @@ DataRoot = Annotated[Path | None, typer.Option("--data-root", help="Folder of da
 TaskFiles = Annotated[
     list[Path] | None, typer.Option("--task-file", help="YAML file that declares tasks over your data; repeatable.")
 ]
-DOWNLOAD = typer.Option("--download", help="Fetch published weights that are not here, under their licence.")
+DOWNLOAD = typer.Option("--download", help="Fetch weights and data that are not here, under their licence.")
 FOLLOW_LINKS = typer.Option("--follow-links", help="Accept links in the table that leave its folder or --root.")
 ColumnNames = Annotated[
     list[str] | None,
@@ -334,6 +334,17 @@ def cli_data_check(
     from gairbench.commands.data import check_command
 
     raise typer.Exit(check_command(names or [], task_file or [], data_root))
+
+
+@data_app.command("get")
+def cli_data_get(
+    names: Annotated[list[str], typer.Argument(help="Dataset names.")],
+    data_root: DataRoot = None,
+) -> None:
+    """Fetch datasets into the data root, under their licence; run it again to continue."""
+    from gairbench.commands.data import get_command
+
+    raise typer.Exit(get_command(names, data_root))
 
 
 @data_app.command("shard")

@@ -26,6 +26,34 @@ def versions(*distributions: str) -> dict[str, str]:
     return found
 
 
+def computing(device: torch.device) -> dict[str, str]:
+    """Return what of this process can move the last digits of a number: device, threads, precision, torch."""
+    import torch
+
+    precision = (
+        f"{str(torch.get_default_dtype()).removeprefix('torch.')}, matmul {torch.get_float32_matmul_precision()}"
+    )
+    if device.type == "cuda" and torch.backends.cudnn.allow_tf32:
+        precision += ", convolution tf32"
+    return {
+        "device": device_name(device),
+        "threads": str(torch.get_num_threads()),
+        "precision": precision,
+        "torch": md.version("torch"),
+    }
+
+
+def device_name(device: torch.device) -> str:
+    """Return a device as records name it."""
+    import torch
+
+    if device.type == "cuda":
+        return f"cuda ({torch.cuda.get_device_name(device)})"
+    threads = torch.get_num_threads()
+    # On a CPU the order of floating-point sums, and so the last digits of weights, depends on the number of threads.
+    return f"cpu ({threads} thread{'s' * (threads > 1)})" if device.type == "cpu" else device.type
+
+
 def choose_device(name: str) -> torch.device:
     """Return the device to compute on.
 

@@ -57,6 +57,10 @@ class StorageError(GairbenchError):
     """A result, cache or checkpoint file cannot be written or read."""
 
 
+class DownloadError(GairbenchError):
+    """A file cannot be fetched, or what came is not the declared file."""
+
+
 class BusyError(StorageError):
     """Another process works on the same file or folder."""
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from gairbench.errors import StorageError
 from gairbench.storage import write_atomically
@@ -18,6 +18,18 @@ RECORD_DEPTH = 3
 """Records lie in folders by model, variant and task, so deep below the results folder."""
 
 Status = Literal["ok", "skipped", "failed"]
+
+
+class UsedWeights(NamedTuple):
+    """The weights that a number was computed with, by content.
+
+    Args:
+        checkpoint: ``"file:<sha256>"``, ``"pretrained:<sha256>"`` or ``"init:<digest>"``.
+        sha256: Of parameters and buffers in memory; empty for a model that is not an ``nn.Module``.
+    """
+
+    checkpoint: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +57,8 @@ class Result:
         model_origin: Plugin, distribution and version it came from.
         preset: Its preset.
         weights: SHA-256 of its weights as evaluated; empty for a model without weights, or when it was not loaded.
-        checkpoint: How its weights came about: ``"pretrained:<key>"``, ``"file:<sha256>"`` or ``"init"``.
+        checkpoint: How its weights came about: ``"pretrained:<sha256>"`` and ``"file:<sha256>"`` of a checkpoint's
+            content, or ``"init:<digest>"`` of code, configuration and seed where the factory made them.
         task: Registered name.
         task_version: The task's declared version.
         task_origin: Plugin, distribution and version it came from.
@@ -76,7 +89,8 @@ class Result:
         embedding_dim: Width of the features the probe saw.
         predictions: File with the per-sample test predictions, and scores if they are kept, beside this record.
         device: Where the embeddings were computed.
-        environment: Versions of Python and of the packages that matter.
+        environment: Versions of Python and of the packages that matter; device, threads and precision of the
+            embedding; and, each with ``pretraining`` before it, the same of a training of ours.
         seconds: Wall seconds per step (``pretrain``, ``embed``, ``probe``).
         command: The command line that produced it.
         created: UTC time in ISO 8601.
@@ -130,6 +144,11 @@ class Result:
     def headline_value(self) -> MetricValue | None:
         """The headline metric, or ``None`` for a cell without a number."""
         return self.metrics.get(self.metric)
+
+    @property
+    def used(self) -> UsedWeights:
+        """The weights that it was computed with; for a cell without a number, what was to be used."""
+        return UsedWeights(self.checkpoint, self.weights)
 
     @property
     def variant(self) -> str:

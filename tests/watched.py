@@ -96,7 +96,7 @@ TRAINED_ONCE = replace(
     TRAINED,
     name="trained-once",
     factory=Watched,
-    pretraining=Pretraining(recipe=pretrain, version=1, dataset="world-pretrain"),
+    presets=(replace(TRAINED.presets[0], weights=Pretraining(recipe=pretrain, version=1, dataset="world-pretrain")),),
 )
 
 

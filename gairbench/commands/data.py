@@ -12,7 +12,10 @@ from annotated_types import Ge
 from gairbench.commands.interrupts import if_interrupted
 from gairbench.commands.options import check_readable, check_writable
 from gairbench.commands.output import show
-from gairbench.errors import GairbenchError
+from gairbench.dataset_download import fetch_dataset, is_here, terms_of
+from gairbench.errors import GairbenchError, UsageError
+from gairbench.plugins import load_registry
+from gairbench.progress import Progress
 from gairbench.requests import Pairs
 from gairbench.selection import split_names, unknown
 from gairbench.spec import DatasetSpec, MissingPixels, Unit
@@ -54,6 +57,49 @@ class ShardRequest:
     on_error: Literal["stop", "skip"] = "stop"
 
 
+@if_interrupted(lambda: "what was fetched is kept; run the same command again to continue")
+def get_command(names: Sequence[str], data_root: Path | None) -> int:
+    """Carry out ``gairbench data get``.
+
+    Returns:
+        0.
+
+    Raises:
+        UsageError: A dataset is unknown, needs no files or says nowhere to fetch them from; or there is no data root.
+        DownloadError: A file or the network is not there, or what came is not the declared file.
+        StorageError: The folder cannot be written.
+    """
+    registry = load_registry()
+    specs = []
+    for name in split_names(names):
+        if name not in registry.datasets:
+            raise unknown("dataset", name, registry.datasets)
+        specs.append(registry.datasets[name])
+    if data_root is None:
+        raise UsageError("no folder to put datasets into", "give --data-root")
+    check_writable("data_root", data_root)
+    from rich.console import Console
+
+    get_datasets(specs, data_root, Progress(Console(stderr=True)))
+    return 0
+
+
+def get_datasets(specs: Sequence[DatasetSpec], data_root: Path, progress: Progress) -> None:
+    """Fetch datasets, stating the licence of each first.
+
+    Raises:
+        UsageError: A dataset declares no download.
+        DownloadError: A file or the network is not there, or what came is not the declared file.
+        StorageError: The folder cannot be written.
+    """
+    for spec in specs:
+        if spec.download is not None:
+            progress.say(f"{spec.name}: {terms_of(spec)}")
+        with progress.step(f"fetch {spec.name}") as step:
+            folder = fetch_dataset(spec, data_root, step)
+        progress.say(f"{spec.name} is in {folder}")
+
+
 @if_interrupted(lambda: "nothing was changed; run the same command again")
 def check_command(names: Sequence[str], task_files: Sequence[Path], data_root: Path | None) -> int:
     """Carry out ``gairbench data check``.
@@ -72,7 +118,7 @@ def check_command(names: Sequence[str], task_files: Sequence[Path], data_root: P
     if not wanted and task_files:
         wanted = [*dict.fromkeys(task.dataset.name for path in task_files for task in load_task_file(path))]
     if not wanted:
-        wanted = [spec.name for spec in registry.datasets.values() if _is_here(spec, data_root)]
+        wanted = [spec.name for spec in registry.datasets.values() if is_here(spec, data_root)]
     specs = [registry.datasets[name] for name in wanted]
 
     from gairbench.testing.dataset_report import check_dataset
@@ -88,10 +134,6 @@ def check_command(names: Sequence[str], task_files: Sequence[Path], data_root: P
         show(report.render())
         sound &= report.ok
     return 0 if sound else 1
-
-
-def _is_here(spec: DatasetSpec, data_root: Path | None) -> bool:
-    return not spec.folder or (data_root is not None and (data_root / spec.folder).is_dir())
 
 
 def shard_command(request: ShardRequest) -> int:
@@ -119,7 +161,6 @@ def shard_command(request: ShardRequest) -> int:
 def _shard(request: ShardRequest) -> int:
     from rich.console import Console
 
-    from gairbench.progress import Progress
     from gairbench.triplets.manifest import ManifestTriplets
     from gairbench.triplets.options import TripletOptions
     from gairbench.triplets.shards import write_shards

@@ -15,6 +15,7 @@ from gairbench.commands.options import (
     check_readable,
     check_writable,
     find_model,
+    model_weights,
     rendering_of,
 )
 from gairbench.commands.outcomes import EmbeddedTable
@@ -23,9 +24,8 @@ from gairbench.errors import UsageError
 from gairbench.plugins import Registry, load_registry
 from gairbench.progress import Progress
 from gairbench.selection import unknown
-from gairbench.spec import ModelSpec
-from gairbench.weights.hub import fetch_missing
-from gairbench.weights.origin import Weights, required_weights
+from gairbench.spec import ModelSpec, Preset
+from gairbench.weights.origin import Weights
 
 
 def embed_command(request: EmbedRequest) -> int:
@@ -60,9 +60,14 @@ def embed_table(request: EmbedRequest, registry: Registry, progress: Progress) -
     """
     with if_interrupted(partial(_what_is_safe, request)):
         spec = _checked(request, registry)
-        if request.download:
-            fetch_missing(spec, request.checkpoint)
-        weights = required_weights(spec, request.checkpoint, seed=request.seed)
+        preset, weights = model_weights(
+            spec,
+            registry,
+            preset=request.preset,
+            checkpoint=request.checkpoint,
+            seed=request.seed,
+            download=request.download,
+        )
         from gairbench.locks import exclusive, lock_beside
 
         # Two calls would write parts of one name, and one file would hold embeddings of both.
@@ -71,7 +76,7 @@ def embed_table(request: EmbedRequest, registry: Registry, progress: Progress) -
             taken=f"another process embeds into {request.out}",
             hint="wait until it has finished, or choose another --out",
         ):
-            return _embed(request, spec, weights, progress)
+            return _embed(request, spec, preset, weights, progress)
 
 
 def _what_is_safe(request: EmbedRequest) -> str:
@@ -81,14 +86,16 @@ def _what_is_safe(request: EmbedRequest) -> str:
     return f"finished parts are kept in {request.parts}; run the same command again{again} to continue"
 
 
-def _embed(request: EmbedRequest, spec: ModelSpec, weights: Weights, progress: Progress) -> EmbeddedTable:
+def _embed(
+    request: EmbedRequest, spec: ModelSpec, preset: Preset, weights: Weights, progress: Progress
+) -> EmbeddedTable:
     from gairbench.embed_table.parts import already_there, check_parts, finish, has_parts, run_identity, write_parts
     from gairbench.embed_table.reader import SampleReader
     from gairbench.embed_table.views import check_photo_units, overhead_unit, wanted_columns, wanted_views
     from gairbench.environment import choose_device
     from gairbench.files.rows import open_rows
     from gairbench.storage import write_atomically
-    from gairbench.weights.loading import choose_preset, load_model
+    from gairbench.weights.loading import load_model
 
     table = open_rows(
         request.input,
@@ -97,7 +104,6 @@ def _embed(request: EmbedRequest, spec: ModelSpec, weights: Weights, progress: P
         skip=request.on_error == "skip",
         follow_links=request.follow_links,
     )
-    preset = choose_preset(spec, request.preset, weights.path)
     rendering = rendering_of(request.rs_rendering)
     views = wanted_views(request, spec, preset, table, progress, rendering)
     unit = overhead_unit(request, preset, views.values())
@@ -106,7 +112,7 @@ def _embed(request: EmbedRequest, spec: ModelSpec, weights: Weights, progress: P
 
     rows = table.count()
     device = choose_device(request.device)
-    loaded = load_model(spec, weights, preset=request.preset, seed=request.seed, device=device)
+    loaded = load_model(spec, weights, preset=preset, seed=request.seed, device=device)
     identity = run_identity(request, spec, loaded, table, views)
     if request.fresh or not has_parts(request):
         # What a call left that failed before its first part must not stand in the way of a corrected one.

@@ -22,7 +22,7 @@ def list_models(*, as_json: bool) -> None:
             "model": spec.name,
             "version": spec.version,
             "presets": {preset.name: [_describe(i) for i in preset.inputs] for preset in spec.presets},
-            "pre-training": spec.pretraining.dataset if spec.pretraining else "",
+            "pre-training": next((p.recipe.dataset for p in spec.presets if p.recipe), ""),
             "licence": spec.licence,
             "description": spec.description,
             "origin": str(registry.model_origins[spec.name]),
@@ -133,6 +133,8 @@ def list_datasets(*, as_json: bool, task_files: Sequence[Path], data_root: Path 
         if spec.folder:
             here = data_root is not None and (data_root / spec.folder).is_dir()
             where = str(data_root / spec.folder) if here and data_root else f"missing: <data-root>/{spec.folder}"
+            if spec.download and not here:
+                where += f" (gairbench data get {spec.name})"
         rows.append(
             {
                 "dataset": spec.name,

@@ -18,6 +18,7 @@ from gairbench.commands.options import (
     check_readable,
     check_writable,
     find_model,
+    model_weights,
     rendering_of,
 )
 from gairbench.commands.outcomes import EmbeddingMap
@@ -27,8 +28,7 @@ from gairbench.plugins import Registry, load_registry
 from gairbench.progress import Progress
 from gairbench.requests import Pairs
 from gairbench.spec import ImageInput, MissingPixels, Modality, ModelSpec, Preset, Unit
-from gairbench.weights.hub import fetch_missing
-from gairbench.weights.origin import Weights, required_weights
+from gairbench.weights.origin import Weights
 
 if TYPE_CHECKING:
     import torch
@@ -118,12 +118,18 @@ def make_map(request: MapRequest, registry: Registry, progress: Progress) -> Emb
     """
     with if_interrupted(lambda: f"{request.out} is whole or as it was before; run the same command again"):
         spec = _checked(request, registry)
-        if request.download:
-            fetch_missing(spec, request.checkpoint)
-        return _map(request, spec, required_weights(spec, request.checkpoint, seed=0), progress)
+        preset, weights = model_weights(
+            spec,
+            registry,
+            preset=request.preset,
+            checkpoint=request.checkpoint,
+            seed=0,
+            download=request.download,
+        )
+        return _map(request, spec, preset, weights, progress)
 
 
-def _map(request: MapRequest, spec: ModelSpec, weights: Weights, progress: Progress) -> EmbeddingMap:
+def _map(request: MapRequest, spec: ModelSpec, preset: Preset, weights: Weights, progress: Progress) -> EmbeddingMap:
     import torch
 
     from gairbench.environment import choose_device
@@ -137,7 +143,7 @@ def _map(request: MapRequest, spec: ModelSpec, weights: Weights, progress: Progr
     device = choose_device(request.device)
     opened = open_scene(request.image, request.unit, request.bands, request.missing_pixels)
     with opened as scene, torch.inference_mode():
-        loaded = load_model(spec, weights, preset=request.preset, seed=0, device=device)
+        loaded = load_model(spec, weights, preset=preset, seed=0, device=device)
         made, grid = _plan(request, spec, loaded, scene, device)
         sample = PixelSample(grid.height * grid.width)
         tiles = made.tiling.tiles

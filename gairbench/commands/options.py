@@ -9,10 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gairbench.errors import CheckpointError, StorageError, UsageError
+from gairbench.memo import default_cache
+from gairbench.plugins import Registry
 from gairbench.requests import flag
 from gairbench.selection import split_names, unknown
 from gairbench.sensors import canonical
-from gairbench.spec import ModelSpec, Rendering
+from gairbench.spec import ModelSpec, Preset, Rendering
+from gairbench.weights.loading import choose_preset
+from gairbench.weights.origin import Weights, model_code, required_weights
+from gairbench.weights.sources import fetch_missing
 
 DEVICES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
@@ -70,6 +75,31 @@ def rendering_of(pairs: Mapping[str, str]) -> Rendering | None:
         return Rendering(**bands, **numbers)  # type: ignore[arg-type]
     except ValueError as error:
         raise UsageError(f"--rendering: {error}", example) from error
+
+
+def model_weights(
+    spec: ModelSpec, registry: Registry, *, preset: str | None, checkpoint: Path | None, seed: int, download: bool
+) -> tuple[Preset, Weights]:
+    """Return the preset and the weights of a command that works with one model.
+
+    Args:
+        spec: The model.
+        registry: What is installed.
+        preset: The preset asked for.
+        checkpoint: The checkpoint that is given.
+        seed: Seed of untrained weights.
+        download: Fetch published weights that are not here.
+
+    Raises:
+        UsageError: The model must be pre-trained first.
+        CheckpointError: The weights are not here, cannot be fetched, or are of another preset.
+    """
+    cache = default_cache()
+    if download:
+        fetch_missing(spec, preset, checkpoint, cache)
+    chosen = choose_preset(spec, preset, checkpoint)
+    code = model_code(spec, chosen, registry.model_origins[spec.name].distribution, cache)
+    return chosen, required_weights(spec, chosen, checkpoint, seed=seed, code=code, cache=cache)
 
 
 def check_device_name(name: str) -> None:

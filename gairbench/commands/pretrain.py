@@ -157,8 +157,9 @@ def pretrain_model(request: PretrainRequest, registry: Registry, progress: Progr
     """
     with if_interrupted(partial(_what_is_safe, request)):
         spec = find_model(request.model, registry.models, request.preset)
-        if spec.pretraining is None:
-            able = ", ".join(name for name, model in registry.models.items() if model.pretraining)
+        recipe = spec.preset(request.preset).recipe
+        if recipe is None:
+            able = ", ".join(n for n, model in registry.models.items() if any(p.recipe for p in model.presets))
             raise UsageError(f"model {spec.name!r} has no pre-training", f"choose one of {able}")
         check_device_name(request.device)
         check_ranks()
@@ -169,7 +170,7 @@ def pretrain_model(request: PretrainRequest, registry: Registry, progress: Progr
         with _alone_in_folder(request):
             # Another process may have finished between the first look and the lock.
             _check_folder(request)
-            _pretrain(request, spec, spec.pretraining, registry, progress)
+            _pretrain(request, spec, recipe, registry, progress)
         progress.say(
             f"checkpoint in {request.out}; evaluate it: gairbench run --model {spec.name!r} --checkpoint"
             f" '{spec.name}={request.out}'"
@@ -208,6 +209,7 @@ def _pretrain(
     request: PretrainRequest, spec: ModelSpec, recipe: Pretraining, registry: Registry, progress: Progress
 ) -> None:
     from gairbench.environment import choose_device
+    from gairbench.weights.environment_file import write_training_environment
 
     preset = spec.preset(request.preset)
     device = choose_device(request.device)
@@ -233,6 +235,8 @@ def _pretrain(
                 settings=request.set,
             )
         )
+    if _leads(request):
+        write_training_environment(request.out, device, request.trainer())
     # Processes that load data (--num-workers) count their own.
     filled = getattr(corpus.source, "filled", None)
     if filled is not None and (sentence := filled.sentence()):

@@ -13,19 +13,22 @@ from annotated_types import Ge
 from rich.console import Console
 from tabulate import tabulate
 
+from gairbench.commands.data import get_datasets
 from gairbench.commands.interrupts import if_interrupted
 from gairbench.commands.leaderboard import DEFAULT_RESULTS, write_page
 from gairbench.commands.options import check_device_name, check_writable
 from gairbench.commands.outcomes import RunResults
 from gairbench.commands.output import show
+from gairbench.dataset_download import is_here
 from gairbench.errors import CheckpointError, UsageError
+from gairbench.memo import default_cache
 from gairbench.plugins import Registry
 from gairbench.progress import Progress
 from gairbench.requests import Named, Pairs
 from gairbench.selection import select_models, select_tasks, unknown
 from gairbench.spec import ModelSpec, TaskSpec
 from gairbench.taskfiles.parsing import registry_with
-from gairbench.weights.hub import fetch_missing
+from gairbench.weights.sources import fetch_missing
 
 if TYPE_CHECKING:
     from gairbench.evaluation.cells import Plan
@@ -90,7 +93,7 @@ def run_command(request: RunRequest, *, dry_run: bool) -> int:
     """
     registry = registry_with(request.task_file)
     if dry_run:
-        plan = _planned(request, registry)[0]
+        plan = _planned(request, registry, Progress(Console(stderr=True)))[0]
         show(_describe(plan))
         return 0 if any(cell.state in {"cached", "todo"} for cell in plan.cells) else 1
     # The leaderboard is what standard output is for; progress goes beside it.
@@ -117,7 +120,9 @@ def evaluate(request: RunRequest, registry: Registry, progress: Progress) -> Run
     """
     with if_interrupted(partial(_what_is_safe, request)):
         check_writable("results", request.results)
-        plan, wanted, data = _planned(request, registry, download=request.download)
+        plan, wanted, data = _planned(request, registry, progress, download=request.download)
+        if stale := sum(cell.stale is not None for cell in plan.cells):
+            progress.say(f"{stale} records of earlier runs are of other weights than their models have now")
         if todo := sum(cell.state == "todo" for cell in plan.cells):
             progress.say(f"{todo} of {len(plan.cells)} cells to compute; {plan.estimate}")
 
@@ -125,7 +130,7 @@ def evaluate(request: RunRequest, registry: Registry, progress: Progress) -> Run
 
         outcomes = run_plan(plan, wanted, registry, progress, data)
         write_page(request.results, request.results)
-        return RunResults(tuple(outcomes.records), request.results, outcomes.reused)
+        return RunResults(tuple(outcomes.records), request.results, len(outcomes.reused))
 
 
 def _what_is_safe(request: RunRequest) -> str:
@@ -134,13 +139,14 @@ def _what_is_safe(request: RunRequest) -> str:
 
 
 def _planned(
-    request: RunRequest, registry: Registry, *, download: bool = False
+    request: RunRequest, registry: Registry, progress: Progress, *, download: bool = False
 ) -> tuple[Plan, EvaluationRequest, OpenData]:
     """Return what will be done, what it was planned from, and the data that were opened for it."""
     models, tasks = _selected(request, registry)
     if download:
         for spec in models:
-            fetch_missing(spec, request.checkpoint.get(spec.name))
+            fetch_missing(spec, request.preset, request.checkpoint.get(spec.name), default_cache())
+        _fetch_datasets(request, registry, models, tasks, progress)
 
     from gairbench.evaluation.open_data import OpenData
     from gairbench.evaluation.plan import make_plan
@@ -148,6 +154,26 @@ def _planned(
     wanted = _evaluation(request, models, tasks)
     data = OpenData(request.data_root)
     return make_plan(wanted, registry, data), wanted, data
+
+
+def _fetch_datasets(
+    request: RunRequest,
+    registry: Registry,
+    models: Sequence[ModelSpec],
+    tasks: Sequence[TaskSpec],
+    progress: Progress,
+) -> None:
+    """Fetch the data of tasks and recipes that are not here and can be had."""
+    recipes = [model.preset(request.preset).recipe for model in models if model.name not in request.checkpoint]
+    corpora = [
+        registry.datasets[recipe.dataset] for recipe in recipes if recipe and recipe.dataset in registry.datasets
+    ]
+    wanted = dict.fromkeys([*(task.dataset for task in tasks), *corpora])
+    missing = [spec for spec in wanted if spec.download is not None and not is_here(spec, request.data_root)]
+    if missing and request.data_root is None:
+        raise UsageError(f"no folder to put dataset {missing[0].name!r} into", "give --data-root")
+    if request.data_root is not None:
+        get_datasets(missing, request.data_root, progress)
 
 
 def _selected(request: RunRequest, registry: Registry) -> tuple[Sequence[ModelSpec], Sequence[TaskSpec]]:
@@ -176,7 +202,6 @@ def _selected(request: RunRequest, registry: Registry) -> tuple[Sequence[ModelSp
 
 def _evaluation(request: RunRequest, models: Sequence[ModelSpec], tasks: Sequence[TaskSpec]) -> EvaluationRequest:
     """Return what is planned: specs for names."""
-    from gairbench.evaluation.cache import default_cache
     from gairbench.evaluation.plan import EvaluationRequest
 
     return EvaluationRequest(
@@ -203,6 +228,10 @@ def _describe(plan: Plan) -> str:
     lines = [
         f"pretrain {job.model.name} ({job.preset.name}) on {job.corpus.dataset.name}" + _seed(job.seed, seeds)
         for job in plan.pretrainings()
+    ]
+    lines += [
+        f"load {job.model.name} ({job.preset.name}), whose weights are not declared, to see that they are its records'"
+        for job in plan.identifications()
     ]
     embeddings: dict[str, str] = {}
     for cell in plan.cells:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,8 @@ from gairbench.storage import atomic_file, write_atomically
 
 logger = logging.getLogger("gairbench")
 
-
-def default_cache() -> Path:
-    """Return the cache folder: ``$GAIRBENCH_CACHE``, else ``gairbench`` below ``$XDG_CACHE_HOME`` or ``~/.cache``."""
-    if folder := os.environ.get("GAIRBENCH_CACHE"):
-        return Path(folder)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gairbench"
+REQUIRED = frozenset({"sha256", "checkpoint", "weights"})
+"""What every description holds: the array's checksum, and the weights that it was computed with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +49,17 @@ class EmbeddingCache:
         except OSError:
             return False
 
+    def about(self, key: str) -> dict[str, Any] | None:
+        """Return an array's description, ``None`` where there is no array, or no whole description."""
+        _, description = self._files(key)
+        if not self.has(key):
+            return None
+        try:
+            about: dict[str, Any] = json.loads(description.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return about if about.keys() >= REQUIRED else None
+
     def lock(self, key: str) -> Path:
         """Return the lock file of a key; whoever stores an array holds it."""
         return lock_beside(self._files(key)[0])
@@ -64,11 +70,13 @@ class EmbeddingCache:
         Returns:
             ``None`` if there is none, or if its file was cut short or changed, which is logged; store it anew then.
         """
-        array, description = self._files(key)
+        array, _ = self._files(key)
         if not self.has(key):
             return None
         try:
-            about: dict[str, Any] = json.loads(description.read_text(encoding="utf-8"))
+            about = self.about(key)
+            if about is None:
+                raise ValueError("its description is broken")
             if file_sha256(array) != about["sha256"]:
                 raise ValueError("its checksum differs")
             return np.load(array, allow_pickle=False), about
@@ -94,7 +102,7 @@ class EmbeddingCache:
         Args:
             key: Its key.
             values: The embeddings, samples along the first axis.
-            about: Whatever the record needs that the array does not show.
+            about: Whatever the record needs that the array does not show; ``checkpoint`` and ``weights`` among it.
 
         Raises:
             StorageError: The disk is full or the folder cannot be written.

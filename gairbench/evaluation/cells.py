@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from gairbench.feeding import Feed
-from gairbench.results import Result
+from gairbench.results import Result, UsedWeights
 from gairbench.spec import DatasetSpec, EvaluatorSpec, MetricSpec, ModelSpec, Preset, TaskSpec
 from gairbench.weights.origin import Weights
 
@@ -22,14 +22,16 @@ class Embedding:
     Args:
         feed: What is computed, and what the model is fed with.
         split: Name of the split.
-        key: Everything that can change its values.
+        key: Everything that can change its values and is known before the model is loaded.
         cached: It is on disk.
+        stale: What is on disk was computed with these other weights.
     """
 
     feed: Feed
     split: str
     key: str
     cached: bool
+    stale: UsedWeights | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,11 @@ class Cell:
         record: Its record with all that is known before it runs.
         distributions: Distributions of the model, the task, the evaluator and the metrics, whose versions the record
             names.
+        code: Digest of the model's code and configuration.
+        third_party: Its code is not gairbench's own.
         embeddings: What the evaluator is fed.
+        stale: Its record of the same key was computed with these other weights.
+        unsure: It is cached, and only loading its model shows whether it still has the weights of the record.
     """
 
     model: ModelSpec
@@ -75,7 +81,11 @@ class Cell:
     state: State
     record: Result
     distributions: tuple[str, ...]
+    code: str = ""
+    third_party: bool = False
     embeddings: tuple[Embedding, ...] = ()
+    stale: UsedWeights | None = None
+    unsure: bool = False
 
     @property
     def id(self) -> str:
@@ -157,6 +167,29 @@ class EmbedJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdentifyJob:
+    """Load a model whose weights only loading shows, to find out whether its earlier results are still its own.
+
+    Args:
+        id: Its name among the jobs.
+        model: The model; its preset declares no weights.
+        preset: Its preset.
+        weights: Where its weights come from: its factory.
+        loaded_as: The same for all jobs that one loaded model can do.
+        seed: Seed of untrained weights.
+        needs: Nothing.
+    """
+
+    id: str
+    model: ModelSpec
+    preset: Preset
+    weights: Weights
+    loaded_as: str
+    seed: int
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateJob:
     """Evaluate one cell.
 
@@ -171,7 +204,7 @@ class EvaluateJob:
     needs: tuple[str, ...] = ()
 
 
-Job = PretrainJob | EmbedJob | EvaluateJob
+Job = PretrainJob | IdentifyJob | EmbedJob | EvaluateJob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +221,10 @@ class Plan:
     jobs: tuple[Job, ...]
     estimate: str
 
+    def identifications(self) -> list[IdentifyJob]:
+        """Return the jobs that only load a model."""
+        return [job for job in self.jobs if isinstance(job, IdentifyJob)]
+
     def pretrainings(self) -> list[PretrainJob]:
         """Return the jobs that pre-train a model."""
         return [job for job in self.jobs if isinstance(job, PretrainJob)]
@@ -199,9 +236,13 @@ def jobs_of(cells: Iterable[Cell]) -> list[Job]:
     Cells whose embeddings all exist need no model, and a model that no cell needs is not trained.
     """
     trained: dict[str, PretrainJob] = {}
+    unsure: dict[str, IdentifyJob] = {}
     embedded: dict[str, EmbedJob] = {}
     evaluated: list[EvaluateJob] = []
     for cell in cells:
+        if cell.unsure:
+            unsure.setdefault(cell.loaded_as, _identification(cell))
+            continue
         missing = tuple(embedding for embedding in cell.embeddings if not embedding.cached)
         name = f"embed {cell.task.dataset.name} by {cell.loaded_as}"
         if missing:
@@ -230,7 +271,20 @@ def jobs_of(cells: Iterable[Cell]) -> list[Job]:
                 needs=(name,) if missing else (),
             )
         )
-    return [*trained.values(), *embedded.values(), *evaluated]
+    # What embeds with a model has loaded it.
+    others = [job for job in unsure.values() if job.loaded_as not in {e.loaded_as for e in embedded.values()}]
+    return [*trained.values(), *others, *embedded.values(), *evaluated]
+
+
+def _identification(cell: Cell) -> IdentifyJob:
+    return IdentifyJob(
+        id=f"identify {cell.loaded_as}",
+        model=cell.model,
+        preset=cell.preset,
+        weights=cell.weights,
+        loaded_as=cell.loaded_as,
+        seed=cell.record.seed,
+    )
 
 
 def _pretraining(cell: Cell) -> PretrainJob | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gairbench.evaluation.cells import EmbedJob, EvaluateJob, Job, PretrainJob
+from gairbench.evaluation.cells import EmbedJob, EvaluateJob, IdentifyJob, Job, PretrainJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,8 @@ class Estimates:
 
     def of(self, jobs: Iterable[Job]) -> TimeEstimate:
         """Return what jobs take together."""
-        times = [self._seconds.get(_done(job)) for job in jobs]
+        # Loading a model takes seconds, which no record states.
+        times = [self._seconds.get(_done(job)) for job in jobs if not isinstance(job, IdentifyJob)]
         known = [seconds for seconds in times if seconds is not None]
         return TimeEstimate(sum(known), len(times) - len(known), len(times))
 
@@ -77,7 +78,7 @@ class Estimates:
         return any(isinstance(job, PretrainJob) for job in jobs), self.of(jobs).seconds
 
 
-def _done(job: Job) -> tuple[str, ...]:
+def _done(job: PretrainJob | EmbedJob | EvaluateJob) -> tuple[str, ...]:
     if isinstance(job, EvaluateJob):
         record = job.cell.record
         return "probe", record.model, record.preset, record.task, record.probe, str(record.limit)

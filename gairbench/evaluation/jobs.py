@@ -11,7 +11,7 @@ import os
 import socket
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -23,13 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.embedding import embed_samples
-from gairbench.environment import choose_device, versions
-from gairbench.errors import DataError, GairbenchError, PluginError, StorageError
+from gairbench.environment import choose_device, computing, device_name, versions
+from gairbench.errors import CheckpointError, DataError, GairbenchError, PluginError, StorageError
 from gairbench.evaluation.cache import EmbeddingCache
-from gairbench.evaluation.cells import Cell, Embedding, EmbedJob, EvaluateJob, PretrainJob
+from gairbench.evaluation.cells import Cell, Embedding, EmbedJob, EvaluateJob, IdentifyJob, PretrainJob
 from gairbench.evaluation.open_data import OpenData
 from gairbench.evaluation.records import recorded
 from gairbench.evaluation.samples import Selection, select
+from gairbench.evaluation.staleness import used_weights
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
 from gairbench.limit import limited
 from gairbench.locks import locked
@@ -37,11 +38,13 @@ from gairbench.metrics import interval, load_metric, needed_by
 from gairbench.outputs import output_problem
 from gairbench.predictions import Predictions, save_predictions, scores_are_kept
 from gairbench.progress import Progress
-from gairbench.protocols import PretrainContext
-from gairbench.results import MetricValue, Result, write_result
+from gairbench.protocols import PretrainContext, TrainerOptions
+from gairbench.results import MetricValue, Result, UsedWeights, write_result
 from gairbench.spec import Kind, MetricSpec, ModelContext, resolve
 from gairbench.storage import atomic_folder, write_atomically
+from gairbench.weights.environment_file import read_training_environment, write_training_environment
 from gairbench.weights.loading import build, missing_module
+from gairbench.weights.origin import checkpoint_sha256
 
 if TYPE_CHECKING:
     import torch
@@ -103,11 +106,13 @@ class Evaluated:
         record: Its record, which is on disk; ``None`` where an embedding that it needs is missing.
         reused: Another run had made the record.
         missing: Keys of embeddings that are not in the cache, or are broken.
+        mixed: They were there, computed with different weights, and were removed.
     """
 
     record: Result | None = None
     reused: bool = False
     missing: tuple[str, ...] = ()
+    mixed: bool = False
 
 
 @dataclass(slots=True)
@@ -116,7 +121,8 @@ class _Loaded:
 
     identity: str
     model: object
-    weights: str
+    used: UsedWeights
+    trained_in: dict[str, str]
 
 
 class Memory:
@@ -188,9 +194,10 @@ def run_pretrain_job(job: PretrainJob, site: Site, memory: Memory, progress: Pro
 
 
 def _pretrain(job: PretrainJob, site: Site, memory: Memory, progress: Progress, device: torch.device) -> None:
-    recipe = job.model.pretraining
+    recipe = job.preset.recipe
     assert recipe is not None  # noqa: S101  (the plan makes jobs of models with recipes alone)
     source = memory.data.source(job.corpus.dataset, job.corpus.fingerprint)
+    trainer = TrainerOptions()
     with (
         atomic_folder(job.target, partial(_unused, job.target, site)) as output,
         progress.step(f"pretrain {job.model.name} ({job.preset.name})") as step,
@@ -208,8 +215,10 @@ def _pretrain(job: PretrainJob, site: Site, memory: Memory, progress: Progress, 
                 device=str(device),
                 limit=job.limit,
                 report=step,
+                trainer=trainer,
             )
         )
+        write_training_environment(output, device, trainer)
 
 
 def embed_views(jobs: Sequence[EmbedJob], site: Site, memory: Memory, progress: Progress) -> dict[str, Failure]:
@@ -278,15 +287,31 @@ def _embed(
     about = {
         "note": note,
         "conversion": wanted.feed.describe(),
-        "weights": loaded.weights,
-        "device": _device_name(device),
+        "checkpoint": loaded.used.checkpoint,
+        "weights": loaded.used.sha256,
+        "device": device_name(device),
+        "environment": computing(device),
+        "trained in": loaded.trained_in,
         "seconds": time.perf_counter() - start,
     }
     cache.store(wanted.key, values, about)
     return note
 
 
-def _load(job: EmbedJob, site: Site, memory: Memory) -> Failure | None:
+def identify(job: IdentifyJob, site: Site, memory: Memory) -> UsedWeights | Failure:
+    """Load a model and return the weights that it has, or why it cannot be loaded.
+
+    Raises:
+        UsageError: There is no such device.
+    """
+    unloadable = _load(job, site, memory)
+    if unloadable is not None:
+        return unloadable
+    assert memory.loaded is not None  # noqa: S101
+    return memory.loaded.used
+
+
+def _load(job: EmbedJob | IdentifyJob, site: Site, memory: Memory) -> Failure | None:
     """Bring the job's model into memory unless it is there; return why that is not possible."""
     if memory.loaded is not None and memory.loaded.identity == job.loaded_as:
         return None
@@ -295,6 +320,8 @@ def _load(job: EmbedJob, site: Site, memory: Memory) -> Failure | None:
     ours = job.weights.path is not None and not job.weights.foreign  # only ours can be replaced, by --fresh
     try:
         with _unused(job.weights.path, site) if ours else nullcontext():
+            checkpoint = _content(job, site)
+            trained_in = read_training_environment(job.weights.path)
             model, weights = build(job.model, context, memory.device())
     except StorageError:
         raise
@@ -302,8 +329,25 @@ def _load(job: EmbedJob, site: Site, memory: Memory) -> Failure | None:
         return failure(missing_module(job.model, error))
     except Exception as error:
         return failure(error, f"model {job.model.name!r} cannot be loaded")
-    memory.loaded = _Loaded(job.loaded_as, model, weights)
+    memory.loaded = _Loaded(job.loaded_as, model, UsedWeights(checkpoint, weights), trained_in)
     return None
+
+
+def _content(job: EmbedJob | IdentifyJob, site: Site) -> str:
+    """Return what the job's weights are by content, as records state it.
+
+    Raises:
+        CheckpointError: The file is not there, or was changed after the plan had been made.
+    """
+    weights = job.weights
+    if weights.path is None:
+        return weights.identity
+    sha256 = checkpoint_sha256(weights.path, site.cache)
+    if not weights.foreign:
+        return f"pretrained:{sha256}"
+    if weights.identity != f"file:{sha256}":
+        raise CheckpointError(f"{weights.path} was changed after the run had begun", "run again")
+    return weights.identity
 
 
 def run_evaluate_job(job: EvaluateJob, site: Site, memory: Memory, pretrained: float | None = None) -> Evaluated:
@@ -324,8 +368,6 @@ def run_evaluate_job(job: EvaluateJob, site: Site, memory: Memory, pretrained: f
     """
     cell = job.cell
     with locked(_record_lock(cell.record, site)):
-        if (found := recorded(cell.record, site.results, site.since)) is not None:
-            return Evaluated(record=found, reused=True)
         cache = EmbeddingCache(site.cache)
         embedded: _Embedded = []
         missing = []
@@ -337,6 +379,14 @@ def run_evaluate_job(job: EvaluateJob, site: Site, memory: Memory, pretrained: f
                 embedded.append((wanted, *array))
         if missing:
             return Evaluated(missing=tuple(missing))
+        weights = {used_weights(about) for _, _, about in embedded}
+        if len(weights) > 1:
+            # Features of one model for training and of another for testing would make a number of neither.
+            for wanted in cell.embeddings:
+                cache.drop(wanted.key)
+            return Evaluated(missing=tuple(embedding.key for embedding in cell.embeddings), mixed=True)
+        if (found := recorded(cell.record, site.results, site.since)) is not None and found.used in weights:
+            return Evaluated(record=found, reused=True)
         blank = dated(cell)
         device = memory.device()
         try:
@@ -372,7 +422,8 @@ def give_up(cell: Cell, why: Failure, site: Site) -> Evaluated:
         StorageError: The record cannot be written.
     """
     with locked(_record_lock(cell.record, site)):
-        if cell.record.key and (found := recorded(cell.record, site.results, site.since)) is not None:
+        found = recorded(cell.record, site.results, site.since) if cell.record.key else None
+        if found is not None and found.used != cell.stale:
             return Evaluated(record=found, reused=True)
         record = _failed(dated(cell), why, site)
         write_result(record, site.results)
@@ -421,7 +472,9 @@ def _evaluate(
     return replace(
         blank,
         status="ok",
+        checkpoint=abouts[0]["checkpoint"],
         weights=abouts[0]["weights"],
+        environment={**blank.environment, **_environment(abouts[0])},
         probe_params=dict(output.params),
         metrics=metrics,
         n=given.n,
@@ -433,6 +486,14 @@ def _evaluate(
         device=abouts[0]["device"],
         seconds={name: round(value, 3) for name, value in seconds.items()},
     )
+
+
+def _environment(about: Mapping[str, Any]) -> dict[str, str]:
+    """Return where the embeddings were computed and the weights were trained."""
+    return {
+        **{name: value for name, value in about["environment"].items() if name != "device"},
+        **{f"pretraining {name}": value for name, value in about["trained in"].items()},
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -620,16 +681,6 @@ def _unused(target: Path | None, site: Site) -> Iterator[None]:
         return
     with locked(_lock(site, "checkpoint", target)):
         yield
-
-
-def _device_name(device: torch.device) -> str:
-    import torch
-
-    if device.type == "cuda":
-        return f"cuda ({torch.cuda.get_device_name(device)})"
-    threads = torch.get_num_threads()
-    # On a CPU the order of floating-point sums, and so the last digits of weights, depends on the number of threads.
-    return f"cpu ({threads} thread{'s' * (threads > 1)})" if device.type == "cpu" else device.type
 
 
 def _standardize(features: dict[str, Array]) -> None:

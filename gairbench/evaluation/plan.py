@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gairbench import results
 from gairbench.conversion import CONVERSION_VERSION
+from gairbench.dataset_download import is_here, terms_of
 from gairbench.digests import digest
 from gairbench.embedding import EMBEDDING_VERSION
 from gairbench.errors import GairbenchError, InputMismatchError, UsageError
@@ -15,16 +16,17 @@ from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.cells import Cell, Embedding, Plan, PretrainingData, State, jobs_of
 from gairbench.evaluation.estimates import Estimates
 from gairbench.evaluation.open_data import OpenData
-from gairbench.evaluation.records import recorded
 from gairbench.evaluation.samples import select
+from gairbench.evaluation.staleness import reuse
 from gairbench.feeding import Feed, plan_feed
 from gairbench.kinds import HEADLINE
+from gairbench.plugin_code import code_digest, is_third_party
 from gairbench.plugins import BUILTIN, Registry
 from gairbench.representation import Form
 from gairbench.selection import unknown
 from gairbench.spec import DatasetSpec, EvaluatorSpec, Kind, MetricSpec, Modality, ModelSpec, Preset, TaskSpec
 from gairbench.weights.loading import choose_preset
-from gairbench.weights.origin import Weights, find_weights, pretrained_weights
+from gairbench.weights.origin import Weights, find_weights, model_code, pretrained_weights
 
 PIXEL_TARGETS = frozenset({Kind.SEGMENTATION})
 """Kinds whose targets are images: reading them is work, not planning."""
@@ -100,14 +102,15 @@ def make_plan(request: EvaluationRequest, registry: Registry, data: OpenData | N
 
 
 def _to_do(cells: Sequence[Cell]) -> list[Cell]:
-    return [cell for cell in cells if cell.state == "todo"]
+    return [cell for cell in cells if cell.state == "todo" or cell.unsure]
 
 
 def _model_cells(
     request: EvaluationRequest, registry: Registry, looked: _Looked, model: ModelSpec, seed: int
 ) -> Iterator[Cell]:
-    weights, corpus, trouble = _weights(request, registry, looked, model, seed)
-    preset = choose_preset(model, request.preset, weights.path if weights.foreign else None)
+    preset = choose_preset(model, request.preset, request.checkpoints.get(model.name))
+    weights, code, corpus, trouble = _weights(request, registry, looked, model, preset, seed)
+    cells = []
     for task in sorted(request.tasks, key=lambda t: t.dataset.name):
         metrics, problem = _metrics(registry, task)
         for number, name in enumerate(task.evaluators or default_evaluators(registry, task.kind)):
@@ -123,9 +126,16 @@ def _model_cells(
                 state="todo",
                 record=_blank(request, registry, model, preset, weights, task, name, seed, headline=number == 0),
                 distributions=_distributions(registry, model, task, evaluator, metrics),
+                code=code,
+                third_party=is_third_party(model.factory),
             )
             misnamed = problem or _evaluator_problem(registry, task, name)
-            yield _stopped(cell, "failed", misnamed) if misnamed else _planned(request, looked, cell, trouble)
+            cells.append(_stopped(cell, "failed", misnamed) if misnamed else _planned(request, looked, cell, trouble))
+    if not request.fresh:
+        cells = reuse(cells, weights.content, request.results, EmbeddingCache(request.cache))
+    for cell in cells:
+        problem = looked.target_problem(cell.task, cell.fingerprint) if cell.state == "todo" else ""
+        yield _stopped(cell, "failed", problem) if problem else cell
 
 
 def default_evaluators(registry: Registry, kind: Kind) -> tuple[str, ...]:
@@ -172,6 +182,14 @@ class _Looked:
         self._registry = registry
         self._fingerprints: dict[str, str | _Trouble] = {}
         self._targets: dict[str, str] = {}
+        self._codes: dict[str, str] = {}
+
+    def code(self, spec: DatasetSpec) -> str:
+        """Return a digest of the code that reads a dataset; empty for our own."""
+        if spec.name not in self._codes:
+            distribution = self._registry.dataset_origins[spec.name].distribution
+            self._codes[spec.name] = code_digest(spec.factory, distribution, self._request.cache.absolute())
+        return self._codes[spec.name]
 
     def fingerprint(self, spec: DatasetSpec) -> str | _Trouble:
         """Return the fingerprint, or why there is none."""
@@ -181,11 +199,14 @@ class _Looked:
 
     def _open(self, spec: DatasetSpec) -> str | _Trouble:
         root = self._request.data_root
+        get = f", or get it ({terms_of(spec)}): gairbench data get {spec.name} --data-root " if spec.download else ""
         if spec.folder and root is None:
-            return "skipped", f"dataset {spec.name!r} needs files in folder {spec.folder!r}; give --data-root"
+            get = get and f"{get}FOLDER"
+            return "skipped", f"dataset {spec.name!r} needs files in folder {spec.folder!r}; give --data-root{get}"
         try:
-            if spec.folder and root is not None and not (root / spec.folder).is_dir():
-                return "skipped", f"dataset {spec.name!r} is not at {root / spec.folder}; correct --data-root"
+            if root is not None and not is_here(spec, root):
+                get = get and f"{get}{root}"
+                return "skipped", f"dataset {spec.name!r} is not at {root / spec.folder}; correct --data-root{get}"
             return self.data.fingerprint(spec)
         except GairbenchError as error:
             return "failed", str(error)
@@ -217,37 +238,58 @@ class _Looked:
 
 
 def _weights(
-    request: EvaluationRequest, registry: Registry, looked: _Looked, model: ModelSpec, seed: int
-) -> tuple[Weights, PretrainingData | None, _Trouble | None]:
-    """Return where a model's weights come from, what it is trained on, and why it cannot be had."""
-    weights = find_weights(model, request.checkpoints.get(model.name), seed=seed)
+    request: EvaluationRequest, registry: Registry, looked: _Looked, model: ModelSpec, preset: Preset, seed: int
+) -> tuple[Weights, str, PretrainingData | None, _Trouble | None]:
+    """Return where a model's weights come from, its code, what it is trained on, and why it cannot be had."""
+    given = request.checkpoints.get(model.name)
+    distribution, cache = registry.model_origins[model.name].distribution, request.cache.absolute()
+    code = ""
+    try:
+        code = model_code(model, preset, distribution, cache)
+        weights = find_weights(model, preset, given, seed=seed, code=code, cache=cache)
+    except GairbenchError as error:
+        if given is not None:
+            raise
+        return _NO_WEIGHTS, code, None, ("failed", str(error))
+    # A model may be a third party's code; its fault is this model's, not the run's.
+    except Exception as error:
+        return _NO_WEIGHTS, code, None, ("failed", f"model {model.name!r}: {type(error).__name__}: {error}")
     if weights.missing:
-        return weights, None, ("skipped", f"its weights are not here; {weights.missing}")
-    recipe = model.pretraining
+        return weights, code, None, ("skipped", f"its weights are not here; {weights.missing}")
+    recipe = preset.recipe
     if not weights.to_train or recipe is None:
-        return replace(weights, path=weights.path and weights.path.absolute()), None, None
+        return replace(weights, path=weights.path and weights.path.absolute()), code, None, None
     if recipe.dataset not in registry.datasets:
         raise UsageError(f"{model.name} is pre-trained on dataset {recipe.dataset!r}, which no plugin provides", "")
     corpus = registry.datasets[recipe.dataset]
     fingerprint = looked.fingerprint(corpus)
     if isinstance(fingerprint, tuple):
         state, reason = fingerprint
-        return weights, None, (state, f"pre-training: {reason}")
+        return weights, code, None, (state, f"pre-training: {reason}")
     weights = pretrained_weights(
         model,
-        model.preset(request.preset),
+        preset,
         corpus,
         fingerprint,
+        distributions=(distribution, registry.dataset_origins[corpus.name].distribution),
         seed=seed,
         limit=request.limit,
-        cache=request.cache.absolute(),
+        cache=cache,
         fresh=request.fresh,
     )
-    return weights, PretrainingData(dataset=corpus, fingerprint=fingerprint), None
+    return weights, code, PretrainingData(dataset=corpus, fingerprint=fingerprint), None
+
+
+_NO_WEIGHTS = Weights(identity="missing:", path=None, ready=False)
+
+
+def _stopped(cell: Cell, state: State, reason: str) -> Cell:
+    """Return a cell that does not run, with the reason."""
+    return replace(cell, state=state, record=replace(cell.record, reason=reason, status=_STATUS[state]))
 
 
 def _planned(request: EvaluationRequest, looked: _Looked, cell: Cell, trouble: _Trouble | None) -> Cell:
-    """Return a cell with its state, its key and what it needs."""
+    """Return a cell with its key and what it needs, or why it does not run."""
     task, evaluator = cell.task, cell.evaluator
     assert evaluator is not None  # noqa: S101  (a cell without one has failed)
     fingerprint = looked.fingerprint(task.dataset)
@@ -264,7 +306,7 @@ def _planned(request: EvaluationRequest, looked: _Looked, cell: Cell, trouble: _
     for split in wanted_splits:
         if split not in task.dataset.splits:
             return _stopped(cell, "failed", f"dataset {task.dataset.name!r} declares no split {split!r}")
-    embeddings = tuple(_embedding(request, cell, split, feed) for split in wanted_splits for feed in feeds)
+    embeddings = tuple(_embedding(request, looked, cell, split, feed) for split in wanted_splits for feed in feeds)
     key = digest(
         schema=results.SCHEMA,
         embeddings=[embedding.key for embedding in embeddings],
@@ -274,33 +316,24 @@ def _planned(request: EvaluationRequest, looked: _Looked, cell: Cell, trouble: _
         seed=cell.record.seed,
     )
     caveats = dict.fromkeys(filter(None, (feed.gsd_problem() for feed in feeds)))
-    cell = replace(cell, record=replace(cell.record, key=key, caveats=tuple(caveats)), embeddings=embeddings)
-    if not request.fresh and recorded(cell.record, request.results) is not None:
-        return replace(cell, state="cached")
-    if problem := looked.target_problem(task, fingerprint):
-        return _stopped(cell, "failed", problem)
-    return cell
+    return replace(cell, record=replace(cell.record, key=key, caveats=tuple(caveats)), embeddings=embeddings)
 
 
 _STATUS: Mapping[State, results.Status] = {"skipped": "skipped", "failed": "failed"}
 
 
-def _stopped(cell: Cell, state: State, reason: str) -> Cell:
-    return replace(cell, state=state, record=replace(cell.record, reason=reason, status=_STATUS[state]))
-
-
-def _embedding(request: EvaluationRequest, cell: Cell, split: str, feed: Feed) -> Embedding:
+def _embedding(request: EvaluationRequest, looked: _Looked, cell: Cell, split: str, feed: Feed) -> Embedding:
     dataset = cell.task.dataset
     key = digest(
         model=[cell.model.name, cell.model.version, cell.preset.name],
+        code=[cell.code, looked.code(dataset)],
         weights=cell.weights.identity,
         feed=feed,
         dataset=[dataset.name, dataset.version, cell.fingerprint, split],
         limit=request.limit,
         versions=[CONVERSION_VERSION, EMBEDDING_VERSION],
     )
-    cached = not request.fresh and EmbeddingCache(request.cache).has(key)
-    return Embedding(feed=feed, split=split, key=key, cached=cached)
+    return Embedding(feed=feed, split=split, key=key, cached=False)
 
 
 def _feeds(model: ModelSpec, preset: Preset, task: TaskSpec, evaluator: EvaluatorSpec) -> list[Feed]:
@@ -358,7 +391,7 @@ def _blank(
         model_version=model.version,
         model_origin=str(registry.model_origins[model.name]),
         preset=preset.name,
-        checkpoint=weights.identity,
+        checkpoint=weights.content or weights.identity,
         task=task.name,
         task_version=task.version,
         task_origin=str(registry.task_origins[task.name]),

@@ -16,16 +16,19 @@ from typing import Any
 from gairbench.environment import choose_device
 from gairbench.errors import StorageError, UsageError, WorkerLostError
 from gairbench.evaluation.cache import EmbeddingCache
-from gairbench.evaluation.cells import Cell, EmbedJob, EvaluateJob, Plan, PretrainJob, jobs_of
+from gairbench.evaluation.cells import Cell, EmbedJob, EvaluateJob, IdentifyJob, Plan, PretrainJob, jobs_of
 from gairbench.evaluation.executors.opening import check_executor, open_executor
 from gairbench.evaluation.jobs import Evaluated, Failure, Memory, Site, failure, give_up
 from gairbench.evaluation.open_data import OpenData
 from gairbench.evaluation.plan import EvaluationRequest
+from gairbench.evaluation.reused_environment import other_environments
+from gairbench.evaluation.staleness import used_weights
 from gairbench.evaluation.worker import Stop, Work
+from gairbench.locks import locked
 from gairbench.plugins import Registry
 from gairbench.progress import Progress
 from gairbench.protocols import Call, Executor, Submitted
-from gairbench.results import Result, read_result
+from gairbench.results import Result, UsedWeights, read_result
 
 RETRIES = 2
 """How often a job that the machinery lost is tried again."""
@@ -40,11 +43,11 @@ class Outcomes:
 
     Args:
         records: One per cell, in the plan's order; all of them are on disk.
-        reused: How many of them an earlier run, or one at the same time, had computed.
+        reused: Those of them that an earlier run, or one at the same time, had computed.
     """
 
     records: list[Result]
-    reused: int
+    reused: list[Result]
 
 
 def run_plan(
@@ -76,19 +79,27 @@ def run_plan(
         since=now if request.fresh else 0.0,
     )
     options = check_executor(registry, request.executor, request.executor_options)
-    if request.executor == "local":
+    local = request.executor == "local"
+    if local:
         # A device that is not there is a mistake in the call, whether or not a cell needs it.
         for device in options.get("devices", [request.device]):
             if device not in {"auto", "cpu"}:
                 choose_device(device)
     if not plan.jobs:
-        return _Run(plan, site, progress, data).finish()
+        return _counted(_Run(plan, site, progress, data).finish(), progress, request.device if local else None)
     executor = open_executor(registry, request.executor, options, request.cache / "executors" / request.executor)
     run = _Run(plan, site, progress, data, executor)
     try:
-        return run.finish()
+        return _counted(run.finish(), progress, request.device if local else None)
     finally:
         executor.stop()
+
+
+def _counted(outcomes: Outcomes, progress: Progress, device: str | None) -> Outcomes:
+    """Report how many of the reused records were made in another environment."""
+    if note := other_environments(outcomes.reused, device):
+        progress.say(note)
+    return outcomes
 
 
 def _touch(folder: Path) -> float:
@@ -152,6 +163,10 @@ class _Run:
         self.site = site
         self.memory = Memory(site, data)
         self.cache = EmbeddingCache(site.cache)
+        for cell in plan.cells:
+            for embedding in cell.embeddings:
+                if cell.state == "todo" and embedding.stale is not None:
+                    self._drop(embedding.key, embedding.stale)
         if executor is not None and not executor.in_process:
             _check_can_travel(plan)
             # Last digits depend on the number of threads: every worker computes with as many as this process would.
@@ -159,7 +174,10 @@ class _Run:
         self.evaluated: dict[int, Evaluated] = {}
         self.seconds: dict[str, float] = {}  # of pre-training, by what is loaded
         self.losses: Counter[str] = Counter()
+        self.loaded: dict[str, UsedWeights] = {}  # the weights that models turned out to have, by what is loaded
+        self.outdated: Counter[str] = Counter()  # how often a cell's weights were others than its model's
         self.flights: list[_Flight] = []
+        self.identifications: dict[str, IdentifyJob] = {}
         self.pretrainings: dict[str, PretrainJob] = {}
         self.embeddings: dict[str, EmbedJob] = {}
         self.waiting: dict[str, _Waiting] = {}
@@ -188,7 +206,7 @@ class _Run:
             elif cell.state != "todo":
                 self._give_up(number, cell, Failure(reason=cell.reason))
         pause = POLL[0]
-        while self.waiting or self.flights:
+        while self.waiting or self.identifications or self.flights:
             if self._submit() | self._collect():
                 pause = POLL[0]
             else:
@@ -196,13 +214,17 @@ class _Run:
                 pause = min(pause * 1.5, POLL[1])
         outcomes = [self.evaluated[number] for number in range(len(self.plan.cells))]
         records = [outcome.record for outcome in outcomes if outcome.record is not None]
-        return Outcomes(records, sum(outcome.reused for outcome in outcomes))
+        reused = [outcome.record for outcome in outcomes if outcome.reused and outcome.record is not None]
+        return Outcomes(records, reused)
 
     # What can run.
 
-    def _add(self, job: PretrainJob | EmbedJob) -> None:
+    def _add(self, job: PretrainJob | IdentifyJob | EmbedJob) -> None:
         if isinstance(job, PretrainJob):
             self.pretrainings[job.id] = job
+            return
+        if isinstance(job, IdentifyJob):
+            self.identifications[job.id] = job
             return
         known = self.embeddings.get(job.id)
         if known is not None:
@@ -228,6 +250,8 @@ class _Run:
 
     def _next(self, chosen: Sequence[_Subject]) -> _Subject | None:
         """Take what can start, if anything can: cells first, then the work of models in the plan's order."""
+        for name in self.identifications:
+            return self.identifications.pop(name)
         for name, waiting in self.waiting.items():
             if not waiting.lacking:
                 return self.waiting.pop(name)
@@ -252,9 +276,9 @@ class _Run:
             cell = subject.job.cell
             work = Work(subject.job, self.site, self.seconds.get(cell.loaded_as))
             label = f"evaluate {cell.model.name} on {cell.task.name} by {cell.record.probe}"
-        elif isinstance(subject, PretrainJob):
+        elif isinstance(subject, PretrainJob | IdentifyJob):
             work = Work(subject, self.site)
-            label = f"pretrain {subject.model.name}"
+            label = f"{'pretrain' if isinstance(subject, PretrainJob) else 'identify'} {subject.model.name}"
         else:
             work = Work(subject, self.site)
             label = f"embed {', '.join(job.dataset.name for job in subject)} by {subject[0].model.name}"
@@ -304,15 +328,18 @@ class _Run:
             self._take_cell(subject, outcome)
         elif isinstance(subject, PretrainJob):
             self._take_pretraining(subject, outcome)
+        elif isinstance(subject, IdentifyJob):
+            self._take_identification(subject, outcome)
         else:
             keys = {embedding.key for job in subject for embedding in job.embeddings}
             failures = dict.fromkeys(keys, outcome) if isinstance(outcome, Failure) else outcome
             self._settle(keys - failures.keys(), failures)
+            self._note_weights(subject[0].loaded_as, keys - failures.keys())
 
     def _put_back(self, subject: _Subject) -> None:
         if isinstance(subject, _Waiting):
             self.waiting[subject.job.id] = subject
-        elif isinstance(subject, PretrainJob):
+        elif isinstance(subject, PretrainJob | IdentifyJob):
             self._add(subject)
         else:
             for job in subject:
@@ -329,6 +356,59 @@ class _Run:
             keys = [embedding.key for embedding in self.embeddings.pop(name).embeddings]
             self._settle(set(), dict.fromkeys(keys, outcome))
 
+    def _note_weights(self, loaded_as: str, made: Set[str]) -> None:
+        """Take note of the weights that a model has just been loaded with, which no plan can know of all models."""
+        about = next((about for key in made if (about := self.cache.about(key)) is not None), None)
+        if about is not None:
+            self._take_weights(loaded_as, used_weights(about))
+
+    def _take_weights(self, loaded_as: str, used: UsedWeights) -> None:
+        self.loaded[loaded_as] = used
+        for number in list(self.evaluated):
+            self._check_weights(number)
+
+    def _take_identification(self, job: IdentifyJob, outcome: UsedWeights | Failure) -> None:
+        if not isinstance(outcome, Failure):
+            self._take_weights(job.loaded_as, outcome)
+            return
+        # Its records may be right, and are all that there is.
+        count = sum(cell.loaded_as == job.loaded_as and cell.unsure for cell in self.plan.cells)
+        self.progress.say(
+            f"{count} reused records of {job.model.name} may be of other weights than it has now: {outcome.reason}"
+        )
+
+    def _check_weights(self, number: int) -> None:
+        """Compute a cell again if its number, of this run or an earlier one, is of other weights than its model has."""
+        cell, record = self.plan.cells[number], self.evaluated[number].record
+        now = self.loaded.get(cell.loaded_as)
+        if now is None or record is None or record.status != "ok" or record.used == now:
+            return
+        del self.evaluated[number]
+        for embedding in cell.embeddings:
+            self._drop(embedding.key, record.used)
+        self.progress.say(f"{cell.id}: its model has other weights now; it is computed again")
+        self._evaluate_again(number, replace(cell, stale=record.used, unsure=False))
+
+    def _evaluate_again(self, number: int, cell: Cell) -> None:
+        self.outdated[cell.id] += 1
+        if self.outdated[cell.id] > RETRIES:
+            why = "it has other weights each time that it is loaded; its factory must draw them from context.seed"
+            self._give_up(number, cell, Failure(reason=why))
+            return
+        lacking = {embedding.key for embedding in cell.embeddings if not self.cache.has(embedding.key, self.site.since)}
+        job = EvaluateJob(id=f"evaluate {cell.id}", cell=cell)
+        self.waiting[job.id] = _Waiting(job, number, lacking)
+        for other in jobs_of([_without(cell, lacking)]) if lacking else []:
+            if not isinstance(other, EvaluateJob):
+                self._add(other)
+
+    def _drop(self, key: str, stale: UsedWeights) -> None:
+        """Remove an embedding if it is still the one of those weights: another run may have made it anew."""
+        with locked(self.cache.lock(key)):
+            about = self.cache.about(key)
+            if about is not None and used_weights(about) == stale:
+                self.cache.drop(key)
+
     def _settle(self, there: Set[str], failures: Mapping[str, Failure]) -> None:
         """Note which embeddings are there, and end the cells whose embeddings have failed."""
         for name, waiting in list(self.waiting.items()):
@@ -343,6 +423,9 @@ class _Run:
             self._give_up(waiting.number, waiting.job.cell, outcome)
         elif not outcome.missing:
             self._record(waiting.number, outcome)
+            self._check_weights(waiting.number)
+        elif outcome.mixed:
+            self._evaluate_again(waiting.number, waiting.job.cell)
         elif waiting.broken >= RETRIES:
             why = Failure(reason="its embeddings are not in the cache after they were stored; is the cache shared?")
             self._give_up(waiting.number, waiting.job.cell, why)
@@ -363,7 +446,7 @@ class _Run:
             self.progress.say(f"[{self.finished}/{len(self.plan.cells)}] {_summary(evaluated.record)}")
 
 
-_Subject = PretrainJob | tuple[EmbedJob, ...] | _Waiting
+_Subject = PretrainJob | IdentifyJob | tuple[EmbedJob, ...] | _Waiting
 
 
 def _here(work: Work, site: Site, memory: Memory, progress: Progress, device: str | None) -> Any:

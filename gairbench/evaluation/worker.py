@@ -12,9 +12,10 @@ from rich.console import Console
 
 from gairbench.errors import StorageError, UsageError
 from gairbench.evaluation import jobs
-from gairbench.evaluation.cells import EmbedJob, EvaluateJob, PretrainJob
+from gairbench.evaluation.cells import EmbedJob, EvaluateJob, IdentifyJob, PretrainJob
 from gairbench.evaluation.jobs import Evaluated, Failure, Memory, Site
 from gairbench.progress import Progress
+from gairbench.results import UsedWeights
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,12 @@ class Work:
     """A call that can be pickled.
 
     Args:
-        task: A job to pre-train or to evaluate, or jobs to embed with one model.
+        task: A job to pre-train, to identify or to evaluate, or jobs to embed with one model.
         site: The run's site.
         pretrained: Seconds that pre-training took, for the record of a cell.
     """
 
-    task: PretrainJob | Sequence[EmbedJob] | EvaluateJob
+    task: PretrainJob | IdentifyJob | Sequence[EmbedJob] | EvaluateJob
     site: Site
     pretrained: float | None = None
 
@@ -48,11 +49,13 @@ class Work:
 
     def do(
         self, site: Site, memory: Memory, progress: Progress
-    ) -> float | dict[str, Failure] | Evaluated | Failure | Stop:
+    ) -> float | UsedWeights | dict[str, Failure] | Evaluated | Failure | Stop:
         """Do it with what a process keeps between calls."""
         try:
             if isinstance(self.task, PretrainJob):
                 return jobs.run_pretrain_job(self.task, site, memory, progress)
+            if isinstance(self.task, IdentifyJob):
+                return jobs.identify(self.task, site, memory)
             if isinstance(self.task, EvaluateJob):
                 return jobs.run_evaluate_job(self.task, site, memory, self.pretrained)
             return jobs.embed_views(self.task, site, memory, progress)

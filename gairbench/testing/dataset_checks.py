@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from gairbench.data import DataSource, Sample, Split, sample_key
+from gairbench.dataset_download import remote_file_problem
 from gairbench.spec import DatasetSpec, Unit
 from gairbench.testing import declarations
 from gairbench.testing.declarations import require
 from gairbench.testing.inputs import spread_indices
+from gairbench.testing.offline import offline
 from gairbench.testing.opened import DatasetCheck, OpenedDataset, message_of
 from gairbench.testing.seen import LOOKED_AT, read_many
 
@@ -57,6 +59,20 @@ def check_splits_are_declared_once(spec: DatasetSpec) -> None:
     require(len(set(spec.splits)) == len(spec.splits), f"{spec.name}: a split twice in {spec.splits}")
 
 
+def check_download_is_declared_whole(spec: DatasetSpec) -> None:
+    """What can be fetched has a folder, a licence, and files with sizes, checksums and places of their own."""
+    if spec.download is None:
+        return
+    require(bool(spec.folder), f"{spec.name}: a download without a folder to put it into")
+    require(bool(spec.download.licence), f"{spec.name}: a download without a licence")
+    require(bool(spec.download.files), f"{spec.name}: a download of no files")
+    for file in spec.download.files:
+        problem = remote_file_problem(file)
+        require(not problem, f"{spec.name}: {problem}")
+    paths = [file.path for file in spec.download.files]
+    require(len(set(paths)) == len(paths), f"{spec.name}: two files for one place")
+
+
 def check_spec_is_a_value(spec: DatasetSpec) -> None:
     """The spec can be hashed, compared and pickled."""
     declarations.require_value_object(spec)
@@ -94,6 +110,22 @@ def check_fingerprint_is_stable(data: OpenedDataset) -> Iterator[str]:
     again = data.open_again().fingerprint()
     if first != again:
         yield f"the fingerprint is {first} and then {again}"
+
+
+@DatasetCheck
+def check_network_is_left_alone(data: OpenedDataset) -> Iterator[str]:
+    """Factory, fingerprint and splits fetch nothing: data come by ``DatasetSpec.download``, and only with consent."""
+    with offline() as asked:
+        try:
+            source = data.open_again()
+            source.fingerprint()
+            for name in data.spec.splits:
+                source.split(name)
+        except Exception:
+            if not asked:
+                raise
+    if asked:
+        yield f"opening it asks the network for {', '.join(dict.fromkeys(asked))}"
 
 
 @DatasetCheck
@@ -228,6 +260,7 @@ def check_unknown_target_is_a_key_error(data: OpenedDataset) -> Iterator[str]:
 
 
 DECLARATION: tuple[Callable[[DatasetSpec], None], ...] = (
+    check_download_is_declared_whole,
     check_name_is_a_slug,
     check_version_counts_from_one,
     check_licence_and_citation_are_stated,
@@ -241,6 +274,7 @@ DECLARATION: tuple[Callable[[DatasetSpec], None], ...] = (
 BEHAVIOUR: tuple[DatasetCheck, ...] = (
     check_source_has_the_methods,
     check_fingerprint_is_stable,
+    check_network_is_left_alone,
     check_splits_are_not_empty,
     check_ids_are_unique_over_all_splits,
     check_samples_hold_what_is_declared,

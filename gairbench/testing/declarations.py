@@ -125,9 +125,10 @@ def require_cheap(spec: Spec) -> None:
 def _factories(spec: Spec) -> list[Factory]:
     if isinstance(spec, TaskSpec):
         return [spec.dataset.factory]
-    if isinstance(spec, ModelSpec) and spec.pretraining:
-        inputs = spec.pretraining.inputs
-        return [spec.factory, spec.pretraining.recipe, *([] if inputs is None else [inputs])]
+    if isinstance(spec, ModelSpec):
+        recipes = [preset.recipe for preset in spec.presets if preset.recipe]
+        optional = [spec.configuration, *(recipe.inputs for recipe in recipes)]
+        return [spec.factory, *(r.recipe for r in recipes), *(factory for factory in optional if factory is not None)]
     return [spec.factory]
 
 

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import re
+import unittest
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gairbench.batch import Batch
+from gairbench.download import SCHEMES
 from gairbench.embedding import compute
 from gairbench.errors import PluginError
+from gairbench.memo import default_cache
 from gairbench.representation import METHODS, Representation
-from gairbench.spec import ModelContext, ModelSpec, Preset, resolve
+from gairbench.spec import (
+    ModelContext,
+    ModelSpec,
+    PackageWeights,
+    Preset,
+    Pretraining,
+    TimmWeights,
+    UrlWeights,
+    resolve,
+)
 from gairbench.testing import declarations, inputs
 from gairbench.testing.declarations import require
+from gairbench.testing.offline import offline
+from gairbench.weights.sources import find_file, how_to_get
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,11 +73,10 @@ def check_inputs_leave_nothing_to_guess(spec: ModelSpec) -> None:
 
 def check_pretraining_takes_the_presets_inputs(spec: ModelSpec) -> None:
     """Without changed settings, pre-training feeds the encoders what the presets declare."""
-    if spec.pretraining is None or spec.pretraining.inputs is None:
-        return
-    inputs = resolve(spec.pretraining.inputs)
     for preset in spec.presets:
-        taken = tuple(inputs(spec.name, preset.name, {}))
+        if preset.recipe is None or preset.recipe.inputs is None:
+            continue
+        taken = tuple(resolve(preset.recipe.inputs)(spec.name, preset.name, {}))
         require(taken == preset.inputs, f"{spec.name}-{preset.name}: pre-training takes {taken}")
 
 
@@ -95,6 +110,33 @@ def check_registering_imports_nothing_heavy(spec: ModelSpec) -> None:
 def check_factories_can_be_imported(spec: ModelSpec) -> None:
     """The lazy addresses of factory and recipe lead somewhere."""
     declarations.require_factories(spec)
+
+
+def check_weights_are_declared_whole(spec: ModelSpec) -> None:
+    """Published weights state a licence and, where the declaration is of one file, its whole SHA-256."""
+    for preset in spec.presets:
+        if preset.weights is None or preset.recipe is not None:
+            continue
+        name, source = f"{spec.name}-{preset.name}", preset.weights
+        licence = getattr(source, "licence", "")
+        require(bool(licence) or isinstance(source, TimmWeights), f"{name}: weights without a licence")
+        sha256 = getattr(source, "sha256", "")
+        if sha256 or isinstance(source, PackageWeights | UrlWeights):
+            require(re.fullmatch("[0-9a-f]{64}", sha256) is not None, f"{name}: {sha256!r} is not a SHA-256")
+        if isinstance(source, UrlWeights):
+            require(source.size > 0, f"{name}: weights of {source.size} bytes")
+            require(source.url.startswith(SCHEMES), f"{name}: {source.url} is not an address that can be fetched")
+
+
+def check_network_is_left_alone(spec: ModelSpec, preset: Preset) -> None:
+    """The factory fetches nothing: weights come from the preset's ``weights``, and only with consent."""
+    with offline() as asked:
+        try:
+            _build(spec, preset.name, seed=0)
+        except Exception as error:
+            require(not asked, f"the factory asks the network for {', '.join(asked)} ({type(error).__name__}: {error})")
+            raise
+    require(not asked, f"the factory asks the network for {', '.join(asked)}")
 
 
 def check_offers_are_implemented(spec: ModelSpec, preset: Preset) -> None:
@@ -148,6 +190,8 @@ def check_embeddings_are_deterministic(spec: ModelSpec, preset: Preset) -> None:
 
 def check_seed_acts_as_declared(spec: ModelSpec, preset: Preset) -> None:
     """Untrained weights depend on the seed if and only if the spec says ``seeded``: records rely on it."""
+    if preset.weights is not None and preset.recipe is None:
+        return  # nothing of it is untrained
     other = _build(spec, preset.name, seed=1)
     changed = []
     for view in preset.offered():
@@ -255,12 +299,14 @@ DECLARATION: tuple[Callable[[ModelSpec], None], ...] = (
     check_inputs_leave_nothing_to_guess,
     check_pretraining_takes_the_presets_inputs,
     check_offers_have_their_inputs,
+    check_weights_are_declared_whole,
     check_spec_is_a_value,
     check_registering_imports_nothing_heavy,
     check_factories_can_be_imported,
 )
 
 BEHAVIOUR: tuple[Callable[[ModelSpec, Preset], None], ...] = (
+    check_network_is_left_alone,
     check_offers_are_implemented,
     check_embeddings_have_the_declared_shape,
     check_embeddings_are_finite,
@@ -280,13 +326,29 @@ def _name(view: Representation) -> str:
 
 
 def _build(spec: ModelSpec, preset: str, seed: int) -> Any:
-    """Build an untrained model as the runner does."""
+    """Build a model as the runner does: with its published weights, or untrained where gairbench trains it.
+
+    Raises:
+        unittest.SkipTest: Its published weights are not here.
+    """
     import torch
     from torch import nn
 
     torch.manual_seed(seed)
-    model = resolve(spec.factory)(ModelContext(preset=preset, seed=seed, model=spec.name))
+    checkpoint = _published(spec.preset(preset))
+    model = resolve(spec.factory)(ModelContext(preset=preset, seed=seed, model=spec.name, checkpoint=checkpoint))
     return model.requires_grad_(False).eval() if isinstance(model, nn.Module) else model
+
+
+def _published(preset: Preset) -> Path | None:
+    if preset.weights is None or isinstance(preset.weights, Pretraining):
+        return None
+    cache = default_cache()
+    path = find_file(preset.weights, cache)
+    if path is None:
+        # Of the standard library, and understood by pytest too.
+        raise unittest.SkipTest(f"its weights are not here; {how_to_get(preset.weights, cache)}")
+    return path
 
 
 # One model at a time: a preset's checks run in a row.

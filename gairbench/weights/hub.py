@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from gairbench.errors import CheckpointError
-from gairbench.spec import HubWeights, ModelSpec
+from gairbench.spec import HubWeights
 
 
-def cached_file(weights: HubWeights) -> Path | None:
+def find_hub_file(weights: HubWeights) -> Path | None:
     """Return the file in Hugging Face's local cache (``$HF_HOME``), or ``None``; the network is not touched."""
     from huggingface_hub import try_to_load_from_cache
 
@@ -17,32 +16,7 @@ def cached_file(weights: HubWeights) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
-def how_to_get(weights: HubWeights) -> str:
-    """Say how to get weights that are not here, and under which licence."""
-    return (
-        f"add --download to fetch {weights.filename} of {weights.repo} ({weights.licence}) from Hugging Face, or give"
-        " a copy with --checkpoint"
-    )
-
-
-def fetch_missing(spec: ModelSpec, given: Path | None) -> None:
-    """Fetch a model's published weights if a command needs them and they are not here, telling the licence first.
-
-    Args:
-        spec: The model.
-        given: The checkpoint to load instead, if any.
-
-    Raises:
-        CheckpointError: The file or the network is not there.
-    """
-    if spec.hub is None or given is not None or cached_file(spec.hub) is not None:
-        return
-    message = f"fetching {spec.hub.filename} of {spec.hub.repo}; licence of the weights: {spec.hub.licence}"
-    print(message, file=sys.stderr)
-    download(spec.hub)
-
-
-def download(weights: HubWeights) -> Path:
+def fetch_hub_file(weights: HubWeights) -> None:
     """Fetch published weights into Hugging Face's cache.
 
     Raises:
@@ -52,7 +26,7 @@ def download(weights: HubWeights) -> Path:
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
-        return Path(hf_hub_download(weights.repo, weights.filename, revision=weights.revision))
+        hf_hub_download(weights.repo, weights.filename, revision=weights.revision)
     # Its HTTP library's errors and its own have OSError in common; LocalEntryNotFoundError is one too.
     except (HfHubHTTPError, OSError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

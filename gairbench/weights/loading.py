@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from gairbench.digests import weights_sha256
 from gairbench.errors import CheckpointError, PluginError
-from gairbench.selection import unknown
 from gairbench.spec import ModelContext, ModelSpec, Preset, resolve
 from gairbench.weights.origin import Weights
 
@@ -24,7 +23,7 @@ class LoadedModel:
         model: Implements the encoder protocols that its spec declares.
         preset: What its encoders take.
         weights: SHA-256 of its parameters and buffers; empty where it is not an ``nn.Module``.
-        identity: Where they come from: ``"file:<sha256>"``, ``"init:<seed>"``, or a run's ``"pretrained:<key>"``.
+        identity: What they are: ``"file:<sha256>"`` or ``"init:<digest>"``.
     """
 
     model: object
@@ -33,15 +32,13 @@ class LoadedModel:
     identity: str
 
 
-def load_model(
-    spec: ModelSpec, weights: Weights, *, preset: str | None, seed: int, device: torch.device
-) -> LoadedModel:
+def load_model(spec: ModelSpec, weights: Weights, *, preset: Preset, seed: int, device: torch.device) -> LoadedModel:
     """Load one model for a command that works with one.
 
     Args:
         spec: The model.
         weights: From :func:`gairbench.weights.origin.required_weights`.
-        preset: Name of one of its presets; ``None``: the checkpoint's, else its first.
+        preset: Its preset, from :func:`choose_preset`.
         seed: Seed of whatever is random in its weights.
         device: Where it goes.
 
@@ -49,19 +46,15 @@ def load_model(
         The model with its provenance.
 
     Raises:
-        UsageError: It has no such preset.
         CheckpointError: The checkpoint is missing, broken, or another model's.
         PluginError: A package that the model needs is not installed.
     """
-    if preset is not None and preset not in {p.name for p in spec.presets}:
-        raise unknown(f"preset of model {spec.name!r}", preset, [p.name for p in spec.presets])
-    chosen = choose_preset(spec, preset, weights.path)
-    context = ModelContext(model=spec.name, preset=chosen.name, seed=seed, checkpoint=weights.path)
+    context = ModelContext(model=spec.name, preset=preset.name, seed=seed, checkpoint=weights.path)
     try:
         model, sha256 = build(spec, context, device)
     except ModuleNotFoundError as error:
         raise missing_module(spec, error) from error
-    return LoadedModel(model=model, preset=chosen, weights=sha256, identity=weights.identity)
+    return LoadedModel(model=model, preset=preset, weights=sha256, identity=weights.identity)
 
 
 def choose_preset(spec: ModelSpec, name: str | None, checkpoint: Path | None) -> Preset:
@@ -70,7 +63,7 @@ def choose_preset(spec: ModelSpec, name: str | None, checkpoint: Path | None) ->
     Args:
         spec: The model.
         name: The preset asked for; a model that has none of that name takes its first.
-        checkpoint: The checkpoint to load, if any.
+        checkpoint: The checkpoint that is given, if any.
 
     Raises:
         CheckpointError: The checkpoint is of another preset than the one asked for, or broken.

@@ -1,4 +1,4 @@
-"""Where a model's weights come from: the one place that decides it, for ``run``, ``embed`` and ``map`` alike."""
+"""Where a model's weights come from and what they are: one place decides it for ``run``, ``embed`` and ``map``."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gairbench.conversion import CONVERSION_VERSION
-from gairbench.digests import digest, file_sha256
+from gairbench.digests import digest
 from gairbench.errors import CheckpointError, DataError, UsageError
 from gairbench.files.folders import find_files
-from gairbench.spec import DatasetSpec, ModelSpec, Preset
-from gairbench.weights.hub import cached_file, how_to_get
+from gairbench.memo import content_sha256
+from gairbench.plugin_code import code_digest
+from gairbench.spec import DatasetSpec, ModelSpec, Preset, Pretraining, resolve
+from gairbench.weights.environment_file import ENVIRONMENT
+from gairbench.weights.sources import find_file, how_to_get
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,17 +21,20 @@ class Weights:
     """Where a model's weights come from.
 
     Args:
-        identity: ``"file:<sha256>"``, ``"hub:<repository>"`` of a file not here, ``"pretrained:<key>"`` (no key:
-            not decided yet) or ``"init:<seed>"``; part of every embedding's key.
-        path: Checkpoint file or folder; ``None`` for an untrained model.
+        identity: ``"file:<sha256>"``, ``"missing:"`` of published weights that are not here, ``"pretrained:<key>"`` (no
+            key: not decided yet) or ``"init:<digest>"`` of code, configuration and seed; part of every embedding's key.
+        path: Checkpoint file or folder; ``None`` where the factory gets none.
         ready: The checkpoint exists, or none is needed.
         missing: How to get published weights that are not here.
+        content: ``"file:<sha256>"``, ``"pretrained:<sha256>"`` of the checkpoint that is here, or the identity
+            ``"init:<digest>"``; what records say. Empty: not known before the model is trained.
     """
 
     identity: str
     path: Path | None
     ready: bool
     missing: str = ""
+    content: str = ""
 
     @property
     def foreign(self) -> bool:
@@ -41,44 +47,73 @@ class Weights:
         return self.identity.startswith("pretrained:")
 
 
-def find_weights(spec: ModelSpec, given: Path | None, *, seed: int) -> Weights:
-    """Decide where a model's weights come from.
-
-    In this order: the checkpoint that is given; the published file in Hugging Face's local cache; the model's own
-    pre-training; none at all, where the model has nothing to learn.
+def model_code(spec: ModelSpec, preset: Preset, distribution: str, cache: Path) -> str:
+    """Return a digest of a model's code and of what its preset stands for; part of every embedding's key.
 
     Args:
         spec: The model.
+        preset: Its preset.
+        distribution: The distribution that registers it.
+        cache: The cache folder.
+
+    Raises:
+        Exception: Whatever ``spec.configuration`` of a third-party model raises.
+    """
+    return digest(code=code_digest(spec.factory, distribution, cache), configuration=_configuration(spec, preset))
+
+
+def _configuration(spec: ModelSpec, preset: Preset) -> object:
+    # A preset that a checkpoint alone knows has its configuration there.
+    if spec.configuration is None or preset.name not in {known.name for known in spec.presets}:
+        return None
+    stated: object = resolve(spec.configuration)(spec.name, preset.name)
+    return stated
+
+
+def find_weights(spec: ModelSpec, preset: Preset, given: Path | None, *, seed: int, code: str, cache: Path) -> Weights:
+    """Decide where a model's weights come from: the checkpoint that is given, else what the preset declares.
+
+    Args:
+        spec: The model.
+        preset: Its preset.
         given: File or folder of ``--checkpoint``.
         seed: Seed of whatever is random in untrained weights.
+        code: From :func:`model_code`.
+        cache: The cache folder.
 
     Returns:
         The origin. It is not ready, with ``missing`` filled, where published weights are not here; it is ``to_train``
         without a path where the model is pre-trained first.
 
     Raises:
-        CheckpointError: The checkpoint that is given does not exist or cannot be read.
+        CheckpointError: The checkpoint that is given does not exist or cannot be read, or a file of published weights
+            is not the declared one.
     """
-    path = given
-    if path is None and spec.hub is not None:
-        path = cached_file(spec.hub)
+    path, source = given, preset.weights
+    if path is None and source is not None:
+        if isinstance(source, Pretraining):
+            return Weights(identity="pretrained:", path=None, ready=False)
+        path = find_file(source, cache)
         if path is None:
-            return Weights(identity=f"hub:{spec.hub.repo}", path=None, ready=False, missing=how_to_get(spec.hub))
+            return Weights(identity="missing:", path=None, ready=False, missing=how_to_get(source, cache))
     if path is not None:
-        return Weights(identity=checkpoint_identity(path), path=path, ready=True)
-    if spec.pretraining is not None:
-        return Weights(identity="pretrained:", path=None, ready=False)
-    return Weights(identity=f"init:{seed if spec.seeded else 0}", path=None, ready=True)
+        identity = f"file:{checkpoint_sha256(path, cache)}"
+        return Weights(identity=identity, path=path, ready=True, content=identity)
+    name = [spec.name, spec.version, preset.name]
+    identity = f"init:{digest(model=name, code=code, seed=seed if spec.seeded else 0)}"
+    return Weights(identity=identity, path=None, ready=True, content=identity)
 
 
-def required_weights(spec: ModelSpec, given: Path | None, *, seed: int) -> Weights:
+def required_weights(
+    spec: ModelSpec, preset: Preset, given: Path | None, *, seed: int, code: str, cache: Path
+) -> Weights:
     """Decide like :func:`find_weights`, for a command that cannot go on without weights.
 
     Raises:
         UsageError: The model must be pre-trained first, and no checkpoint is given.
         CheckpointError: The checkpoint does not exist, or the published weights are not here.
     """
-    weights = find_weights(spec, given, seed=seed)
+    weights = find_weights(spec, preset, given, seed=seed, code=code, cache=cache)
     if weights.missing:
         raise CheckpointError(f"the weights of {spec.name} are not here", weights.missing)
     if weights.to_train:
@@ -95,6 +130,7 @@ def pretrained_weights(
     corpus: DatasetSpec,
     fingerprint: str,
     *,
+    distributions: tuple[str, str],
     seed: int,
     limit: int | None,
     cache: Path,
@@ -102,11 +138,15 @@ def pretrained_weights(
 ) -> Weights:
     """Return where a run keeps the weights that it pre-trains itself.
 
+    Their key holds the whole configuration where the model states it, and then an edit of third-party code leaves them
+    as they are until the recipe's version is raised; without a stated configuration, every edit of the code counts.
+
     Args:
-        spec: The model; it has a recipe.
-        preset: Its preset.
+        spec: The model.
+        preset: Its preset, which has a recipe.
         corpus: What the recipe trains on.
         fingerprint: Of that dataset's content.
+        distributions: The distributions that register the model and the dataset.
         seed: Of the pre-training.
         limit: Samples taken at most.
         cache: The run's cache folder.
@@ -115,25 +155,37 @@ def pretrained_weights(
     Raises:
         ValueError: The model has no recipe.
     """
-    if spec.pretraining is None:
+    if preset.recipe is None:
         raise ValueError(f"{spec.name} is not pre-trained")
+    code = "" if spec.configuration is not None else code_digest(preset.recipe.recipe, distributions[0], cache)
     key = digest(
         model=spec.name,
         version=spec.version,
-        preset=preset,
-        recipe=spec.pretraining.version,
-        dataset=[corpus.name, corpus.version, fingerprint],
+        preset=[preset.name, preset.inputs],
+        configuration=_configuration(spec, preset),
+        code=code,
+        recipe=preset.recipe.version,
+        dataset=[corpus.name, corpus.version, fingerprint, code_digest(corpus.factory, distributions[1], cache)],
         conversion=CONVERSION_VERSION,
         seed=seed,
         # 1: the draw of gairbench.limit; before, pre-training took the first samples.
         limit=None if limit is None else [limit, 1],
     )
     folder = cache / "checkpoints" / spec.name / f"{preset.name}-seed{seed}-{key[:16]}"
-    return Weights(identity=f"pretrained:{key}", path=folder, ready=folder.is_dir() and not fresh)
+    ready = folder.is_dir() and not fresh
+    content = f"pretrained:{checkpoint_sha256(folder, cache)}" if ready else ""
+    return Weights(identity=f"pretrained:{key}", path=folder, ready=ready, content=content)
 
 
-def checkpoint_identity(path: Path) -> str:
-    """Return ``"file:<sha256>"`` over all files of a checkpoint, except hidden ones (locks, and what systems leave).
+def checkpoint_sha256(path: Path, cache: Path) -> str:
+    """Return the SHA-256 of a checkpoint's file, or of those of a folder's files that belong to it.
+
+    Hidden files do not (locks, and what systems leave), and neither does the note of the environment that it was
+    trained in, which says nothing about its content.
+
+    Args:
+        path: File or folder.
+        cache: The cache folder, for hashes of large files.
 
     Raises:
         CheckpointError: It is missing or cannot be read.
@@ -141,8 +193,10 @@ def checkpoint_identity(path: Path) -> str:
     if not path.exists():
         raise CheckpointError(f"no checkpoint {path}", "correct the path of --checkpoint")
     try:
-        files = find_files(path, "**", root=path, follow_links=True).paths if path.is_dir() else [path]
-        return f"file:{digest(files=[file_sha256(file) for file in files])}"
+        if not path.is_dir():
+            return content_sha256(path, cache)
+        files = find_files(path, "**", root=path, follow_links=True).paths
+        return digest(files=[content_sha256(file, cache) for file in files if file != path / ENVIRONMENT])
     except DataError as error:
         raise CheckpointError(error.what, error.hint) from error
     except OSError as error:

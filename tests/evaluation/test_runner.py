@@ -83,9 +83,9 @@ def test_record_holds_everything_needed_to_regenerate_it(request_: EvaluationReq
     record = run(request_, registry)[0]
     assert record.model_origin == "generated (generated-dist 1.0)"
     assert len(record.weights) == 64
-    assert record.checkpoint == "init:0"
+    assert len(record.checkpoint) == len("init:") + 64
     assert record.dataset_fingerprint == "generated-1"
-    assert record.environment.keys() >= {"python", "torch", "scikit-learn", "gairbench"}
+    assert record.environment.keys() >= {"python", "torch", "scikit-learn", "gairbench", "threads", "precision"}
     assert record.n == {"test": 40} or record.n == {"train": 90, "val": 30, "test": 40}
     assert record.seconds.keys() >= {"embed", "probe"}
     assert record.device.startswith(f"cpu ({torch.get_num_threads()} thread")
@@ -184,7 +184,10 @@ def test_model_is_pretrained_once_and_its_checkpoint_found_again(
     assert {r.status for r in found} == {"ok"}
     assert all(r.checkpoint.startswith("pretrained:") for r in found)
     (folder,) = (request.cache / "checkpoints" / "trained").iterdir()
-    assert generated.files(folder) == {"shift.json"}
+    assert generated.files(folder) == {"shift.json", "gairbench-environment.json"}
+    assert all(r.environment["pretraining torch"] == r.environment["torch"] for r in found)
+    assert all(r.environment["pretraining device"] == r.device for r in found)
+    assert found[0].environment["pretraining precision"] == "32-true"
     more = make_plan(replace(request, tasks=TASKS), registry)
     assert more.pretrainings() == []
     assert make_plan(replace(request, seeds=(1,)), registry).pretrainings() != []
@@ -196,7 +199,8 @@ def test_failed_pretraining_leaves_no_checkpoint_and_fails_only_its_model(
     def broken(context: object) -> None:
         raise DataError("the corpus is unwell", "cure it")
 
-    bad = replace(TRAINED, pretraining=replace(TRAINED.pretraining, recipe=broken))  # type: ignore[type-var]
+    (preset,) = TRAINED.presets
+    bad = replace(TRAINED, presets=(replace(preset, weights=replace(preset.recipe, recipe=broken)),))  # type: ignore[type-var]
     found = run(replace(request_, models=[bad, SHADES], tasks=[TASKS[0]]), registry)
     # Cheap models run first.
     assert [(r.model, r.status) for r in found if r.headline] == [("shades", "ok"), ("trained", "failed")]

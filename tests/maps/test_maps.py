@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from gairbench.maps import quicklook, rasters
 from gairbench.maps.blending import SceneMap, TileEncoder
 from gairbench.maps.scene import open_scene
 from gairbench.maps.tiling import BLOCK, Axis, Block, Tile, Tiling
-from gairbench.plugins import Registry
+from gairbench.plugins import Origin, Registry
 from gairbench.representation import RS_TOKENS
 
 SIZE, PATCH = 16, 4
@@ -87,15 +88,17 @@ def model_spec(name: str, factory: Any, **more: Any) -> ModelSpec:
 def registry(monkeypatch: pytest.MonkeyPatch) -> None:
     lonlat = (Preset(name="default", inputs=(LocationInput(),)),)
     gridless = (Preset(name="default", inputs=(ImageInput(modality=Modality.RS, bands=BANDS),)),)
+    recipe = Pretraining(recipe="a:b", version=1, dataset="c")
     specs = [
         model_spec("ramp", Ramp),
         model_spec("tokens", Tokens),
         model_spec("constant", Constant),
         model_spec("gridless", lambda context: object(), presets=gridless),
         model_spec("lonlat", lambda context: object(), presets=lonlat),
-        model_spec("untrained", Ramp, pretraining=Pretraining(recipe="a:b", version=1, dataset="c")),
+        model_spec("untrained", Ramp, presets=(replace(lonlat[0], weights=recipe),)),
     ]
-    found = Registry(models={spec.name: spec for spec in specs})
+    found = Registry()
+    found.add(Origin("maps", "caller", "0"), models=specs)
     monkeypatch.setattr(command, "load_registry", lambda: found)
 
 

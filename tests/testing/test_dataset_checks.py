@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -19,14 +22,33 @@ from gairbench import (
     Normalization,
 )
 from gairbench.data import ArraySplit, Sample
+from gairbench.spec import Download, RemoteFile
 from gairbench.testing import (
     dataset_checks,
 )
+
+FILE = RemoteFile(url="https://example.org/a", path="a", size=1, checksum=f"md5:{'0' * 32}")
+DOWNLOAD = Download(files=(FILE,), licence="CC0-1.0")
 
 
 class NewFingerprint(Points):
     def fingerprint(self) -> str:
         return str(id(self))
+
+
+class Fetching(Points):
+    """Looks for a newer version of itself, and goes on if it cannot."""
+
+    def fingerprint(self) -> str:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", 9), timeout=0.1)
+        return super().fingerprint()
+
+
+class Uncaught(Points):
+    def split(self, name: str) -> Any:
+        urllib.request.urlopen("http://example.org/points.csv", timeout=0.1)
+        return super().split(name)
 
 
 class EmptySplit(Points):
@@ -116,6 +138,8 @@ class ForgivingTargets(Points):
     ("data", "check", "why"),
     [
         (NewFingerprint, "check_fingerprint_is_stable", "and then"),
+        (Fetching, "check_network_is_left_alone", "opening it asks the network for 127.0.0.1"),
+        (Uncaught, "check_network_is_left_alone", "opening it asks the network for example.org"),
         (EmptySplit, "check_splits_are_not_empty", "split 'val' is empty"),
         (LeakingIds, "check_ids_are_unique_over_all_splits", "id '0' is in splits 'train' and 'val'"),
         (TwiceInOneSplit, "check_ids_are_unique_over_all_splits", "split 'train' has id 'train-0' twice"),
@@ -153,6 +177,19 @@ def test_a_wrong_dataset_is_caught(data: type, check: str, why: str) -> None:
         ({"version": 0}, "check_version_counts_from_one", "version 0"),
         ({"citation": ""}, "check_licence_and_citation_are_stated", "no citation"),
         ({"splits": ("train", "train")}, "check_splits_are_declared_once", "a split twice"),
+        ({"download": DOWNLOAD}, "check_download_is_declared_whole", "without a folder"),
+        ({"folder": "p", "download": replace(DOWNLOAD, licence="")}, "check_download_is_declared_whole", "licence"),
+        ({"folder": "p", "download": replace(DOWNLOAD, files=())}, "check_download_is_declared_whole", "no files"),
+        (
+            {"folder": "p", "download": replace(DOWNLOAD, files=(FILE, FILE))},
+            "check_download_is_declared_whole",
+            "two files for one place",
+        ),
+        (
+            {"folder": "p", "download": replace(DOWNLOAD, files=(replace(FILE, path="../x"),))},
+            "check_download_is_declared_whole",
+            "not below its folder",
+        ),
         ({"delivers": ()}, "check_inputs_leave_nothing_to_guess", "declares no inputs"),
         (
             {"delivers": (ImageInput(modality=Modality.RS, bands=("red", "red")),)},

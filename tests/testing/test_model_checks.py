@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import unittest
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -23,6 +27,7 @@ from gairbench import (
     Preset,
     Pretraining,
     Unit,
+    UrlWeights,
 )
 from gairbench.batch import Batch
 from gairbench.representation import RS_QUERY, RS_TOKENS, SV_PROJECTED, Representation
@@ -160,7 +165,13 @@ def preset(*inputs: Any, name: str = "default") -> Preset:
     return Preset(name=name, inputs=inputs)
 
 
+def weighted(weights: Any) -> tuple[Preset, ...]:
+    return (Preset(name="default", inputs=INPUTS, weights=weights),)
+
+
 RS = INPUTS[0]
+RECIPE = Pretraining(recipe=str, version=1, dataset="x")
+FILE = UrlWeights(url="https://example.org/w-1.pth", sha256="0" * 64, size=1, licence="MIT")
 
 
 @pytest.mark.parametrize(
@@ -197,14 +208,23 @@ RS = INPUTS[0]
         ),
         ({"aligned": frozenset({Modality.SV, Modality.RS})}, "check_offers_have_their_inputs", "aligns"),
         ({"aligned": frozenset({Modality.RS})}, "check_offers_have_their_inputs", "one aligned modality"),
+        ({"configuration": "gairbench.spec:Nothing"}, "check_factories_can_be_imported", "Nothing"),
+        ({"presets": weighted(replace(FILE, licence=""))}, "check_weights_are_declared_whole", "without a licence"),
+        ({"presets": weighted(replace(FILE, sha256="abc"))}, "check_weights_are_declared_whole", "is not a SHA-256"),
+        ({"presets": weighted(replace(FILE, size=0))}, "check_weights_are_declared_whole", "weights of 0 bytes"),
+        ({"presets": weighted(replace(FILE, url="s3://a"))}, "check_weights_are_declared_whole", "can be fetched"),
         ({"factory": "gairbench.spec:Nothing"}, "check_factories_can_be_imported", "Nothing"),
         (
-            {"pretraining": Pretraining(recipe=str, version=1, dataset="x", inputs="gairbench.spec:Nothing")},
+            {"presets": weighted(replace(RECIPE, inputs="gairbench.spec:Nothing"))},
             "check_factories_can_be_imported",
             "Nothing",
         ),
         (
-            {"pretraining": Pretraining(recipe=str, version=1, dataset="x", inputs=lambda *_: (LocationInput(),))},
+            {
+                "presets": weighted(
+                    Pretraining(recipe=str, version=1, dataset="x", inputs=lambda *_: (LocationInput(),))
+                )
+            },
             "check_pretraining_takes_the_presets_inputs",
             "good-default: pre-training takes",
         ),
@@ -223,6 +243,37 @@ def test_an_import_of_torch_at_registration_is_caught(tmp_path: Path, monkeypatc
     check(replace(MODEL, factory="light_plugin:make"))
     with pytest.raises(AssertionError, match=r"heavy_plugin imports .*torch.*inside the factory"):
         check(replace(MODEL, factory="heavy_plugin:make"))
+
+
+class FetchesItsWeights(Good):
+    def __init__(self, context: ModelContext) -> None:
+        super().__init__(context)
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen("https://example.org/weights.pth", timeout=0.1)
+
+
+class NeedsItsWeights(Good):
+    """Built on the file that its preset declares, and on nothing else."""
+
+    def __init__(self, context: ModelContext) -> None:
+        assert context.checkpoint is not None
+        assert context.checkpoint.read_bytes() == b"tensors"
+        super().__init__(replace(context, seed=0))
+
+
+def test_a_model_is_checked_with_its_published_weights_or_skipped_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    weights = replace(FILE, sha256=hashlib.sha256(b"tensors").hexdigest())
+    spec = replace(MODEL, factory=NeedsItsWeights, presets=weighted(weights))
+    check = checks(model_checks)["check_embeddings_are_deterministic"]
+    with pytest.raises(unittest.SkipTest, match="its weights are not here; add --download to fetch https://example"):
+        check(spec, spec.presets[0])
+    file = tmp_path / "hub" / "checkpoints" / "w-1.pth"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"tensors")
+    assert failing_model_checks(spec) == {}
 
 
 class WrongShape(Good):
@@ -323,6 +374,7 @@ class LacksTheLocationEncoder:
 @pytest.mark.parametrize(
     ("model", "check", "why"),
     [
+        (FetchesItsWeights, "check_network_is_left_alone", "the factory asks the network for example.org"),
         (WrongShape, "check_embeddings_have_the_declared_shape", r"encode_rs returned shape \(1, 2, 4, 4\)"),
         (DropsTheBatch, "check_embeddings_have_the_declared_shape", r"encode_location returned shape \(2,\)"),
         (Integers, "check_embeddings_have_the_declared_shape", "returned torch.int64"),

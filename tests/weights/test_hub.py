@@ -72,9 +72,9 @@ def for_one_model(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
 
 
 def test_a_file_in_the_local_cache_is_found_and_a_missing_one_is_none(cache: Path) -> None:
-    assert hub.cached_file(WEIGHTS) is None
+    assert hub.find_hub_file(WEIGHTS) is None
     file = put(cache, WEIGHTS, b"tensors")
-    found = hub.cached_file(WEIGHTS)
+    found = hub.find_hub_file(WEIGHTS)
     assert found is not None
     assert found.read_bytes() == file.read_bytes() == b"tensors"
 
@@ -114,10 +114,11 @@ def test_what_is_here_is_planned_as_a_checkpoint_of_preset_base(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spec = next(model for model in MODELS if model.name == "gair-official")
-    assert spec.hub is not None
+    weights = spec.presets[0].weights
+    assert isinstance(weights, HubWeights)
     content = io.BytesIO()
     torch.save({"of another model": torch.zeros(1)}, content)  # tensors are not read by a dry run
-    put(cache, spec.hub, content.getvalue())
+    put(cache, weights, content.getvalue())
     assert run(monkeypatch, "--dry-run", "--results", str(tmp_path / "results")) == 0
     told = capsys.readouterr().out
     assert "base" in told
@@ -127,7 +128,7 @@ def test_what_is_here_is_planned_as_a_checkpoint_of_preset_base(
 def test_a_command_for_one_model_says_how_to_get_its_weights(cache: Path) -> None:
     spec = next(model for model in MODELS if model.name == "gair-official")
     with pytest.raises(CheckpointError, match="weights of gair-official are not here; add --download"):
-        required_weights(spec, None, seed=0)
+        required_weights(spec, spec.presets[0], None, seed=0, code="", cache=cache)
 
 
 def test_embed_and_map_say_how_to_get_weights_and_have_that_option(
@@ -151,8 +152,8 @@ def test_embed_and_map_go_on_with_what_was_fetched(
     cache: Path, for_one_model: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spec = next(model for model in MODELS if model.name == "gair-official")
-    weights = spec.hub
-    assert weights is not None
+    weights = spec.presets[0].weights
+    assert isinstance(weights, HubWeights)
 
     def fetch(*_: object, **__: object) -> str:
         return str(put(cache, weights, b"no tensors"))

@@ -8,6 +8,7 @@ from gairbench import ANY, ImageInput, LocationInput, Modality, ModelSpec, Norma
 from gairbench.representation import RS_TOKENS, Representation
 from gairbench.spec import EVERY
 from gairbench_models.gair import MODELS as GAIR
+from gairbench_models.gair.presets import MODEL, preset_specs
 
 _GAIR = GAIR[0]
 
@@ -41,7 +42,8 @@ MODELS: tuple[ModelSpec, ...] = (
         name="random",
         version=_GAIR.version,
         factory="gairbench_models.controls.random:load",
-        presets=tuple(map(_untrained, _GAIR.presets)),
+        presets=tuple(map(_untrained, preset_specs(MODEL, None))),
+        configuration="gairbench_models.controls.configuration:random_configuration",
         # Its spaces are aligned in shape only: its retrieval scores are the chance level.
         aligned=_GAIR.aligned,
         seeded=True,

@@ -15,25 +15,27 @@ _RELEASED = HubWeights(repo="PingL/GAIR", filename="checkpoint.pth", licence="CC
 
 def _spec(name: str, variant: Variant) -> ModelSpec:
     official = name == OFFICIAL
-    return ModelSpec(
-        name=name,
-        version=VERSION,
-        factory="gairbench_models.gair.checkpoint:load",
-        presets=tuple(
-            replace(preset, offers=_offers(variant))
-            for preset in preset_specs(name)
-            if not official or preset.name == "base"
-        ),
-        aligned=frozenset(variant.modalities),
-        pretraining=None
+    weights = (
+        _RELEASED
         if official
         else Pretraining(
             recipe="gairbench_models.gair.pretraining:pretrain_gair",
             version=variant.recipe,
             dataset=DATASET,
             inputs="gairbench_models.gair.recipe:encoder_inputs",
+        )
+    )
+    return ModelSpec(
+        name=name,
+        version=VERSION,
+        factory="gairbench_models.gair.checkpoint:load",
+        presets=tuple(
+            replace(preset, offers=_offers(variant))
+            for preset in preset_specs(name, weights)
+            if not official or preset.name == "base"
         ),
-        hub=_RELEASED if official else None,
+        aligned=frozenset(variant.modalities),
+        configuration="gairbench_models.gair.recipe:gair_configuration",
         read_checkpoint="gairbench_models.gair.checkpoint:read_checkpoint",
         seeded=True,
         description=variant.description,

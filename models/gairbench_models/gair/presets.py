@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from gairbench import ImageInput, LocationInput, Modality, Normalization, Preset, Unit
 from gairbench.pretraining.budget import Budget
-from gairbench.spec import Input
+from gairbench.spec import Input, Pretraining, PublishedWeights
 from gairbench_models.gair.config import ContrastiveConfig, GairConfig, GairPreset, VisionConfig
 from gairbench_models.gair.variants import VARIANTS
 from gairbench_models.location.config import LocationConfig
@@ -133,14 +133,20 @@ def config_of(variant: str, preset: str) -> GairConfig:
     return replace(PRESETS[preset].config, localization=chosen.localization, modalities=chosen.modalities)
 
 
-def preset_specs(variant: str = MODEL) -> tuple[Preset, ...]:
-    """Return a variant's presets as a model spec declares them."""
+def preset_specs(variant: str, weights: PublishedWeights | Pretraining | None) -> tuple[Preset, ...]:
+    """Return a variant's presets as a model spec declares them.
+
+    Args:
+        variant: Its registered name.
+        weights: What they are evaluated with.
+    """
     modalities = VARIANTS[variant].modalities
     return tuple(
         Preset(
             name=name,
             inputs=tuple(i for i in preset.inputs if i.modality in modalities),
             description=preset.description,
+            weights=weights,
         )
         for name, preset in PRESETS.items()
     )

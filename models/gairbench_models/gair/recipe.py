@@ -59,6 +59,11 @@ def make_gair_recipe(model: str, preset: str, settings: Mapping[str, str]) -> Re
     return replace(recipe, model=replace(recipe.model, rs=rs))
 
 
+def gair_configuration(model: str, preset: str) -> Recipe:
+    """Return all that a variant's preset stands for; named by ``ModelSpec.configuration``."""
+    return make_gair_recipe(model, preset, {})
+
+
 def _check_used(model: str, variant: Variant, recipe: Recipe, unchanged: Recipe) -> None:
     """Refuse to change an encoder that the variant does not have."""
     changed = {

@@ -7,7 +7,7 @@ from typing import Literal
 
 from gairbench.pretraining.overrides import FOLLOWS
 from gairbench.representation import RS_TOKENS
-from gairbench.spec import ImageInput, Preset
+from gairbench.spec import ImageInput, Preset, Pretraining
 from gairbench_models.gair.config import VisionConfig
 from gairbench_models.gair.presets import PRESETS
 
@@ -36,14 +36,15 @@ def pair_config_of(preset: str, pool: Pool) -> PairConfig:
     return PairConfig(rs=config.rs, sv=config.sv, sv_pool=pool)
 
 
-def pair_preset_specs() -> tuple[Preset, ...]:
-    """Return GAIR's presets with their images alone."""
+def pair_preset_specs(weights: Pretraining | None = None) -> tuple[Preset, ...]:
+    """Return GAIR's presets with their images alone, trained by a recipe."""
     return tuple(
         Preset(
             name=name,
             inputs=tuple(i for i in preset.inputs if isinstance(i, ImageInput)),
             offers=(RS_TOKENS,),
             description=preset.description,
+            weights=weights,
         )
         for name, preset in PRESETS.items()
     )

@@ -11,13 +11,15 @@ MODELS: tuple[ModelSpec, ...] = (
         name="mae",
         version=VERSION,
         factory="gairbench_models.mae.model:load",
-        presets=pair_preset_specs(),
-        pretraining=Pretraining(
-            recipe="gairbench_models.mae.pretraining:pretrain_mae",
-            version=1,
-            dataset=DATASET,
-            inputs="gairbench_models.mae.recipe:encoder_inputs",
+        presets=pair_preset_specs(
+            Pretraining(
+                recipe="gairbench_models.mae.pretraining:pretrain_mae",
+                version=1,
+                dataset=DATASET,
+                inputs="gairbench_models.mae.recipe:encoder_inputs",
+            )
         ),
+        configuration="gairbench_models.mae.recipe:mae_configuration",
         read_checkpoint="gairbench_models.image_pair.checkpoint:read_checkpoint",
         seeded=True,
         description="Masked autoencoder, RS and SV apart; GAIR's image encoders",

@@ -45,6 +45,12 @@ def make_mae_recipe(preset: str, settings: Mapping[str, str]) -> PairRecipe[MAEC
     return recipe
 
 
+def mae_configuration(model: str, preset: str) -> PairRecipe[MAEConfig]:
+    """Return all that a preset stands for; named by ``ModelSpec.configuration``."""
+    del model
+    return make_mae_recipe(preset, {})
+
+
 def encoder_inputs(model: str, preset: str, settings: Mapping[str, str]) -> tuple[Input, ...]:
     """Return what the encoders take under these settings.
 

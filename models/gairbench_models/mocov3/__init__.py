@@ -11,13 +11,15 @@ MODELS: tuple[ModelSpec, ...] = (
         name="mocov3",
         version=VERSION,
         factory="gairbench_models.mocov3.model:load",
-        presets=pair_preset_specs(),
-        pretraining=Pretraining(
-            recipe="gairbench_models.mocov3.pretraining:pretrain_mocov3",
-            version=1,
-            dataset=DATASET,
-            inputs="gairbench_models.mocov3.recipe:encoder_inputs",
+        presets=pair_preset_specs(
+            Pretraining(
+                recipe="gairbench_models.mocov3.pretraining:pretrain_mocov3",
+                version=1,
+                dataset=DATASET,
+                inputs="gairbench_models.mocov3.recipe:encoder_inputs",
+            )
         ),
+        configuration="gairbench_models.mocov3.recipe:mocov3_configuration",
         read_checkpoint="gairbench_models.image_pair.checkpoint:read_checkpoint",
         seeded=True,
         description="Momentum contrast of two views, RS and SV apart; GAIR's image encoders",

@@ -42,6 +42,12 @@ def make_moco_recipe(preset: str, settings: Mapping[str, str]) -> PairRecipe[MoC
     return make_pair_recipe(preset, objective, "pooler", settings)
 
 
+def mocov3_configuration(model: str, preset: str) -> PairRecipe[MoCoConfig]:
+    """Return all that a preset stands for; named by ``ModelSpec.configuration``."""
+    del model
+    return make_moco_recipe(preset, {})
+
+
 def encoder_inputs(model: str, preset: str, settings: Mapping[str, str]) -> tuple[Input, ...]:
     """Return what the encoders take under these settings.
 

@@ -24,7 +24,7 @@ TINY = ModelContext(preset="tiny", seed=3)
 def test_random_is_gair_in_all_but_training() -> None:
     random, gair = BY_NAME["random"], GAIR[0]
     assert (random.presets, random.views, random.aligned) == (gair.presets, gair.views, gair.aligned)
-    assert random.pretraining is None
+    assert not any(preset.weights for preset in random.presets)
     assert random.seeded
     model = resolve(random.factory)(TINY)
     assert isinstance(model, Gair)

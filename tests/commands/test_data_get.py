@@ -1,0 +1,125 @@
+"""``gairbench data get`` and ``--download``: data come with consent only, and their licence is stated first."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import generated
+import pytest
+from rich.console import Console
+from server import Served, serve
+from typer.testing import CliRunner
+
+from gairbench.cli import app
+from gairbench.commands import data as data_commands
+from gairbench.commands.data import get_command
+from gairbench.commands.run import RunRequest, evaluate, run_command
+from gairbench.errors import DownloadError, UsageError
+from gairbench.plugins import Origin, Registry, load_registry
+from gairbench.progress import Progress
+from gairbench.spec import Download, RemoteFile
+
+CONTENT = b"some pixels"
+
+
+@pytest.fixture
+def server() -> Iterator[Served]:
+    with serve({"pixels": CONTENT}) as server:
+        yield server
+
+
+@pytest.fixture
+def registry(server: Served, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    file = RemoteFile(
+        url=server.url("pixels"),
+        path="pixels.bin",
+        size=len(CONTENT),
+        checksum=f"sha256:{hashlib.sha256(CONTENT).hexdigest()}",
+    )
+    far = replace(
+        generated.DATASET, name="far", folder="far-data", download=Download(files=(file,), licence="CC-BY-4.0")
+    )
+    registry = load_registry()
+    task = replace(generated.TASKS[2], name="far-height", dataset=far)
+    registry.add(Origin("far", "far-dist", "1"), models=[generated.SHADES], tasks=[task])
+    monkeypatch.setattr(data_commands, "load_registry", lambda: registry)
+    return registry
+
+
+def test_get_states_the_licence_and_puts_the_files_below_the_data_root(
+    registry: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert get_command(["far"], tmp_path) == 0
+    assert generated.files(tmp_path) == {"far-data/pixels.bin"}
+    told = capsys.readouterr().err
+    assert told.index("far: CC-BY-4.0, 0.1 MB in 1 file") < told.index(f"far is in {tmp_path}")
+    assert get_command(["far"], tmp_path) == 0
+
+
+def test_what_cannot_be_fetched_is_said(registry: Registry, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no dataset 'fra'; did you mean far"):
+        get_command(["fra"], tmp_path)
+    with pytest.raises(UsageError, match="give --data-root"):
+        get_command(["far"], None)
+    with pytest.raises(UsageError, match="dataset 'earth' says nowhere to fetch it from"):
+        get_command(["earth"], tmp_path)
+
+
+def test_the_command_has_its_options() -> None:
+    done = CliRunner().invoke(app, ["data", "get", "--help"])
+    assert "--data-root" in done.output
+
+
+def request(tmp_path: Path, **more: object) -> RunRequest:
+    values: dict[str, object] = {
+        "model": ("shades",),
+        "task": ("far-height",),
+        "results": tmp_path / "results",
+        "data_root": tmp_path / "data",
+        "device": "cpu",
+    }
+    return RunRequest(**(values | more))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Progress:
+    monkeypatch.setenv("GAIRBENCH_CACHE", str(tmp_path / "cache"))
+    return Progress(Console(stderr=True, quiet=True))
+
+
+def test_a_run_fetches_data_with_download_alone(
+    registry: Registry, server: Served, tmp_path: Path, quiet: Progress
+) -> None:
+    (record,) = evaluate(request(tmp_path), registry, quiet)
+    assert record.status == "skipped"
+    assert "or get it (CC-BY-4.0, 0.1 MB in 1 file): gairbench data get far --data-root " in record.reason
+    assert server.asked == []
+    (record,) = evaluate(request(tmp_path, download=True), registry, quiet)
+    assert record.status == "ok"
+    assert len(server.asked) == 1
+    assert generated.files(tmp_path / "data") == {"far-data/pixels.bin"}
+
+
+def test_a_dry_run_fetches_nothing(
+    registry: Registry, server: Served, tmp_path: Path, quiet: Progress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gairbench.commands.run.registry_with", lambda files: registry)
+    assert run_command(request(tmp_path, download=True), dry_run=True) == 1
+    assert server.asked == []
+    assert not (tmp_path / "data").exists()
+
+
+def test_download_without_a_data_root_says_so(registry: Registry, tmp_path: Path, quiet: Progress) -> None:
+    with pytest.raises(UsageError, match="no folder to put dataset 'far' into; give --data-root"):
+        evaluate(request(tmp_path, download=True, data_root=None), registry, quiet)
+
+
+def test_a_missing_file_stops_the_run_before_it_computes(
+    registry: Registry, server: Served, tmp_path: Path, quiet: Progress
+) -> None:
+    server.files.clear()
+    with pytest.raises(DownloadError, match="Not Found"):
+        evaluate(request(tmp_path, download=True), registry, quiet)
