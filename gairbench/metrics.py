@@ -203,7 +203,7 @@ class RankedMetric:
         """Return for every class the order of the samples, whether they belong, and where a score ends."""
         ranked = []
         for belongs, scores in zip(*(part.T for part in self.columns(target, given)), strict=True):
-            order = np.argsort(-scores, kind="stable")
+            order = np.argsort(-scores)
             ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
             ranked.append((order, belongs[order], ends))
         return ranked

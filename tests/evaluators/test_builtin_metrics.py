@@ -109,6 +109,14 @@ def test_a_confidence_that_is_right_as_often_as_it_says_has_no_calibration_error
     assert MEASURES["ece"](np.zeros(400, dtype=np.int64), probabilities) == pytest.approx(0.25)
 
 
+def test_too_much_and_too_little_confidence_do_not_make_up_for_each_other() -> None:
+    # Neighbouring bins: 0.9 is always right, 0.99 every second time.
+    sure = np.where(np.arange(400) < 200, 0.9, 0.99)
+    wrong = (np.arange(400) >= 200) & (np.arange(400) % 2 == 1)
+    value = MEASURES["ece"](wrong.astype(np.int64), np.stack([sure, 1 - sure], axis=1))
+    assert value == pytest.approx((0.1 + 0.49) / 2)
+
+
 @pytest.mark.parametrize(
     ("name", "expected"), [("recall@1", 0.25), ("recall@5", 0.75), ("recall@10", 0.75), ("mrr", 0.4375)]
 )
