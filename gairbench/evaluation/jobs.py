@@ -298,7 +298,7 @@ def _embed(
     return note
 
 
-def identify(job: IdentifyJob, site: Site, memory: Memory) -> UsedWeights | Failure:
+def identify_weights(job: IdentifyJob, site: Site, memory: Memory) -> UsedWeights | Failure:
     """Load a model and return the weights that it has, or why it cannot be loaded.
 
     Raises:

@@ -144,7 +144,7 @@ def test_groups_are_those_of_the_samples_that_take_part(
         assert group is not None
         return EvaluatorOutput(prediction=np.where(group == "east", 1.0, 0.0))
 
-    registry.add(THEIRS, evaluators=[evaluator(by_group)])
+    registry.add(THEIRS, datasets=[GROUPED], evaluators=[evaluator(by_group)])
     task = replace(HEIGHT, dataset=GROUPED, group="hemisphere", evaluators=("theirs",), extra_metrics=())
     (record,) = run(replace(request_, limit=limit), registry, task)
     assert record.status == "ok", record.reason

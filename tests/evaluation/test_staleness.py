@@ -17,7 +17,7 @@ import torch
 from generated import SHADES, TASKS, TRAINED, Shades
 from rich.console import Console
 
-from gairbench import results
+from gairbench import evaluators, results
 from gairbench.evaluation import executors, jobs
 from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.cells import Plan
@@ -38,6 +38,7 @@ def registry() -> Registry:
     registry = Registry()
     register(registry, generated.Plugin(), Origin("generated", "generated-dist", "1.0"))
     register(registry, executors, Origin("gairbench-executors", "gairbench", "1.0"))
+    register(registry, evaluators, Origin("gairbench-evaluators", "gairbench", "1.0"))
     registry.add(Origin("wrappers", "wrappers-dist", "1.0"), models=[WRAPPER, DRAWN])
     return registry
 
@@ -232,6 +233,7 @@ from gairbench import ModelSpec
 registry = t.Registry()
 t.register(registry, t.generated.Plugin(), t.Origin("generated", "generated-dist", "1.0"))
 t.register(registry, t.executors, t.Origin("gairbench-executors", "gairbench", "1.0"))
+t.register(registry, t.evaluators, t.Origin("gairbench-evaluators", "gairbench", "1.0"))
 factory = "edited_plugin:Loader"
 if sys.argv[4] == "class":
     import edited_plugin
