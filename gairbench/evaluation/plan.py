@@ -10,7 +10,7 @@ from gairbench import results
 from gairbench.conversion import CONVERSION_VERSION, Converter, make_converter
 from gairbench.digests import digest
 from gairbench.embedding import EMBEDDING_VERSION
-from gairbench.errors import GairbenchError, InputMismatchError, UsageError
+from gairbench.errors import DataMissingError, GairbenchError, InputMismatchError, UsageError
 from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.cells import Cell, Embedding, Plan, PretrainingData, State, jobs_of
 from gairbench.evaluation.estimates import Estimates
@@ -169,8 +169,10 @@ class _Looked:
             return "skipped", f"dataset {spec.name!r} needs files in folder {spec.folder!r}; give --data-root"
         try:
             if spec.folder and root is not None and not (root / spec.folder).is_dir():
-                return "skipped", f"dataset {spec.name!r} is not at {root / spec.folder}; correct --data-root"
+                return "skipped", f"dataset {spec.name!r} is not at {root / spec.folder}; {_how_to_get(spec, root)}"
             return self.data.fingerprint(spec)
+        except DataMissingError as error:
+            return "skipped", str(error)
         except GairbenchError as error:
             return "failed", str(error)
         # A dataset may be a third party's code; its fault is this dataset's, not the run's.
@@ -198,6 +200,12 @@ class _Looked:
         except Exception as error:
             return f"dataset {dataset.name!r}: {type(error).__name__}: {error}"
         return ""
+
+
+def _how_to_get(spec: DatasetSpec, root: Path) -> str:
+    """Return what to do about a missing folder; a factory may know, by its optional method ``how_to_get(folder)``."""
+    ask = None if isinstance(spec.factory, str) else getattr(spec.factory, "how_to_get", None)
+    return f"correct --data-root, or get it: {ask(root / spec.folder)}" if ask else "correct --data-root"
 
 
 def _weights(

@@ -54,7 +54,7 @@ class OpenedDataset:
             raise DataError(f"dataset {self.spec.name!r} needs files in folder {folder!r}", "give --data-root")
         if folder and self.root is not None:
             require_folder(self.root / folder, f"folder of dataset {self.spec.name!r}:")
-        source: DataSource = resolve(self.spec.factory)(DataContext(root=self.root))
+        source: DataSource = resolve(self.spec.factory)(DataContext(root=self.root, dataset=self.spec))
         return source
 
     @cached_property
