@@ -14,7 +14,7 @@ from typing import Any
 
 from gairbench import DataContext, DatasetSpec, Kind
 from gairbench_tasks.torchgeo.opened import OpenedSource
-from gairbench_tasks.torchgeo.source import INDEX, Draw, Grid, Part, Target, TorchGeoSource
+from gairbench_tasks.torchgeo.source import INDEX, Draw, Grid, Label, Part, TorchGeoSource
 
 TG = "torchgeo.datasets:"
 PAGE = "https://torchgeo.readthedocs.io"
@@ -36,12 +36,14 @@ class Adapted:
         source: How it is read.
         splits: The splits that have files there.
         prepare: What is to be done with the folder first.
+        leaks: Some samples there are in two splits.
     """
 
     layout: str
     source: TorchGeoSource
     splits: tuple[str, ...] = ("train", "val", "test")
     prepare: Callable[[Path], None] | None = None
+    leaks: bool = False
 
     def open(self, root: Path, **delivers: Any) -> OpenedSource:
         """Open a copy below a data root."""
@@ -52,9 +54,7 @@ class Adapted:
         """Return a dataset; without ``delivers`` it says nothing of its samples."""
         given = {"delivers": (), "licence": "MIT", "citation": "https://github.com/torchgeo/torchgeo", **delivers}
         name = f"layout-{self.layout.lower().replace('/', '-').replace('_', '-')}"
-        return DatasetSpec(
-            name=name, version=1, factory=self.source, splits=self.splits, folder=self.layout, **given
-        )
+        return DatasetSpec(name=name, version=1, factory=self.source, splits=self.splits, folder=self.layout, **given)
 
     def copy(self, layouts: Path, root: Path) -> Path:
         """Copy its files below a data root, where archives can be unpacked."""
@@ -81,6 +81,18 @@ def as_downloaded(folder: Path) -> None:
             (folder / split / f"{split}_{part}").rename(folder / split / f"{split}_{part}")
 
 
+def once(folder: Path) -> None:
+    """List each tile of USAVars once."""
+    for path in folder.glob("*_split.txt"):
+        path.write_text("\n".join(dict.fromkeys(path.read_text().split())))
+
+
+def labelled(folder: Path) -> None:
+    """Take away the files of CropHarvest that have no label, which the class cannot read."""
+    for name in ("2_TestDataset1.h5", "0_TestDataset2.h5"):
+        (folder / "features" / "arrays" / name).unlink()
+
+
 def drawn(address: str, shares: tuple[float, float, float] = HALVES, **more: Any) -> TorchGeoSource:
     """Return a source whose class has no splits."""
     return TorchGeoSource(TG + address, splits=WHOLE, draw=Draw("all", shares), page=PAGE, **more)
@@ -93,12 +105,12 @@ def train_test(address: str, target: Any, **more: Any) -> TorchGeoSource:
 
 TT = ("train", "test")
 TWO_FRAMES = {"image1": Part("image", frame=0), "image2": Part("image", frame=1)}
-CHANGE = {"mask": Target(classes=("unchanged", "changed"))}
+CHANGE = {"mask": Label(classes=("unchanged", "changed"))}
 
 
-def masks(*classes: str, **more: Any) -> dict[str, Target]:
+def masks(*classes: str, **more: Any) -> dict[str, Label]:
     """Return a mask as the only target."""
-    return {"mask": Target(classes=classes, **more)}
+    return {"mask": Label(classes=classes, **more)}
 
 
 def biomassters_ids(dataset: Any) -> list[str]:
@@ -123,6 +135,13 @@ def usavars_treecover(dataset: Any) -> Any:
     return dataset.label_dfs["treecover"].loc[[name[5:-4] for name in dataset.files], "treecover"].tolist()
 
 
+def cropharvest_crops(dataset: Any) -> list[int]:
+    """Return whether there is a crop; the table of labels is in another order than the files."""
+    keys = ["properties.dataset", "properties.index"]
+    table = dataset.labels.drop_duplicates(keys).set_index(keys)["properties.is_crop"]
+    return [int(table[file["dataset"], int(file["index"])]) for file in dataset.files]
+
+
 def sites(dataset: Any) -> list[str]:
     """Return the site of each tile of ReforesTree."""
     return [Path(path).parent.name for path in dataset.files]
@@ -135,7 +154,7 @@ ADAPTED = (
         "bigearthnet/v1",
         TorchGeoSource(
             TG + "BigEarthNet",
-            {"label": Target("._load_target", kind=MULTILABEL, classes=".class_sets.19")},
+            {"label": Label("._load_target", kind=MULTILABEL, classes=".class_sets.19")},
             inputs={"s1": Part("image", channels=(0, 1)), "image": Part("image", channels=tuple(range(2, 14)))},
         ),
     ),
@@ -143,7 +162,7 @@ ADAPTED = (
         "bigearthnet/v2",
         TorchGeoSource(
             TG + "BigEarthNetV2",
-            {"label": Target(kind=MULTILABEL, classes=".class_set")},
+            {"label": Label(kind=MULTILABEL, classes=".class_set")},
             inputs={"s1": "image_s1", "image": "image_s2"},
         ),
     ),
@@ -151,11 +170,11 @@ ADAPTED = (
         "biomassters",
         train_test(
             "BioMassters",
-            {"agb": Target("label", kind=REGRESSION)},
+            {"agb": Label("label", kind=REGRESSION)},
             inputs={"s1": "image_S1", "image": "image_S2"},
             ids="torchgeo_layouts:biomassters_ids",
         ),
-        TT,
+        ("train",),  # test has no labels
     ),
     Adapted(
         "bright",
@@ -168,7 +187,7 @@ ADAPTED = (
         ("train", "val"),
     ),
     Adapted("cabuar", TorchGeoSource(TG + "CaBuAr", CHANGE, inputs=TWO_FRAMES)),
-    Adapted("caffe", TorchGeoSource(TG + "CaFFe", {"zones": Target("mask_zones", classes=tuple("0123"))})),
+    Adapted("caffe", TorchGeoSource(TG + "CaFFe", {"zones": Label("mask_zones", classes=tuple("0123"))})),
     Adapted(
         "chabud",
         TorchGeoSource(
@@ -193,7 +212,7 @@ ADAPTED = (
         "copernicus/l3_airquality_s5p",
         TorchGeoSource(
             TG + "CopernicusBenchAQNO2S5P",
-            {"no2": Target("mask", kind=REGRESSION)},
+            {"no2": Label("mask", kind=REGRESSION)},
             splits={"test": {"split": "test"}},
             options={"mode": "seasonal"},
         ),
@@ -204,16 +223,17 @@ ADAPTED = (
         "cropharvest",
         drawn(
             "CropHarvest",
-            target={"crop": Target(".labels.properties.is_crop", classes=YES_NO)},
+            target={"crop": Label("torchgeo_layouts:cropharvest_crops", classes=YES_NO)},
             inputs={"image": "array"},
         ),
         TT,
+        labelled,
     ),
     Adapted(
         "cyclone",
         train_test(
             "TropicalCyclone",
-            {"wind": Target(".labels.Wind Speed", kind=REGRESSION)},
+            {"wind": Label(".labels.Wind Speed", kind=REGRESSION)},
             ids=".features.Image ID",
             groups=".features.Storm ID",
         ),
@@ -237,7 +257,7 @@ ADAPTED = (
         drawn(
             "DigitalTyphoon",
             (0.6, 0.2, 0.2),
-            target={"wind": Target(kind=REGRESSION)},
+            target={"wind": Label(kind=REGRESSION)},
             ids=(".sample_sequences.id", ".sample_sequences.seq_id"),
         ),
     ),
@@ -246,13 +266,13 @@ ADAPTED = (
         "etci2021",
         TorchGeoSource(
             TG + "ETCI2021",
-            {"flood": Target("mask", index=1, classes=("dry", "flooded"))},
+            {"flood": Label("mask", index=1, classes=("dry", "flooded"))},
             splits={"train": {"split": "train"}, "val": {"split": "val"}},
             inputs={"image": Part("image", channels=(0, 3))},
         ),
         ("train", "val"),
     ),
-    Adapted("eurosat", TorchGeoSource(TG + "EuroSAT")),
+    Adapted("eurosat", TorchGeoSource(TG + "EuroSAT"), leaks=True),
     Adapted(
         "fire_risk",
         TorchGeoSource(
@@ -281,27 +301,29 @@ ADAPTED = (
     Adapted("inaturalist", drawn("INaturalist", target={}, inputs={}, ids=INDEX, lonlat=".index.geometry"), TT),
     Adapted("l7irish", drawn("L7Irish", target=masks(*map(str, range(5))), chips=Grid(16)), TT),
     Adapted("l8biome", drawn("L8Biome", target=masks(*map(str, range(5))), chips=Grid(16)), TT),
-    Adapted("landcoverai", TorchGeoSource(TG + "LandCoverAI", "mask")),
+    Adapted("landcoverai", TorchGeoSource(TG + "LandCoverAI", "mask"), leaks=True),
     Adapted("levircd/levircd", TorchGeoSource(TG + "LEVIRCD", CHANGE, inputs=TWO_FRAMES)),
     Adapted("levircd/levircdplus", train_test("LEVIRCDPlus", CHANGE, inputs=TWO_FRAMES), TT),
     Adapted(
         "loveda",
         TorchGeoSource(
             TG + "LoveDA",
-            {"mask": Target(ignore=(7,))},
+            {"mask": Label(ignore=(7,))},
             splits={"train": {"split": "train"}, "test": {"split": "val"}},
         ),
         TT,
     ),
     Adapted("millionaid", train_test("MillionAID", "label"), TT),
-    Adapted("mmflood", TorchGeoSource(TG + "MMFlood", masks("dry", "flooded", ignore=(255,)), chips=Grid(8))),
+    Adapted(
+        "mmflood", TorchGeoSource(TG + "MMFlood", masks("dry", "flooded", ignore=(255,)), chips=Grid(8)), leaks=True
+    ),
     Adapted("nasa_marine_debris", drawn("NASAMarineDebris", target={}), TT),
     Adapted("oscd", train_test("OSCD", CHANGE, inputs=TWO_FRAMES), TT),
     Adapted(
         "pastis",
         TorchGeoSource(
             TG + "PASTIS",
-            {"mask": Target("._load_semantic_targets", kind=Kind.SEGMENTATION, ignore=(19,))},
+            {"mask": Label("._load_semantic_targets", kind=Kind.SEGMENTATION, ignore=(19,))},
             splits={"train": {"folds": (1, 2, 3)}, "val": {"folds": (4,)}, "test": {"folds": (5,)}},
         ),
     ),
@@ -311,7 +333,7 @@ ADAPTED = (
         "quakeset",
         TorchGeoSource(
             TG + "QuakeSet",
-            {"label": Target(".data.label"), "magnitude": Target(".data.magnitude", kind=REGRESSION)},
+            {"label": Label(".data.label"), "magnitude": Label(".data.magnitude", kind=REGRESSION)},
             inputs={"image1": Part("image", channels=(0, 1)), "image2": Part("image", channels=(2, 3))},
             ids=(".data.key", ".data.patch", ".data.images"),
             groups=".data.key",
@@ -319,9 +341,10 @@ ADAPTED = (
     ),
     Adapted(
         "ref_cloud_cover_detection_challenge_v1",
-        train_test("CloudCoverDetection", masks("clear", "cloud")),
+        train_test("CloudCoverDetection", {}),  # the masks there hold random numbers
         TT,
         as_downloaded,
+        leaks=True,
     ),
     Adapted(
         "reforestree",
@@ -334,7 +357,7 @@ ADAPTED = (
             page=PAGE,
         ),
     ),
-    Adapted("resisc45", TorchGeoSource(TG + "RESISC45")),
+    Adapted("resisc45", TorchGeoSource(TG + "RESISC45"), leaks=True),
     Adapted(
         "sen12ms",
         train_test(
@@ -343,6 +366,7 @@ ADAPTED = (
             inputs={"s1": Part("image", bands=("VV", "VH")), "image": Part("image", bands=("B04", "B03", "B02"))},
         ),
         TT,
+        leaks=True,
     ),
     Adapted(
         "so2sat",
@@ -358,28 +382,34 @@ ADAPTED = (
     Adapted(
         "south_africa_crop_type", drawn("SouthAfricaCropType", target=masks(*map(str, range(10))), chips=Grid(16)), TT
     ),
-    Adapted("substation", drawn("Substation", target={"mask": Target(index=1, classes=YES_NO)}), TT),
+    Adapted("substation", drawn("Substation", target={"mask": Label(index=1, classes=YES_NO)}), TT),
     Adapted(
         "treesatai",
         train_test(
             "TreeSatAI",
-            {"label": Target(kind=MULTILABEL)},
+            {"label": Label(kind=MULTILABEL)},
             inputs={"image": Part("image_aerial", names=".all_bands.aerial"), "s1": "image_s1", "s2": "image_s2"},
         ),
         TT,
     ),
-    Adapted("ucmerced", TorchGeoSource(TG + "UCMerced")),
+    Adapted("ucmerced", TorchGeoSource(TG + "UCMerced"), leaks=True),
     Adapted(
         "usavars",
         TorchGeoSource(
             TG + "USAVars",
             {
-                "treecover": Target("torchgeo_layouts:usavars_treecover", kind=REGRESSION),
-                "elevation": Target("labels", index=1, kind=REGRESSION),
+                "treecover": Label("torchgeo_layouts:usavars_treecover", kind=REGRESSION),
+                "elevation": Label("labels", index=1, kind=REGRESSION),
             },
             lonlat="torchgeo_layouts:usavars_places",
         ),
+        ("train", "val"),
+        once,
     ),
     Adapted("vaihingen", train_test("Vaihingen2D", "mask"), TT),
-    Adapted("zuericrop", drawn("ZueriCrop", target={}, ids=INDEX, inputs={"image": Part("image", bands=("B04", "B03"))}), TT),
-)  # fmt: skip
+    Adapted(
+        "zuericrop",
+        drawn("ZueriCrop", target={}, ids=INDEX, inputs={"image": Part("image", bands=("B04", "B03"))}),
+        TT,
+    ),
+)

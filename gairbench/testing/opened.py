@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec
 
 from gairbench.data import DataSource, Split
-from gairbench.errors import DataError, GairbenchError
+from gairbench.errors import DataError, DataMissingError, GairbenchError
 from gairbench.files.folders import require_folder
 from gairbench.spec import DataContext, DatasetSpec, TaskSpec, resolve
 from gairbench.testing.seen import Seen, look
@@ -99,7 +99,11 @@ def _for_tests(spec: DatasetSpec, root: Path | None) -> OpenedDataset:
     if spec.folder and (root is None or not (root / spec.folder).is_dir()):
         # Of the standard library, and understood by pytest too.
         raise unittest.SkipTest(f"dataset {spec.name} is not below data_root={root}")
-    return OpenedDataset(spec, root, every=False)
+    opened = OpenedDataset(spec, root, every=False)
+    for error in opened.unopened.values():
+        if isinstance(error, DataMissingError):
+            raise unittest.SkipTest(str(error))
+    return opened
 
 
 class Check(Generic[P]):

@@ -1,4 +1,4 @@
-"""Follow the addresses of :mod:`gairbench_tasks.torchgeo.source` through a dataset."""
+"""Follow the addresses of :mod:`gairbench_tasks.torchgeo.declaration` through a dataset."""
 
 from __future__ import annotations
 
@@ -110,11 +110,17 @@ def file_ids(dataset: Any, n: int, folder: Path) -> list[str]:
 
     Raises:
         PluginError: It has no such list.
+        DataError: It names two samples alike.
     """
+    twice = ""
     for attribute in ID_ATTRIBUTES:
         for values in _columns(vars(dataset).get(attribute)):
-            if len(values) == n > 0 and (ids := _names(values, folder)) is not None:
-                return ids
+            if len(values) == n > 0 and (names := _names(values, folder)):
+                if len(set(names)) == n:
+                    return names
+                twice = twice or next(name for name in names if names.count(name) > 1)
+    if twice:
+        raise DataError(f"two samples of {type(dataset).__name__} are called {twice!r}", "declare ids that differ")
     raise PluginError(
         f"{type(dataset).__name__} does not say which files its samples are",
         f"declare ids: the address of names that stay the same (it has {', '.join(sorted(vars(dataset)))}), or 'index'",
@@ -134,12 +140,11 @@ def _columns(entries: Any) -> Iterator[list[Any]]:
 
 
 def _names(values: Sequence[Any], folder: Path) -> list[str] | None:
-    """Return the values, or the first parts of them, as names if they are texts and differ."""
+    """Return the values, or the first parts of them, as names if they are texts."""
     first = [value[0] if isinstance(value, list | tuple) and value else value for value in values]
     if not all(isinstance(value, str | Path) for value in first):
         return None
-    names = [name_of(value, folder) for value in first]
-    return names if len(set(names)) == len(names) else None
+    return [name_of(value, folder) for value in first]
 
 
 def name_of(value: Any, folder: Path) -> str:

@@ -8,7 +8,7 @@ from gairbench.bands import KNOWN_BANDS, SAME_BAND, canonical
 from gairbench.errors import PluginError
 from gairbench.spec import ImageInput
 from gairbench_tasks.torchgeo.addresses import found
-from gairbench_tasks.torchgeo.source import Part
+from gairbench_tasks.torchgeo.declaration import Part
 
 ATTRIBUTES = ("bands", "all_bands", "all_band_names", "band_names")
 """Where TorchGeo's classes name the bands of ``image``; the first are those that were chosen."""
@@ -49,7 +49,7 @@ def channels(dataset: Any, part: Part) -> tuple[int, ...]:
     return tuple(names.index(name) for name in part.bands)
 
 
-def check_bands(dataset: Any, part: Part, declared: ImageInput) -> None:
+def check_band_names(dataset: Any, part: Part, declared: ImageInput) -> None:
     """Refuse declared bands that are not those of the class, where both are names that mean something.
 
     Raises:

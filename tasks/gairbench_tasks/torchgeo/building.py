@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from gairbench.errors import DataError, DataMissingError, GairbenchError, PluginError
 
 if TYPE_CHECKING:
-    from gairbench_tasks.torchgeo.source import TorchGeoSource
+    from gairbench_tasks.torchgeo.declaration import TorchGeoDeclaration
 
 
-def build(source: TorchGeoSource, folder: Path, options: Mapping[str, Any]) -> Any:
+def build_dataset(source: TorchGeoDeclaration, folder: Path, options: Mapping[str, Any]) -> Any:
     """Build the dataset of one split; its archives are unpacked by the class.
 
     Args:

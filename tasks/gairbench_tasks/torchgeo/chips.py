@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gairbench.errors import DataError, PluginError
 from gairbench.georeference import Box, Georeference
 from gairbench_tasks.torchgeo.building import blamed
-from gairbench_tasks.torchgeo.source import Grid
+from gairbench_tasks.torchgeo.declaration import Grid
 
 Query = tuple[slice, slice, slice]
 """Eastings, northings and times, as ``GridGeoSampler`` yields them and a ``GeoDataset`` takes them."""

@@ -17,10 +17,10 @@ from gairbench.digests import digest
 from gairbench.errors import DataError, PluginError
 from gairbench.spec import DatasetSpec, ImageInput, LocationInput, Modality
 from gairbench.taskfiles.splitting import SPLITS, block_split, group_split, random_split
-from gairbench_tasks.torchgeo.bands import check_bands
-from gairbench_tasks.torchgeo.building import build, imported
+from gairbench_tasks.torchgeo.bands import channels, check_band_names
+from gairbench_tasks.torchgeo.building import build_dataset, imported
+from gairbench_tasks.torchgeo.declaration import Draw, TorchGeoDeclaration
 from gairbench_tasks.torchgeo.samples import Samples
-from gairbench_tasks.torchgeo.source import Draw, TorchGeoSource
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,7 +41,7 @@ class OpenedSource:
         PluginError: The declaration contradicts itself or the spec.
     """
 
-    def __init__(self, source: TorchGeoSource, spec: DatasetSpec, folder: Path) -> None:
+    def __init__(self, source: TorchGeoDeclaration, spec: DatasetSpec, folder: Path) -> None:
         self.source = source
         self._spec = spec
         self._folder = folder
@@ -90,11 +90,12 @@ class OpenedSource:
             PluginError: The class cannot be built as declared, or has other bands than are declared.
         """
         if own_split not in self._opened:
-            dataset = build(self.source, self._folder, self.source.splits[own_split])
+            dataset = build_dataset(self.source, self._folder, self.source.splits[own_split])
             keys = {SAMPLE_KEYS[one.modality]: one for one in self._spec.delivers if isinstance(one, ImageInput)}
             for key, part in self.source.parts.items():
+                channels(dataset, part)
                 if key in keys:
-                    check_bands(dataset, part, keys[key])
+                    check_band_names(dataset, part, keys[key])
             self._opened[own_split] = Samples(self.source, self._spec.name, own_split, dataset, self._folder)
         return self._opened[own_split]
 
@@ -203,12 +204,12 @@ class OpenedSource:
                 raise DataError(
                     f"splits {first!r} and {other!r} of dataset {self._spec.name!r} have different classes:"
                     f" {', '.join(differ[:5])}",
-                    "complete the data, or declare the Target's 'classes' and 'values'",
+                    "complete the data, or declare the Label's 'classes' and 'values'",
                 )
         return classes
 
 
-def _overlap(source: TorchGeoSource) -> bool:
+def _overlap(source: TorchGeoDeclaration) -> bool:
     chips = source.chips
     return chips is not None and chips.stride is not None and chips.stride < chips.size
 

@@ -20,7 +20,7 @@ from gairbench_tasks.torchgeo.addresses import check_names, file_ids, is_entry, 
 from gairbench_tasks.torchgeo.bands import channels
 from gairbench_tasks.torchgeo.building import blamed
 from gairbench_tasks.torchgeo.chips import Query, chip_id, grid, places
-from gairbench_tasks.torchgeo.source import INDEX, Part, Target, TorchGeoSource
+from gairbench_tasks.torchgeo.declaration import INDEX, Label, Part, TorchGeoDeclaration
 from gairbench_tasks.torchgeo.targets import class_names, make_target
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Samples:
         folder: Where its files lie.
     """
 
-    def __init__(self, source: TorchGeoSource, name: str, own_split: str, dataset: Any, folder: Path) -> None:
+    def __init__(self, source: TorchGeoDeclaration, name: str, own_split: str, dataset: Any, folder: Path) -> None:
         from torchgeo.datasets import GeoDataset
 
         self.source = source
@@ -208,7 +208,15 @@ class Samples:
             x, y = [value.centroid.x for value in values], [value.centroid.y for value in values]
             crs = self.dataset.crs.to_wkt()
             return project(Path(type(self.dataset).__name__), crs, WGS84, x, y).T, None
-        return np.array([_numbers(value) for value in values], dtype=np.float64).reshape(-1, 2), None
+        return np.array([self._pair(wanted, value) for value in values], dtype=np.float64).reshape(-1, 2), None
+
+    def _pair(self, address: str, value: Any) -> tuple[float, float]:
+        if np.shape(value) != (2,):
+            raise PluginError(
+                f"lonlat of dataset {self._name!r}: {address!r} gives {value!r}",
+                "give longitude and latitude, or paths",
+            )
+        return float(value[0]), float(value[1])
 
     def _places_of_files(self, paths: list[Path]) -> tuple[NDArray[np.float64], list[Box]]:
         from gairbench.files.overhead import read_place
@@ -237,13 +245,13 @@ class Samples:
             self._labels[name] = self._read_labels(name, target, np.arange(len(self)))
         return self._labels[name][rows]
 
-    def _read_labels(self, name: str, target: Target, rows: NDArray[np.int64]) -> NDArray[Any]:
+    def _read_labels(self, name: str, target: Label, rows: NDArray[np.int64]) -> NDArray[Any]:
         classes = self.classes(name)
         what = f"target {name!r} of dataset {self._name!r}"
         ids = [self.ids[row] for row in rows]
         return make_target(self._raw_labels(target, rows, what), target, classes, ids, what)
 
-    def _raw_labels(self, target: Target, rows: NDArray[np.int64], what: str) -> Iterator[Any]:
+    def _raw_labels(self, target: Label, rows: NDArray[np.int64], what: str) -> Iterator[Any]:
         from torchgeo.datasets import NonGeoClassificationDataset
 
         address = target.read
@@ -270,7 +278,3 @@ class Samples:
 def _plain(value: Any) -> Any:
     """Return a tensor of one value as that value."""
     return value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) <= 1 else value
-
-
-def _numbers(value: Any) -> list[float]:
-    return [float(number) for number in value]

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from gairbench.errors import DataError, PluginError
 from gairbench.spec import Kind
 from gairbench_tasks.torchgeo.addresses import found
-from gairbench_tasks.torchgeo.source import Target
+from gairbench_tasks.torchgeo.declaration import Label
 
 IGNORED = 255
 """Of masks of fewer than 255 classes, which are bytes; of others it is -1."""
 
 
-def class_names(dataset: Any, target: Target, what: str) -> tuple[str, ...]:
+def class_names(dataset: Any, target: Label, what: str) -> tuple[str, ...]:
     """Return the class names of a target in index order; empty for measurements.
 
     Args:
@@ -48,7 +48,7 @@ def class_names(dataset: Any, target: Target, what: str) -> tuple[str, ...]:
 
 
 def make_target(
-    raw: Iterable[Any], target: Target, classes: Sequence[str], ids: Sequence[str], what: str
+    raw: Iterable[Any], target: Label, classes: Sequence[str], ids: Sequence[str], what: str
 ) -> NDArray[Any]:
     """Return a target as :meth:`gairbench.data.Split.target` does.
 
@@ -77,7 +77,7 @@ def make_target(
         except ValueError as error:
             raise DataError(
                 f"{what} of sample {identifier!r} {error}",
-                "correct the declared Target (kind, classes, values, ignore)",
+                "correct the declared Label (kind, classes, values, ignore)",
             ) from None
         if rows[-1].shape != rows[0].shape:
             raise DataError(
@@ -87,7 +87,7 @@ def make_target(
     return np.stack(rows)
 
 
-def _converted(array: NDArray[Any], target: Target, classes: Sequence[str]) -> NDArray[Any]:
+def _converted(array: NDArray[Any], target: Label, classes: Sequence[str]) -> NDArray[Any]:
     """Return one sample's value; a ``ValueError`` says what is wrong with it."""
     match target.kind:
         case Kind.CLASSIFICATION:
@@ -98,7 +98,7 @@ def _converted(array: NDArray[Any], target: Target, classes: Sequence[str]) -> N
             return _mask(array, target, classes)
         case Kind.REGRESSION:
             return _measurement(array, target)
-    raise PluginError(f"a Target is of kind {target.kind}, which has no values", "leave it out")
+    raise PluginError(f"a Label is of kind {target.kind}, which has no values", "leave it out")
 
 
 def _array(value: Any, classes: Sequence[str]) -> NDArray[Any]:
@@ -109,17 +109,17 @@ def _array(value: Any, classes: Sequence[str]) -> NDArray[Any]:
 
 def _at(array: NDArray[Any], index: int, what: str) -> NDArray[Any]:
     if array.ndim == 0 or index >= len(array):
-        raise DataError(f"{what} has shape {array.shape} and no position {index}", "correct the Target's 'index'")
+        raise DataError(f"{what} has shape {array.shape} and no position {index}", "correct the Label's 'index'")
     return np.asarray(array[index])
 
 
-def _class(array: NDArray[Any], target: Target, classes: Sequence[str]) -> NDArray[Any]:
+def _class(array: NDArray[Any], target: Label, classes: Sequence[str]) -> NDArray[Any]:
     if array.size != 1:
         raise ValueError(f"has shape {array.shape}, and a class is one number")
     return _indices(array.reshape(()), target, classes, np.dtype(np.int64), -1)
 
 
-def _mask(array: NDArray[Any], target: Target, classes: Sequence[str]) -> NDArray[Any]:
+def _mask(array: NDArray[Any], target: Label, classes: Sequence[str]) -> NDArray[Any]:
     if array.ndim == 3 and len(array) == 1:
         array = array[0]
     if array.ndim != 2:
@@ -129,7 +129,7 @@ def _mask(array: NDArray[Any], target: Target, classes: Sequence[str]) -> NDArra
 
 
 def _indices(
-    array: NDArray[Any], target: Target, classes: Sequence[str], dtype: np.dtype[Any], ignored: int
+    array: NDArray[Any], target: Label, classes: Sequence[str], dtype: np.dtype[Any], ignored: int
 ) -> NDArray[Any]:
     if array.dtype.kind not in "biu" and not (array.dtype.kind == "f" and bool((array == np.round(array)).all())):
         shown = array.flat[0] if array.size else ""
@@ -158,7 +158,7 @@ def _labels(array: NDArray[Any], classes: Sequence[str]) -> NDArray[Any]:
     return array.astype(bool)
 
 
-def _measurement(array: NDArray[Any], target: Target) -> NDArray[Any]:
+def _measurement(array: NDArray[Any], target: Label) -> NDArray[Any]:
     if array.dtype.kind not in "biuf":
         raise ValueError(f"is {array.dtype}, not a number")
     values = array.astype(np.float64)
