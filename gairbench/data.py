@@ -128,8 +128,8 @@ class ArraySplit:
 def hash_files(root: Path, patterns: Sequence[str] = ("**/*",)) -> str:
     """Return a hash of the names and the content of files, for :meth:`DataSource.fingerprint`.
 
-    Every file is read once, by several threads: about a gigabyte a second where the files are in memory, else as fast
-    as the disk. Times and permissions do not count, nor does where the folder lies. Links are followed.
+    Every file is read once, by several threads: that takes as long as the disk needs, and some seconds a gigabyte where
+    the files are in memory. Times and permissions do not count, nor does where the folder lies. Links are followed.
 
     Args:
         root: A folder.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +52,7 @@ def found(dataset: Any, address: str, what: str) -> Any:
 
 
 def per_sample(dataset: Any, address: str, n: int, what: str) -> Sequence[Any]:
-    """Return one value for each sample from an attribute or a function; a method is called with each index.
+    """Return one value for each sample from an attribute or a function; a method is called when a value is asked for.
 
     Args:
         dataset: The TorchGeo dataset.
@@ -64,8 +66,7 @@ def per_sample(dataset: Any, address: str, n: int, what: str) -> Sequence[Any]:
     """
     value = found(dataset, address, what)
     if callable(value):
-        with blamed(f"{what}: {type(dataset).__name__}{address}", "restore the data, or correct the address"):
-            return [value(index) for index in range(n)]
+        return _Calls(value, n, f"{what}: {type(dataset).__name__}{address}")
     values = list(value)
     if len(values) != n:
         raise PluginError(
@@ -73,6 +74,24 @@ def per_sample(dataset: Any, address: str, n: int, what: str) -> Sequence[Any]:
             "give the address of one value for each sample",
         )
     return values
+
+
+class _Calls(Sequence[Any]):
+    """What a method returns for each index."""
+
+    def __init__(self, method: Callable[[int], Any], n: int, what: str) -> None:
+        self._method = method
+        self._n = n
+        self._what = what
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __getitem__(self, index: Any) -> Any:
+        if not 0 <= index < self._n:
+            raise IndexError(index)
+        with blamed(f"{self._what}({index})", "restore the data, or correct the address"):
+            return self._method(int(index))
 
 
 def _next(value: Any, rest: str) -> tuple[Any, str]:
@@ -152,10 +171,18 @@ def name_of(value: Any, folder: Path) -> str:
     if isinstance(value, list | tuple):
         return "-".join(name_of(part, folder) for part in value)
     text = composed(str(value).strip())
-    path = Path(text)
-    if path.is_absolute() and path.is_relative_to(folder.absolute()):
-        return path.relative_to(folder.absolute()).as_posix()
-    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else text
+    for prefix in _prefixes(folder):
+        if text.startswith(prefix):
+            return text[len(prefix) :].replace(os.sep, "/")
+    return text
+
+
+@lru_cache(maxsize=8)
+def _prefixes(folder: Path) -> tuple[str, ...]:
+    """Return how paths in a folder begin, as it is given, absolute, and without links."""
+    return tuple(
+        f"{composed(str(path)).rstrip(os.sep)}{os.sep}" for path in (folder, folder.absolute(), folder.resolve())
+    )
 
 
 def check_names(names: Sequence[str], what: str) -> None:

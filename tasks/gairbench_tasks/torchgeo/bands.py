@@ -35,10 +35,12 @@ def channels(dataset: Any, part: Part) -> tuple[int, ...]:
     """Return the positions of the channels to take; empty: all.
 
     Raises:
-        PluginError: The dataset has no such bands.
+        PluginError: The dataset has no such bands, or both bands and channels are declared.
     """
     if not part.bands:
         return part.channels
+    if part.channels:
+        raise PluginError(f"{part.key!r} is declared with bands and channels", "declare one of them")
     names = band_names(dataset, part)
     missing = [name for name in part.bands if name not in names]
     if missing:
@@ -56,8 +58,8 @@ def check_band_names(dataset: Any, part: Part, declared: ImageInput) -> None:
         PluginError: They differ in number or order.
     """
     names = part.bands or band_names(dataset, part)
-    if part.channels and not part.bands:
-        names = tuple(names[channel] for channel in part.channels) if names else ()
+    if part.channels and names:
+        names = tuple(names[channel] for channel in part.channels)
     if not names:
         return
     alike = len(names) == len(declared.bands) and all(map(_may_be_same, names, declared.bands))

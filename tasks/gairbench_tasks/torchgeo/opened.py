@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gairbench.data import SAMPLE_KEYS, hash_files
 from gairbench.digests import digest
 from gairbench.errors import DataError, PluginError
-from gairbench.spec import DatasetSpec, ImageInput, LocationInput, Modality
+from gairbench.spec import DatasetSpec, ImageInput, LocationInput
 from gairbench.taskfiles.splitting import SPLITS, block_split, group_split, random_split
 from gairbench_tasks.torchgeo.bands import channels, check_band_names
 from gairbench_tasks.torchgeo.building import build_dataset, imported
@@ -58,6 +58,8 @@ class OpenedSource:
         draw, own, name = self.source.draw, set(self.source.splits), self._spec.name
         drawn: set[str] = set()
         if draw is not None:
+            if min(draw.shares) < 0 or abs(sum(draw.shares) - 1) > 1e-9:
+                raise PluginError(f"dataset {name!r} draws shares {draw.shares}", "let them sum to 1")
             if draw.of not in own:
                 raise PluginError(
                     f"dataset {name!r} draws from {draw.of!r}, which is not among its splits {', '.join(sorted(own))}",
@@ -150,20 +152,19 @@ class OpenedSource:
             DataMissingError: The data are not there.
             DataError: They are broken, or the split is empty.
         """
-        draw = self.source.draw
-        if draw is not None and name in SPLITS and draw.shares[SPLITS.index(name)]:
-            samples = self.samples(draw.of)
-            rows = np.flatnonzero(self._drawn == name)
-        else:
-            samples = self.samples(name)
-            rows = np.arange(len(samples))
+        samples = self.samples(self._own_split(name))
+        rows = np.flatnonzero(self._drawn == name) if self._is_drawn(name) else np.arange(len(samples))
         if not len(rows):
             raise DataError(f"split {name!r} of dataset {self._spec.name!r} is empty", "complete the data, or the draw")
-        return TorchGeoSplit(samples, rows, places=self._with_places)
+        return TorchGeoSplit(samples, rows)
 
-    @property
-    def _with_places(self) -> bool:
-        return self.source.chips is not None or bool(self.source.lonlat)
+    def _is_drawn(self, split: str) -> bool:
+        draw = self.source.draw
+        return draw is not None and split in SPLITS and draw.shares[SPLITS.index(split)] > 0
+
+    def _own_split(self, split: str) -> str:
+        """Return the dataset's own split that a split is made of."""
+        return self.source.draw.of if self.source.draw is not None and self._is_drawn(split) else split
 
     @cached_property
     def _drawn(self) -> NDArray[np.str_]:
@@ -196,7 +197,7 @@ class OpenedSource:
             PluginError: The class does not name them.
             DataError: The dataset's own splits have different ones.
         """
-        first, *others = self.source.splits
+        first, *others = dict.fromkeys(map(self._own_split, self._spec.splits))
         classes = self.samples(first).classes(target)
         for other in others:
             if (theirs := self.samples(other).classes(target)) != classes:
@@ -237,13 +238,11 @@ class TorchGeoSplit:
     Args:
         samples: All samples that they are among.
         rows: Which of them.
-        places: Whether samples have ``lonlat``, and ``bbox`` where it is known.
     """
 
-    def __init__(self, samples: Samples, rows: NDArray[np.int64], *, places: bool) -> None:
+    def __init__(self, samples: Samples, rows: NDArray[np.int64]) -> None:
         self._samples = samples
         self._rows = rows
-        self._places = places
         self._targets: dict[str, NDArray[Any]] = {}
         self.ids: Sequence[str] = [samples.ids[row] for row in rows]
 
@@ -251,17 +250,7 @@ class TorchGeoSplit:
         return len(self._rows)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        import torch
-
-        row = int(self._rows[index])
-        sample = self._samples.inputs(row)
-        if self._places:
-            lonlat, boxes = self._samples.lonlat, self._samples.boxes
-            assert lonlat is not None  # noqa: S101
-            sample[SAMPLE_KEYS[Modality.LOCATION]] = torch.from_numpy(lonlat[row].copy())
-            if boxes is not None:
-                sample["bbox"] = torch.tensor(boxes[row], dtype=torch.float64)
-        return sample
+        return self._samples.inputs(int(self._rows[index]))
 
     @property
     def groups(self) -> Sequence[str] | None:

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gairbench.data import SAMPLE_KEYS
 from gairbench.embedding import prefetched
 from gairbench.errors import DataError, PluginError
 from gairbench.georeference import WGS84, Box, project
-from gairbench.spec import Kind
+from gairbench.spec import Kind, Modality
 from gairbench_tasks.torchgeo.addresses import check_names, file_ids, is_entry, name_of, per_sample
 from gairbench_tasks.torchgeo.bands import channels
 from gairbench_tasks.torchgeo.building import blamed
 from gairbench_tasks.torchgeo.chips import Query, chip_id, grid, places
-from gairbench_tasks.torchgeo.declaration import INDEX, Label, Part, TorchGeoDeclaration
+from gairbench_tasks.torchgeo.declaration import INDEX, Part, TorchGeoDeclaration
 from gairbench_tasks.torchgeo.targets import class_names, make_target
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 BATCH = 32
 """Samples that a thread reads at a time."""
 
+_PLACING = threading.RLock()
 _ONE_AT_A_TIME = threading.RLock()
 # A GeoDataset keeps files open for all threads, and GDAL's datasets are not made for that.
 
@@ -54,6 +56,7 @@ class Samples:
         self._folder = folder
         self._is_geo = isinstance(dataset, GeoDataset)
         self._labels: dict[str, NDArray[Any]] = {}
+        self._dense: dict[str, bool] = {}
         if self._is_geo and source.chips is None and source.inputs:
             raise PluginError(f"{type(dataset).__name__} is a GeoDataset", "say how it is cut: chips=Grid(size)")
 
@@ -80,13 +83,28 @@ class Samples:
         return sample
 
     def inputs(self, index: int) -> dict[str, Tensor]:
-        """Return what a sample is declared to hold, by key.
+        """Return what a sample is declared to hold, by key, and its place if it has one.
 
         Raises:
-            DataError: The sample cannot be read or lacks an entry.
+            DataError: The sample cannot be read.
+            PluginError: It has no such entry.
         """
-        sample = self.read(index) if self._parts else {}
-        return {key: self._take(sample, chosen, index) for key, chosen in self._parts.items()}
+        import torch
+
+        places, chips = self.source.lonlat, self.source.chips
+        in_sample = not isinstance(places, str) and all(map(is_entry, places))
+        raw = self.read(index) if self._parts or in_sample else {}
+        sample = {key: self._take(raw, chosen, index) for key, chosen in self._parts.items()}
+        key = SAMPLE_KEYS[Modality.LOCATION]
+        if in_sample:
+            values = [float(_plain(self._entry(raw, one, index))) for one in places]
+            sample[key] = torch.tensor(values, dtype=torch.float64)
+        elif places or chips is not None:
+            lonlat, boxes = self._places
+            sample[key] = torch.from_numpy(lonlat[index].copy())
+            if boxes is not None:
+                sample["bbox"] = torch.tensor(boxes[index], dtype=torch.float64)
+        return sample
 
     @cached_property
     def _parts(self) -> dict[str, tuple[Part, tuple[int, ...]]]:
@@ -102,9 +120,16 @@ class Samples:
                 f"{part.key!r} of sample {self.ids[index]!r} of dataset {self._name!r} is a {type(value).__name__}",
                 "declare entries that are tensors",
             )
-        if part.frame is not None:
-            value = value[part.frame]
-        return value[..., list(positions), :, :] if positions else value
+        try:
+            if part.frame is not None:
+                value = value[part.frame]
+            return value[..., list(positions), :, :] if positions else value
+        except IndexError as error:
+            raise PluginError(
+                f"{part.key!r} of sample {self.ids[index]!r} of dataset {self._name!r} has shape"
+                f" {tuple(value.shape)} and not the declared {part}",
+                "correct the frame, or the channels",
+            ) from error
 
     def _entry(self, sample: dict[str, Any], key: str, index: int) -> Any:
         if key not in sample:
@@ -141,24 +166,41 @@ class Samples:
         if is_entry(address):
             if what.startswith("ids"):
                 raise PluginError(f"{what}: {address!r} is an entry of samples", "give an attribute, as '.files'")
-            return list(self.entries(address, range(len(self))))
+            return self._small_entries[address]
         return per_sample(self.dataset, address, len(self), what)
 
-    def entries(self, key: str, indices: Sequence[int]) -> Iterator[Any]:
-        """Yield one entry of samples, in order; samples are read ahead by threads.
+    @cached_property
+    def _small_entries(self) -> dict[str, list[Any]]:
+        """The declared entries of all samples but images, which are read in one go."""
+        source = self.source
+        places = [source.lonlat] if isinstance(source.lonlat, str) else source.lonlat
+        labels = [target.read for name, target in source.targets.items() if not self._is_dense(name)]
+        keys = [key for key in dict.fromkeys([*labels, source.groups, *places]) if key and is_entry(key)]
+        rows = list(self._entries(keys, range(len(self))))
+        return dict(zip(keys, map(list, zip(*rows, strict=True)), strict=True))
 
-        Raises:
-            DataError: A sample cannot be read or lacks the entry.
-        """
+    def _entries(self, keys: Sequence[str], indices: Sequence[int]) -> Iterator[list[Any]]:
+        """Yield entries of samples, in order; samples are read ahead by threads."""
         bounds = pairwise([*range(0, len(indices), BATCH), len(indices)])
-        jobs: Iterator[Callable[[], list[Any]]] = (
-            partial(self._read_entries, key, indices[start:end]) for start, end in bounds
+        jobs: Iterator[Callable[[], list[list[Any]]]] = (
+            partial(self._read_entries, keys, indices[start:end]) for start, end in bounds
         )
         for batch in prefetched(jobs):
             yield from batch
 
-    def _read_entries(self, key: str, indices: Sequence[int]) -> list[Any]:
-        return [self._entry(self.read(index), key, index) for index in indices]
+    def _read_entries(self, keys: Sequence[str], indices: Sequence[int]) -> list[list[Any]]:
+        samples = ((self.read(index), index) for index in indices)
+        return [[self._entry(sample, key, index) for key in keys] for sample, index in samples]
+
+    def _is_dense(self, name: str) -> bool:
+        """Whether a target is a map for each sample, which is not kept for all of them."""
+        target = self.source.targets[name]
+        if name not in self._dense:
+            self._dense[name] = target.kind is Kind.SEGMENTATION
+            if target.kind is Kind.REGRESSION and is_entry(target.read):
+                first = np.asarray(self._entry(self.read(0), target.read, 0))
+                self._dense[name] = first.ndim - (target.index is not None) > 1
+        return self._dense[name]
 
     @cached_property
     def groups(self) -> list[str] | None:
@@ -174,9 +216,9 @@ class Samples:
         Raises:
             DataError: A place is not on Earth.
         """
-        lonlat = self._places[0]
-        if lonlat is None:
+        if not self.source.lonlat and self.source.chips is None:
             return None
+        lonlat = self._places[0]
         bad = np.flatnonzero(~((np.abs(lonlat[:, 0]) <= 180) & (np.abs(lonlat[:, 1]) <= 90)))
         if len(bad):
             lon, lat = lonlat[bad[0]]
@@ -187,16 +229,15 @@ class Samples:
         return lonlat
 
     @property
-    def boxes(self) -> list[Box] | None:
-        """The samples' boxes, or ``None``."""
-        return self._places[1]
+    def _places(self) -> tuple[NDArray[np.float64], list[Box] | None]:
+        # Threads that read samples ask at the same time.
+        with _PLACING:
+            return self._found_places
 
     @cached_property
-    def _places(self) -> tuple[NDArray[np.float64] | None, list[Box] | None]:
+    def _found_places(self) -> tuple[NDArray[np.float64], list[Box] | None]:
         wanted, chips = self.source.lonlat, self.source.chips
-        if not wanted:
-            if self._queries is None or chips is None:
-                return None, None
+        if not wanted and self._queries is not None and chips is not None:
             return places(self.dataset, self._queries, chips)
         if not isinstance(wanted, str):
             columns = [[float(_plain(value)) for value in self._values(one, "lonlat")] for one in wanted]
@@ -238,32 +279,33 @@ class Samples:
             KeyError: No such target is declared.
             DataError: A value is not what is declared.
         """
-        target = self.source.targets[name]
-        if target.kind is Kind.SEGMENTATION:
-            return self._read_labels(name, target, rows)
-        if name not in self._labels:
-            self._labels[name] = self._read_labels(name, target, np.arange(len(self)))
+        if name in self._labels:
+            return self._labels[name][rows]
+        if self._is_dense(name):
+            return self._read_labels(name, rows)
+        self._labels[name] = self._read_labels(name, np.arange(len(self)))
         return self._labels[name][rows]
 
-    def _read_labels(self, name: str, target: Label, rows: NDArray[np.int64]) -> NDArray[Any]:
-        classes = self.classes(name)
+    def _read_labels(self, name: str, rows: NDArray[np.int64]) -> NDArray[Any]:
+        target, classes = self.source.targets[name], self.classes(name)
         what = f"target {name!r} of dataset {self._name!r}"
         ids = [self.ids[row] for row in rows]
-        return make_target(self._raw_labels(target, rows, what), target, classes, ids, what)
+        return make_target(self._raw_labels(name, rows, what), target, classes, ids, what)
 
-    def _raw_labels(self, target: Label, rows: NDArray[np.int64], what: str) -> Iterator[Any]:
+    def _raw_labels(self, name: str, rows: NDArray[np.int64], what: str) -> Iterator[Any]:
         from torchgeo.datasets import NonGeoClassificationDataset
 
-        address = target.read
-        if is_entry(address):
+        address = self.source.targets[name].read
+        if address == "label" and isinstance(self.dataset, NonGeoClassificationDataset):
             # Such a dataset's label is the number of the folder, and known without opening the image.
-            if address == "label" and isinstance(self.dataset, NonGeoClassificationDataset):
-                yield from (self.dataset.targets[row] for row in rows)
-                return
-            yield from self.entries(address, rows.tolist())
-            return
-        values = per_sample(self.dataset, address, len(self), what)
-        yield from (values[row] for row in rows)
+            yield from (self.dataset.targets[row] for row in rows)
+        elif not is_entry(address):
+            values = per_sample(self.dataset, address, len(self), what)
+            yield from (values[row] for row in rows)
+        elif self._is_dense(name):
+            yield from (entries[0] for entries in self._entries([address], rows.tolist()))
+        else:
+            yield from (self._small_entries[address][row] for row in rows)
 
     def classes(self, name: str) -> tuple[str, ...]:
         """Return the class names of a target in index order; empty for measurements.

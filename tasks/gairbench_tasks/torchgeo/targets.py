@@ -26,7 +26,7 @@ def class_names(dataset: Any, target: Label, what: str) -> tuple[str, ...]:
         what: What it is, for messages.
 
     Raises:
-        PluginError: The dataset does not name its classes, or another number of them than is declared.
+        PluginError: The dataset does not name its classes, or others than are declared.
     """
     if target.kind is Kind.REGRESSION:
         return ()
@@ -43,6 +43,11 @@ def class_names(dataset: Any, target: Label, what: str) -> tuple[str, ...]:
             f"{what}: {len(target.classes)} classes are declared and {type(dataset).__name__} has {len(own)}"
             f" (in one only: {', '.join(missing[:5])})",
             "complete the data, or correct the classes",
+        )
+    if set(own) == set(target.classes) and own != target.classes and not target.values:
+        raise PluginError(
+            f"{what}: the classes of {type(dataset).__name__} are in another order: {', '.join(own)}",
+            "declare them in its order",
         )
     return target.classes or own
 

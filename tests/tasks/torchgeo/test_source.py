@@ -171,6 +171,47 @@ def test_labels_of_samples_are_read_once(root: Path, monkeypatch: pytest.MonkeyP
     assert sorted(calls) == list(range(12))
 
 
+def test_all_entries_are_read_in_one_go(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchgeo.datasets import UCMerced
+
+    calls = []
+
+    def read(self: UCMerced, index: int) -> dict[str, Any]:
+        calls.append(index)
+        return {
+            "image": torch.zeros(3, 2, 2),
+            "pair": torch.tensor([index, -index]),
+            "lon": 5,
+            "lat": torch.tensor([50]),
+        }
+
+    monkeypatch.setattr(UCMerced, "__getitem__", read)
+    target = {f"t{i}": Label("pair", index=i, kind=Kind.REGRESSION) for i in range(2)}
+    split = opened(root, UCMERCED, target=target, lonlat=("lon", "lat")).split("val")
+    assert split.target("t1").tolist() == [-i for i in range(12)]
+    assert split.target("t0").tolist() == list(range(12))
+    assert sorted(calls) == [0, 0, 0, *range(1, 12)]
+    # A place that is in the sample costs no further reading.
+    assert split[7]["lonlat"].tolist() == [5, 50]
+    assert len(calls) == 15
+
+
+def test_dense_measurements_are_read_for_the_split_alone(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchgeo.datasets import UCMerced
+
+    calls = []
+
+    def read(self: UCMerced, index: int) -> dict[str, Any]:
+        calls.append(index)
+        return {"image": torch.zeros(3, 2, 2), "height": torch.full((1, 4, 5), float(index))}
+
+    monkeypatch.setattr(UCMerced, "__getitem__", read)
+    changes = {"splits": {"all": {"split": "train"}}, "draw": Draw("all", (0.5, 0.25, 0.25))}
+    split = opened(root, UCMERCED, target={"height": Label(kind=Kind.REGRESSION)}, **changes).split("val")
+    assert split.target("height").shape == (6, 4, 5)
+    assert len(set(calls) - {0}) <= 6
+
+
 def test_masks_keep_their_classes_and_ignored_pixels(root: Path) -> None:
     source = opened(root, SCENES)
     splits = [source.split(name) for name in ("train", "val", "test")]
@@ -236,6 +277,7 @@ def test_a_missing_val_is_drawn_from_train(root: Path) -> None:
     [
         ({"splits": {"train": {"split": "train"}}}, "declares split 'val', which neither"),
         ({"draw": Draw("everything")}, "draws from 'everything'"),
+        ({"draw": Draw("train", (0.5, 0.2, 0.2))}, "let them sum to 1"),
         ({"draw": Draw("train")}, "draws test, val and has such a split of its own"),
     ],
 )
@@ -264,6 +306,13 @@ def test_overlapping_chips_are_not_drawn_at_random(root: Path) -> None:
         ({"target": {"label": Label(classes=("a", "b", "c"))}}, PluginError, "3 classes are declared"),
         ({"target": {"label": Label(kind=Kind.MULTILABEL)}}, DataError, "wanted 0 or 1 for each of 2"),
         ({"target": {"label": Label(values=(0, 7), classes=("a", "b"))}}, DataError, "is 1, which is neither"),
+        ({"target": {"label": Label(classes=("beach", "airplane"))}}, PluginError, "in another order: airplane, beach"),
+        ({"inputs": {"image": Part("image", frame=5)}}, PluginError, r"has shape \(3, 256, 256\) and not the declared"),
+        ({"inputs": {"s1": Part("image", channels=(3,))}}, PluginError, r"has shape \(3, 256, 256\)"),
+        ({"inputs": {"s1": Part("image", channels=(3,), bands=("B4",))}}, PluginError, "bands and channels"),
+        ({"target": {"label": Label(index=0)}}, DataError, r"has shape \(\) and no position 0"),
+        ({"target": {"label": Label("mask")}}, PluginError, "has no 'mask'; it has image, label"),
+        ({"target": {"label": Label(".root", classes=("a", "b"))}}, PluginError, "values for 24 samples"),
         ({"chips": Grid(8)}, PluginError, "not a GeoDataset"),
         ({"lonlat": ".targets"}, PluginError, "lonlat of dataset 'tiny-ucmerced': '.targets' gives 0"),
     ],
