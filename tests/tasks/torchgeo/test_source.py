@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import linecache
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import unittest
@@ -125,6 +127,14 @@ def test_nothing_is_ever_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         opened(tmp_path, UCMERCED).split("train")
     with pytest.raises(PluginError, match="download=True"):
         opened(tmp_path, UCMERCED, options={"download": True}).split("train")
+
+    def eager(root: Path, split: str, download: bool = True) -> None:
+        assert not download
+        raise ValueError("it was not asked to download")
+
+    monkeypatch.setattr(torchgeo_files, "eager", eager, raising=False)
+    with pytest.raises(DataError, match="it was not asked to download"):
+        opened(tmp_path, UCMERCED, dataset="torchgeo_files:eager").split("train")
 
 
 def test_samples_and_labels_are_those_of_the_class(root: Path) -> None:
@@ -400,20 +410,25 @@ def test_fingerprint_covers_what_is_read_and_nothing_else(tmp_path: Path) -> Non
     assert opened(tmp_path, UCMERCED, files=("*.txt",)).fingerprint() == subset
 
 
-def test_fingerprint_notices_changed_code(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fingerprint_notices_changed_code(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = opened(root, UCMERCED).fingerprint()
     monkeypatch.setattr("torchgeo.__version__", "99.0")
     assert opened(root, UCMERCED).fingerprint() != before
     monkeypatch.undo()
     assert opened(root, UCMERCED).fingerprint() == before
 
-    from torchgeo.datasets import UCMerced
-
-    class Other(UCMerced):
-        """The same samples, read by other code."""
-
-    monkeypatch.setattr(torchgeo_files, "UCMerced", Other, raising=False)
-    assert opened(root, UCMERCED, dataset="torchgeo_files:UCMerced").fingerprint() != before
+    module = tmp_path / "changed_reader.py"
+    monkeypatch.syspath_prepend(tmp_path)
+    found = []
+    for body in ("scale = 1", "scale = 1", "scale = 2"):
+        module.write_text(f"from torchgeo.datasets import UCMerced\n\n\nclass Mine(UCMerced):\n    {body}\n")
+        monkeypatch.delitem(sys.modules, "changed_reader", raising=False)
+        # The same second and size: neither Python nor inspect would look at the file again.
+        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+        linecache.clearcache()
+        found.append(opened(root, UCMERCED, dataset="changed_reader:Mine").fingerprint())
+    assert found[0] == found[1]
+    assert found[1] != found[2]
 
 
 def test_fingerprint_refuses_options_without_a_lasting_name(root: Path) -> None:
