@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import glob
+import hashlib
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from gairbench.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -142,3 +149,63 @@ class ArraySplit:
     def groups(self, name: str) -> NDArray[np.generic]:
         """Return the group of every sample in a grouping."""
         return self._groups[name]
+
+
+def hash_files(root: Path, patterns: Sequence[str] = ("**/*",)) -> str:
+    """Return a hash of the names and the content of files, for :meth:`DataSource.fingerprint`.
+
+    Every file is read once, by several threads: that takes as long as the disk needs, and some seconds a gigabyte where
+    the files are in memory. Times and permissions do not count, nor does where the folder lies. Links are followed.
+
+    Args:
+        root: A folder.
+        patterns: Which files below it: ``*``, ``?`` and ``[...]`` match within a name, ``**`` any number of folders. A
+            pattern after ``"!"`` leaves files out. Hidden files are left out, unless a pattern names them.
+
+    Returns:
+        SHA-256, hexadecimal.
+
+    Raises:
+        DataError: There is no such folder, no file matches one of the patterns, or a file cannot be read.
+
+    Example:
+        >>> import gairbench
+        >>> hash_files(Path(gairbench.__file__).parent, ["py.typed"])[:8]
+        '8dd52190'
+    """
+    if not root.is_dir():
+        raise DataError(f"no folder {root}", "correct the folder or --data-root")
+    chosen: set[str] = set()
+    for pattern in patterns:
+        if pattern.startswith("!"):
+            chosen.difference_update(_matching(root, pattern[1:]))
+            continue
+        found = [name for name in _matching(root, pattern) if (root / name).is_file()]
+        if not found:
+            raise DataError(f"no file in {root} matches {pattern!r}", "complete the data, or correct the pattern")
+        chosen.update(found)
+    # Some file systems change the Unicode form of names.
+    names = sorted((unicodedata.normalize("NFC", Path(name).as_posix()), name) for name in chosen)
+    whole = hashlib.sha256()
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="gairbench-hash") as pool:
+        for (shown, _), content in zip(names, pool.map(lambda pair: _content(root / pair[1]), names), strict=True):
+            whole.update(f"{shown}\0{content}\n".encode("utf-8", "surrogateescape"))
+    return whole.hexdigest()
+
+
+_READERS = 4
+
+
+def _matching(root: Path, pattern: str) -> Iterator[str]:
+    # pathlib does not follow links to folders before Python 3.13.
+    return glob.iglob(pattern, root_dir=root, recursive=True)  # noqa: PTH207
+
+
+def _content(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(
+            f"cannot read {path}: {error.strerror or error}", "restore the file or fix its permissions"
+        ) from error

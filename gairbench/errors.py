@@ -37,6 +37,10 @@ class DataError(GairbenchError):
     """A dataset is missing, broken, or not what it declares."""
 
 
+class DataMissingError(DataError):
+    """A dataset's files are not here; its cells are skipped, and the hint says how to get them."""
+
+
 class InputMismatchError(GairbenchError):
     """What a dataset delivers cannot be turned into what a model takes without guessing."""
 

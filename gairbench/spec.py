@@ -738,9 +738,11 @@ class DataContext:
 
     Args:
         root: The ``--data-root``, or ``None`` where none was given; never ``None`` if the spec names a ``folder``.
+        dataset: The spec whose factory is called; ``None`` only where a factory is called by hand.
     """
 
     root: Path | None = None
+    dataset: DatasetSpec | None = None
 
 
 def resolve(factory: Factory) -> Callable[..., Any]:

@@ -272,7 +272,8 @@ def _open(request: PretrainRequest, inputs: Sequence[Input], registry: Registry,
     options = _triplet_options(request, inputs)
     if spec is not None:
         refuse_manifest_options(options, f"the registered dataset {spec.name}")
-        return _Corpus(spec.name, resolve(spec.factory)(DataContext(root=request.data_root)), spec.delivers)
+        context = DataContext(root=request.data_root, dataset=spec)
+        return _Corpus(spec.name, resolve(spec.factory)(context), spec.delivers)
     source = open_triplets(Path(request.data), options)
     if source.report.total:
         progress.say(source.report.render())

@@ -34,7 +34,7 @@ class OpenData:
             Exception: Whatever a third-party dataset raises.
         """
         if spec.name not in self._fingerprints:
-            source: DataSource = resolve(spec.factory)(DataContext(root=self._root))
+            source: DataSource = resolve(spec.factory)(DataContext(root=self._root, dataset=spec))
             self._fingerprints[spec.name] = source.fingerprint()
             self._sources[spec.name] = source
         return self._fingerprints[spec.name]
@@ -51,7 +51,7 @@ class OpenData:
             Exception: Whatever a third-party dataset raises.
         """
         if self._fingerprints.get(spec.name) != fingerprint:
-            source: DataSource = resolve(spec.factory)(DataContext(root=self._root))
+            source: DataSource = resolve(spec.factory)(DataContext(root=self._root, dataset=spec))
             if self._elsewhere and source.fingerprint() != fingerprint:
                 raise DataError(
                     f"dataset {spec.name!r} on {socket.gethostname()} differs from the one that the plan was made with",

@@ -11,7 +11,7 @@ from gairbench.conversion import CONVERSION_VERSION
 from gairbench.dataset_download import is_here, terms_of
 from gairbench.digests import digest
 from gairbench.embedding import EMBEDDING_VERSION
-from gairbench.errors import GairbenchError, InputMismatchError, UsageError
+from gairbench.errors import DataMissingError, GairbenchError, InputMismatchError, UsageError
 from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.cells import Cell, Embedding, Plan, PretrainingData, State, jobs_of
 from gairbench.evaluation.estimates import Estimates
@@ -205,9 +205,11 @@ class _Looked:
             return "skipped", f"dataset {spec.name!r} needs files in folder {spec.folder!r}; give --data-root{get}"
         try:
             if root is not None and not is_here(spec, root):
-                get = get and f"{get}{root}"
-                return "skipped", f"dataset {spec.name!r} is not at {root / spec.folder}; correct --data-root{get}"
+                how = f"correct --data-root{get}{root}" if get else _how_to_get(spec, root)
+                return "skipped", f"dataset {spec.name!r} is not at {root / spec.folder}; {how}"
             return self.data.fingerprint(spec)
+        except DataMissingError as error:
+            return "skipped", str(error)
         except GairbenchError as error:
             return "failed", str(error)
         # A dataset may be a third party's code; its fault is this dataset's, not the run's.
@@ -235,6 +237,12 @@ class _Looked:
         except Exception as error:
             return f"dataset {dataset.name!r}: {type(error).__name__}: {error}"
         return ""
+
+
+def _how_to_get(spec: DatasetSpec, root: Path) -> str:
+    """Return what to do about a missing folder; a factory may know, by its optional method ``how_to_get(folder)``."""
+    ask = None if isinstance(spec.factory, str) else getattr(spec.factory, "how_to_get", None)
+    return f"correct --data-root, or get it: {ask(root / spec.folder)}" if ask else "correct --data-root"
 
 
 def _weights(

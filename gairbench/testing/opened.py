@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec
 
 from gairbench.data import DataSource, Split
-from gairbench.errors import DataError, GairbenchError
+from gairbench.errors import DataError, DataMissingError, GairbenchError
 from gairbench.files.folders import require_folder
 from gairbench.spec import DataContext, DatasetSpec, TaskSpec, resolve
 from gairbench.testing.seen import Seen, look
@@ -54,7 +54,7 @@ class OpenedDataset:
             raise DataError(f"dataset {self.spec.name!r} needs files in folder {folder!r}", "give --data-root")
         if folder and self.root is not None:
             require_folder(self.root / folder, f"folder of dataset {self.spec.name!r}:")
-        source: DataSource = resolve(self.spec.factory)(DataContext(root=self.root))
+        source: DataSource = resolve(self.spec.factory)(DataContext(root=self.root, dataset=self.spec))
         return source
 
     @cached_property
@@ -99,7 +99,11 @@ def _for_tests(spec: DatasetSpec, root: Path | None) -> OpenedDataset:
     if spec.folder and (root is None or not (root / spec.folder).is_dir()):
         # Of the standard library, and understood by pytest too.
         raise unittest.SkipTest(f"dataset {spec.name} is not below data_root={root}")
-    return OpenedDataset(spec, root, every=False)
+    opened = OpenedDataset(spec, root, every=False)
+    for error in opened.unopened.values():
+        if isinstance(error, DataMissingError):
+            raise unittest.SkipTest(str(error))
+    return opened
 
 
 class Check(Generic[P]):
