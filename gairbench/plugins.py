@@ -12,7 +12,8 @@ from typing import Protocol, TypeVar
 import pluggy
 
 from gairbench import hookspecs
-from gairbench.errors import PluginError
+from gairbench.errors import PluginError, PluginWarning
+from gairbench.isolation import Isolated
 from gairbench.spec import DatasetSpec, ExecutorSpec, ModelSpec, TaskSpec
 
 GROUP = "gairbench"
@@ -21,10 +22,6 @@ BUILTIN: Mapping[str, str] = {
     "gairbench-models": "gairbench_models",
     "gairbench-tasks": "gairbench_tasks",
 }
-
-
-class PluginWarning(UserWarning):
-    """A plugin was skipped; the rest of gairbench still works."""
 
 
 class _Named(Protocol):
@@ -104,11 +101,11 @@ def _unique(kind: str, specs: Iterable[S], taken: Mapping[str, Origin], origin: 
     return new
 
 
-def load_registry(*, strict: bool = False) -> Registry:
+def load_registry(*, strict: bool | None = None) -> Registry:
     """Load every plugin and collect what it registers.
 
     Args:
-        strict: Raise on the first broken plugin instead of warning; also on with ``GAIRBENCH_STRICT_PLUGINS=1``.
+        strict: Raise on the first broken plugin instead of warning; ``None``: if ``GAIRBENCH_STRICT_PLUGINS`` is 1.
 
     Returns:
         The registry. A broken, misspelt or duplicate plugin is in ``failed`` and warned about by name, distribution
@@ -117,7 +114,8 @@ def load_registry(*, strict: bool = False) -> Registry:
     Raises:
         PluginError: In strict mode, the first broken plugin.
     """
-    strict = strict or os.environ.get("GAIRBENCH_STRICT_PLUGINS") == "1"
+    if strict is None:
+        strict = os.environ.get("GAIRBENCH_STRICT_PLUGINS") == "1"
     registry = Registry()
     taken: dict[str, Origin] = {}
     for entry, origin in _entry_points():
@@ -127,10 +125,12 @@ def load_registry(*, strict: bool = False) -> Registry:
                     f"plugin name {entry.name!r} is taken by {taken[entry.name]}", "rename the entry point"
                 )
             taken[entry.name] = origin
-            register(registry, entry.load(), origin)
+            with Isolated(f"plugin {origin}"):
+                register(registry, entry.load(), origin)
         # A plugin is third-party code: whatever it raises must not stop the others.
         except Exception as error:
             reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+            reason = reason.removeprefix(f"plugin {origin} ")
             if strict:
                 raise PluginError(f"plugin {origin} is broken: {reason}", "fix or uninstall it") from error
             registry.failed[origin] = reason
@@ -147,7 +147,7 @@ def register(registry: Registry, plugin: object, origin: Origin) -> None:
         origin: Whom to name for it.
 
     Raises:
-        PluginError: A hook is misspelt, returns something else than specs, or a name is taken.
+        PluginError: A hook is misspelt, returns something else than specs, a name is taken, or a model has no preset.
     """
     # A manager per plugin: nothing it registers can be mistaken for another plugin's.
     manager = pluggy.PluginManager(GROUP)
@@ -157,9 +157,15 @@ def register(registry: Registry, plugin: object, origin: Origin) -> None:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise PluginError(str(error), f"the hooks are {', '.join(_hooks())}") from error
+    models = _specs(manager.hook.register_models(), ModelSpec)
+    for model in models:
+        if not model.presets:
+            raise PluginError(
+                f"model {model.name!r} has no preset", "give it one, as Preset(name='default', inputs=...)"
+            )
     registry.add(
         origin,
-        models=_specs(manager.hook.register_models(), ModelSpec),
+        models=models,
         datasets=_specs(manager.hook.register_datasets(), DatasetSpec),
         tasks=_specs(manager.hook.register_tasks(), TaskSpec),
         executors=_specs(manager.hook.register_executors(), ExecutorSpec),

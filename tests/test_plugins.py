@@ -18,8 +18,8 @@ import pluggy
 import pytest
 
 from gairbench import hookspecs
-from gairbench.errors import PluginError
-from gairbench.plugins import BUILTIN, GROUP, Origin, PluginWarning, Registry, load_registry, register
+from gairbench.errors import PluginError, PluginWarning
+from gairbench.plugins import BUILTIN, GROUP, Origin, Registry, load_registry, register
 from gairbench.testing import parametrize_with_model_checks, parametrize_with_task_checks
 
 ROOT = Path(__file__).parents[1]

@@ -27,10 +27,11 @@ from gairbench.environment import choose_device, versions
 from gairbench.errors import GairbenchError, StorageError
 from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.cells import Cell, Embedding, EmbedJob, EvaluateJob, PretrainJob
-from gairbench.evaluation.open_data import OpenData
+from gairbench.evaluation.open_data import OpenData, Reading, dataset_name
 from gairbench.evaluation.records import recorded
 from gairbench.evaluation.samples import select
 from gairbench.evaluators import ProbeInput, ProbeOutput
+from gairbench.isolation import Blamed, Isolated, culprit, make, named
 from gairbench.limit import limited
 from gairbench.locks import locked
 from gairbench.metrics import METRICS
@@ -38,9 +39,9 @@ from gairbench.predictions import save_predictions
 from gairbench.progress import Progress
 from gairbench.protocols import PretrainContext
 from gairbench.results import MetricValue, Result, write_result
-from gairbench.spec import Kind, ModelContext, resolve
+from gairbench.spec import Kind, ModelContext
 from gairbench.storage import atomic_folder, write_atomically
-from gairbench.weights.loading import build, missing_module
+from gairbench.weights.loading import build, missing_module, model_name
 
 if TYPE_CHECKING:
     import torch
@@ -114,6 +115,7 @@ class _Loaded:
     identity: str
     model: object
     weights: str
+    changes: str
 
 
 class Memory:
@@ -142,10 +144,16 @@ class Memory:
 
 
 def failure(error: Exception, what: str = "") -> Failure:
-    """Return why something failed: one line for a user's mistake, with a traceback for a plugin's."""
+    """Return why something failed: one line for a user's mistake, with a traceback for a plugin's.
+
+    Args:
+        error: What was raised.
+        what: What failed; empty: whoever raised it, if that is known.
+    """
     if isinstance(error, GairbenchError):
         return Failure(reason=str(error))
     reason = f"{type(error).__name__}: {error}"
+    what = what or culprit(error)
     return Failure(reason=f"{what}: {reason}" if what else reason, traceback=traceback.format_exc())
 
 
@@ -192,21 +200,20 @@ def _pretrain(job: PretrainJob, site: Site, memory: Memory, progress: Progress, 
         atomic_folder(job.target, partial(_unused, job.target, site)) as output,
         progress.step(f"pretrain {job.model.name} ({job.preset.name})") as step,
     ):
-        resolve(recipe.recipe)(
-            PretrainContext(
-                model=job.model.name,
-                preset=job.preset.name,
-                seed=job.seed,
-                dataset=job.corpus.dataset.name,
-                source=source,
-                delivers=job.corpus.dataset.delivers,
-                fingerprint=job.corpus.fingerprint,
-                output=output,
-                device=str(device),
-                limit=job.limit,
-                report=step,
-            )
+        context = PretrainContext(
+            model=job.model.name,
+            preset=job.preset.name,
+            seed=job.seed,
+            dataset=job.corpus.dataset.name,
+            source=source,
+            delivers=job.corpus.dataset.delivers,
+            fingerprint=job.corpus.fingerprint,
+            output=output,
+            device=str(device),
+            limit=job.limit,
+            report=step,
         )
+        make(model_name(job.model), recipe.recipe, context, seed=job.seed)
 
 
 def embed_views(jobs: Sequence[EmbedJob], site: Site, memory: Memory, progress: Progress) -> dict[str, Failure]:
@@ -266,14 +273,19 @@ def _embed(
     """Compute and store one embedding; return what the split says of its samples."""
     loaded = memory.loaded
     assert loaded is not None  # noqa: S101
-    split = memory.data.split(job.dataset, job.fingerprint, wanted.split)
+    model, dataset = model_name(job.model), dataset_name(job.dataset)
+    split = Reading(memory.data.split(job.dataset, job.fingerprint, wanted.split), dataset)
     start = time.perf_counter()
-    with shown as step:
+    # Samples are read while others are embedded: what is changed meanwhile may be either's doing. Random numbers do not
+    # depend on the run's seed, as the embedding's key does not.
+    with shown as step, Isolated(f"{model} on {dataset}") as call:
         rows = limited(len(split), job.limit).tolist()
-        values = embed_samples(loaded.model, wanted.view, split, rows, wanted.converters, device, step)
-    note: str = getattr(split, "note", str)()
+        with Blamed(model):
+            values = embed_samples(loaded.model, wanted.view, split, rows, wanted.converters, device, step)
+        note = split.note()
     about = {
         "note": note,
+        "changes": [*filter(None, [loaded.changes, memory.data.changes(job.dataset), call.changes])],
         "conversion": {str(modality): c.describe() for modality, c in wanted.converters.items()},
         "weights": loaded.weights,
         "device": _device_name(device),
@@ -292,14 +304,14 @@ def _load(job: EmbedJob, site: Site, memory: Memory) -> Failure | None:
     ours = job.weights.path is not None and not job.weights.foreign  # only ours can be replaced, by --fresh
     try:
         with _unused(job.weights.path, site) if ours else nullcontext():
-            model, weights = build(job.model, context, memory.device())
+            model, weights, changes = build(job.model, context, memory.device())
     except StorageError:
         raise
     except ModuleNotFoundError as error:
         return failure(missing_module(job.model, error))
     except Exception as error:
         return failure(error, f"model {job.model.name!r} cannot be loaded")
-    memory.loaded = _Loaded(job.loaded_as, model, weights)
+    memory.loaded = _Loaded(job.loaded_as, model, weights, changes)
     return None
 
 
@@ -399,14 +411,17 @@ def _failed(blank: Result, why: Failure, site: Site) -> Result:
 
 def _evaluate(cell: Cell, embedded: _Embedded, blank: Result, site: Site, memory: Memory) -> Result:
     start = time.perf_counter()
+    changes = [change for _, _, about in embedded for change in about.get("changes", ())]
     if cell.task.kind is Kind.RETRIEVAL:
-        output, target, ids, n, dropped = _retrieve(cell, embedded, memory)
+        output, target, ids, n, dropped = _retrieve(cell, embedded, memory, changes)
     else:
-        output, target, ids, n, dropped = _probe(cell, embedded, memory)
-    metrics = {
-        name: _measure(name, target, output.prediction, blank.seed)
-        for name in (cell.task.metric, *cell.task.extra_metrics)
-    }
+        output, target, ids, n, dropped = _probe(cell, embedded, memory, changes)
+    metrics = {}
+    for name in (cell.task.metric, *cell.task.extra_metrics):
+        with Isolated(f"metric {name!r}", seed=blank.seed) as measured:
+            metrics[name] = _measure(name, target, output.prediction, blank.seed)
+        changes.append(measured.changes)
+    process = "; ".join(dict.fromkeys(filter(None, [*changes, memory.data.changes(cell.task.dataset)])))
     abouts = [about for _, _, about in embedded]
     seconds = {"probe": time.perf_counter() - start, "embed": sum(about["seconds"] for about in abouts)}
     predictions = save_predictions(blank.path(site.results), ids, target, output.prediction)
@@ -418,7 +433,8 @@ def _evaluate(cell: Cell, embedded: _Embedded, blank: Result, site: Site, memory
         metrics=metrics,
         n=n,
         dropped=dropped,
-        notes={e.split: about["note"] for e, _, about in embedded if about.get("note")},
+        notes={e.split: about["note"] for e, _, about in embedded if about.get("note")}
+        | ({"process": process} if process else {}),
         conversion={str(e.view): about["conversion"] for e, _, about in embedded},
         embedding_dim=sum(array.shape[1] for e, array, _ in embedded if e.split == "test"),
         predictions=predictions,
@@ -430,33 +446,45 @@ def _evaluate(cell: Cell, embedded: _Embedded, blank: Result, site: Site, memory
 _Scored = tuple[ProbeOutput, Array, list[str], dict[str, int], dict[str, str]]
 
 
-def _retrieve(cell: Cell, embedded: _Embedded, memory: Memory) -> _Scored:
+def _retrieve(cell: Cell, embedded: _Embedded, memory: Memory, changes: list[str]) -> _Scored:
     query, gallery = (array for _, array, _ in embedded)
     data = ProbeInput(features={"query": query, "gallery": gallery}, targets={}, classes=0, seed=cell.record.seed)
-    output = cell.probe.run(data)
+    output = _run(cell, data, changes)
     split = memory.data.split(cell.task.dataset, cell.fingerprint, "test")
-    ids = [split.ids[i] for i in limited(len(split), cell.record.limit)]
+    with Isolated(dataset_name(cell.task.dataset)) as read:
+        ids = [split.ids[i] for i in limited(len(split), cell.record.limit)]
+    changes.append(read.changes)
     return output, np.arange(len(query)), ids, {"test": len(query)}, {}
 
 
-def _probe(cell: Cell, embedded: _Embedded, memory: Memory) -> _Scored:
+def _run(cell: Cell, data: ProbeInput, changes: list[str]) -> ProbeOutput:
+    """Run a cell's evaluator; what it changes in the process is undone, and added to the changes."""
+    with Isolated(named("evaluator", cell.probe.name, cell.probe.run), seed=cell.record.seed) as call:
+        output = cell.probe.run(data)
+    changes.append(call.changes)
+    return output
+
+
+def _probe(cell: Cell, embedded: _Embedded, memory: Memory, changes: list[str]) -> _Scored:
     names = ("train", "val", "test")
     source = memory.data.source(cell.task.dataset, cell.fingerprint)
     splits = {name: memory.data.split(cell.task.dataset, cell.fingerprint, name) for name in names}
-    chosen = select(cell.task, source, splits, cell.record.limit)
+    with Isolated(dataset_name(cell.task.dataset)) as read:
+        chosen = select(cell.task, source, splits, cell.record.limit)
+        classes = len(source.classes(cell.task.target))
+    changes.append(read.changes)
     features = {}
     for name in names:
         arrays = [array for e, array, _ in embedded if e.split == name]
         features[name] = np.concatenate(arrays, axis=1)[chosen[name].rows]
     _standardize(features)
-    output = cell.probe.run(
-        ProbeInput(
-            features=features,
-            targets={name: chosen[name].target for name in names},
-            classes=len(source.classes(cell.task.target)),
-            seed=cell.record.seed,
-        )
+    data = ProbeInput(
+        features=features,
+        targets={name: chosen[name].target for name in names},
+        classes=classes,
+        seed=cell.record.seed,
     )
+    output = _run(cell, data, changes)
     n = {name: len(chosen[name].rows) for name in names}
     dropped = {name: chosen[name].dropped for name in names if chosen[name].dropped}
     return output, chosen["test"].target, list(chosen["test"].ids), n, dropped

@@ -10,14 +10,15 @@ from gairbench import results
 from gairbench.conversion import CONVERSION_VERSION, Converter, make_converter
 from gairbench.digests import digest
 from gairbench.embedding import EMBEDDING_VERSION
-from gairbench.errors import GairbenchError, InputMismatchError, UsageError
+from gairbench.errors import GairbenchError, InputMismatchError
 from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.cells import Cell, Embedding, Plan, PretrainingData, State, jobs_of
 from gairbench.evaluation.estimates import Estimates
-from gairbench.evaluation.open_data import OpenData
+from gairbench.evaluation.open_data import OpenData, dataset_name
 from gairbench.evaluation.records import recorded
 from gairbench.evaluation.samples import select
 from gairbench.evaluators import PROBES, Probe, probes_for
+from gairbench.isolation import Isolated
 from gairbench.plugins import BUILTIN, Registry
 from gairbench.selection import unknown
 from gairbench.spec import (
@@ -97,7 +98,7 @@ def make_plan(request: EvaluationRequest, registry: Registry, data: OpenData | N
         errors.
 
     Raises:
-        UsageError: A task names an unknown probe, or a model's pre-training dataset is not installed.
+        UsageError: A task names an unknown probe.
         CheckpointError: A checkpoint file does not exist, or is of another preset.
     """
     looked = _Looked(request, registry, data or OpenData(request.data_root))
@@ -119,7 +120,14 @@ def _model_cells(
     request: EvaluationRequest, registry: Registry, looked: _Looked, model: ModelSpec, seed: int
 ) -> Iterator[Cell]:
     weights, corpus, trouble = _weights(request, registry, looked, model, seed)
-    preset = choose_preset(model, request.preset, weights.path if weights.foreign else None)
+    try:
+        preset = choose_preset(model, request.preset, weights.path if weights.foreign else None)
+    except GairbenchError:
+        raise
+    # A model may be a third party's code; its fault is this model's, not the run's.
+    except Exception as error:
+        preset = model.preset(request.preset)
+        trouble = ("failed", f"model {model.name!r} cannot read its checkpoint: {type(error).__name__}: {error}")
     for task in sorted(request.tasks, key=lambda t: t.dataset.name):
         for number, probe in enumerate(_probes(task)):
             cell = Cell(
@@ -192,7 +200,9 @@ class _Looked:
             return ""
         try:
             splits = {name: self.data.split(dataset, fingerprint, name) for name in ("train", "val", "test")}
-            select(task, self.data.source(dataset, fingerprint), splits, limit)
+            source = self.data.source(dataset, fingerprint)
+            with Isolated(dataset_name(dataset)):
+                select(task, source, splits, limit)
         except GairbenchError as error:
             return str(error)
         except Exception as error:
@@ -211,7 +221,7 @@ def _weights(
     if not weights.to_train or recipe is None:
         return replace(weights, path=weights.path and weights.path.absolute()), None, None
     if recipe.dataset not in registry.datasets:
-        raise UsageError(f"{model.name} is pre-trained on dataset {recipe.dataset!r}, which no plugin provides", "")
+        return weights, None, ("failed", f"it is pre-trained on dataset {recipe.dataset!r}, which no plugin provides")
     corpus = registry.datasets[recipe.dataset]
     fingerprint = looked.fingerprint(corpus)
     if isinstance(fingerprint, tuple):
