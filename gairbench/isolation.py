@@ -24,7 +24,7 @@ standard error, for subprocesses too.
 Left alone: new environment variables (scikit-learn configures OpenMP by them while it is imported) but
 ``CUDA_VISIBLE_DEVICES``, filters that hide warnings, ``sys.path`` (what is imported stays imported anyway), logging and
 the locale. Out of reach: ``os._exit``, a crash of native code, functions that are replaced in other modules, and what
-threads do after the call. Worker processes (the executors ``local`` with ``workers``, ``ray``, ``slurm``) confine those.
+threads do after the call. Worker processes (executors ``local`` with ``workers``, ``ray``, ``slurm``) confine those.
 """
 
 from __future__ import annotations
@@ -275,6 +275,7 @@ class _Watch(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return the other finders' specification, whose loader calls the function when it is done."""
+        del path, target
         then = self._waiting.pop(fullname, None)
         spec = importlib.util.find_spec(fullname) if then is not None else None
         if then is None or spec is None or spec.loader is None:

@@ -6,8 +6,8 @@ import importlib.metadata as md
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Protocol, TypeVar
 
 import pluggy
 
@@ -147,7 +147,8 @@ def register(registry: Registry, plugin: object, origin: Origin) -> None:
         origin: Whom to name for it.
 
     Raises:
-        PluginError: A hook is misspelt, returns something else than specs, a name is taken, or a model has no preset.
+        PluginError: A hook is misspelt or returns something else than specs, a spec is not what its fields say, or a
+            name is taken.
     """
     # A manager per plugin: nothing it registers can be mistaken for another plugin's.
     manager = pluggy.PluginManager(GROUP)
@@ -157,15 +158,9 @@ def register(registry: Registry, plugin: object, origin: Origin) -> None:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise PluginError(str(error), f"the hooks are {', '.join(_hooks())}") from error
-    models = _specs(manager.hook.register_models(), ModelSpec)
-    for model in models:
-        if not model.presets:
-            raise PluginError(
-                f"model {model.name!r} has no preset", "give it one, as Preset(name='default', inputs=...)"
-            )
     registry.add(
         origin,
-        models=models,
+        models=_specs(manager.hook.register_models(), ModelSpec),
         datasets=_specs(manager.hook.register_datasets(), DatasetSpec),
         tasks=_specs(manager.hook.register_tasks(), TaskSpec),
         executors=_specs(manager.hook.register_executors(), ExecutorSpec),
@@ -194,4 +189,23 @@ def _specs(results: list[Iterable[S]], kind: type[S]) -> list[S]:
     for spec in specs:
         if not isinstance(spec, kind):
             raise PluginError(f"expected {kind.__name__}, got {spec!r}", f"return {kind.__name__} objects")
+        _check_fields(spec, f"{kind.__name__} {spec.name!r}")
+        if isinstance(spec, ModelSpec) and not spec.presets:
+            raise PluginError(f"{kind.__name__} {spec.name!r} has no presets", "declare Preset(name='default', ...)")
     return specs
+
+
+_TYPES = {"str": str, "int": int, "bool": bool, "tuple": tuple, "frozenset": frozenset}
+
+
+def _check_fields(spec: Any, where: str) -> None:
+    """Refuse what dataclasses let pass, such as one input in place of a tuple: it would fail other plugins' cells."""
+    for declared in fields(spec):
+        value = getattr(spec, declared.name)
+        name, _, rest = str(declared.type).partition("[")
+        # An annotation that goes on after the bracket is of several types.
+        if name in _TYPES and rest.endswith("]") == bool(rest) and not isinstance(value, _TYPES[name]):
+            raise PluginError(f"{where}: {declared.name}={value!r} is not a {name}", f"it is {declared.type}")
+        for item in value if isinstance(value, tuple | frozenset) else (value,):
+            if is_dataclass(item):
+                _check_fields(item, f"{where}, {declared.name}")
