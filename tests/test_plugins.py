@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import itertools
+import json
 import os
 import re
 import subprocess
@@ -18,6 +19,7 @@ import pluggy
 import pytest
 
 from gairbench import hookspecs
+from gairbench.commands.listing import list_models
 from gairbench.errors import PluginError, PluginWarning
 from gairbench.plugins import BUILTIN, GROUP, Origin, Registry, load_registry, register
 from gairbench.testing import parametrize_with_model_checks, parametrize_with_task_checks
@@ -190,6 +192,53 @@ def test_a_plugin_that_raises_is_skipped(install: Install) -> None:
     install("bad-dist", "raise RuntimeError('boom')", entry="bad")
     registry = skipped(r"skipped plugin bad \(bad-dist 1\.0\): RuntimeError: boom")
     assert list(registry.failed.values()) == ["RuntimeError: boom"]
+
+
+def test_a_plugin_that_calls_sys_exit_while_it_is_imported_is_skipped(install: Install) -> None:
+    install("bad-dist", "import sys\nsys.exit(3)", entry="bad")
+    registry = skipped(r"^skipped plugin bad \(bad-dist 1\.0\): called sys\.exit\(3\); raise an error")
+    assert list(registry.failed.values()) == ["called sys.exit(3); raise an error that says what is wrong instead"]
+
+
+def test_a_hook_that_calls_sys_exit_is_skipped(install: Install) -> None:
+    install("bad-dist", MODEL + "        raise SystemExit\n", name="half")
+    assert "half" not in skipped(r"bad-dist \(bad-dist 1\.0\): called sys\.exit\(\)").models
+
+
+def test_what_a_plugin_changes_while_it_is_loaded_is_undone_and_named(install: Install) -> None:
+    install("changes-dist", f"import os\nos.chdir('/')\n{dedent(MODEL)}", name="changing")
+    before = Path.cwd()
+    with pytest.warns(PluginWarning, match=r"plugin changes-dist \(changes-dist 1\.0\) changed the working folder"):
+        registry = load_registry()
+    assert Path.cwd() == before
+    assert "changing" in registry.models, "it is not broken"
+
+
+def test_a_plugin_that_prints_does_not_spoil_what_commands_print(
+    install: Install, capfd: pytest.CaptureFixture[str]
+) -> None:
+    install("noisy-dist", f"print('hello')\n{dedent(MODEL)}", name="noisy")
+    list_models(as_json=True)
+    out, err = capfd.readouterr()
+    assert "noisy" in {row["model"] for row in json.loads(out)}
+    assert "hello" in err
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (('presets=(Preset(name="default", inputs=(LocationInput(),)),)', "presets=()"), "'x' has no presets"),
+        (
+            ("inputs=(LocationInput(),)", "inputs=LocationInput()"),
+            r"'x', presets: inputs=LocationInput.* is not a tuple",
+        ),
+        (('version="1"', "version=1"), r"ModelSpec 'x': version=1 is not a str; it is str"),
+    ],
+)
+def test_a_field_of_another_type_is_reported(change: tuple[str, str], why: str, install: Install) -> None:
+    assert change[0] in MODEL
+    install("bad-dist", MODEL.replace(*change), name="x")
+    skipped(why)
 
 
 def test_a_plugin_with_a_missing_import_is_skipped(install: Install) -> None:
