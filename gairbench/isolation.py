@@ -173,7 +173,7 @@ class Isolated(AbstractContextManager["Isolated"]):
         return changed
 
 
-def make(who: str, factory: Factory, *arguments: Any, seed: int | None = 0) -> tuple[Any, str]:
+def call_factory(who: str, factory: Factory, *arguments: Any, seed: int | None = 0) -> tuple[Any, str]:
     """Import a factory and call it, isolated.
 
     What its module does to the process while it is imported is undone before the call: otherwise only the first of a

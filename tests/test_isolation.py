@@ -20,7 +20,7 @@ import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from gairbench.errors import PluginError, PluginWarning
-from gairbench.isolation import Blamed, Ended, Isolated, culprit, make, named
+from gairbench.isolation import Blamed, Ended, Isolated, call_factory, culprit, named
 from gairbench.pretraining.interrupts import interrupts_passed_on
 
 ROOT = Path(__file__).parents[1]
@@ -293,8 +293,8 @@ def test_what_an_import_changes_does_not_reach_the_call(tmp_path: Path, monkeypa
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.warns(PluginWarning, match=r"model 'x' \(sets_dtype:make\) changed torch's default dtype"):
-        first, changes = make(named("model", "x", "sets_dtype:make"), "sets_dtype:make", None)
-    second, none = make(named("model", "y", "sets_dtype:make"), "sets_dtype:make", None)
+        first, changes = call_factory(named("model", "x", "sets_dtype:make"), "sets_dtype:make", None)
+    second, none = call_factory(named("model", "y", "sets_dtype:make"), "sets_dtype:make", None)
     assert first is second is torch.float32, "the first model of a module is like the others"
     assert "default dtype" in changes
     assert none == ""

@@ -16,7 +16,7 @@ from gairbench.commands.interrupts import if_interrupted
 from gairbench.commands.options import check_device_name, check_writable, find_model
 from gairbench.data import DataSource
 from gairbench.errors import UsageError
-from gairbench.isolation import make, named
+from gairbench.isolation import call_factory, named
 from gairbench.locks import exclusive, lock_beside
 from gairbench.plugins import Registry, load_registry
 from gairbench.pretraining.earlier_run import LAST, TRAINING, refuse_other_settings
@@ -213,7 +213,9 @@ def _pretrain(
     device = choose_device(request.device)
     inputs = preset.inputs
     if recipe.inputs is not None:
-        wanted, _ = make(named("model", spec.name, recipe.inputs), recipe.inputs, spec.name, preset.name, request.set)
+        wanted, _ = call_factory(
+            named("model", spec.name, recipe.inputs), recipe.inputs, spec.name, preset.name, request.set
+        )
         inputs = tuple(wanted)
     corpus = _open(request, inputs, registry, progress)
     with progress.step(f"pretrain {spec.name} ({preset.name})") as step:
@@ -232,7 +234,7 @@ def _pretrain(
             trainer=request.trainer(),
             settings=request.set,
         )
-        make(named("model", spec.name, recipe.recipe), recipe.recipe, context, seed=request.seed)
+        call_factory(named("model", spec.name, recipe.recipe), recipe.recipe, context, seed=request.seed)
     # Processes that load data (--num-workers) count their own.
     filled = getattr(corpus.source, "filled", None)
     if filled is not None and (sentence := filled.sentence()):
@@ -269,7 +271,7 @@ def _open(request: PretrainRequest, inputs: Sequence[Input], registry: Registry,
     if spec is not None:
         refuse_manifest_options(options, f"the registered dataset {spec.name}")
         dataset = named("dataset", spec.name, spec.factory)
-        registered, _ = make(dataset, spec.factory, DataContext(root=request.data_root))
+        registered, _ = call_factory(dataset, spec.factory, DataContext(root=request.data_root))
         return _Corpus(spec.name, registered, spec.delivers)
     source = open_triplets(Path(request.data), options)
     if source.report.total:

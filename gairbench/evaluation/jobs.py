@@ -31,7 +31,7 @@ from gairbench.evaluation.open_data import OpenData, Reading, dataset_name
 from gairbench.evaluation.records import recorded
 from gairbench.evaluation.samples import select
 from gairbench.evaluators import ProbeInput, ProbeOutput
-from gairbench.isolation import Blamed, Isolated, culprit, make, named
+from gairbench.isolation import Blamed, Isolated, call_factory, culprit, named
 from gairbench.limit import limited
 from gairbench.locks import locked
 from gairbench.metrics import METRICS
@@ -213,7 +213,7 @@ def _pretrain(job: PretrainJob, site: Site, memory: Memory, progress: Progress, 
             limit=job.limit,
             report=step,
         )
-        make(model_name(job.model), recipe.recipe, context, seed=job.seed)
+        call_factory(model_name(job.model), recipe.recipe, context, seed=job.seed)
 
 
 def embed_views(jobs: Sequence[EmbedJob], site: Site, memory: Memory, progress: Progress) -> dict[str, Failure]:

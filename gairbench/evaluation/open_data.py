@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gairbench.data import DataSource, Sample, Split
 from gairbench.errors import DataError
-from gairbench.isolation import Blamed, Isolated, make, named
+from gairbench.isolation import Blamed, Isolated, call_factory, named
 from gairbench.spec import DataContext, DatasetSpec
 
 
@@ -89,7 +89,7 @@ class OpenData:
 
     def _open(self, spec: DatasetSpec) -> DataSource:
         source: DataSource
-        source, changes = make(dataset_name(spec), spec.factory, DataContext(root=self._root))
+        source, changes = call_factory(dataset_name(spec), spec.factory, DataContext(root=self._root))
         self._note(spec, changes)
         return source
 

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from gairbench.storage import write_atomically
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -49,7 +51,7 @@ def elsewhere(function: Callable[P, R], *arguments: P.args, **options: P.kwargs)
     seed = "1" if os.environ.get("PYTHONHASHSEED") == "0" else "0"
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "call"
-        file.write_bytes(call)
+        write_atomically(file, call)
         done = subprocess.run(
             [sys.executable, "-c", _CALL, json.dumps([str(file), sys.path])],
             env=os.environ | {"PYTHONHASHSEED": seed},
@@ -76,4 +78,4 @@ def answer(file: str) -> None:
     import torch
 
     torch.set_num_threads(threads)
-    Path(file).write_bytes(pickle.dumps(function(*arguments, **options)))
+    write_atomically(Path(file), pickle.dumps(function(*arguments, **options)))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gairbench import embedding, protocols
 from gairbench.errors import PluginWarning
-from gairbench.isolation import Isolated, make
+from gairbench.isolation import Isolated, call_factory
 from gairbench.spec import VIEW_MODALITY, LocationInput, ModelContext, ModelSpec, Preset, View, resolve
 from gairbench.testing import declarations, inputs
 from gairbench.testing.declarations import require
@@ -340,7 +340,7 @@ def _made(spec: ModelSpec, preset: str, seed: int) -> tuple[Any, str]:
 
     context = ModelContext(preset=preset, seed=seed, model=spec.name)
     with _unreported():
-        model, changes = make(model_name(spec), spec.factory, context, seed=seed)
+        model, changes = call_factory(model_name(spec), spec.factory, context, seed=seed)
         return model.requires_grad_(False).eval() if isinstance(model, nn.Module) else model, changes
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec
 from gairbench.data import DataSource, Split
 from gairbench.errors import DataError, GairbenchError, PluginWarning
 from gairbench.files.folders import require_folder
-from gairbench.isolation import make, named
+from gairbench.isolation import call_factory, named
 from gairbench.spec import DataContext, DatasetSpec, TaskSpec
 from gairbench.testing.seen import Seen, look
 
@@ -71,7 +71,7 @@ class OpenedDataset:
             # The check that is for it reports it.
             warnings.simplefilter("ignore", PluginWarning)
             source: DataSource
-            source, changes = make(who, self.spec.factory, DataContext(root=self.root), seed=next(_SEEDS))
+            source, changes = call_factory(who, self.spec.factory, DataContext(root=self.root), seed=next(_SEEDS))
         # What is changed while a module is imported is changed once.
         self.changes = self.changes or changes
         return source

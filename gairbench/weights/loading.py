@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gairbench.digests import weights_sha256
 from gairbench.errors import CheckpointError, PluginError
-from gairbench.isolation import Isolated, make, named
+from gairbench.isolation import Isolated, call_factory, named
 from gairbench.selection import unknown
 from gairbench.spec import ModelContext, ModelSpec, Preset
 from gairbench.weights.origin import Weights
@@ -80,7 +80,7 @@ def choose_preset(spec: ModelSpec, name: str | None, checkpoint: Path | None) ->
     if checkpoint is None or spec.read_checkpoint is None:
         return spec.preset(name)
     found: Preset
-    found, _ = make(model_name(spec), spec.read_checkpoint, checkpoint)
+    found, _ = call_factory(model_name(spec), spec.read_checkpoint, checkpoint)
     if name is not None and name != found.name and name in {p.name for p in spec.presets}:
         raise CheckpointError(
             f"{checkpoint} is of preset {found.name!r}, not {name!r}",
@@ -102,7 +102,7 @@ def build(spec: ModelSpec, context: ModelContext, device: torch.device) -> tuple
     from torch import nn
 
     model: object
-    model, changes = make(model_name(spec), spec.factory, context, seed=context.seed)
+    model, changes = call_factory(model_name(spec), spec.factory, context, seed=context.seed)
     if not isinstance(model, nn.Module):
         return model, "", changes
     with Isolated(model_name(spec)):
