@@ -73,6 +73,10 @@ class WorkerLostError(GairbenchError):
     """A worker died, its node was lost or its time ran out: the job itself may be right, and is tried again."""
 
 
+class PluginWarning(UserWarning):
+    """A plugin was skipped, or what it changed in the process was undone; the rest of gairbench still works."""
+
+
 def _remade(kind: type[GairbenchError], args: tuple[object, ...], state: dict[str, object]) -> GairbenchError:
     error = kind.__new__(kind)
     error.args = args

@@ -6,13 +6,14 @@ import importlib.metadata as md
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Protocol, TypeVar
 
 import pluggy
 
 from gairbench import hookspecs
-from gairbench.errors import PluginError
+from gairbench.errors import PluginError, PluginWarning
+from gairbench.isolation import Isolated
 from gairbench.sensors import add_sensor
 from gairbench.spec import DatasetSpec, EvaluatorSpec, ExecutorSpec, MetricSpec, ModelSpec, Sensor, TaskSpec
 
@@ -23,10 +24,6 @@ BUILTIN: Mapping[str, str] = {
     "gairbench-models": "gairbench_models",
     "gairbench-tasks": "gairbench_tasks",
 }
-
-
-class PluginWarning(UserWarning):
-    """A plugin was skipped; the rest of gairbench still works."""
 
 
 class _Named(Protocol):
@@ -124,11 +121,11 @@ def _unique(kind: str, specs: Iterable[S], taken: Mapping[str, Origin], origin: 
     return new
 
 
-def load_registry(*, strict: bool = False) -> Registry:
+def load_registry(*, strict: bool | None = None) -> Registry:
     """Load every plugin and collect what it registers.
 
     Args:
-        strict: Raise on the first broken plugin instead of warning; also on with ``GAIRBENCH_STRICT_PLUGINS=1``.
+        strict: Raise on the first broken plugin instead of warning; ``None``: if ``GAIRBENCH_STRICT_PLUGINS`` is 1.
 
     Returns:
         The registry. A broken, misspelt or duplicate plugin is in ``failed`` and warned about by name, distribution
@@ -137,7 +134,8 @@ def load_registry(*, strict: bool = False) -> Registry:
     Raises:
         PluginError: In strict mode, the first broken plugin.
     """
-    strict = strict or os.environ.get("GAIRBENCH_STRICT_PLUGINS") == "1"
+    if strict is None:
+        strict = os.environ.get("GAIRBENCH_STRICT_PLUGINS") == "1"
     registry = Registry()
     taken: dict[str, Origin] = {}
     for entry, origin in _entry_points():
@@ -147,10 +145,12 @@ def load_registry(*, strict: bool = False) -> Registry:
                     f"plugin name {entry.name!r} is taken by {taken[entry.name]}", "rename the entry point"
                 )
             taken[entry.name] = origin
-            register(registry, entry.load(), origin)
+            with Isolated(f"plugin {origin}"):
+                register(registry, entry.load(), origin)
         # A plugin is third-party code: whatever it raises must not stop the others.
         except Exception as error:
             reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+            reason = reason.removeprefix(f"plugin {origin} ")
             if strict:
                 raise PluginError(f"plugin {origin} is broken: {reason}", "fix or uninstall it") from error
             registry.failed[origin] = reason
@@ -167,7 +167,8 @@ def register(registry: Registry, plugin: object, origin: Origin) -> None:
         origin: Whom to name for it.
 
     Raises:
-        PluginError: A hook is misspelt, returns something else than specs, or a name is taken.
+        PluginError: A hook is misspelt or returns something else than specs, a spec is not what its fields say, or a
+            name is taken.
     """
     # A manager per plugin: nothing it registers can be mistaken for another plugin's.
     manager = pluggy.PluginManager(GROUP)
@@ -211,4 +212,23 @@ def _specs(results: list[Iterable[S]], kind: type[S]) -> list[S]:
     for spec in specs:
         if not isinstance(spec, kind):
             raise PluginError(f"expected {kind.__name__}, got {spec!r}", f"return {kind.__name__} objects")
+        _check_fields(spec, f"{kind.__name__} {spec.name!r}")
+        if isinstance(spec, ModelSpec) and not spec.presets:
+            raise PluginError(f"{kind.__name__} {spec.name!r} has no presets", "declare Preset(name='default', ...)")
     return specs
+
+
+_TYPES = {"str": str, "int": int, "bool": bool, "tuple": tuple, "frozenset": frozenset}
+
+
+def _check_fields(spec: Any, where: str) -> None:
+    """Refuse what dataclasses let pass, such as one input in place of a tuple: it would fail other plugins' cells."""
+    for declared in fields(spec):
+        value = getattr(spec, declared.name)
+        name, _, rest = str(declared.type).partition("[")
+        # An annotation that goes on after the bracket is of several types.
+        if name in _TYPES and rest.endswith("]") == bool(rest) and not isinstance(value, _TYPES[name]):
+            raise PluginError(f"{where}: {declared.name}={value!r} is not a {name}", f"it is {declared.type}")
+        for item in value if isinstance(value, tuple | frozenset) else (value,):
+            if is_dataclass(item):
+                _check_fields(item, f"{where}, {declared.name}")

@@ -79,7 +79,8 @@ class Result:
         metrics: All measured metrics by name.
         n: Samples per split that took part.
         dropped: Samples per split that did not, with the reason, for instance under ``--limit``.
-        notes: What else was done to the samples of a split, for instance missing pixels that were filled.
+        notes: What else was done to the samples of a split, for instance missing pixels that were filled; and under
+            ``"process"``, what the model, the dataset or the evaluator changed in the process, which was undone.
         seed: The run's seed.
         limit: The run's ``--limit``.
         conversion: By representation and input, what was done to the data before the encoder saw it.

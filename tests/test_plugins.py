@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import itertools
+import json
 import os
 import re
 import subprocess
@@ -18,8 +19,9 @@ import pluggy
 import pytest
 
 from gairbench import hookspecs, sensors
-from gairbench.errors import PluginError
-from gairbench.plugins import BUILTIN, GROUP, Origin, PluginWarning, Registry, load_registry, register
+from gairbench.commands.listing import list_models
+from gairbench.errors import PluginError, PluginWarning
+from gairbench.plugins import BUILTIN, GROUP, Origin, Registry, load_registry, register
 from gairbench.testing import (
     parametrize_with_evaluator_checks,
     parametrize_with_metric_checks,
@@ -267,6 +269,53 @@ def test_a_plugin_that_raises_is_skipped(install: Install) -> None:
     assert list(registry.failed.values()) == ["RuntimeError: boom"]
 
 
+def test_a_plugin_that_calls_sys_exit_while_it_is_imported_is_skipped(install: Install) -> None:
+    install("bad-dist", "import sys\nsys.exit(3)", entry="bad")
+    registry = skipped(r"^skipped plugin bad \(bad-dist 1\.0\): called sys\.exit\(3\); raise an error")
+    assert list(registry.failed.values()) == ["called sys.exit(3); raise an error that says what is wrong instead"]
+
+
+def test_a_hook_that_calls_sys_exit_is_skipped(install: Install) -> None:
+    install("bad-dist", MODEL + "        raise SystemExit\n", name="half")
+    assert "half" not in skipped(r"bad-dist \(bad-dist 1\.0\): called sys\.exit\(\)").models
+
+
+def test_what_a_plugin_changes_while_it_is_loaded_is_undone_and_named(install: Install) -> None:
+    install("changes-dist", f"import os\nos.chdir('/')\n{dedent(MODEL)}", name="changing")
+    before = Path.cwd()
+    with pytest.warns(PluginWarning, match=r"plugin changes-dist \(changes-dist 1\.0\) changed the working folder"):
+        registry = load_registry()
+    assert Path.cwd() == before
+    assert "changing" in registry.models, "it is not broken"
+
+
+def test_a_plugin_that_prints_does_not_spoil_what_commands_print(
+    install: Install, capfd: pytest.CaptureFixture[str]
+) -> None:
+    install("noisy-dist", f"print('hello')\n{dedent(MODEL)}", name="noisy")
+    list_models(as_json=True)
+    out, err = capfd.readouterr()
+    assert "noisy" in {row["model"] for row in json.loads(out)}
+    assert "hello" in err
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (('presets=(Preset(name="default", inputs=(LocationInput(),)),)', "presets=()"), "'x' has no presets"),
+        (
+            ("inputs=(LocationInput(),)", "inputs=LocationInput()"),
+            r"'x', presets: inputs=LocationInput.* is not a tuple",
+        ),
+        (('version="1"', "version=1"), r"ModelSpec 'x': version=1 is not a str; it is str"),
+    ],
+)
+def test_a_field_of_another_type_is_reported(change: tuple[str, str], why: str, install: Install) -> None:
+    assert change[0] in MODEL
+    install("bad-dist", MODEL.replace(*change), name="x")
+    skipped(why)
+
+
 def test_a_plugin_with_a_missing_import_is_skipped(install: Install) -> None:
     install("bad-dist", "import no_such_module_at_all", entry="bad")
     skipped(r"bad \(bad-dist 1\.0\): ModuleNotFoundError: No module named 'no_such_module_at_all'")
@@ -339,7 +388,7 @@ def test_strict_mode_raises_on_the_first_broken_plugin(
     if how == "variable":
         monkeypatch.setenv("GAIRBENCH_STRICT_PLUGINS", "1")
     with pytest.raises(PluginError, match=r"plugin bad \(bad-dist 1\.0\) is broken: RuntimeError: boom; fix"):
-        load_registry(strict=how == "argument")
+        load_registry(strict=True if how == "argument" else None)
 
 
 @pytest.mark.parametrize(("wanted", "expected"), [("", set()), ("a-dist", {"a"}), ("a-dist,b-dist", {"a", "b"})])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -64,6 +65,24 @@ class Dies(Shades):
         return super().encode_rs(images)
 
 
+class TerminatedOnce(Shades):
+    """Get a SIGTERM in the first process that embeds with it, as batch systems send it."""
+
+    def encode_rs(self, images: Tensor) -> Tensor:
+        mark = Path(os.environ[FOLDER]) / "terminated"
+        if not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().encode_rs(images)
+
+
+class Exits(Shades):
+    """End the program."""
+
+    def encode_rs(self, images: Tensor) -> Tensor:
+        sys.exit(3)
+
+
 class Slow(Watched):
     """Take its time over photos, and say when it begins."""
 
@@ -91,6 +110,8 @@ def made_with(name: str, factory: type[Shades], base: ModelSpec = SHADES) -> Mod
 WATCHED = made_with("watched", Watched)
 DIES_ONCE = made_with("dies-once", DiesOnce)
 DIES = made_with("dies", Dies)
+TERMINATED_ONCE = made_with("terminated-once", TerminatedOnce)
+EXITS = made_with("exits", Exits)
 SLOW = made_with("slow", Slow)
 TRAINED_ONCE = replace(
     TRAINED,

@@ -21,6 +21,7 @@ from gairbench.commands.options import (
 from gairbench.commands.outcomes import EmbeddedTable
 from gairbench.embed_table.request import EmbedRequest
 from gairbench.errors import UsageError
+from gairbench.isolation import Isolated
 from gairbench.plugins import Registry, load_registry
 from gairbench.progress import Progress
 from gairbench.selection import unknown
@@ -95,7 +96,7 @@ def _embed(
     from gairbench.environment import choose_device
     from gairbench.files.rows import open_rows
     from gairbench.storage import write_atomically
-    from gairbench.weights.loading import load_model
+    from gairbench.weights.loading import load_model, model_name
 
     table = open_rows(
         request.input,
@@ -136,7 +137,8 @@ def _embed(
         pinned=device.type == "cuda",
     )
     try:
-        with progress.step(f"embed {request.input.name} with {spec.name} ({preset.name})") as step:
+        label = f"embed {request.input.name} with {spec.name} ({preset.name})"
+        with progress.step(label) as step, Isolated(model_name(spec)):
             parts = write_parts(request, table, reader, loaded, views, device, rows, step)
     finally:
         if not has_parts(request):

@@ -23,6 +23,7 @@ from gairbench.commands.options import (
 )
 from gairbench.commands.outcomes import EmbeddingMap
 from gairbench.errors import DataError, InputMismatchError, UsageError
+from gairbench.isolation import Isolated
 from gairbench.maps.formats import map_format
 from gairbench.plugins import Registry, load_registry
 from gairbench.progress import Progress
@@ -136,13 +137,13 @@ def _map(request: MapRequest, spec: ModelSpec, preset: Preset, weights: Weights,
     from gairbench.maps.quicklook import Palette, PixelSample, draw
     from gairbench.maps.rasters import raster_format_of
     from gairbench.maps.scene import open_scene
-    from gairbench.weights.loading import load_model
+    from gairbench.weights.loading import load_model, model_name
 
     raster = raster_format_of(request.out)
     quicklook = quicklook_of(request)
     device = choose_device(request.device)
     opened = open_scene(request.image, request.unit, request.bands, request.missing_pixels)
-    with opened as scene, torch.inference_mode():
+    with Isolated(model_name(spec)), opened as scene, torch.inference_mode():
         loaded = load_model(spec, weights, preset=preset, seed=0, device=device)
         made, grid = _plan(request, spec, loaded, scene, device)
         sample = PixelSample(grid.height * grid.width)

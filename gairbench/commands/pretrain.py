@@ -16,6 +16,7 @@ from gairbench.commands.interrupts import if_interrupted
 from gairbench.commands.options import check_device_name, check_writable, find_model
 from gairbench.data import DataSource
 from gairbench.errors import UsageError
+from gairbench.isolation import call_factory, named
 from gairbench.locks import exclusive, lock_beside
 from gairbench.plugins import Registry, load_registry
 from gairbench.pretraining.earlier_run import LAST, TRAINING, refuse_other_settings
@@ -32,7 +33,6 @@ from gairbench.spec import (
     ModelSpec,
     Pretraining,
     Unit,
-    resolve,
 )
 
 if TYPE_CHECKING:
@@ -215,26 +215,28 @@ def _pretrain(
     device = choose_device(request.device)
     inputs = preset.inputs
     if recipe.inputs is not None:
-        inputs = tuple(resolve(recipe.inputs)(spec.name, preset.name, request.set))
+        wanted, _ = call_factory(
+            named("model", spec.name, recipe.inputs), recipe.inputs, spec.name, preset.name, request.set
+        )
+        inputs = tuple(wanted)
     corpus = _open(request, inputs, registry, progress)
     with progress.step(f"pretrain {spec.name} ({preset.name})") as step:
-        resolve(recipe.recipe)(
-            PretrainContext(
-                model=spec.name,
-                preset=preset.name,
-                seed=request.seed,
-                dataset=corpus.name,
-                source=corpus.source,
-                delivers=corpus.delivers,
-                fingerprint=corpus.source.fingerprint(),
-                output=request.out,
-                device=str(device),
-                limit=request.limit,
-                report=step,
-                trainer=request.trainer(),
-                settings=request.set,
-            )
+        context = PretrainContext(
+            model=spec.name,
+            preset=preset.name,
+            seed=request.seed,
+            dataset=corpus.name,
+            source=corpus.source,
+            delivers=corpus.delivers,
+            fingerprint=corpus.source.fingerprint(),
+            output=request.out,
+            device=str(device),
+            limit=request.limit,
+            report=step,
+            trainer=request.trainer(),
+            settings=request.set,
         )
+        call_factory(named("model", spec.name, recipe.recipe), recipe.recipe, context, seed=request.seed)
     if _leads(request):
         write_training_environment(request.out, device, request.trainer())
     # Processes that load data (--num-workers) count their own.
@@ -272,8 +274,10 @@ def _open(request: PretrainRequest, inputs: Sequence[Input], registry: Registry,
     options = _triplet_options(request, inputs)
     if spec is not None:
         refuse_manifest_options(options, f"the registered dataset {spec.name}")
+        dataset = named("dataset", spec.name, spec.factory)
         context = DataContext(root=request.data_root, dataset=spec)
-        return _Corpus(spec.name, resolve(spec.factory)(context), spec.delivers)
+        registered, _ = call_factory(dataset, spec.factory, context)
+        return _Corpus(spec.name, registered, spec.delivers)
     source = open_triplets(Path(request.data), options)
     if source.report.total:
         progress.say(source.report.render())

@@ -27,11 +27,12 @@ from gairbench.environment import choose_device, computing, device_name, version
 from gairbench.errors import CheckpointError, DataError, GairbenchError, PluginError, StorageError
 from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.cells import Cell, Embedding, EmbedJob, EvaluateJob, IdentifyJob, PretrainJob
-from gairbench.evaluation.open_data import OpenData
+from gairbench.evaluation.open_data import OpenData, Reading, dataset_name
 from gairbench.evaluation.records import recorded
 from gairbench.evaluation.samples import Selection, select
 from gairbench.evaluation.staleness import used_weights
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
+from gairbench.isolation import Blamed, Isolated, call_factory, culprit, named
 from gairbench.limit import limited
 from gairbench.locks import locked
 from gairbench.metrics import interval, load_metric, needed_by
@@ -43,7 +44,7 @@ from gairbench.results import MetricValue, Result, UsedWeights, write_result
 from gairbench.spec import Kind, MetricSpec, ModelContext, resolve
 from gairbench.storage import atomic_folder, write_atomically
 from gairbench.weights.environment_file import read_training_environment, write_training_environment
-from gairbench.weights.loading import build, missing_module
+from gairbench.weights.loading import build, missing_module, model_name
 from gairbench.weights.origin import checkpoint_sha256
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ class _Loaded:
     model: object
     used: UsedWeights
     trained_in: dict[str, str]
+    changes: str
 
 
 class Memory:
@@ -151,10 +153,16 @@ class Memory:
 
 
 def failure(error: Exception, what: str = "") -> Failure:
-    """Return why something failed: one line for a user's mistake, with a traceback for a plugin's."""
+    """Return why something failed: one line for a user's mistake, with a traceback for a plugin's.
+
+    Args:
+        error: What was raised.
+        what: What failed; empty: whoever raised it, if that is known.
+    """
     if isinstance(error, GairbenchError):
         return Failure(reason=str(error))
     reason = f"{type(error).__name__}: {error}"
+    what = what or culprit(error)
     return Failure(reason=f"{what}: {reason}" if what else reason, traceback=traceback.format_exc())
 
 
@@ -202,22 +210,21 @@ def _pretrain(job: PretrainJob, site: Site, memory: Memory, progress: Progress, 
         atomic_folder(job.target, partial(_unused, job.target, site)) as output,
         progress.step(f"pretrain {job.model.name} ({job.preset.name})") as step,
     ):
-        resolve(recipe.recipe)(
-            PretrainContext(
-                model=job.model.name,
-                preset=job.preset.name,
-                seed=job.seed,
-                dataset=job.corpus.dataset.name,
-                source=source,
-                delivers=job.corpus.dataset.delivers,
-                fingerprint=job.corpus.fingerprint,
-                output=output,
-                device=str(device),
-                limit=job.limit,
-                report=step,
-                trainer=trainer,
-            )
+        context = PretrainContext(
+            model=job.model.name,
+            preset=job.preset.name,
+            seed=job.seed,
+            dataset=job.corpus.dataset.name,
+            source=source,
+            delivers=job.corpus.dataset.delivers,
+            fingerprint=job.corpus.fingerprint,
+            output=output,
+            device=str(device),
+            limit=job.limit,
+            report=step,
+            trainer=trainer,
         )
+        call_factory(model_name(job.model), recipe.recipe, context, seed=job.seed)
         write_training_environment(output, device, trainer)
 
 
@@ -278,14 +285,19 @@ def _embed(
     """Compute and store one embedding; return what the split says of its samples."""
     loaded = memory.loaded
     assert loaded is not None  # noqa: S101
-    split = memory.data.split(job.dataset, job.fingerprint, wanted.split)
+    model, dataset = model_name(job.model), dataset_name(job.dataset)
+    split = Reading(memory.data.split(job.dataset, job.fingerprint, wanted.split), dataset)
     start = time.perf_counter()
-    with shown as step:
+    # Samples are read while others are embedded: what is changed meanwhile may be either's doing. Random numbers do not
+    # depend on the run's seed, as the embedding's key does not.
+    with shown as step, Isolated(f"{model} on {dataset}") as call:
         rows = limited(len(split), job.limit).tolist()
-        values = embed_samples(loaded.model, wanted.feed, split, rows, device, step)
-    note: str = getattr(split, "note", str)()
+        with Blamed(model):
+            values = embed_samples(loaded.model, wanted.feed, split, rows, device, step)
+        note = split.note()
     about = {
         "note": note,
+        "changes": [*filter(None, [loaded.changes, memory.data.changes(job.dataset), call.changes])],
         "conversion": wanted.feed.describe(),
         "checkpoint": loaded.used.checkpoint,
         "weights": loaded.used.sha256,
@@ -322,14 +334,14 @@ def _load(job: EmbedJob | IdentifyJob, site: Site, memory: Memory) -> Failure | 
         with _unused(job.weights.path, site) if ours else nullcontext():
             checkpoint = _content(job, site)
             trained_in = read_training_environment(job.weights.path)
-            model, weights = build(job.model, context, memory.device())
+            model, weights, changes = build(job.model, context, memory.device())
     except StorageError:
         raise
     except ModuleNotFoundError as error:
         return failure(missing_module(job.model, error))
     except Exception as error:
         return failure(error, f"model {job.model.name!r} cannot be loaded")
-    memory.loaded = _Loaded(job.loaded_as, model, UsedWeights(checkpoint, weights), trained_in)
+    memory.loaded = _Loaded(job.loaded_as, model, UsedWeights(checkpoint, weights), trained_in, changes)
     return None
 
 
@@ -395,8 +407,6 @@ def run_evaluate_job(job: EvaluateJob, site: Site, memory: Memory, pretrained: f
                 record = replace(record, seconds={**record.seconds, "pretrain": round(pretrained, 3)})
         except StorageError:
             raise
-        except _BlamedError as error:
-            record = _failed(blank, failure(error.cause, f"{error.plugin} failed"), site)
         # Datasets, evaluators and metrics may be a third party's: their fault is this cell's.
         except Exception as error:
             record = _failed(blank, failure(error), site)
@@ -459,10 +469,14 @@ def _evaluate(
     cell: Cell, embedded: _Embedded, blank: Result, site: Site, memory: Memory, device: torch.device
 ) -> Result:
     start = time.perf_counter()
-    given = _pairs(cell, embedded, memory) if cell.task.kind is Kind.RETRIEVAL else _samples(cell, embedded, memory)
-    output = _run_evaluator(cell, given, str(device))
+    changes = [change for _, _, about in embedded for change in about.get("changes", ())]
+    with Isolated(dataset_name(cell.task.dataset)) as read:
+        given = _pairs(cell, embedded, memory) if cell.task.kind is Kind.RETRIEVAL else _samples(cell, embedded, memory)
+    output = _run_evaluator(cell, given, str(device), changes)
     predicted = Predictions(np.asarray(given.ids), given.target, output.prediction, output.scores, output.scores_are)
-    metrics = {spec.name: _measure(spec, cell, predicted) for spec in cell.metrics}
+    metrics = {spec.name: _measure(spec, cell, predicted, changes) for spec in cell.metrics}
+    changes += [read.changes, memory.data.changes(cell.task.dataset)]
+    process = "; ".join(dict.fromkeys(filter(None, changes)))
     abouts = [about for _, _, about in embedded]
     seconds = {"probe": time.perf_counter() - start, "embed": sum(about["seconds"] for about in abouts)}
     needed = any(spec.needs != "prediction" for spec in cell.metrics)
@@ -479,7 +493,8 @@ def _evaluate(
         metrics=metrics,
         n=given.n,
         dropped=given.dropped,
-        notes={e.split: about["note"] for e, _, about in embedded if about.get("note")},
+        notes={e.split: about["note"] for e, _, about in embedded if about.get("note")}
+        | ({"process": process} if process else {}),
         conversion={str(e.feed.representation): about["conversion"] for e, _, about in embedded},
         embedding_dim=sum(array.shape[1] for e, array, _ in embedded if e.split == "test"),
         predictions=predictions,
@@ -583,8 +598,8 @@ def _groups(cell: Cell, name: str, split: Split, rows: Array) -> Array | None:
     return groups[rows]
 
 
-def _run_evaluator(cell: Cell, given: _Given, device: str) -> EvaluatorOutput:
-    """Return what the evaluator predicts, with scores in single precision.
+def _run_evaluator(cell: Cell, given: _Given, device: str, changes: list[str]) -> EvaluatorOutput:
+    """Return what the evaluator predicts, with scores in single precision; add what it changes in the process.
 
     Raises:
         PluginError: It returned what cannot be scored.
@@ -592,7 +607,7 @@ def _run_evaluator(cell: Cell, given: _Given, device: str) -> EvaluatorOutput:
     kind, spec = cell.task.kind, cell.evaluator
     assert spec is not None  # noqa: S101  (a cell without an evaluator has failed)
     height_width = (int(given.target.shape[1]), int(given.target.shape[2])) if kind is Kind.SEGMENTATION else None
-    with _blamed(f"evaluator {spec.name!r}"):
+    with Isolated(named("evaluator", spec.name, spec.factory), seed=cell.record.seed) as call:
         output: EvaluatorOutput = resolve(spec.factory)(
             EvaluatorInput(
                 kind=kind,
@@ -605,6 +620,7 @@ def _run_evaluator(cell: Cell, given: _Given, device: str) -> EvaluatorOutput:
                 device=device,
             )
         )
+    changes.append(call.changes)
     problem = output_problem(
         kind, output, samples=len(given.target), classes=len(given.class_names), mask_size=height_width
     )
@@ -616,8 +632,8 @@ def _run_evaluator(cell: Cell, given: _Given, device: str) -> EvaluatorOutput:
     return replace(output, scores=output.scores.astype(np.float32))
 
 
-def _measure(spec: MetricSpec, cell: Cell, predicted: Predictions) -> MetricValue:
-    """Return a metric of the test split.
+def _measure(spec: MetricSpec, cell: Cell, predicted: Predictions, changes: list[str]) -> MetricValue:
+    """Return a metric of the test split; add what it changes in the process.
 
     Raises:
         PluginError: The evaluator returned no scores that the metric can be computed from.
@@ -629,10 +645,11 @@ def _measure(spec: MetricSpec, cell: Cell, predicted: Predictions) -> MetricValu
             f"metric {spec.name!r} needs {spec.needs}, and evaluator {cell.record.probe!r} returned {returned}",
             f"name another metric or evaluator in task {cell.task.name!r}",
         )
-    with _blamed(f"metric {spec.name!r}"):
+    with Isolated(named("metric", spec.name, spec.factory), seed=cell.record.seed) as call:
         measure = load_metric(spec)
         value = measure(predicted.target, given)
         low, high = interval(measure.resampled(predicted.target, given, cell.record.seed))
+    changes.append(call.changes)
     return MetricValue(
         value=value,
         low=low,
@@ -641,26 +658,6 @@ def _measure(spec: MetricSpec, cell: Cell, predicted: Predictions) -> MetricValu
         version=spec.version,
         unit=spec.unit,
     )
-
-
-class _BlamedError(Exception):
-    """What a plugin raised, with its name."""
-
-    def __init__(self, plugin: str, cause: Exception) -> None:
-        super().__init__(plugin, cause)
-        self.plugin = plugin
-        self.cause = cause
-
-
-@contextmanager
-def _blamed(plugin: str) -> Iterator[None]:
-    """Name the plugin whose code the block runs in what it raises."""
-    try:
-        yield
-    except GairbenchError:
-        raise
-    except Exception as error:
-        raise _BlamedError(plugin, error) from error
 
 
 def _lock(site: Site, kind: str, target: Path) -> Path:

@@ -11,14 +11,15 @@ from gairbench.conversion import CONVERSION_VERSION
 from gairbench.dataset_download import is_here, terms_of
 from gairbench.digests import digest
 from gairbench.embedding import EMBEDDING_VERSION
-from gairbench.errors import DataMissingError, GairbenchError, InputMismatchError, UsageError
+from gairbench.errors import DataMissingError, GairbenchError, InputMismatchError
 from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.cells import Cell, Embedding, Plan, PretrainingData, State, jobs_of
 from gairbench.evaluation.estimates import Estimates
-from gairbench.evaluation.open_data import OpenData
+from gairbench.evaluation.open_data import OpenData, dataset_name
 from gairbench.evaluation.samples import select
 from gairbench.evaluation.staleness import reuse
 from gairbench.feeding import Feed, plan_feed
+from gairbench.isolation import Isolated
 from gairbench.kinds import HEADLINE
 from gairbench.plugin_code import code_digest, is_third_party
 from gairbench.plugins import BUILTIN, Registry
@@ -87,7 +88,6 @@ def make_plan(request: EvaluationRequest, registry: Registry, data: OpenData | N
         not exist are reasons in its cells, not errors.
 
     Raises:
-        UsageError: A model's pre-training dataset is not installed.
         CheckpointError: A checkpoint file does not exist, or is of another preset.
     """
     looked = _Looked(request, registry, data or OpenData(request.data_root))
@@ -108,8 +108,18 @@ def _to_do(cells: Sequence[Cell]) -> list[Cell]:
 def _model_cells(
     request: EvaluationRequest, registry: Registry, looked: _Looked, model: ModelSpec, seed: int
 ) -> Iterator[Cell]:
-    preset = choose_preset(model, request.preset, request.checkpoints.get(model.name))
-    weights, code, corpus, trouble = _weights(request, registry, looked, model, preset, seed)
+    trouble: _Trouble | None = None
+    given = request.checkpoints.get(model.name)
+    try:
+        preset = choose_preset(model, request.preset, given)
+    except GairbenchError:
+        raise
+    # A model may be a third party's code; its fault is this model's, not the run's.
+    except Exception as error:
+        preset = model.preset(request.preset)
+        trouble = ("failed", f"model {model.name!r} cannot read its checkpoint: {type(error).__name__}: {error}")
+    weights, code, corpus, problem_of_weights = _weights(request, registry, looked, model, preset, seed)
+    trouble = trouble or problem_of_weights
     cells = []
     for task in sorted(request.tasks, key=lambda t: t.dataset.name):
         metrics, problem = _metrics(registry, task)
@@ -231,7 +241,9 @@ class _Looked:
             return ""
         try:
             splits = {name: self.data.split(dataset, fingerprint, name) for name in ("train", "val", "test")}
-            select(task, self.data.source(dataset, fingerprint), splits, limit)
+            source = self.data.source(dataset, fingerprint)
+            with Isolated(dataset_name(dataset)):
+                select(task, source, splits, limit)
         except GairbenchError as error:
             return str(error)
         except Exception as error:
@@ -268,7 +280,12 @@ def _weights(
     if not weights.to_train or recipe is None:
         return replace(weights, path=weights.path and weights.path.absolute()), code, None, None
     if recipe.dataset not in registry.datasets:
-        raise UsageError(f"{model.name} is pre-trained on dataset {recipe.dataset!r}, which no plugin provides", "")
+        return (
+            weights,
+            code,
+            None,
+            ("failed", f"it is pre-trained on dataset {recipe.dataset!r}, which no plugin provides"),
+        )
     corpus = registry.datasets[recipe.dataset]
     fingerprint = looked.fingerprint(corpus)
     if isinstance(fingerprint, tuple):

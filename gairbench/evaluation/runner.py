@@ -24,6 +24,7 @@ from gairbench.evaluation.plan import EvaluationRequest
 from gairbench.evaluation.reused_environment import other_environments
 from gairbench.evaluation.staleness import used_weights
 from gairbench.evaluation.worker import Stop, Work
+from gairbench.isolation import Blamed
 from gairbench.locks import locked
 from gairbench.plugins import Registry
 from gairbench.progress import Progress
@@ -160,6 +161,7 @@ class _Run:
         self.plan = plan
         self.progress = progress
         self.executor = executor
+        self._where = f"executor {type(executor).__name__}"
         self.site = site
         self.memory = Memory(site, data)
         self.cache = EmbeddingCache(site.cache)
@@ -243,7 +245,8 @@ class _Run:
         if not subjects:
             return False
         calls = [self._call(subject) for subject in subjects]
-        submitted = self.executor.submit(calls)
+        with Blamed(self._where):
+            submitted = self.executor.submit(calls)
         for subject, call, one in zip(subjects, calls, submitted, strict=True):
             self.flights.append(_Flight(subject, call.label, one))
         return True
@@ -311,7 +314,8 @@ class _Run:
     def _take(self, flight: _Flight) -> None:
         subject = flight.subject
         try:
-            outcome = flight.submitted.result()
+            with Blamed(self._where):
+                outcome = flight.submitted.result()
         except WorkerLostError as error:
             self.losses[flight.label] += 1
             if self.losses[flight.label] <= RETRIES:

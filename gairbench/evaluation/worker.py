@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -43,6 +44,7 @@ class Work:
         """Do it in a process that has no state of the run, and free the model afterwards."""
         site = replace(self.site, device=device or self.site.device)
         logging.basicConfig(format="gairbench: %(levelname)s: %(message)s", stream=sys.stderr)
+        warnings.showwarning = _log_warning
         _use_threads(site.threads)
         memory = Memory(site)
         return self.do(site, memory, Progress(Console(stderr=True, force_terminal=False, width=200)))
@@ -61,6 +63,12 @@ class Work:
             return jobs.embed_views(self.task, site, memory, progress)
         except (StorageError, UsageError) as error:
             return Stop(error)
+
+
+def _log_warning(message: Warning | str, *where: object, **more: object) -> None:
+    """Show a warning as one line, without the code it comes from."""
+    del where, more
+    logging.getLogger("gairbench").warning("%s", message)
 
 
 def _use_threads(threads: int | None) -> None:

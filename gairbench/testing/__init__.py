@@ -27,6 +27,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from gairbench.selection import unknown
 from gairbench.spec import DatasetSpec, EvaluatorSpec, MetricSpec, ModelSpec, TaskSpec
 
 if TYPE_CHECKING:
@@ -56,10 +57,14 @@ def parametrize_with_model_checks(
 
     Args:
         specs: The models.
-        skip: Presets not to build, as ``"<model>-<preset>"``, each with the reason that pytest shows.
+        skip: What not to check, each with the reason that pytest shows: presets, as ``"<model>-<preset>"``, and single
+            checks by the name that pytest shows, as ``"check_token_grid_is_north_up[<model>-<preset>]"``.
 
     Returns:
         A decorator for a test function with one argument, ``check``, which the test calls.
+
+    Raises:
+        UsageError: ``skip`` names what is not checked.
     """
     from gairbench.testing.model_checks import BEHAVIOUR, DECLARATION
 
@@ -79,12 +84,16 @@ def parametrize_with_dataset_checks(
     Args:
         specs: The datasets.
         data_root: Where datasets that are not embedded lie; without their files the checks of their samples skip.
-        skip: Datasets not to check, by name, each with the reason that pytest shows.
+        skip: What not to check, each with the reason that pytest shows: datasets by name, and single checks by the name
+            that pytest shows, as ``"check_places_are_plausible[dataset:<name>]"``.
 
     Returns:
         A decorator for a test function with one argument, ``check``, which the test calls.
+
+    Raises:
+        UsageError: ``skip`` names what is not checked.
     """
-    return _parametrize([case for spec in specs for case in _dataset_cases(spec, data_root)], skip)
+    return _parametrize([case for spec in specs for case in _dataset_cases(spec, data_root, ())], skip)
 
 
 def parametrize_with_task_checks(
@@ -95,10 +104,14 @@ def parametrize_with_task_checks(
     Args:
         specs: The tasks; a dataset that several of them share is checked once.
         data_root: Where datasets that are not embedded lie; without their files the checks of their targets skip.
-        skip: Tasks and datasets not to check, by name, each with the reason that pytest shows.
+        skip: What not to check, each with the reason that pytest shows: tasks and datasets by name, and single checks
+            by the name that pytest shows, as ``"check_targets_can_be_learned[<task>]"``.
 
     Returns:
         A decorator for a test function with one argument, ``check``, which the test calls.
+
+    Raises:
+        UsageError: ``skip`` names what is not checked.
     """
     from gairbench.testing.task_checks import BEHAVIOUR, DECLARATION
 
@@ -108,7 +121,8 @@ def parametrize_with_task_checks(
         by_dataset.setdefault(task.dataset, []).append(task)
     cases: list[_Case] = []
     for dataset, tasks in by_dataset.items():
-        cases += _dataset_cases(dataset, data_root)
+        targets = dict.fromkeys(task.target for task in tasks if task.target)
+        cases += _dataset_cases(dataset, data_root, tuple(targets))
         for task in tasks:
             cases += _cases(DECLARATION, task.name, task)
             cases += _cases(BEHAVIOUR, task.name, task, data_root)
@@ -167,10 +181,11 @@ def _cases_by_kind(
     return cases
 
 
-def _dataset_cases(spec: DatasetSpec, data_root: Path | None) -> list[_Case]:
-    from gairbench.testing.dataset_checks import BEHAVIOUR, DECLARATION
+def _dataset_cases(spec: DatasetSpec, data_root: Path | None, targets: tuple[str, ...]) -> list[_Case]:
+    from gairbench.testing.dataset_checks import BEHAVIOUR, DECLARATION, IN_ANOTHER_PROCESS
 
     cases = [*_cases(DECLARATION, spec.name, spec), *_cases(BEHAVIOUR, spec.name, spec, data_root)]
+    cases += _cases(IN_ANOTHER_PROCESS, spec.name, spec, data_root, targets)
     # A task may have its dataset's name; their checks' ids must differ.
     return [case._replace(identity=case.identity.replace("[", "[dataset:")) for case in cases]
 
@@ -183,14 +198,20 @@ def _parametrize(cases: Iterable[_Case], skip: Mapping[str, str] | None) -> pyte
     # Only who runs the checks needs pytest.
     import pytest
 
-    reasons = skip or {}
+    cases, reasons = list(cases), skip or {}
+    known = {name for case in cases for name in (case.identity, case.subject)}
+    for name in reasons:
+        if name not in known:
+            raise unknown("check or subject to skip", name, known)
     return pytest.mark.parametrize(
         "check",
         [
             pytest.param(
                 case.check,
                 id=case.identity,
-                marks=[pytest.mark.skip(reason=reasons[case.subject])] if case.subject in reasons else [],
+                marks=[
+                    pytest.mark.skip(reason=reasons[name]) for name in (case.identity, case.subject) if name in reasons
+                ][:1],
             )
             for case in cases
         ],

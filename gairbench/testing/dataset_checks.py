@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gairbench.data import DataSource, Sample, Split, sample_key
@@ -13,6 +15,7 @@ from gairbench.dataset_download import remote_file_problem
 from gairbench.spec import DatasetSpec, Unit
 from gairbench.testing import declarations
 from gairbench.testing.declarations import require
+from gairbench.testing.elsewhere import elsewhere
 from gairbench.testing.inputs import spread_indices
 from gairbench.testing.offline import offline
 from gairbench.testing.opened import DatasetCheck, OpenedDataset, message_of
@@ -107,7 +110,7 @@ def check_fingerprint_is_stable(data: OpenedDataset) -> Iterator[str]:
     if not (isinstance(first, str) and first):
         yield f"fingerprint {first!r} is not a text"
         return
-    again = data.open_again().fingerprint()
+    again = data.other.fingerprint()
     if first != again:
         yield f"the fingerprint is {first} and then {again}"
 
@@ -126,6 +129,14 @@ def check_network_is_left_alone(data: OpenedDataset) -> Iterator[str]:
                 raise
     if asked:
         yield f"opening it asks the network for {', '.join(dict.fromkeys(asked))}"
+
+
+@DatasetCheck
+def check_the_process_is_left_as_it_was(data: OpenedDataset) -> Iterator[str]:
+    """Opening the dataset changes nothing that others compute with: torch's settings, the working folder ..."""
+    _ = data.source
+    if data.changes:
+        yield data.changes
 
 
 @DatasetCheck
@@ -220,9 +231,8 @@ def check_source_finds_nothing_wrong(data: OpenedDataset) -> Iterator[str]:
 @DatasetCheck
 def check_samples_stay_the_same(data: OpenedDataset) -> Iterator[str]:
     """Reading a sample again, in any order and from another instance, gives the same values: no hidden randomness."""
-    again = data.open_again()
     for name, split in data.splits.items():
-        other = again.split(name)
+        other = data.other.split(name)
         if list(other.ids) != list(split.ids):
             yield f"two instances order split {name!r} differently"
             continue
@@ -273,6 +283,7 @@ DECLARATION: tuple[Callable[[DatasetSpec], None], ...] = (
 
 BEHAVIOUR: tuple[DatasetCheck, ...] = (
     check_source_has_the_methods,
+    check_the_process_is_left_as_it_was,
     check_fingerprint_is_stable,
     check_network_is_left_alone,
     check_splits_are_not_empty,
@@ -286,6 +297,41 @@ BEHAVIOUR: tuple[DatasetCheck, ...] = (
     check_batched_reading_gives_the_same,
     check_unknown_target_is_a_key_error,
 )
+
+
+@DatasetCheck
+def check_another_process_reads_the_same(data: OpenedDataset, targets: Sequence[str] = ()) -> Iterator[str]:
+    """Another process with another hash seed reads the same: fingerprint, ids, some samples, classes and targets."""
+    here = describe(data, targets)
+    there = elsewhere(describe_again, data.spec, data.root, tuple(targets))
+    for what, digest in here.items():
+        if there.get(what) != digest:
+            yield f"{what} differs in another process: does the dataset use hash(), or the order of a set?"
+
+
+IN_ANOTHER_PROCESS: tuple[DatasetCheck, ...] = (check_another_process_reads_the_same,)
+"""Checks of the data for a test alone: they read the data once more, and take the names of targets."""
+
+
+def describe_again(spec: DatasetSpec, root: Path | None, targets: Sequence[str]) -> dict[str, str]:
+    """Return :func:`describe` of a dataset that this process opens."""
+    return describe(OpenedDataset(spec, root, every=False), targets)
+
+
+def describe(data: OpenedDataset, targets: Sequence[str]) -> dict[str, str]:
+    """Return digests of what two processes must agree on, by what it is."""
+    found: dict[str, object] = {"the fingerprint": data.source.fingerprint()}
+    found |= {f"the order of the classes of {name!r}": data.source.classes(name) for name in targets}
+    for split, samples in data.splits.items():
+        found[f"the order of split {split!r}"] = list(samples.ids)
+        for index in spread_indices(len(samples), 3):
+            sample = _readable(samples, index)
+            content = sample and sorted((key, _content(value)) for key, value in sample.items())
+            found[f"sample {samples.ids[index]!r} of split {split!r}"] = content
+        for name in targets:
+            values = data.target(split, name)
+            found[f"target {name!r} of split {split!r}"] = values.dtype, values.shape, values.tobytes()
+    return {what: hashlib.sha256(repr(value).encode()).hexdigest() for what, value in found.items()}
 
 
 def _readable(split: Split, index: int) -> Sample | None:
@@ -304,4 +350,4 @@ def _same(a: Sample | None, b: Sample | None) -> bool:
 
 def _content(value: Tensor) -> tuple[object, ...]:
     # As bytes, because NaN is not equal to itself.
-    return value.dtype, value.shape, value.contiguous().numpy().tobytes()
+    return str(value.dtype), tuple(value.shape), value.contiguous().numpy().tobytes()

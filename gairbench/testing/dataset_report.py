@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gairbench.data import sample_key
 from gairbench.errors import DataError, GairbenchError
+from gairbench.isolation import Isolated, named
 from gairbench.spec import DatasetSpec, Kind, Modality, TaskSpec
 from gairbench.targets import target_problem
 from gairbench.testing import dataset_checks, task_checks
@@ -90,7 +91,13 @@ def check_dataset(spec: DatasetSpec, root: Path | None, tasks: Iterable[TaskSpec
 
     Raises:
         DataError: The dataset cannot be opened at all.
+        PluginError: It called ``sys.exit``.
     """
+    with Isolated(named("dataset", spec.name, spec.factory)):
+        return _check(spec, root, tasks)
+
+
+def _check(spec: DatasetSpec, root: Path | None, tasks: Iterable[TaskSpec]) -> DataReport:
     data = OpenedDataset(spec, root, every=True)
     _open(data)
     report = DataReport(spec.name)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unittest
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gairbench import embedding
 from gairbench.batch import Batch
 from gairbench.download import SCHEMES
 from gairbench.embedding import compute
-from gairbench.errors import PluginError
+from gairbench.errors import PluginError, PluginWarning
+from gairbench.isolation import Isolated, call_factory
 from gairbench.memo import default_cache
 from gairbench.representation import METHODS, Representation
 from gairbench.spec import (
@@ -27,17 +32,19 @@ from gairbench.spec import (
     resolve,
 )
 from gairbench.testing import declarations, inputs
+from gairbench.testing.corners import CORNERS, misplaced
 from gairbench.testing.declarations import require
+from gairbench.testing.elsewhere import elsewhere
 from gairbench.testing.offline import offline
+from gairbench.testing.training_mode import running_in_training_mode
+from gairbench.weights.loading import model_name
 from gairbench.weights.sources import find_file, how_to_get
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
 BATCH = 5
-
-_CORNERS = ((False, False), (False, True), (True, False), (True, True))
-"""South, east."""
 
 
 def check_name_is_a_slug(spec: ModelSpec) -> None:
@@ -174,7 +181,8 @@ def check_embeddings_are_finite(spec: ModelSpec, preset: Preset) -> None:
     """No input within the declared range, flat images and the poles among them, gives a NaN or infinity."""
     for view in preset.offered():
         for batch in [inputs.generate(preset, view, BATCH, seed=0), inputs.extremes(preset, view)]:
-            output = _call(spec, preset, view, batch)
+            # In single precision, which is what the runner stores.
+            output = _call(spec, preset, view, batch).float()
             require(bool(output.isfinite().all()), f"{_name(view)} returned values that are not finite")
 
 
@@ -186,6 +194,30 @@ def check_embeddings_are_deterministic(spec: ModelSpec, preset: Preset) -> None:
         require(bool(first.equal(_call(spec, preset, view, batch))), f"{_name(view)} differs between two calls")
         again = _encode(_build(spec, preset.name, seed=0), view, batch)
         require(bool(first.equal(again)), f"{_name(view)} differs between two models of one seed")
+
+
+def check_nothing_runs_in_training_mode(spec: ModelSpec, preset: Preset) -> None:
+    """Dropout is off and batch norm uses its own statistics, once the runner has called ``eval()``."""
+    model, _ = _made(spec, preset.name, seed=0)
+    for view in preset.offered():
+        batch = inputs.generate(preset, view, BATCH, seed=0)
+        with running_in_training_mode(model) as running:
+            _encode(model, view, batch)
+        require(
+            not running,
+            f"{_name(view)} runs {', '.join(running)} in training mode: let the model's eval() reach it, and call no"
+            " train()",
+        )
+
+
+def check_the_process_is_left_as_it_was(spec: ModelSpec, preset: Preset) -> None:
+    """Neither building nor encoding changes what others compute with: torch's settings, the working folder ..."""
+    _, changes = _made(spec, preset.name, seed=0)
+    require(not changes, changes)
+    for view in preset.offered():
+        batch = inputs.generate(preset, view, BATCH, seed=0)
+        _, changes = _encoded(_load(spec, preset.name), view, batch, model_name(spec))
+        require(not changes, f"{_name(view)}: {changes}")
 
 
 def check_seed_acts_as_declared(spec: ModelSpec, preset: Preset) -> None:
@@ -218,6 +250,46 @@ def check_embeddings_do_not_depend_on_the_batch(spec: ModelSpec, preset: Preset)
         require(_close(flipped.flip(0), together), f"{_name(view)} depends on the order of the batch")
 
 
+def check_batches_of_any_size_embed_alike(spec: ModelSpec, preset: Preset) -> None:
+    """A batch may be larger than the runner's are today."""
+    import torch
+
+    size = embedding.BATCH + 1
+    rows = torch.arange(size) % BATCH
+    for view in preset.offered():
+        batch = inputs.generate(preset, view, BATCH, seed=0)
+        few = _call(spec, preset, view, batch)
+        many = _call(spec, preset, view, batch.map(lambda tensor: tensor[rows]))
+        require(len(many) == size, f"{_name(view)} returned {len(many)} embeddings for a batch of {size}")
+        for row in range(size):
+            require(
+                _close(many[row], few[row % BATCH]),
+                f"{_name(view)} gives sample {row} of a batch of {size} another embedding than in a batch of {BATCH}",
+            )
+
+
+def check_another_process_embeds_alike(spec: ModelSpec, preset: Preset) -> None:
+    """Embeddings are the same in a process with another hash seed: nothing depends on the order of a set."""
+    import torch
+
+    there = elsewhere(embed_generated, spec, preset)
+    for view in preset.offered():
+        here = _call(spec, preset, view, inputs.generate(preset, view, BATCH, seed=0)).float()
+        require(
+            here.shape == there[view].shape and _close(torch.from_numpy(there[view]), here),
+            f"{_name(view)} differs in another process: does the model use hash(), or the order of a set?",
+        )
+
+
+def embed_generated(spec: ModelSpec, preset: Preset) -> dict[Representation, NDArray[Any]]:
+    """Return the embeddings of the generated inputs by an untrained model."""
+    model, _ = _made(spec, preset.name, seed=0)
+    return {
+        view: _encode(model, view, inputs.generate(preset, view, BATCH, seed=0)).float().numpy()
+        for view in preset.offered()
+    }
+
+
 def check_embeddings_tell_inputs_apart(spec: ModelSpec, preset: Preset) -> None:
     """Different inputs have different embeddings."""
     for view in preset.offered():
@@ -241,21 +313,19 @@ def check_token_grid_is_north_up(spec: ModelSpec, preset: Preset) -> None:
     for view in preset.offered():
         if view.form != "tokens":
             continue
-        before = inputs.generate(preset, view, 1, seed=0)
-        other = inputs.generate(preset, view, 1, seed=1)
+        before, other = (inputs.generate(preset, view, 2, seed=seed) for seed in (0, 1))
         plain = _call(spec, preset, view, before).flatten(0, -4)
         rows, columns = plain.shape[-2:]
         require(rows > 1 and columns > 1, f"a grid of {rows} x {columns} tokens locates nothing")
-        for south, east in _CORNERS:
+        changes = []
+        for south, east in CORNERS:
             after = _with_other_corner(before, other, south=south, east=east)
             # Layers of several grids are one after the other.
             change = (_call(spec, preset, view, after).flatten(0, -4) - plain).norm(dim=-3).mean(dim=0)
-            quarters = {(s, e): float(_quarter(change, south=s, east=e).mean()) for s, e in _CORNERS}
-            largest = max(quarters, key=lambda quarter: quarters[quarter])
-            require(
-                largest == (south, east),
-                f"a change in the {_corner(south, east)} of the image shows in the {_corner(*largest)} of the grid",
-            )
+            changes.append([float(_quarter(change, south=s, east=e).mean()) for s, e in CORNERS])
+        if found := misplaced(changes):
+            corner, place = found
+            raise AssertionError(f"a change in the {corner} of the image shows in the {place} of the grid")
 
 
 def check_query_follows_the_point(spec: ModelSpec, preset: Preset) -> None:
@@ -265,7 +335,7 @@ def check_query_follows_the_point(spec: ModelSpec, preset: Preset) -> None:
     for view in preset.offered():
         if view.form != "query":
             continue
-        inside = torch.tensor([[0.85 if e else 0.15, 0.85 if s else 0.15] for s, e in _CORNERS], dtype=torch.float64)
+        inside = torch.tensor([[0.85 if e else 0.15, 0.85 if s else 0.15] for s, e in CORNERS], dtype=torch.float64)
         places = inputs.place(torch.tensor([[10.0, 50.0]] * 4, dtype=torch.float64), inside)
 
         def tiles(seed: int, view: Representation = view, places: tuple[Tensor, Tensor] = places) -> Batch:
@@ -279,16 +349,14 @@ def check_query_follows_the_point(spec: ModelSpec, preset: Preset) -> None:
 
         image, other = tiles(0), tiles(1)
         before = _call(spec, preset, view, image)
-        require(_distinct(before) == len(_CORNERS), f"{_name(view)} is the same for different points of a tile")
-        for i, (south, east) in enumerate(_CORNERS):
+        require(_distinct(before) == len(CORNERS), f"{_name(view)} is the same for different points of a tile")
+        changes = []
+        for south, east in CORNERS:
             changed = _with_other_corner(image, other, south=south, east=east)
-            change = (_call(spec, preset, view, changed) - before).norm(dim=1)
-            largest = int(change.argmax())
-            require(
-                largest == i,
-                f"a change in the {_corner(south, east)} of the tile shows most at the {_corner(*_CORNERS[largest])}"
-                " point",
-            )
+            changes.append((_call(spec, preset, view, changed) - before).norm(dim=1).tolist())
+        if found := misplaced(changes):
+            corner, place = found
+            raise AssertionError(f"a change in the {corner} of the tile shows most at the {place} point")
 
 
 DECLARATION: tuple[Callable[[ModelSpec], None], ...] = (
@@ -310,9 +378,13 @@ BEHAVIOUR: tuple[Callable[[ModelSpec, Preset], None], ...] = (
     check_offers_are_implemented,
     check_embeddings_have_the_declared_shape,
     check_embeddings_are_finite,
+    check_nothing_runs_in_training_mode,
+    check_the_process_is_left_as_it_was,
     check_embeddings_are_deterministic,
+    check_another_process_embeds_alike,
     check_seed_acts_as_declared,
     check_embeddings_do_not_depend_on_the_batch,
+    check_batches_of_any_size_embed_alike,
     check_embeddings_tell_inputs_apart,
     check_inputs_are_left_as_they_were,
     check_token_grid_is_north_up,
@@ -325,19 +397,33 @@ def _name(view: Representation) -> str:
     return METHODS.get(view, str(view))
 
 
-def _build(spec: ModelSpec, preset: str, seed: int) -> Any:
-    """Build a model as the runner does: with its published weights, or untrained where gairbench trains it.
+def _made(spec: ModelSpec, preset: str, seed: int) -> tuple[Any, str]:
+    """Build a model as the runner does; return what that changed in the process, too.
+
+    It has its published weights, or is untrained where gairbench trains it.
 
     Raises:
         unittest.SkipTest: Its published weights are not here.
     """
-    import torch
     from torch import nn
 
-    torch.manual_seed(seed)
     checkpoint = _published(spec.preset(preset))
-    model = resolve(spec.factory)(ModelContext(preset=preset, seed=seed, model=spec.name, checkpoint=checkpoint))
-    return model.requires_grad_(False).eval() if isinstance(model, nn.Module) else model
+    context = ModelContext(preset=preset, seed=seed, model=spec.name, checkpoint=checkpoint)
+    with _unreported():
+        model, changes = call_factory(model_name(spec), spec.factory, context, seed=seed)
+        return model.requires_grad_(False).eval() if isinstance(model, nn.Module) else model, changes
+
+
+def _build(spec: ModelSpec, preset: str, seed: int) -> Any:
+    return _made(spec, preset, seed)[0]
+
+
+@contextmanager
+def _unreported() -> Iterator[None]:
+    """Report changes of the process in the one check that is for them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PluginWarning)
+        yield
 
 
 def _published(preset: Preset) -> Path | None:
@@ -357,16 +443,25 @@ def _load(spec: ModelSpec, preset: str) -> Any:
     return _build(spec, preset, seed=0)
 
 
+# Random numbers differ from call to call, so that embeddings which depend on them do.
+_SEEDS = itertools.count()
+
+
 def _encode(model: Any, view: Representation, batch: Batch) -> Tensor:
+    return _encoded(model, view, batch, type(model).__name__)[0]
+
+
+def _encoded(model: Any, view: Representation, batch: Batch, who: str) -> tuple[Tensor, str]:
+    """Return embeddings, and what computing them changed in the process."""
     import torch
 
-    with torch.inference_mode():
+    with _unreported(), Isolated(who, seed=next(_SEEDS)) as call, torch.inference_mode():
         try:
             output = compute(model, view, batch)
         except PluginError as error:
             raise AssertionError(str(error)) from error
     require(isinstance(output, torch.Tensor), f"{_name(view)} returned {type(output).__name__}, not a tensor")
-    return output
+    return output, call.changes
 
 
 def _call(spec: ModelSpec, preset: Preset, view: Representation, batch: Batch) -> Tensor:
@@ -400,13 +495,14 @@ def _distinct(rows: Tensor) -> int:
 
 
 def _with_other_corner(batch: Batch, other: Batch, *, south: bool, east: bool) -> Batch:
-    """Return a batch in which a third of the height and width of every image is another batch's."""
+    """Return a batch in which a quarter of every image is another batch's."""
     images = {}
     for name, image in batch.images.items():
         changed = image.values.clone()
-        third = changed.shape[-1] // 3
-        band = slice(-third, None) if south else slice(None, third)
-        across = slice(-third, None) if east else slice(None, third)
+        # All of the quarter: a network that takes few tokens may look at few of its pixels.
+        half = changed.shape[-1] // 2
+        band = slice(-half, None) if south else slice(None, half)
+        across = slice(-half, None) if east else slice(None, half)
         changed[..., band, across] = other.images[name].values[..., band, across]
         images[name] = replace(image, values=changed)
     return replace(batch, images=images)
@@ -416,7 +512,3 @@ def _quarter(grid: Tensor, *, south: bool, east: bool) -> Tensor:
     rows, columns = grid.shape[0] // 2, grid.shape[1] // 2
     half = grid[-rows:] if south else grid[:rows]
     return half[:, -columns:] if east else half[:, :columns]
-
-
-def _corner(south: bool, east: bool) -> str:
-    return f"{'south' if south else 'north'}-{'east' if east else 'west'}"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import unittest
+import warnings
 from collections.abc import Callable, Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec
 
 from gairbench.data import DataSource, Split
-from gairbench.errors import DataError, DataMissingError, GairbenchError
+from gairbench.errors import DataError, DataMissingError, GairbenchError, PluginWarning
 from gairbench.files.folders import require_folder
-from gairbench.spec import DataContext, DatasetSpec, TaskSpec, resolve
+from gairbench.isolation import call_factory, named
+from gairbench.spec import DataContext, DatasetSpec, TaskSpec
 from gairbench.testing.seen import Seen, look
 
 if TYPE_CHECKING:
@@ -21,6 +24,9 @@ LISTED = 5
 """Problems that the error of a failed check lists."""
 
 P = ParamSpec("P")
+
+# Random numbers differ from instance to instance, so that samples which depend on them do.
+_SEEDS = itertools.count()
 
 
 class OpenedDataset:
@@ -36,11 +42,17 @@ class OpenedDataset:
         self.spec = spec
         self.root = root
         self.every = every
+        self.changes = ""
         self._targets: dict[tuple[str, str], NDArray[Any]] = {}
 
     @cached_property
     def source(self) -> DataSource:
-        """What the factory returns."""
+        """What the factory returns; what calling it changed in the process is in ``changes`` then."""
+        return self.open_again()
+
+    @cached_property
+    def other(self) -> DataSource:
+        """A second instance of the source."""
         return self.open_again()
 
     def open_again(self) -> DataSource:
@@ -54,7 +66,15 @@ class OpenedDataset:
             raise DataError(f"dataset {self.spec.name!r} needs files in folder {folder!r}", "give --data-root")
         if folder and self.root is not None:
             require_folder(self.root / folder, f"folder of dataset {self.spec.name!r}:")
-        source: DataSource = resolve(self.spec.factory)(DataContext(root=self.root, dataset=self.spec))
+        who = named("dataset", self.spec.name, self.spec.factory)
+        context = DataContext(root=self.root, dataset=self.spec)
+        with warnings.catch_warnings():
+            # The check that is for it reports it.
+            warnings.simplefilter("ignore", PluginWarning)
+            source: DataSource
+            source, changes = call_factory(who, self.spec.factory, context, seed=next(_SEEDS))
+        # What is changed while a module is imported is changed once.
+        self.changes = self.changes or changes
         return source
 
     @cached_property
@@ -145,13 +165,13 @@ class Check(Generic[P]):
 class DatasetCheck(Check[Concatenate[OpenedDataset, ...]]):
     """A check of a dataset."""
 
-    def __call__(self, spec: DatasetSpec, root: Path | None) -> None:
+    def __call__(self, spec: DatasetSpec, root: Path | None, *more: Any) -> None:
         """Raise an ``AssertionError`` if anything is wrong.
 
         Raises:
-            unittest.SkipTest: The dataset's files are not here.
+            unittest.SkipTest: The dataset's files are not here, or another process cannot open it.
         """
-        self._require(spec.name, _for_tests(spec, root))
+        self._require(spec.name, _for_tests(spec, root), *more)
 
 
 class TaskCheck(Check[Concatenate[TaskSpec, OpenedDataset, ...]]):

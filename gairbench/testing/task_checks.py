@@ -132,6 +132,20 @@ def check_targets_are_aligned_and_typed(spec: TaskSpec, data: OpenedDataset) -> 
 
 
 @TaskCheck
+def check_targets_stay_the_same(spec: TaskSpec, data: OpenedDataset) -> Iterator[str]:
+    """Two instances of the dataset agree on every target and on the names of its classes."""
+    if spec.kind is Kind.RETRIEVAL:
+        return
+    if tuple(data.source.classes(spec.target)) != tuple(data.other.classes(spec.target)):
+        yield f"two instances name the classes of target {spec.target!r} differently"
+    for name in _target_splits(spec, data):
+        here, there = _target(spec, data, name), data.other.split(name).target(spec.target)
+        # As bytes, because NaN is not equal to itself.
+        if (here.dtype, here.shape, here.tobytes()) != (there.dtype, there.shape, there.tobytes()):
+            yield f"target {spec.target!r} of split {name!r} changes from one instance to the next"
+
+
+@TaskCheck
 def check_targets_can_be_learned(spec: TaskSpec, data: OpenedDataset) -> Iterator[str]:
     """Train has more than one class, label or value, and test can be scored."""
     targets = _sound_targets(spec, data)
@@ -225,6 +239,7 @@ DECLARATION: tuple[Callable[[TaskSpec], None], ...] = (
 
 BEHAVIOUR: tuple[TaskCheck, ...] = (
     check_targets_are_aligned_and_typed,
+    check_targets_stay_the_same,
     check_targets_can_be_learned,
     check_test_holds_no_class_that_train_lacks,
     check_metrics_prefer_the_truth,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from gairbench.digests import weights_sha256
 from gairbench.errors import CheckpointError, PluginError
-from gairbench.spec import ModelContext, ModelSpec, Preset, resolve
+from gairbench.isolation import Isolated, call_factory, named
+from gairbench.spec import ModelContext, ModelSpec, Preset
 from gairbench.weights.origin import Weights
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def load_model(spec: ModelSpec, weights: Weights, *, preset: Preset, seed: int, 
     """
     context = ModelContext(model=spec.name, preset=preset.name, seed=seed, checkpoint=weights.path)
     try:
-        model, sha256 = build(spec, context, device)
+        model, sha256, _ = build(spec, context, device)
     except ModuleNotFoundError as error:
         raise missing_module(spec, error) from error
     return LoadedModel(model=model, preset=preset, weights=sha256, identity=weights.identity)
@@ -67,10 +68,12 @@ def choose_preset(spec: ModelSpec, name: str | None, checkpoint: Path | None) ->
 
     Raises:
         CheckpointError: The checkpoint is of another preset than the one asked for, or broken.
+        Exception: Whatever else the model's ``read_checkpoint`` raises.
     """
     if checkpoint is None or spec.read_checkpoint is None:
         return spec.preset(name)
-    found: Preset = resolve(spec.read_checkpoint)(checkpoint)
+    found: Preset
+    found, _ = call_factory(model_name(spec), spec.read_checkpoint, checkpoint)
     if name is not None and name != found.name and name in {p.name for p in spec.presets}:
         raise CheckpointError(
             f"{checkpoint} is of preset {found.name!r}, not {name!r}",
@@ -80,24 +83,30 @@ def choose_preset(spec: ModelSpec, name: str | None, checkpoint: Path | None) ->
     return replace(spec.preset(found.name), name=found.name, inputs=found.inputs)
 
 
-def build(spec: ModelSpec, context: ModelContext, device: torch.device) -> tuple[object, str]:
+def build(spec: ModelSpec, context: ModelContext, device: torch.device) -> tuple[object, str, str]:
     """Call a model's factory, freeze the model and move it to the device.
 
     Returns:
-        The model and the SHA-256 of its weights, which is empty where it is not an ``nn.Module``.
+        The model; the SHA-256 of its weights, which is empty where it is not an ``nn.Module``; and what building it
+        changed in the process, which was undone.
 
     Raises:
         Exception: Whatever the factory raises.
     """
-    import torch
     from torch import nn
 
-    torch.manual_seed(context.seed)
-    model: object = resolve(spec.factory)(context)
+    model: object
+    model, changes = call_factory(model_name(spec), spec.factory, context, seed=context.seed)
     if not isinstance(model, nn.Module):
-        return model, ""
-    model = model.requires_grad_(False).eval().to(device)
-    return model, weights_sha256(model)
+        return model, "", changes
+    with Isolated(model_name(spec)):
+        model = model.requires_grad_(False).eval().to(device)
+        return model, weights_sha256(model), changes
+
+
+def model_name(spec: ModelSpec) -> str:
+    """Return how to name a model whose code misbehaves."""
+    return named("model", spec.name, spec.factory)
 
 
 def missing_module(spec: ModelSpec, error: ModuleNotFoundError) -> PluginError:

@@ -13,6 +13,7 @@ import pytest
 import torch
 from points import DATASET, TASK, checks
 
+from gairbench.errors import UsageError
 from gairbench.plugins import load_registry
 from gairbench.spec import ModelSpec, Preset
 from gairbench.testing import (
@@ -104,6 +105,22 @@ def test_ids_name_check_and_subject() -> None:
     assert skipped.marks[0].kwargs == {"reason": "too large"}
 
 
+def test_a_single_check_is_skipped_with_its_reason() -> None:
+    model = ModelSpec(name="good", version="1", factory="nowhere:load", presets=(Preset(name="default", inputs=()),))
+    one = "check_embeddings_are_finite[good-default]"
+    cases = {case.id: case for case in parametrize_with_model_checks([model], skip={one: "at the poles"}).mark.args[1]}
+    assert [name for name, case in cases.items() if case.marks] == [one]
+    assert cases[one].marks[0].kwargs == {"reason": "at the poles"}
+    one = "check_places_are_plausible[dataset:points]"
+    cases = {case.id: case for case in parametrize_with_task_checks([TASK], skip={one: "a lake"}).mark.args[1]}
+    assert [name for name, case in cases.items() if case.marks] == [one]
+
+
+def test_a_skip_of_what_is_not_checked_is_a_mistake() -> None:
+    with pytest.raises(UsageError, match=r"no check or subject to skip 'check_bands.*'; did you mean check_bands_are"):
+        parametrize_with_task_checks([TASK], skip={"check_bands_are_not_constants[dataset:points]": "typo"})
+
+
 def test_a_task_and_its_dataset_may_share_a_name() -> None:
     ids = [case.id for case in parametrize_with_task_checks([replace(TASK, name="points")]).mark.args[1]]
     assert len(set(ids)) == len(ids)
@@ -136,4 +153,5 @@ def test_every_check_is_shown_to_catch_something() -> None:
     exempt = {"check_spec_is_a_value"}
     modules = (model_checks, dataset_checks, task_checks, evaluator_checks, metric_checks)
     names = {name for module in modules for name in checks(module)}
+    names |= {check.__name__ for check in dataset_checks.IN_ANOTHER_PROCESS}
     assert {name for name in names - exempt if f'"{name}"' not in source} == set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import unittest
 import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,7 @@ from points import DATASET, SIZES, Points, checks
 from torch import Tensor
 
 from gairbench import (
+    DataContext,
     ImageInput,
     Modality,
     ModelContext,
@@ -97,6 +99,28 @@ class SelfCritical(Points):
         return ["row 3 names Kenya, which is far away"]
 
 
+class SetsThreads(Points):
+    def __init__(self, context: DataContext) -> None:
+        super().__init__(context)
+        torch.set_num_threads(torch.get_num_threads() + 1)
+
+
+class OrderedBySet(Points):
+    """Its samples, classes and values follow hashes of texts."""
+
+    def ids(self, name: str) -> list[str]:
+        return sorted(super().ids(name), key=hash)
+
+    def classes(self, target: str) -> tuple[str, ...]:
+        return tuple(sorted("abcdefghijklmnopqrstuvwxyz", key=hash)) if target == "zone" else super().classes(target)
+
+
+class HashedTarget(Points):
+    def arrays(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        inputs, targets = super().arrays(name)
+        return inputs, targets | {"height": targets["height"] + hash("height") % 2**16}
+
+
 class NoImages(Points):
     def arrays(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
         inputs, targets = super().arrays(name)
@@ -140,6 +164,7 @@ class ForgivingTargets(Points):
         (NewFingerprint, "check_fingerprint_is_stable", "and then"),
         (Fetching, "check_network_is_left_alone", "opening it asks the network for 127.0.0.1"),
         (Uncaught, "check_network_is_left_alone", "opening it asks the network for example.org"),
+        (SetsThreads, "check_the_process_is_left_as_it_was", "SetsThreads.* changed torch's number of threads"),
         (EmptySplit, "check_splits_are_not_empty", "split 'val' is empty"),
         (LeakingIds, "check_ids_are_unique_over_all_splits", "id '0' is in splits 'train' and 'val'"),
         (TwiceInOneSplit, "check_ids_are_unique_over_all_splits", "split 'train' has id 'train-0' twice"),
@@ -168,6 +193,28 @@ def test_a_wrong_dataset_is_caught(data: type, check: str, why: str) -> None:
     factory = (lambda context: "nothing") if data is ModelContext else data
     with pytest.raises(AssertionError, match=why):
         checks(dataset_checks)[check](replace(DATASET, factory=factory), None)
+
+
+def test_a_dataset_that_another_process_reads_differently_is_caught() -> None:
+    (check,) = dataset_checks.IN_ANOTHER_PROCESS
+    assert check.__name__ == "check_another_process_reads_the_same"
+    check(DATASET, None, ("zone", "height"))
+    with pytest.raises(AssertionError) as raised:
+        check(replace(DATASET, factory=OrderedBySet), None, ("zone", "height"))
+    for what in ("the order of the classes of 'zone'", "the order of split 'train'"):
+        assert f"{what} differs in another process" in str(raised.value)
+
+
+def test_a_target_that_another_process_reads_differently_is_caught() -> None:
+    (check,) = dataset_checks.IN_ANOTHER_PROCESS
+    with pytest.raises(AssertionError, match="target 'height' of split 'train' differs in another process"):
+        check(replace(DATASET, factory=HashedTarget), None, ("zone", "height"))
+
+
+def test_a_dataset_that_cannot_be_sent_to_another_process_is_skipped() -> None:
+    (check,) = dataset_checks.IN_ANOTHER_PROCESS
+    with pytest.raises(unittest.SkipTest, match="cannot be sent to another process"):
+        check(replace(DATASET, factory=lambda context: Points(context)), None, ())
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gairbench.data import ArraySplit
-from gairbench.errors import DataError
+from gairbench.errors import DataError, PluginError
 from gairbench.kinds import DEFAULT_METRICS
 from gairbench.spec import DatasetSpec, ImageInput, Kind, LocationInput, Modality, Unit
 from gairbench.testing.dataset_report import DataReport, check_dataset
@@ -368,4 +369,10 @@ def test_generated_world_with_masks_is_sound() -> None:
 def test_data_of_files_need_a_root() -> None:
     spec = DatasetSpec(name="own", version=1, factory=Samples({}), delivers=(IMAGE,), folder="somewhere")
     with pytest.raises(DataError, match="dataset 'own' needs files in folder 'somewhere'; give --data-root"):
+        check_dataset(spec, None)
+
+
+def test_a_dataset_that_calls_sys_exit_is_named() -> None:
+    spec = DatasetSpec(name="exits", version=1, factory=lambda context: sys.exit(3), delivers=(IMAGE,))
+    with pytest.raises(PluginError, match=r"dataset 'exits' \(.*\) called sys\.exit\(3\)"):
         check_dataset(spec, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import unittest
 import urllib.request
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
 import torch
 from points import checks, failures
 from torch import Tensor, nn
@@ -31,9 +33,7 @@ from gairbench import (
 )
 from gairbench.batch import Batch
 from gairbench.representation import RS_QUERY, RS_TOKENS, SV_PROJECTED, Representation
-from gairbench.testing import (
-    model_checks,
-)
+from gairbench.testing import declarations, model_checks
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -236,8 +236,8 @@ def test_a_wrong_declaration_is_caught(changes: dict[str, Any], check: str, why:
 
 
 def test_an_import_of_torch_at_registration_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "heavy_plugin.py").write_text("import torch\n")
-    (tmp_path / "light_plugin.py").write_text("import json\n")
+    (tmp_path / "heavy_plugin.py").write_text("import torch\n" + HOOK)
+    (tmp_path / "light_plugin.py").write_text("import json\n" + HOOK)
     monkeypatch.syspath_prepend(str(tmp_path))
     check = checks(model_checks)["check_registering_imports_nothing_heavy"]
     check(replace(MODEL, factory="light_plugin:make"))
@@ -274,6 +274,52 @@ def test_a_model_is_checked_with_its_published_weights_or_skipped_without(
     file.parent.mkdir(parents=True)
     file.write_bytes(b"tensors")
     assert failing_model_checks(spec) == {}
+
+
+HOOK = """
+from gairbench import ModelSpec, Preset, hookimpl
+@hookimpl
+def register_models():
+    yield ModelSpec(name="good", version="1", factory="x:x", presets=(Preset(name="default", inputs=()),))
+"""
+
+
+@pytest.mark.parametrize("source", ["import torch\n", "raise RuntimeError\n"])
+def test_a_package_that_is_not_installed_and_has_no_hooks_is_not_blamed_for_its_imports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    # Its hooks may be in another module, which its entry point would name.
+    package = f"hookless_{len(source)}"
+    (tmp_path / f"{package}.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    check = checks(model_checks)["check_registering_imports_nothing_heavy"]
+    with pytest.raises(unittest.SkipTest, match=f"no installed plugin registers 'good', nor does {package}"):
+        check(replace(MODEL, factory=f"{package}:make"))
+
+
+@pytest.mark.parametrize("strict", ["0", "1"])
+@pytest.mark.parametrize(
+    "source", ["raise RuntimeError('boom')", "import sys; sys.exit(3)", "import os; os.chdir('/')"]
+)
+def test_other_installed_plugins_fail_nobody_elses_suite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, strict: str
+) -> None:
+    info = tmp_path / "other" / "other-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1\n")
+    module = f"other_plugin_{abs(hash((source, strict)))}"
+    (info / "entry_points.txt").write_text(f"[gairbench]\nother = {module}\n")
+    (tmp_path / "other" / f"{module}.py").write_text(source)
+    (tmp_path / "mine_plugin.py").write_text(HOOK)
+    monkeypatch.syspath_prepend(str(tmp_path / "other"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("GAIRBENCH_STRICT_PLUGINS", strict)
+    declarations.installed.cache_clear()
+    checks(model_checks)["check_registering_imports_nothing_heavy"](replace(MODEL, factory="mine_plugin:make"))
+    registry = declarations.installed()
+    declarations.installed.cache_clear()
+    assert "gair" in registry.models
+    assert bool(registry.failed) == ("chdir" not in source), "it is broken, and nobody is bothered"
 
 
 class WrongShape(Good):
@@ -355,6 +401,11 @@ class OneToken(Good):
         return images.mean((2, 3), keepdim=True)
 
 
+class Scrambled(Good):
+    def encode_rs_tokens(self, images: Tensor) -> Tensor:
+        return super().encode_rs_tokens(images)[:, :, [1, 0, 3, 2]][:, :, :, [2, 3, 0, 1]]
+
+
 class QueryIgnoresThePoint(Good):
     def query_rs(self, images: Tensor, lonlat: Tensor, bbox: Tensor) -> Tensor:
         return self.encode_rs(images)
@@ -363,6 +414,86 @@ class QueryIgnoresThePoint(Good):
 class QueryIsUpsideDown(Good):
     def query_rs(self, images: Tensor, lonlat: Tensor, bbox: Tensor) -> Tensor:
         return super().query_rs(images.flip(2), lonlat, bbox)
+
+
+class DropsInTraining(Good, torch.nn.Module):
+    """``eval()`` does not reach its dropout."""
+
+    def __init__(self, context: ModelContext) -> None:
+        torch.nn.Module.__init__(self)
+        Good.__init__(self, context)
+        self.drop = torch.nn.Dropout(0.5)
+
+    def eval(self) -> DropsInTraining:
+        return self
+
+    def encode_location(self, lonlat: Tensor) -> Tensor:
+        return self.drop(lonlat.float())
+
+
+class NormalizesInTraining(Good):
+    """It is not a module, so that nobody calls ``eval()`` of what it holds."""
+
+    def __init__(self, context: ModelContext) -> None:
+        super().__init__(context)
+        self.norm = torch.nn.BatchNorm1d(2)
+
+    def encode_location(self, lonlat: Tensor) -> Tensor:
+        return self.norm(lonlat.float()) + lonlat.float()
+
+
+class GoesBackToTraining(DropsInTraining):
+    def eval(self) -> GoesBackToTraining:
+        return torch.nn.Module.train(self, False)
+
+    def encode_location(self, lonlat: Tensor) -> Tensor:
+        self.train()
+        return super().encode_location(lonlat)
+
+
+class EvaluatesProperly(DropsInTraining):
+    """Dropout that is off, dropout of nothing, and modules without a training mode that never heard of ``eval()``."""
+
+    def __init__(self, context: ModelContext) -> None:
+        super().__init__(context)
+        self.held = [torch.nn.Linear(2, 2), torch.nn.Dropout(0)]
+
+    def eval(self) -> EvaluatesProperly:
+        return torch.nn.Module.train(self, False)
+
+    def encode_location(self, lonlat: Tensor) -> Tensor:
+        return self.held[1](super().encode_location(lonlat))
+
+
+class SetsTheDtype(Good):
+    def __init__(self, context: ModelContext) -> None:
+        super().__init__(context)
+        torch.set_default_dtype(torch.float64)
+
+
+class LeavesTheFolder(Good):
+    def encode_location(self, lonlat: Tensor) -> Tensor:
+        os.chdir("/")
+        return lonlat.float()
+
+
+class UsesHashes(Good):
+    def encode_location(self, lonlat: Tensor) -> Tensor:
+        return lonlat.float() + hash("bands") % 2**16
+
+
+class TakesTheRunnersBatches(Good):
+    """Keeps a buffer for as many samples as the runner has in a batch."""
+
+    def encode_location(self, lonlat: Tensor) -> Tensor:
+        buffer = torch.zeros(len(lonlat), 2)
+        buffer[:128] = lonlat[:128].float()
+        return buffer
+
+
+class TooLargeForSinglePrecision(Good):
+    def encode_location(self, lonlat: Tensor) -> Tensor:
+        return lonlat * 1e300
 
 
 class LacksTheLocationEncoder:
@@ -389,6 +520,19 @@ class LacksTheLocationEncoder:
         (WritesIntoItsInput, "check_inputs_are_left_as_they_were", "encode_location writes into its input"),
         (SouthUp, "check_token_grid_is_north_up", "north-west of the image shows in the south-west"),
         (Transposed, "check_token_grid_is_north_up", "north-east of the image shows in the south-west"),
+        (Scrambled, "check_token_grid_is_north_up", "north-west of the image shows in the north-east"),
+        (DropsInTraining, "check_nothing_runs_in_training_mode", r"encode_location runs drop \(Dropout\) in training"),
+        (GoesBackToTraining, "check_nothing_runs_in_training_mode", r"drop \(Dropout\) in training mode: let"),
+        (NormalizesInTraining, "check_nothing_runs_in_training_mode", r"norm \(BatchNorm1d\) in training mode"),
+        (
+            SetsTheDtype,
+            "check_the_process_is_left_as_it_was",
+            r"model 'good' \(.*SetsTheDtype\) changed torch's default",
+        ),
+        (LeavesTheFolder, "check_the_process_is_left_as_it_was", "encode_location: model 'good' .* the working folder"),
+        (UsesHashes, "check_another_process_embeds_alike", r"encode_location differs in another process: .*hash\(\)"),
+        (TakesTheRunnersBatches, "check_batches_of_any_size_embed_alike", "gives sample 128 of a batch of 129 another"),
+        (TooLargeForSinglePrecision, "check_embeddings_are_finite", "encode_location returned values that are not"),
         (OneToken, "check_token_grid_is_north_up", "1 x 1 tokens locates nothing"),
         (QueryIgnoresThePoint, "check_query_follows_the_point", "the same for different points"),
         (QueryIsUpsideDown, "check_query_follows_the_point", "north-west of the tile shows most at the south-west"),
@@ -399,6 +543,53 @@ def test_a_wrong_model_is_caught(model: type, check: str, why: str) -> None:
     spec = replace(MODEL, factory=model)
     with pytest.raises(AssertionError, match=why):
         checks(model_checks)[check](spec, spec.presets[0])
+
+
+def test_dropout_that_is_off_is_no_training_mode() -> None:
+    assert failing_model_checks(replace(MODEL, factory=EvaluatesProperly)) == {}
+
+
+class ResNet(torch.nn.Module):
+    """Four tokens at 64 pixels, each of which looks at few pixels of its own before it is trained."""
+
+    def __init__(self, context: ModelContext) -> None:
+        super().__init__()
+        self.net = timm.create_model("resnet18", pretrained=False, num_classes=0)
+
+    def encode_rs(self, images: Tensor) -> Tensor:
+        return self.net(images)
+
+    def encode_rs_tokens(self, images: Tensor) -> Tensor:
+        return self.net.forward_features(images)
+
+
+class Mobile(ResNet):
+    """Squeeze-and-excitation lets each token see the whole image."""
+
+    def __init__(self, context: ModelContext) -> None:
+        super().__init__(context)
+        self.net = timm.create_model("efficientnet_b0", pretrained=False, num_classes=0)
+
+
+class MirroredResNet(ResNet):
+    def encode_rs_tokens(self, images: Tensor) -> Tensor:
+        return super().encode_rs_tokens(images).flip(3)
+
+
+def test_a_grid_of_four_tokens_is_judged_by_what_it_shows() -> None:
+    check = checks(model_checks)["check_token_grid_is_north_up"]
+    one = replace(preset(ImageInput(modality=Modality.RS, size=64)), offers=(RS_TOKENS,))
+    for model in (ResNet, Mobile):
+        spec = replace(MODEL, factory=model, presets=(one,))
+        assert _tokens(spec, one) == (2, 2)
+        check(spec, one)
+    with pytest.raises(AssertionError, match="north-west of the image shows in the north-east of the grid"):
+        check(replace(spec, factory=MirroredResNet), one)
+
+
+def _tokens(spec: ModelSpec, preset: Preset) -> tuple[int, ...]:
+    model = model_checks._load(spec, preset.name)
+    return tuple(model.encode_rs_tokens(torch.zeros(1, 3, 64, 64)).shape[2:])
 
 
 def test_a_seed_that_acts_undeclared_is_caught() -> None:

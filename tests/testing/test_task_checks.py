@@ -11,6 +11,7 @@ import pytest
 from points import DATASET, TASK, TASKS, Points, checks, failures
 
 from gairbench import (
+    DataContext,
     Kind,
     LocationInput,
     Modality,
@@ -122,6 +123,25 @@ class RepeatedImages(Points):
         return inputs, targets
 
 
+class DrawnTargets(Points):
+    """Every instance draws its own split of the classes, and names them in another order."""
+
+    instances = 0
+
+    def __init__(self, context: DataContext) -> None:
+        super().__init__(context)
+        DrawnTargets.instances += 1
+        self.number = DrawnTargets.instances
+
+    def classes(self, target: str) -> tuple[str, ...]:
+        names = super().classes(target)
+        return names[::-1] if self.number % 2 else names
+
+    def arrays(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        inputs, targets = super().arrays(name)
+        return inputs, targets | {"zone": (targets["zone"] + self.number) % 3}
+
+
 class ShortTargets(Points):
     def split(self, name: str) -> Any:
         split = super().split(name)
@@ -145,6 +165,7 @@ class ShortTargets(Points):
             "check_test_holds_no_class_that_train_lacks",
             "class 'c' is in split 'val' but not in",
         ),
+        (DrawnTargets, "zone", "check_targets_stay_the_same", "classes of target 'zone' differently; target 'zone' of"),
         (ConstantTarget, "zone", "check_targets_can_be_learned", "all samples of train are of one class, 'a'"),
         (OneLabel, "tags", "check_targets_can_be_learned", "there is one label only, 'a'"),
         (ConstantTarget, "height", "check_metrics_prefer_the_truth", "r2 of target 'height' is nan for a perfect"),

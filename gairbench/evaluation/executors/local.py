@@ -5,16 +5,17 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
+from types import FrameType
 from typing import Any
 
 from gairbench.errors import WorkerLostError
+from gairbench.isolation import Ended
 from gairbench.protocols import Call, Executor, Submitted
 from gairbench.spec import ExecutorContext
 
@@ -134,15 +135,20 @@ class _Running:
     def result(self) -> Any:
         try:
             return self.future.result()
-        except BrokenProcessPool as error:
+        except (BrokenProcessPool, Ended) as error:
             raise WorkerLostError("a worker process died", "it was killed, or memory ran out") from error
 
 
 def _begin() -> None:
     """Prepare a worker: Ctrl-C is for the process that gives it work, and it never outlives that one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that files are put in order
+    signal.signal(signal.SIGTERM, _end)
     threading.Thread(target=_end_with_parent, name="gairbench-parent", daemon=True).start()
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise Ended(143)  # an exception, so that files are put in order
 
 
 def _end_with_parent() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gairbench.errors import PluginError, UsageError
+from gairbench.isolation import Blamed, named
 from gairbench.plugins import Registry
 from gairbench.protocols import Executor
 from gairbench.selection import unknown
@@ -65,7 +66,8 @@ def open_executor(registry: Registry, name: str, options: Mapping[str, Any], fol
     context = ExecutorContext(options=check_executor(registry, name, options), folder=folder.absolute())
     spec = registry.executors[name]
     try:
-        executor: Executor = resolve(spec.factory)(context)
+        with Blamed(named("executor", name, spec.factory)):
+            executor: Executor = resolve(spec.factory)(context)
     except ModuleNotFoundError as error:
         hint = f"pip install '{spec.extra}'" if spec.extra else f"pip install {error.name}"
         raise PluginError(f"executor {name!r} needs the package {error.name!r}", hint) from error

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 import submitit
 from submitit.core.utils import FailedJobError, FailedSubmissionError, UncompletedJobError
 
 from gairbench.errors import UsageError, WorkerLostError
+from gairbench.isolation import Ended
 from gairbench.protocols import Call, Submitted
 from gairbench.selection import unknown
 from gairbench.spec import ExecutorContext
@@ -119,5 +120,10 @@ class _OnNode:
     def __call__(self) -> Any:
         for name in ("SIGTERM", "SIGUSR1", "SIGUSR2"):
             # submitit's handlers would raise in the middle of a plugin, as if it were the plugin's fault.
-            signal.signal(getattr(signal, name), lambda *_: sys.exit(143))
+            signal.signal(getattr(signal, name), _end)
         return self.function(self.device)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise Ended(143)
