@@ -310,7 +310,7 @@ def _embed(
     return note
 
 
-def identify_weights(job: IdentifyJob, site: Site, memory: Memory) -> UsedWeights | Failure:
+def run_identify_job(job: IdentifyJob, site: Site, memory: Memory) -> UsedWeights | Failure:
     """Load a model and return the weights that it has, or why it cannot be loaded.
 
     Raises:

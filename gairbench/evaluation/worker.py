@@ -57,7 +57,7 @@ class Work:
             if isinstance(self.task, PretrainJob):
                 return jobs.run_pretrain_job(self.task, site, memory, progress)
             if isinstance(self.task, IdentifyJob):
-                return jobs.identify_weights(self.task, site, memory)
+                return jobs.run_identify_job(self.task, site, memory)
             if isinstance(self.task, EvaluateJob):
                 return jobs.run_evaluate_job(self.task, site, memory, self.pretrained)
             return jobs.embed_views(self.task, site, memory, progress)
