@@ -25,6 +25,7 @@ from gairbench.embed_table import parts as embed_parts
 from gairbench.files.geometry import BBOX
 from gairbench.files.overhead import read_place
 from gairbench.files.tables import read_table
+from gairbench.isolation import Ended
 from gairbench.locks import exclusive, lock_beside
 from gairbench.spec import RGB, ImageInput, LocationInput, Modality, ModelContext, Unit
 from gairbench_models.controls.random import load
@@ -189,10 +190,6 @@ def test_without_coordinates_the_geometry_is_null_and_ids_are_row_numbers(
     assert "no location: the table has no columns 'lon' and 'lat'" in capsys.readouterr().err
 
 
-class Killed(BaseException):
-    """Stands for the end of the process."""
-
-
 def test_a_killed_run_is_continued_after_its_last_whole_part(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert embed(monkeypatch, folder) == 0
     whole = (folder / "out.parquet").read_bytes()
@@ -202,12 +199,11 @@ def test_a_killed_run_is_continued_after_its_last_whole_part(folder: Path, monke
     def dying(*arguments: Any) -> Any:
         calls.append(len(arguments[2]))
         if len(calls) == 5 * len(VIEWS) + 1:
-            raise Killed
+            raise Ended(143)
         return encode(*arguments)
 
     monkeypatch.setattr(embed_parts, "encode_batch", dying)
-    with pytest.raises(Killed):
-        embed(monkeypatch, folder)
+    assert embed(monkeypatch, folder) == 143
     parts = sorted(path.name for path in (folder / "out.parquet.parts").glob("*.parquet"))
     assert parts == ["000000.parquet", "000001.parquet"]
     assert not (folder / "out.parquet").exists()
