@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gairbench.geography import great_circle_km
+
 Array = NDArray[Any]
 
 RESAMPLES = 1000
@@ -68,6 +70,21 @@ class Metric:
         tail = (1 - LEVEL) / 2
         low, high = np.nanquantile(self.resampled(target, prediction, seed), [tail, 1 - tail])
         return float(low), float(high)
+
+
+@dataclass(frozen=True, slots=True)
+class Median(Metric):
+    """The median of the first statistic over samples, which sums of statistics do not give."""
+
+    def __call__(self, target: Array, prediction: Array) -> float:
+        """Return the median over all samples."""
+        return float(np.median(self.statistics(target, prediction)[:, 0]))
+
+    def resampled(self, target: Array, prediction: Array, seed: int) -> Array:
+        """Return the median of bootstrap resamples of the samples; see :meth:`Metric.resampled`."""
+        values = self.statistics(target, prediction)[:, 0]
+        rng = np.random.default_rng(seed)
+        return np.array([np.median(values[rng.integers(len(values), size=len(values))]) for _ in range(RESAMPLES)])
 
 
 METRICS: dict[str, Metric] = {}
@@ -151,6 +168,26 @@ r2 = _add(Metric("r2", True, _moments, _r2))
 pearson_r = _add(Metric("pearson_r", True, _moments, _pearson))
 
 
+def _pixel_moments(target: Array, prediction: Array) -> Array:
+    """Moments of the pixels with a value, summed over each image."""
+    target, prediction = target.reshape(len(target), -1), prediction.reshape(len(prediction), -1)
+    known = np.isfinite(target)
+    centre = target[known].mean(dtype=np.float64) if known.any() else 0.0
+    y = np.where(known, target, centre).astype(np.float64) - centre
+    p = np.where(known, prediction, centre).astype(np.float64) - centre
+    sums = (known, y, p, y * y, p * p, y * p, (y - p) ** 2)
+    return np.stack([values.sum(axis=1) for values in sums], axis=1)
+
+
+def _rmse(statistics: Array) -> Array:
+    n, residual = statistics[..., 0], statistics[..., -1]
+    return np.asarray(np.sqrt(np.divide(residual, n, out=np.full(np.shape(n), np.nan), where=n > 0)))
+
+
+pixel_r2 = _add(Metric("pixel_r2", True, _pixel_moments, _r2))
+pixel_rmse = _add(Metric("pixel_rmse", False, _pixel_moments, _rmse))
+
+
 def _micro_f1(statistics: Array) -> Array:
     both, either = np.moveaxis(statistics, -1, 0)
     return np.asarray(np.divide(2 * both, either, out=np.zeros(np.shape(either)), where=either > 0))
@@ -175,3 +212,23 @@ def _recall_at(k: int) -> Metric:
 
 recall_at_1, recall_at_5, recall_at_10 = (_recall_at(k) for k in (1, 5, 10))
 mrr = _add(Metric("mrr", True, lambda _target, rank: _with_count(1 / rank), _mean))
+
+
+# Geolocalization: target and prediction are longitude and latitude in degrees.
+median_km = _add(
+    Median("median_km", False, lambda target, prediction: _with_count(great_circle_km(target, prediction)), _mean)
+)
+
+
+def _within(km: int) -> Metric:
+    return _add(
+        Metric(
+            f"within_{km}_km",
+            True,
+            lambda target, prediction: _with_count(great_circle_km(target, prediction) <= km),
+            _mean,
+        )
+    )
+
+
+within_1_km, within_25_km, within_200_km, within_750_km, within_2500_km = map(_within, (1, 25, 200, 750, 2500))

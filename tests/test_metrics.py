@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
+from gairbench.kinds import BETTER_WHEN_LOWER
 from gairbench.metrics import METRICS
 
 RNG = np.random.default_rng(0)
@@ -71,3 +72,44 @@ def test_miou_pools_pixels_and_leaves_ignored_ones_out() -> None:
 
 def test_constant_target_has_no_r2() -> None:
     assert np.isnan(METRICS["r2"](np.ones(10), np.arange(10.0)))
+
+
+def test_kilometres_agree_with_scikit_learn_and_errors_at_the_antimeridian_are_small() -> None:
+    rng = np.random.default_rng(1)
+    here, there = (np.stack([rng.uniform(-180, 180, 99), rng.uniform(-90, 90, 99)], axis=1) for _ in range(2))
+    swapped = [np.radians(points[:, ::-1]) for points in (here, there)]
+    expected = np.diag(reference.pairwise.haversine_distances(*swapped)) * 6371.0088
+    assert METRICS["median_km"](here, there) == pytest.approx(np.median(expected))
+    assert METRICS["within_2500_km"](here, there) == pytest.approx(np.mean(expected <= 2500))
+    west, east = np.array([[-179.999, 0.0]]), np.array([[179.999, 0.0]])
+    assert METRICS["within_1_km"](west, east) == 1
+
+
+def test_the_interval_of_a_median_is_the_bootstrap_s() -> None:
+    rng = np.random.default_rng(2)
+    places = np.stack([rng.uniform(-10, 10, 60), rng.uniform(-10, 10, 60)], axis=1)
+    metric = METRICS["median_km"]
+    low, high = metric.interval(places, places[::-1], seed=0)
+    assert low < metric(places, places[::-1]) < high
+    resampled = metric.resampled(places, places[::-1], seed=0)
+    draws = np.random.default_rng(0)
+    rows = draws.integers(60, size=60)
+    assert resampled[0] == pytest.approx(metric(places[rows], places[::-1][rows]))
+
+
+def test_pixels_without_a_value_take_no_part() -> None:
+    rng = np.random.default_rng(3)
+    target = rng.normal(100, 2, (9, 5, 4))
+    prediction = target + rng.normal(0, 1, target.shape)
+    target[0], target[3, 2] = np.nan, np.nan
+    known = np.isfinite(target)
+    assert METRICS["pixel_r2"](target, prediction) == pytest.approx(
+        reference.r2_score(target[known], prediction[known])
+    )
+    rmse = reference.root_mean_squared_error(target[known], prediction[known])
+    assert METRICS["pixel_rmse"](target, prediction) == pytest.approx(rmse)
+    assert np.isfinite(METRICS["pixel_r2"].interval(target, prediction, seed=0)).all()
+
+
+def test_errors_are_those_that_are_better_when_lower() -> None:
+    assert {name for name, metric in METRICS.items() if not metric.higher_is_better} == BETTER_WHEN_LOWER

@@ -52,6 +52,12 @@ def test_a_good_task_and_its_dataset_pass(task: TaskSpec) -> None:
             "retrieval has no target",
         ),
         ({"kind": Kind.SEGMENTATION, "inputs": (Modality.SV,)}, "check_inputs_are_delivered", "overhead images"),
+        ({"kind": Kind.DENSE_REGRESSION, "inputs": (Modality.SV,)}, "check_inputs_are_delivered", "overhead images"),
+        (
+            {"kind": Kind.GEOLOCALIZATION, "target": "place", "inputs": (Modality.RS, Modality.LOCATION)},
+            "check_inputs_are_delivered",
+            "the place is an input",
+        ),
         ({"dataset": replace(DATASET, splits=("train", "test"))}, "check_splits_are_declared", "no split val"),
         ({"metric": "acuracy"}, "check_metrics_exist_and_point_the_same_way", "no metric 'acuracy'; there are"),
         ({"higher_is_better": False}, "check_metrics_exist_and_point_the_same_way", "higher_is_better=False"),
