@@ -112,10 +112,10 @@ def test_table_gives_regression_multilabel_and_transformed_targets(table: Path) 
     height, kinds, logs = load(table, TABLE)
     assert height.dataset == kinds.dataset == logs.dataset, "tasks of one dataset share its embeddings"
     source = open_(height, table)
-    metres, _ = source.labels(height.target)
+    metres = source.labelled(height.target).values
     np.testing.assert_allclose(metres, np.arange(60) * 10.0)
-    np.testing.assert_allclose(source.labels(logs.target)[0], np.log1p(metres))
-    tags, names = source.labels(kinds.target)
+    np.testing.assert_allclose(source.labelled(logs.target).values, np.log1p(metres))
+    tags, names = source.labelled(kinds.target).values, source.classes(kinds.target)
     assert names == ("a", "b", "c")
     assert tags[:2].tolist() == [[True, False, True], [True, True, False]]
     blocks = {
