@@ -164,7 +164,8 @@ class SplitRule:
 
     Args:
         by: ``random``, ``blocks`` (spatial cells) or ``group`` (whole groups) draw the splits; ``column``, ``folder``
-            (the first folder of an image's path) and ``files`` (lists of identifiers) have them given.
+            (the first folder of an image's path) and ``files`` (lists of identifiers) have them given; ``test_only``:
+            there is no other split than test.
         column: Column of the groups, or of the given splits.
         degrees: Edge of a spatial cell.
         shares: Shares of train, val and test, where they are drawn.
@@ -175,7 +176,7 @@ class SplitRule:
         val_share: Share of the given train that becomes val, drawn at random; 0 if val is given too.
     """
 
-    by: Literal["random", "blocks", "group", "column", "folder", "files"]
+    by: Literal["random", "blocks", "group", "column", "folder", "files", "test_only"]
     column: str = ""
     degrees: float = 0.0
     shares: tuple[float, float, float] = (0.6, 0.15, 0.25)
@@ -183,6 +184,11 @@ class SplitRule:
     stratify: str = ""
     given: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]] = ((), (), ())
     val_share: float = 0.0
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that there are."""
+        return ("test",) if self.by == "test_only" else ("train", "val", "test")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from gairbench.spec import (
 )
 from gairbench.taskfiles.declaration import Extent, FileDataset, ImageFiles, SplitRule, Table, Target
 from gairbench.taskfiles.images_section import read_images
-from gairbench.taskfiles.split_section import read_split
+from gairbench.taskfiles.split_section import TEST_ONLY, read_split
 from gairbench.taskfiles.table_section import read_table_section
 from gairbench.taskfiles.target_keys import TARGET_KEYS, read_target
 from gairbench.yamlfile import Section, load_yaml
@@ -197,6 +197,10 @@ def _datasets(name: str, section: Section, tasks: Sequence[Section]) -> dict[str
     if not delivers:
         raise section.error("table", "no images and no coordinates", "name the columns lon and lat")
     targets = [_target(task, delivers) for task in tasks]
+    for target, task in zip(targets, tasks, strict=True):
+        if target is not None and any(rule.by == TEST_ONLY for rule in splits.values()):
+            what = f"{target.kind} learns from a train split, and dataset {name!r} has none"
+            raise task.error("kind", what, "divide the samples, or ask for retrieval")
     main = next((files for files in images if files.array is None), None)
     files = FileDataset(
         name=name,
@@ -218,6 +222,7 @@ def _datasets(name: str, section: Section, tasks: Sequence[Section]) -> dict[str
         licence=_licence(section),
         citation=section.get("citation", str, ""),
         folder=main.folder if main else _folder_of(table),
+        splits=files.split.splits,
     )
     if "split" in section:
         return {"": (spec, synthetic)}
@@ -225,7 +230,7 @@ def _datasets(name: str, section: Section, tasks: Sequence[Section]) -> dict[str
     for policy, rule in splits.items():
         named = f"{name}@{policy}"
         variants[f"@{policy}"] = (
-            replace(spec, name=named, factory=OpenFiles(replace(files, name=named, split=rule))),
+            replace(spec, name=named, factory=OpenFiles(replace(files, name=named, split=rule)), splits=rule.splits),
             synthetic,
         )
     return variants

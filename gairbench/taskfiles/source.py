@@ -62,7 +62,7 @@ class FileSource:
             DataError: The data are missing or broken.
         """
         declared = self.declared
-        for name in ("train", "val", "test"):
+        for name in declared.split.splits:
             self.split(name)
         self.whereabouts.check()
         _ = self.pixels.arrays

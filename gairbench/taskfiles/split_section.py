@@ -14,6 +14,9 @@ DRAWN = ("random", "blocks", "group")
 GIVEN = ("column", "folder", "files")
 """Rules that draw the splits, and rules to which they are given."""
 
+TEST_ONLY = "test_only"
+"""The rule of data that nothing is learned from."""
+
 
 def read_split(section: Section, *, in_folders: bool, table: Table | None) -> SplitRule:
     """Read how a dataset is divided.
@@ -27,7 +30,7 @@ def read_split(section: Section, *, in_folders: bool, table: Table | None) -> Sp
         UsageError: The rule is wrong, or needs what the dataset does not have.
     """
     section.only("by", "column", "degrees", "shares", "seed", "stratify", "train", "val", "test", "val_share")
-    by = section.choice("by", [*DRAWN, *GIVEN])
+    by = section.choice("by", [*DRAWN, *GIVEN, TEST_ONLY])
 
     def belongs(key: str, *rules: str) -> None:
         if key in section and by not in rules:
@@ -53,7 +56,7 @@ def read_split(section: Section, *, in_folders: bool, table: Table | None) -> Sp
     if by == "blocks" and not 0 < degrees <= 360:
         raise section.error("degrees", f"{degrees:g} is not a size of a block", "give degrees above 0, at most 360")
     return SplitRule(
-        by=cast(Literal["random", "blocks", "group", "column", "folder", "files"], by),
+        by=cast(Literal["random", "blocks", "group", "column", "folder", "files", "test_only"], by),
         column=section.get("column", str) if by in {"group", "column"} else "",
         degrees=degrees,
         shares=_shares(section),
