@@ -107,7 +107,7 @@ def _classes(section: Section) -> tuple[tuple[int, str], ...]:
 
 
 def _ignored(section: Section, *, whole: bool) -> tuple[float, ...]:
-    values = section.get("ignore", (int, float, list), [])
+    values = section.get("ignore", (int if whole else float, list), [])
     values = values if isinstance(values, list) else [values]
     kinds = (int,) if whole else (int, float)
     for value in values:
