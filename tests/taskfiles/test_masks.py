@@ -15,6 +15,7 @@ from rasterio.transform import from_origin
 
 from gairbench.errors import DataError
 from gairbench.evaluation.samples import select
+from gairbench.files.masks import resized_mask
 from gairbench.spec import DataContext, Kind, TaskSpec
 from gairbench.taskfiles import masks
 from gairbench.taskfiles.parsing import load_task_file
@@ -129,6 +130,12 @@ def test_masks_of_another_size_are_resized_only_where_that_is_declared(folder: P
     assert found[[0, 3, 4, 7]][:, [0, 3, 4, 7]].tolist() == [[0, 0, 1, 1]] * 2 + [[1, 1, 255, 255]] * 2
     smaller = TEXT.replace("unit: s2_dn", "unit: s2_dn, size: 4").replace("ignore: 255", "ignore: 255, resize: nearest")
     assert targets(load(folder, smaller)[0], folder)["a/4.tif"].shape == (4, 4)
+
+
+def test_the_nearest_pixel_is_that_at_the_centre() -> None:
+    values = np.arange(9).reshape(3, 3)
+    assert resized_mask(values, 1, 1).tolist() == [[4]]
+    np.testing.assert_array_equal(resized_mask(values, 3, 3), values)
 
 
 def jpeg(folder: Path) -> None:
