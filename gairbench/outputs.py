@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.evaluator import EvaluatorOutput
+from gairbench.kinds import DENSE
 from gairbench.spec import Kind
 
 Array = NDArray[Any]
@@ -30,7 +31,7 @@ def output_problem(
         output: What the evaluator returned.
         samples: Number of test samples.
         classes: Number of classes or labels; 0 where there are none.
-        mask_size: Height and width of the masks, for segmentation.
+        mask_size: Height and width of the masks, for tasks of pixels.
     """
     if not isinstance(output, EvaluatorOutput):
         return f"it returned {type(output).__name__}, not EvaluatorOutput"
@@ -49,8 +50,10 @@ def _problem_of_prediction(
     shape: tuple[int, ...] = (samples,)
     if kind is Kind.MULTILABEL:
         shape = (samples, classes)
-    elif kind is Kind.SEGMENTATION and mask_size is not None:
+    elif kind in DENSE and mask_size is not None:
         shape = (samples, *mask_size)
+    elif kind is Kind.GEOLOCALIZATION:
+        shape = (samples, 2)
     types, words = _TYPES[kind]
     if prediction.shape != shape:
         return f"its prediction has shape {prediction.shape}, wanted {shape}"
@@ -59,11 +62,15 @@ def _problem_of_prediction(
     if kind in {Kind.CLASSIFICATION, Kind.SEGMENTATION}:
         least, most = int(prediction.min()), int(prediction.max())
         return "" if 0 <= least <= most < classes else f"it predicts classes {least} ... {most} of {classes}"
-    bad = np.flatnonzero(~np.isfinite(prediction)) if kind is not Kind.MULTILABEL else np.array([])
+    if kind is Kind.MULTILABEL:
+        return ""
+    bad = np.flatnonzero(~np.isfinite(prediction).reshape(samples, -1).all(axis=1))
     if len(bad):
         return f"its prediction is not finite ({len(bad)} samples; first: sample {bad[0]})"
     if kind is Kind.RETRIEVAL and prediction.min() < 1:
         return f"it predicts rank {prediction.min():g}, and 1 is best"
+    if kind is Kind.GEOLOCALIZATION and (np.abs(prediction) > (180, 90)).any():
+        return "it predicts places that are not longitude and latitude in degrees"
     return ""
 
 
@@ -72,6 +79,8 @@ _TYPES = {
     Kind.MULTILABEL: ("b", "bool"),
     Kind.REGRESSION: ("f", "floats"),
     Kind.SEGMENTATION: ("iu", "whole numbers"),
+    Kind.DENSE_REGRESSION: ("f", "floats"),
+    Kind.GEOLOCALIZATION: ("f", "floats"),
     Kind.RETRIEVAL: ("fiu", "numbers"),
 }
 

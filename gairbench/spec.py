@@ -40,7 +40,9 @@ class Kind(StrEnum):
     MULTILABEL = "multilabel"
     REGRESSION = "regression"
     SEGMENTATION = "segmentation"
+    DENSE_REGRESSION = "dense_regression"
     RETRIEVAL = "retrieval"
+    GEOLOCALIZATION = "geolocalization"
 
 
 class Quantity(StrEnum):
@@ -572,7 +574,8 @@ class TaskSpec:
         family: The paper's task family, for instance ``"land cover"``.
         kind: What it asks for.
         dataset: Where its samples come from.
-        target: Name of the target in the dataset (``DataSource.split(...).target(name)``); empty for retrieval.
+        target: Name of the target in the dataset (``DataSource.split(...).target(name)``); empty for retrieval, and
+            the sample's place for geolocalization.
         inputs: What it feeds, each for a vector of its own: a modality, as ``"rs"``, for all that a dataset delivers of
             it, or the name of one of the dataset's images; for retrieval (query, gallery).
         metric: Headline metric, the name of a registered :class:`MetricSpec`, which has its direction.
@@ -585,8 +588,8 @@ class TaskSpec:
         licence: Where it differs from the dataset's.
         citation: Where it differs from the dataset's.
         superseded_by: Name of the task that replaces it.
-        localized: Its overhead images are embedded at the sample's point (``"query"``); a model that cannot look
-            a point up embeds the whole image.
+        localized: Its overhead images are embedded at the sample's point (``"query"``), alone, fused with others or
+            for retrieval; a model that cannot look a point up embeds the whole image.
         diagnostic: It explains models rather than ranks them: it is left out of ``--task all`` and of the leaderboard,
             and run by name, glob or family.
         sweep: Of a diagnostic task: the quantity, with its unit, in which alone it differs from others of its family,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from gairbench.kinds import WITH_CLASSES
 from gairbench.spec import Kind
 
 if TYPE_CHECKING:
@@ -20,14 +21,20 @@ def target_problem(kind: Kind, values: NDArray[Any], classes: Sequence[str]) -> 
     Args:
         kind: What the task asks for; retrieval has no target.
         values: The target of one split.
-        classes: Names of its classes; empty for regression.
+        classes: Names of its classes; empty for measurements and places.
     """
     import numpy as np
 
     if not isinstance(values, np.ndarray):
         return f"is a {type(values).__name__}, not an array"
+    if kind not in WITH_CLASSES and classes:
+        return f"has class names ({', '.join(map(repr, classes[:SHOWN]))}), and a {kind} has none"
     if kind is Kind.REGRESSION:
-        return _problem_of_numbers(values, classes)
+        return _problem_of_numbers(values)
+    if kind is Kind.GEOLOCALIZATION:
+        return _problem_of_places(values)
+    if kind is Kind.DENSE_REGRESSION:
+        return _problem_of_maps(values)
     if not classes:
         return "has no class names"
     if len(set(classes)) < len(classes):
@@ -51,17 +58,27 @@ def degenerate(
     Args:
         kind: What the task asks for.
         train: The target of the samples to learn from.
-        classes: Names of its classes; empty for regression.
+        classes: Names of its classes; empty for measurements and places.
         test: The target of the samples to score; measurements must differ there too, or R2 is undefined.
     """
     import numpy as np
 
     if kind is Kind.RETRIEVAL:
         return "", ""
-    if kind is Kind.REGRESSION:
+    if kind is Kind.GEOLOCALIZATION:
+        same = len(train) > 0 and bool((train == train[0]).all())
+        return ("all samples of train are at one place", "use another dataset or split") if same else ("", "")
+    if kind in {Kind.REGRESSION, Kind.DENSE_REGRESSION}:
+        what = "pixels" if kind is Kind.DENSE_REGRESSION else "samples"
         for name, values in (("train", train), ("test", test)):
-            if values is not None and len(values) and float(np.ptp(values)) == 0:
-                return f"all samples of {name} have the same value, {values[0]:g}", "use another target or split"
+            if values is None or not len(values):
+                continue
+            # Pixels of maps may be without a value.
+            known = values[np.isfinite(values)]
+            if not len(known):
+                return f"no {what} of {name} have a value", "use another target or split"
+            if float(np.ptp(known)) == 0:
+                return f"all {what} of {name} have the same value, {known[0]:g}", "use another target or split"
         return "", ""
     if kind is Kind.MULTILABEL:
         if len(classes) < 2:
@@ -91,15 +108,34 @@ def present_classes(kind: Kind, values: NDArray[Any]) -> list[int]:
     return [int(value) for value in found if int(value) not in ignored]
 
 
-def _problem_of_numbers(values: NDArray[Any], classes: Sequence[str]) -> str:
+def _problem_of_numbers(values: NDArray[Any]) -> str:
     import numpy as np
 
-    if classes:
-        return f"has class names ({', '.join(map(repr, classes[:SHOWN]))}), and a regression has none"
     if values.dtype != np.float64 or values.ndim != 1:
         return f"is {values.dtype} of shape {values.shape}, wanted float64 (n,)"
     bad = np.flatnonzero(~np.isfinite(values))
     return f"has values that are not finite ({len(bad)}; first: entry {bad[0]})" if len(bad) else ""
+
+
+def _problem_of_places(values: NDArray[Any]) -> str:
+    import numpy as np
+
+    if values.dtype != np.float64 or values.ndim != 2 or values.shape[1] != 2:
+        return f"is {values.dtype} of shape {values.shape}, wanted places: float64 (n, 2), longitude first"
+    bad = np.flatnonzero(~((np.abs(values[:, 0]) <= 180) & (np.abs(values[:, 1]) <= 90)))
+    if not len(bad):
+        return ""
+    lon, lat = values[bad[0]]
+    return f"has places that are not in degrees ({len(bad)}; first: longitude {lon:g}, latitude {lat:g})"
+
+
+def _problem_of_maps(values: NDArray[Any]) -> str:
+    import numpy as np
+
+    if values.dtype not in (np.float32, np.float64) or values.ndim != 3:
+        return f"is {values.dtype} of shape {values.shape}, wanted float32 or float64 (n, height, width)"
+    bad = np.flatnonzero(np.isinf(values).reshape(len(values), -1).any(axis=1))
+    return f"has values that are infinite ({len(bad)} images; first: entry {bad[0]})" if len(bad) else ""
 
 
 def _problem_of_classes(values: NDArray[Any], classes: Sequence[str]) -> str:

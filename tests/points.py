@@ -50,7 +50,7 @@ class Points:
         return "points"
 
     def classes(self, target: str) -> tuple[str, ...]:
-        return () if target == "height" else ("a", "b", "c")
+        return () if target in {"height", "heights", "place"} else ("a", "b", "c")
 
     def arrays(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
         n = SIZES[name]
@@ -68,6 +68,8 @@ class Points:
             "tags": np.eye(3, dtype=bool)[zone],
             "height": rng.normal(size=n),
             "mask": rng.integers(0, 3, (n, 8, 8)).astype(np.uint8),
+            "heights": np.where(rng.random((n, 8, 8)) < 0.1, np.nan, rng.normal(size=(n, 8, 8))),
+            "place": lonlat,
         }
         return inputs, targets
 
@@ -110,6 +112,22 @@ TASKS = (
     replace(TASK, name="points-tags", kind=Kind.MULTILABEL, target="tags", metric="micro_f1", extra_metrics=()),
     replace(TASK, name="points-height", kind=Kind.REGRESSION, target="height", metric="r2", extra_metrics=()),
     replace(TASK, name="points-mask", kind=Kind.SEGMENTATION, target="mask", metric="miou", extra_metrics=()),
+    replace(
+        TASK,
+        name="points-heights",
+        kind=Kind.DENSE_REGRESSION,
+        target="heights",
+        metric="pixel_r2",
+        extra_metrics=("pixel_rmse",),
+    ),
+    replace(
+        TASK,
+        name="points-place",
+        kind=Kind.GEOLOCALIZATION,
+        target="place",
+        metric="median_km",
+        extra_metrics=("within_25_km",),
+    ),
     replace(
         TASK,
         name="points-pairs",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn import metrics as reference
 from sklearn.metrics import roc_auc_score
 
 from gairbench.errors import PluginError
@@ -16,6 +17,7 @@ from gairbench.predictions import Predictions
 from gairbench.spec import Kind, MetricSpec
 
 SPECS = {spec.name: spec for spec in METRICS}
+MEASURES = {name: load_metric(spec) for name, spec in SPECS.items()}
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 5, 400)
 GUESSES = np.where(RNG.random(400) < 0.6, LABELS, RNG.integers(0, 5, 400))
@@ -126,3 +128,40 @@ def predicted(scores_are: Any) -> Predicted:
 )
 def test_a_metric_is_given_what_it_needs_or_nothing(needs: str, scores_are: Any, given: Any) -> None:
     assert needed_by(spec(right, needs), predicted(scores_are)) is given
+
+
+def test_kilometres_agree_with_scikit_learn_and_errors_at_the_antimeridian_are_small() -> None:
+    rng = np.random.default_rng(1)
+    here, there = (np.stack([rng.uniform(-180, 180, 99), rng.uniform(-90, 90, 99)], axis=1) for _ in range(2))
+    swapped = [np.radians(points[:, ::-1]) for points in (here, there)]
+    expected = np.diag(reference.pairwise.haversine_distances(*swapped)) * 6371.0088
+    assert MEASURES["median_km"](here, there) == pytest.approx(np.median(expected))
+    assert MEASURES["within_2500_km"](here, there) == pytest.approx(np.mean(expected <= 2500))
+    west, east = np.array([[-179.999, 0.0]]), np.array([[179.999, 0.0]])
+    assert MEASURES["within_1_km"](west, east) == 1
+
+
+def test_the_interval_of_a_median_is_the_bootstrap_s() -> None:
+    rng = np.random.default_rng(2)
+    places = np.stack([rng.uniform(-10, 10, 60), rng.uniform(-10, 10, 60)], axis=1)
+    metric = MEASURES["median_km"]
+    low, high = interval(metric.resampled(places, places[::-1], 0))
+    assert low < metric(places, places[::-1]) < high
+    resampled = metric.resampled(places, places[::-1], 0)
+    draws = np.random.default_rng(0)
+    rows = draws.integers(60, size=60)
+    assert resampled[0] == pytest.approx(metric(places[rows], places[::-1][rows]))
+
+
+def test_pixels_without_a_value_take_no_part() -> None:
+    rng = np.random.default_rng(3)
+    target = rng.normal(100, 2, (9, 5, 4))
+    prediction = target + rng.normal(0, 1, target.shape)
+    target[0], target[3, 2] = np.nan, np.nan
+    known = np.isfinite(target)
+    assert MEASURES["pixel_r2"](target, prediction) == pytest.approx(
+        reference.r2_score(target[known], prediction[known])
+    )
+    rmse = reference.root_mean_squared_error(target[known], prediction[known])
+    assert MEASURES["pixel_rmse"](target, prediction) == pytest.approx(rmse)
+    assert np.isfinite(interval(MEASURES["pixel_r2"].resampled(target, prediction, 0))).all()

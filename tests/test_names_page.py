@@ -35,7 +35,9 @@ KINDS = {
     Kind.MULTILABEL: "any number of labels a sample",
     Kind.REGRESSION: "a measurement a sample",
     Kind.SEGMENTATION: "a class a pixel",
+    Kind.DENSE_REGRESSION: "a measurement a pixel",
     Kind.RETRIEVAL: "the sample's own image of another modality among all",
+    Kind.GEOLOCALIZATION: "where the sample is",
 }
 
 

@@ -17,6 +17,8 @@ PREDICTIONS = {
     Kind.MULTILABEL: np.ones((N, CLASSES), dtype=bool),
     Kind.REGRESSION: np.array([0.5, 1, 2, 1]),
     Kind.SEGMENTATION: np.ones((N, 5, 6), dtype=np.uint8),
+    Kind.DENSE_REGRESSION: np.ones((N, 5, 6)),
+    Kind.GEOLOCALIZATION: np.array([[180.0, 90], [-180, -90], [0, 0], [10, 50]]),
     Kind.RETRIEVAL: np.array([1, 1.5, 2, 4]),
 }
 PROBABILITIES = np.full((N, CLASSES), 1 / 3)
@@ -57,6 +59,9 @@ def test_sound_scores_have_no_problem(kind: Kind, dtype: Any) -> None:
         (Kind.SEGMENTATION, np.zeros((4, 6, 5), dtype=int), "shape (4, 6, 5), wanted (4, 5, 6)"),
         (Kind.SEGMENTATION, np.full((4, 5, 6), 255, dtype=np.uint8), "classes 255 ... 255 of 3"),
         (Kind.RETRIEVAL, np.array([0, 1, 2, 3]), "it predicts rank 0, and 1 is best"),
+        (Kind.DENSE_REGRESSION, np.ones((4, 6, 5)), "shape (4, 6, 5), wanted (4, 5, 6)"),
+        (Kind.GEOLOCALIZATION, np.ones(4), "shape (4,), wanted (4, 2)"),
+        (Kind.GEOLOCALIZATION, np.full((4, 2), 95.0), "places that are not longitude and latitude"),
     ],
 )
 def test_a_prediction_that_cannot_be_scored_is_named(kind: Kind, prediction: Any, why: str) -> None:

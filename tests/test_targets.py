@@ -24,6 +24,8 @@ MASKS = np.array([[[0, 1], [2, 255]]], dtype=np.uint8)
         (Kind.MULTILABEL, LABELS, NAMES),
         (Kind.REGRESSION, np.array([0.5, -1.0]), ()),
         (Kind.SEGMENTATION, MASKS, NAMES),
+        (Kind.DENSE_REGRESSION, np.array([[[0.5, np.nan]]], dtype=np.float32), ()),
+        (Kind.GEOLOCALIZATION, np.array([[180.0, -90.0]]), ()),
         (Kind.SEGMENTATION, np.where(MASKS == 255, -1, MASKS.astype(np.int64)), NAMES),
     ],
 )
@@ -45,6 +47,11 @@ def test_sound_targets_fit(kind: Kind, values: Any, names: tuple[str, ...]) -> N
         (Kind.REGRESSION, np.array([1, 2]), (), "is int64 of shape (2,), wanted float64 (n,)"),
         (Kind.REGRESSION, np.array([1.0, np.nan, np.inf]), (), "has values that are not finite (2; first: entry 1)"),
         (Kind.REGRESSION, np.array([1.0]), NAMES, "has class names ('a', 'b', 'c')"),
+        (Kind.DENSE_REGRESSION, np.array([[[np.inf]]]), (), "infinite (1 images; first: entry 0)"),
+        (Kind.DENSE_REGRESSION, MASKS, (), "wanted float32 or float64 (n, height, width)"),
+        (Kind.GEOLOCALIZATION, np.array([[10.0, 95.0]]), (), "first: longitude 10, latitude 95"),
+        (Kind.GEOLOCALIZATION, np.array([10.0, 20.0]), (), "wanted places: float64 (n, 2), longitude first"),
+        (Kind.GEOLOCALIZATION, np.array([[10.0, 20.0]]), NAMES, "and a geolocalization has none"),
         (Kind.SEGMENTATION, MASKS, ("a", "b"), "holds values [2] that are neither"),
         (Kind.SEGMENTATION, MASKS[0], NAMES, "wanted uint8 or int64 (n, height, width)"),
     ],
@@ -56,6 +63,9 @@ def test_what_does_not_fit_the_kind_is_named(kind: Kind, values: Any, names: tup
 @pytest.mark.parametrize(
     ("kind", "train", "names", "problem"),
     [
+        (Kind.DENSE_REGRESSION, np.array([[[np.nan]]]), (), "no pixels of train have a value"),
+        (Kind.DENSE_REGRESSION, np.array([[[2.0, np.nan]]]), (), "all pixels of train have the same value, 2"),
+        (Kind.GEOLOCALIZATION, np.array([[1.0, 2.0], [1.0, 2.0]]), (), "all samples of train are at one place"),
         (Kind.CLASSIFICATION, np.array([1, 1, -1]), NAMES, "all samples of train are of one class, 'b'"),
         (Kind.CLASSIFICATION, np.array([-1, -1]), NAMES, "no sample of train has a label"),
         (Kind.MULTILABEL, LABELS[:, :1], ("flood",), "there is one label only, 'flood'"),

@@ -33,6 +33,7 @@ from gairbench.evaluation.samples import Selection, select
 from gairbench.evaluation.staleness import used_weights
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
 from gairbench.isolation import Blamed, Isolated, call_factory, culprit, named
+from gairbench.kinds import DENSE
 from gairbench.limit import limited
 from gairbench.locks import locked
 from gairbench.metrics import interval, load_metric, needed_by
@@ -606,7 +607,7 @@ def _run_evaluator(cell: Cell, given: _Given, device: str, changes: list[str]) -
     """
     kind, spec = cell.task.kind, cell.evaluator
     assert spec is not None  # noqa: S101  (a cell without an evaluator has failed)
-    height_width = (int(given.target.shape[1]), int(given.target.shape[2])) if kind is Kind.SEGMENTATION else None
+    height_width = (int(given.target.shape[1]), int(given.target.shape[2])) if kind in DENSE else None
     with Isolated(named("evaluator", spec.name, spec.factory), seed=cell.record.seed) as call:
         output: EvaluatorOutput = resolve(spec.factory)(
             EvaluatorInput(

@@ -20,7 +20,7 @@ from gairbench.evaluation.samples import select
 from gairbench.evaluation.staleness import reuse
 from gairbench.feeding import Feed, plan_feed
 from gairbench.isolation import Isolated
-from gairbench.kinds import HEADLINE
+from gairbench.kinds import DENSE, HEADLINE
 from gairbench.plugin_code import code_digest, is_third_party
 from gairbench.plugins import BUILTIN, Registry
 from gairbench.representation import Form
@@ -28,9 +28,6 @@ from gairbench.selection import unknown
 from gairbench.spec import DatasetSpec, EvaluatorSpec, Kind, MetricSpec, Modality, ModelSpec, Preset, TaskSpec
 from gairbench.weights.loading import choose_preset
 from gairbench.weights.origin import Weights, find_weights, model_code, pretrained_weights
-
-PIXEL_TARGETS = frozenset({Kind.SEGMENTATION})
-"""Kinds whose targets are images: reading them is work, not planning."""
 
 _Trouble = tuple[State, str]
 """``skipped`` or ``failed``, and why."""
@@ -233,7 +230,7 @@ class _Looked:
         return self._targets[task.name]
 
     def _read_targets(self, task: TaskSpec, fingerprint: str) -> str:
-        if task.kind in PIXEL_TARGETS or task.kind is Kind.RETRIEVAL:
+        if task.kind in DENSE or task.kind is Kind.RETRIEVAL:
             return ""
         dataset, limit = task.dataset, self._request.limit
         # The suite has read what is embedded in this version, all samples of it; reading them again takes seconds.
@@ -380,19 +377,18 @@ def _feeds(model: ModelSpec, preset: Preset, task: TaskSpec, evaluator: Evaluato
         if not set(asked) <= model.aligned:
             pair = " and ".join(task.inputs)
             raise InputMismatchError(f"{model.name} does not align {pair} in one space", "")
-        # Overhead images are looked up at the sample's place where the model can and the dataset has places.
-        located = Modality.LOCATION in task.dataset.modalities
-        return [_at_point(model, preset, task, entry, located=located, projected=True) for entry in task.inputs]
-    return [_at_point(model, preset, task, entry, located=task.localized) for entry in task.inputs]
+        return [_at_point(model, preset, task, entry, projected=True) for entry in task.inputs]
+    feeds = [_at_point(model, preset, task, entry) for entry in task.inputs]
+    if task.kind is Kind.GEOLOCALIZATION and any(feed.given & {"lonlat", "bbox"} for feed in feeds):
+        raise InputMismatchError(f"{model.name} is given the sample's place, which the task asks for", "")
+    return feeds
 
 
-def _at_point(
-    model: ModelSpec, preset: Preset, task: TaskSpec, entry: str, *, located: bool, projected: bool = False
-) -> Feed:
+def _at_point(model: ModelSpec, preset: Preset, task: TaskSpec, entry: str, *, projected: bool = False) -> Feed:
     """Return the feed of a lookup at the sample's point where that is wanted and offered, else of the whole input."""
     overhead = any(i.modality is Modality.RS for i in task.dataset.inputs_of(entry))
     offers = any(offer.form == "query" for offer in preset.offered())
-    form: Form = "query" if located and overhead and offers else "pooled"
+    form: Form = "query" if task.localized and overhead and offers else "pooled"
     return plan_feed(model.name, preset, task.dataset, entry, form=form, projected=projected)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gairbench.data import DataSource, Split
 from gairbench.errors import DataError
+from gairbench.kinds import WITH_CLASSES
 from gairbench.limit import limited
 from gairbench.spec import Kind, TaskSpec
 from gairbench.targets import degenerate, target_problem
@@ -85,20 +86,21 @@ def _select(task: TaskSpec, name: str, split: Split, limit: int | None) -> Selec
             f"split {name!r} of task {task.name!r} is empty", "check how the dataset is split, and its labels"
         )
     target = target[keep]
-    if task.kind is Kind.REGRESSION and not np.isfinite(target).all():
-        bad = ids[int(np.flatnonzero(~np.isfinite(target))[0])]
+    if task.kind in {Kind.REGRESSION, Kind.GEOLOCALIZATION} and not np.isfinite(target).all():
+        bad = ids[int(np.flatnonzero(~np.isfinite(target).reshape(len(target), -1).all(axis=1))[0])]
         raise DataError(
             f"target {task.target!r} of sample {bad!r} in split {name!r} is not a number", "fix or remove that sample"
         )
     left_out = int((~keep).sum())
-    dropped = f"{left_out} samples without this label" if left_out else ""
+    why = getattr(split, "left_out", None)
+    dropped = why(task.target) if why else f"{left_out} samples without this label" if left_out else ""
     return Selection(rows=position, ids=ids, target=target, dropped=dropped)
 
 
 def _check_targets(task: TaskSpec, source: DataSource, chosen: Mapping[str, Selection]) -> None:
     if task.kind is Kind.REGRESSION:
         return
-    classes = source.classes(task.target)
+    classes = source.classes(task.target) if task.kind in WITH_CLASSES else ()
     for name, selection in chosen.items():
         if problem := target_problem(task.kind, selection.target, classes):
             raise DataError(
@@ -110,7 +112,7 @@ def _check_targets(task: TaskSpec, source: DataSource, chosen: Mapping[str, Sele
 def _check_something_to_learn(
     task: TaskSpec, source: DataSource, chosen: Mapping[str, Selection], limit: int | None
 ) -> None:
-    classes = () if task.kind is Kind.REGRESSION else source.classes(task.target)
+    classes = source.classes(task.target) if task.kind in WITH_CLASSES else ()
     test = chosen["test"].target if "test" in chosen else None
     problem, hint = degenerate(task.kind, chosen["train"].target, classes, test)
     if problem:

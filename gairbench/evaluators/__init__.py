@@ -12,6 +12,8 @@ _LABELS = frozenset({Kind.MULTILABEL})
 _VALUES = frozenset({Kind.REGRESSION})
 _MASKS = frozenset({Kind.SEGMENTATION})
 _PAIRS = frozenset({Kind.RETRIEVAL})
+_MAPS = frozenset({Kind.DENSE_REGRESSION})
+_PLACES = frozenset({Kind.GEOLOCALIZATION})
 
 EVALUATORS = (
     EvaluatorSpec(
@@ -54,6 +56,23 @@ EVALUATORS = (
         kinds=_PAIRS,
         default=_PAIRS,
         description="Rank of the true item by cosine similarity; nothing is trained",
+    ),
+    EvaluatorSpec(
+        name="dense_ridge",
+        version=1,
+        factory="gairbench.evaluators.dense_ridge:dense_ridge",
+        kinds=_MAPS,
+        default=_MAPS,
+        needs="tokens",
+        description="Linear regression from upsampled tokens to pixels, with an L2 penalty chosen on val",
+    ),
+    EvaluatorSpec(
+        name="nearest_place",
+        version=1,
+        factory="gairbench.evaluators.nearest_place:nearest_place",
+        kinds=_PLACES,
+        default=_PLACES,
+        description="Median place of the nearest train samples by cosine similarity; how many is chosen on val",
     ),
 )
 
@@ -132,6 +151,42 @@ METRICS = (
         kinds=_VALUES,
         higher_is_better=False,
         description="Mean absolute error",
+    ),
+    MetricSpec(
+        name="pixel_r2",
+        version=1,
+        factory=f"{_PREDICTIONS}:pixel_r2",
+        kinds=_MAPS,
+        higher_is_better=True,
+        description="Share of the variance of all pixels that is explained",
+    ),
+    MetricSpec(
+        name="pixel_rmse",
+        version=1,
+        factory=f"{_PREDICTIONS}:pixel_rmse",
+        kinds=_MAPS,
+        higher_is_better=False,
+        description="Root of the mean squared error of all pixels",
+    ),
+    MetricSpec(
+        name="median_km",
+        version=1,
+        factory=f"{_PREDICTIONS}:median_km",
+        kinds=_PLACES,
+        higher_is_better=False,
+        unit="km",
+        description="Median great-circle error",
+    ),
+    *(
+        MetricSpec(
+            name=f"within_{km}_km",
+            version=1,
+            factory=f"{_PREDICTIONS}:within_{km}_km",
+            kinds=_PLACES,
+            higher_is_better=True,
+            description=f"Share of samples placed within {km} km",
+        )
+        for km in (1, 25, 200, 750, 2500)
     ),
     *(
         MetricSpec(

@@ -1,10 +1,11 @@
-"""Metrics of predictions: accuracy, F1, mIoU, R2, errors, recall of retrieval."""
+"""Metrics of predictions: accuracy, F1, mIoU, R2, errors, recall of retrieval, kilometres."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from gairbench.metrics import IGNORED, Array, Metric, mean_of_samples, with_count
+from gairbench.geography import great_circle_km
+from gairbench.metrics import IGNORED, Array, MedianMetric, Metric, mean_of_samples, with_count
 
 accuracy = Metric(lambda target, prediction: with_count(target == prediction), mean_of_samples)
 
@@ -81,6 +82,26 @@ rmse = Metric(
 )
 
 
+def _pixel_moments(target: Array, prediction: Array) -> Array:
+    """Moments of the pixels with a value, summed over each image."""
+    target, prediction = target.reshape(len(target), -1), prediction.reshape(len(prediction), -1)
+    known = np.isfinite(target)
+    centre = target[known].mean(dtype=np.float64) if known.any() else 0.0
+    y = np.where(known, target, centre).astype(np.float64) - centre
+    p = np.where(known, prediction, centre).astype(np.float64) - centre
+    sums = (known, y, p, y * y, p * p, y * p, (y - p) ** 2)
+    return np.stack([values.sum(axis=1) for values in sums], axis=1)
+
+
+def _rmse(statistics: Array) -> Array:
+    n, residual = statistics[..., 0], statistics[..., -1]
+    return np.asarray(np.sqrt(np.divide(residual, n, out=np.full(np.shape(n), np.nan), where=n > 0)))
+
+
+pixel_r2 = Metric(_pixel_moments, _r2)
+pixel_rmse = Metric(_pixel_moments, _rmse)
+
+
 def _micro_f1(statistics: Array) -> Array:
     both, either = np.moveaxis(statistics, -1, 0)
     return np.asarray(np.divide(2 * both, either, out=np.zeros(np.shape(either)), where=either > 0))
@@ -101,3 +122,14 @@ def _recall_at(k: int) -> Metric:
 
 recall_at_1, recall_at_5, recall_at_10 = (_recall_at(k) for k in (1, 5, 10))
 mrr = Metric(lambda _target, rank: with_count(1 / rank), mean_of_samples)
+
+
+# Geolocalization: target and prediction are longitude and latitude in degrees.
+median_km = MedianMetric(great_circle_km)
+
+
+def _within(km: int) -> Metric:
+    return Metric(lambda target, prediction: with_count(great_circle_km(target, prediction) <= km), mean_of_samples)
+
+
+within_1_km, within_25_km, within_200_km, within_750_km, within_2500_km = map(_within, (1, 25, 200, 750, 2500))

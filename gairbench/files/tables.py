@@ -329,7 +329,16 @@ def read_table(path: Path) -> SampleTable:
     Raises:
         DataError: It is missing, empty or broken, or a line has more or fewer fields than the header.
     """
-    loaded = _Loaded(open_table(path))
+    return sample_table(open_table(path))
+
+
+def sample_table(file: TableFile) -> SampleTable:
+    """Return the rows of an open table.
+
+    Raises:
+        DataError: It is empty or broken.
+    """
+    loaded = _Loaded(file)
     return SampleTable(files=(loaded,), at=(np.arange(len(loaded.lines)),))
 
 

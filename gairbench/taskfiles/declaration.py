@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from gairbench.digests import digest
 from gairbench.spec import Kind, MissingPixels, Modality, Unit
 
 FOLDER_LABEL = "folder"
@@ -16,14 +17,63 @@ PLACEHOLDER = re.compile(r"{([^{}]+)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageFiles:
-    """Where images are and what they hold.
+class FrameTable:
+    """The table of the frames of series, one row a frame.
 
     Args:
+        path: Below the data root.
+        on: The samples' column, and the column here that holds its values.
+        date: Column of dates; empty: the frames are in the order of the rows, without dates.
+    """
+
+    path: str
+    on: tuple[str, str]
+    date: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageArray:
+    """Images in a NumPy array, one for each row of the table.
+
+    Args:
+        path: Below the data root.
+        axes: What its axes are, in order: ``sample``, ``band``, and perhaps ``time``, ``height`` and ``width``.
+    """
+
+    path: str
+    axes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DateArray:
+    """Dates in a NumPy array ``(sample,)`` or ``(sample, time)``.
+
+    Args:
+        path: Below the data root.
+        year: Of the first frame, where the array holds months; ``None``: it holds dates, or days since 1970-01-01.
+        first_month: The number of January.
+    """
+
+    path: str
+    year: int | None = None
+    first_month: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFiles:
+    """Where the images of one name are and what they hold.
+
+    Args:
+        name: What they are called.
         modality: ``rs`` or ``sv``.
         folder: Below the data root.
         pattern: Glob of the images in the folder; empty if a table names them.
-        file: Template of an image's path in the folder, from the table's columns, as ``"{uuid}.jpeg"``.
+        files: Templates of the paths of a sample's images in the folder, from the table's columns, as
+            ``("{uuid}.jpeg",)``: one for each frame, or one from the columns of ``series``.
+        series: The table of frames.
+        array: The array that holds them, instead of a folder.
+        frames: Frames of a series, see :class:`gairbench.spec.ImageInput`.
+        dates: Columns that say when each was taken, or an array of it; empty: nobody says.
         location: Regular expression with groups ``lon`` and ``lat`` that finds the coordinates in a file's name.
         bands: Names of the bands, in the files' order.
         unit: Scale of the files' values: one, or one for each band.
@@ -32,16 +82,41 @@ class ImageFiles:
         missing: ``"refuse"``: a row whose image is missing is an error; ``"drop"``: it is left out, which is logged.
     """
 
+    name: str
     modality: Modality
-    folder: str
+    folder: str = ""
     pattern: str = ""
-    file: str = ""
+    files: tuple[str, ...] = ()
+    series: FrameTable | None = None
+    array: ImageArray | None = None
+    frames: int | tuple[int, int] | None = None
+    dates: tuple[str, ...] | DateArray = ()
     location: str = ""
     bands: tuple[str, ...]
     unit: Unit | tuple[Unit, ...]
     size: int | None = None
     missing: Literal["refuse", "drop"] = "refuse"
     missing_pixels: MissingPixels = "fill"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskFiles:
+    """Where the masks of images are and what their pixels mean.
+
+    Args:
+        folder: Below the data root.
+        file: Template of a mask's path in the folder, from the table's columns, or without a table from ``stem`` (the
+            image's name without its ending) and ``folder`` (its folder).
+        classes: Pixel values with the names of their classes; empty for measurements.
+        ignore: Pixel values that take part in nothing.
+        resize: Masks of another size than the images are resized by the nearest pixel.
+    """
+
+    folder: str
+    file: str
+    classes: tuple[tuple[int, str], ...] = ()
+    ignore: tuple[float, ...] = ()
+    resize: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +139,9 @@ class Table:
     """A table of samples.
 
     Args:
-        path: Below the data root; CSV or Parquet.
+        path: Below the data root, of any format of :func:`gairbench.files.formats.open_table`; empty for arrays.
+        arrays: Columns made of NumPy arrays ``(sample,)`` or ``(sample, n)``: name, path below the data root, and which
+            of the ``n``.
         id: Column of unique sample identifiers; empty: the row number.
         lon: Column of longitudes in degrees; empty if there are none.
         lat: Column of latitudes in degrees.
@@ -73,6 +150,7 @@ class Table:
     """
 
     path: str
+    arrays: tuple[tuple[str, str, int | None], ...] = ()
     id: str = ""
     lon: str = ""
     lat: str = ""
@@ -86,7 +164,8 @@ class SplitRule:
 
     Args:
         by: ``random``, ``blocks`` (spatial cells) or ``group`` (whole groups) draw the splits; ``column``, ``folder``
-            (the first folder of an image's path) and ``files`` (lists of identifiers) have them given.
+            (the first folder of an image's path) and ``files`` (lists of identifiers) have them given; ``test_only``:
+            there is no other split than test.
         column: Column of the groups, or of the given splits.
         degrees: Edge of a spatial cell.
         shares: Shares of train, val and test, where they are drawn.
@@ -97,7 +176,7 @@ class SplitRule:
         val_share: Share of the given train that becomes val, drawn at random; 0 if val is given too.
     """
 
-    by: Literal["random", "blocks", "group", "column", "folder", "files"]
+    by: Literal["random", "blocks", "group", "column", "folder", "files", "test_only"]
     column: str = ""
     degrees: float = 0.0
     shares: tuple[float, float, float] = (0.6, 0.15, 0.25)
@@ -106,28 +185,48 @@ class SplitRule:
     given: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]] = ((), (), ())
     val_share: float = 0.0
 
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that there are."""
+        return ("test",) if self.by == "test_only" else ("train", "val", "test")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A label of the samples.
+    """A label of the samples, or masks of their images.
 
     Args:
-        column: Its column, or ``"folder"``.
-        kind: Classification, multi-label or regression.
+        kind: What the task asks for; never retrieval, which has no target.
+        column: Its column, or ``"folder"``; empty for masks and places.
         separator: Between the labels of one sample, for multi-label.
         transform: ``"log1p"`` or ``"none"``.
+        min_samples: Classes and labels with fewer samples in train are left out.
+        drop_classes: Classes and labels that are left out.
+        mask: The masks of a dense task.
+        image: Name of the image that the masks are of.
     """
 
-    column: str
     kind: Kind
+    column: str = ""
     separator: str = ""
     transform: str = "none"
+    min_samples: int = 0
+    drop_classes: tuple[str, ...] = ()
+    mask: MaskFiles | None = None
+    image: str = ""
 
     @property
     def name(self) -> str:
         """What the task calls it; it changes with everything that changes its values."""
-        marks = "".join(f", {mark}" for mark in (self.separator, self.transform) if mark not in {"", "none"})
-        return f"{self.column} ({self.kind}{marks})"
+        if self.kind is Kind.GEOLOCALIZATION:
+            return "place"
+        marks = [mark for mark in (self.separator, self.transform) if mark not in {"", "none"}]
+        marks += [f"{self.min_samples} samples or more"] * bool(self.min_samples)
+        marks += [f"without {', '.join(self.drop_classes)}"] * bool(self.drop_classes)
+        if self.mask is not None:
+            marks += [f"masks {digest(mask=self.mask, image=self.image)[:8]}"]
+        what = self.column if self.mask is None else f"{self.mask.folder}/{self.mask.file}"
+        return f"{what} ({', '.join([self.kind, *marks])})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,18 +248,18 @@ class FileDataset:
 
     Args:
         name: Its name.
-        images: Its images, if any.
+        images: Its images, by name; if there are several, a table names the files of all.
         table: Its table, if any.
         split: How it is divided.
         targets: Its labels.
         follow_links: Links may lead out of the data root.
-        located_by_images: The coordinates are the centres of the images, by their own georeference.
-        localized: A task looks its samples up at their points in the images, whose places it needs.
+        located_by_images: The coordinates are the centres of :attr:`overhead`, by their own georeference.
+        localized: A task looks its samples up at their points in :attr:`overhead`, whose places it needs.
         extent: Where all samples must lie, if that is declared.
     """
 
     name: str
-    images: ImageFiles | None
+    images: tuple[ImageFiles, ...]
     table: Table | None
     split: SplitRule
     targets: tuple[Target, ...] = ()
@@ -168,3 +267,24 @@ class FileDataset:
     located_by_images: bool = False
     localized: bool = False
     extent: Extent | None = None
+
+    @property
+    def main(self) -> ImageFiles | None:
+        """The first images in files: their folders are labels and splits, and their names may hold coordinates."""
+        return next((image for image in self.images if image.array is None), None)
+
+    @property
+    def overhead(self) -> ImageFiles | None:
+        """The first overhead images in files, whose places are those of the samples."""
+        return next((i for i in self.images if i.array is None and i.modality is Modality.RS), None)
+
+    def image(self, name: str) -> ImageFiles:
+        """Return images by name.
+
+        Raises:
+            KeyError: There are none of that name.
+        """
+        for image in self.images:
+            if image.name == name:
+                return image
+        raise KeyError(name)

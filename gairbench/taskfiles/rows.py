@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import compress
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.errors import DataError
+from gairbench.files.arrays import ArraysTable
 from gairbench.files.folders import FoundFiles, NamedFiles, find_files, require_folder
 from gairbench.files.folders import inside as check_inside
-from gairbench.files.tables import SampleTable, read_table
+from gairbench.files.tables import SampleTable, read_table, sample_table
 from gairbench.names import composed, plain_name
-from gairbench.taskfiles.declaration import PLACEHOLDER, FileDataset
+from gairbench.taskfiles.dates import dates_of
+from gairbench.taskfiles.declaration import PLACEHOLDER, FileDataset, ImageFiles, MaskFiles
 
 logger = logging.getLogger("gairbench")
 
 LISTED = 10
 """Rows an error message lists at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """The files of one sample's images of one name.
+
+    Args:
+        paths: One for each frame; one for a single image.
+        missing: The first that is not there, or why there are none; empty if all are there.
+        dates: Days since 1970-01-01 of frames that a table lists.
+    """
+
+    paths: tuple[Path, ...]
+    missing: str = ""
+    dates: tuple[float, ...] = ()
 
 
 class SampleRows:
@@ -45,14 +66,38 @@ class SampleRows:
         """
         return self._taken[0]
 
-    @property
+    @cached_property
     def images(self) -> tuple[Path, ...] | None:
-        """The images, one a sample; ``None`` if none are declared.
+        """The first files of the first images, one a sample; ``None`` if no images are in files.
 
         Raises:
             DataError: As for :attr:`table`.
         """
-        return self._taken[1]
+        main = self.declared.main
+        return None if main is None else tuple(paths[0] for paths in self.files(main.name))
+
+    def files(self, name: str) -> list[tuple[Path, ...]]:
+        """Return the files of each sample's images of one name: one, or one for each frame of a series.
+
+        Raises:
+            DataError: As for :attr:`table`.
+        """
+        return [frames.paths for frames in self._taken[1][name]]
+
+    def dates(self, name: str) -> list[tuple[float, ...]]:
+        """Return the days since 1970-01-01 of each sample's frames of a series that has a table of them.
+
+        Raises:
+            DataError: As for :attr:`table`.
+        """
+        return [frames.dates for frames in self._taken[1][name]]
+
+    @property
+    def places(self) -> NDArray[np.int64]:
+        """Where each sample stands in arrays: its row in the main table, before any is left out."""
+        table = self.table
+        assert table is not None  # noqa: S101  (arrays need a table)
+        return table.at[0]
 
     @cached_property
     def joined(self) -> SampleTable | None:
@@ -60,7 +105,11 @@ class SampleRows:
         declared = self.declared.table
         if declared is None:
             return None
-        table = read_table(self.inside(declared.path))
+        if declared.arrays:
+            columns = [(name, self.inside(path), at) for name, path, at in declared.arrays]
+            table = sample_table(ArraysTable(columns))
+        else:
+            table = read_table(self.inside(declared.path))
         for join in declared.joins:
             path = self.inside(join.path)
             table, found = table.join(read_table(path), join.on)
@@ -92,25 +141,84 @@ class SampleRows:
         return table.rows(present)
 
     @cached_property
-    def _taken(self) -> tuple[SampleTable | None, tuple[Path, ...] | None]:
-        """The rows of the tables whose images are there, and the images."""
-        table, images = self.joined, self.declared.images
-        if images is None:
-            return table, None
-        folder = self.root / images.folder
-        require_folder(folder, "image folder")
-        if table is None or not images.file:
-            return table, self._matching(folder, images.pattern)
-        files = NamedFiles(folder, root=self.root, follow_links=self.declared.follow_links)
-        names = self._image_names(table, images.file, folder)
-        paths = [files.find(name) for name in names]
-        present = np.array([path is not None for path in paths], dtype=bool)
-        missing = next((folder / name for name, path in zip(names, paths, strict=True) if path is None), folder)
-        table = self._leave_out(table, present, images.missing, "image", str(missing))
-        return table, tuple(path for path in paths if path is not None)
+    def _taken(self) -> tuple[SampleTable | None, dict[str, list[Frames]]]:
+        """The rows of the tables whose images are all there, and the images by name."""
+        table = self.joined
+        found: dict[str, list[Frames]] = {}
+        for images in self.declared.images:
+            if images.array is not None:
+                continue
+            folder = self.root / images.folder
+            require_folder(folder, "image folder")
+            if table is None:
+                found[images.name] = [Frames((path,)) for path in self._matching(folder, images.pattern)]
+                continue
+            files = NamedFiles(folder, root=self.root, follow_links=self.declared.follow_links)
+            rows = self._of_series(table, images, files) if images.series else self._named(table, images, files)
+            present = np.array([not frames.missing for frames in rows], dtype=bool)
+            missing = next((frames.missing for frames in rows if frames.missing), "")
+            table = self._leave_out(table, present, images.missing, "image", missing)
+            kept = {name: list(compress(frames, present)) for name, frames in found.items()}
+            found = kept | {images.name: list(compress(rows, present))}
+        return table, found
 
-    def _image_names(self, table: SampleTable, template: str, folder: Path) -> list[str]:
-        """Return what the template makes of each row, a path below the images' folder."""
+    def _named(self, table: SampleTable, images: ImageFiles, files: NamedFiles) -> list[Frames]:
+        """Return what the templates make of each row."""
+        named = [self.names(table, template, files.folder) for template in images.files]
+        return [_found(names, files) for names in zip(*named, strict=True)]
+
+    def _of_series(self, table: SampleTable, images: ImageFiles, files: NamedFiles) -> list[Frames]:
+        """Return the frames of each row, in the order of their dates."""
+        series = images.series
+        assert series is not None  # noqa: S101
+        here, there = series.on
+        frames = read_table(self.inside(series.path))
+        names = self.names(frames, images.files[0], files.folder)
+        dates = dates_of(frames.column(series.date)) if series.date else np.arange(len(frames), dtype=np.float64)
+        of: dict[str, list[int]] = {}
+        for row, key in enumerate(map(plain_name, frames.column(there).words())):
+            of.setdefault(key, []).append(row)
+        found = []
+        for word in map(plain_name, table.column(here).words()):
+            rows = sorted(of.get(word, []), key=lambda row: (dates[row], row))
+            if not rows:
+                found.append(Frames((), missing=f"of {word!r} in {frames.path}"))
+                continue
+            paths = _found([names[row] for row in rows], files)
+            found.append(replace(paths, dates=tuple(dates[rows].tolist()) if series.date else ()))
+        return found
+
+    def masks(self, mask: MaskFiles, image: str) -> list[Path]:
+        """Return the masks of all samples.
+
+        Args:
+            mask: Where they are.
+            image: Name of the images that they are of.
+
+        Raises:
+            DataError: One is missing.
+        """
+        folder = self.root / mask.folder
+        require_folder(folder, "folder of masks")
+        files = NamedFiles(folder, root=self.root, follow_links=self.declared.follow_links)
+        if self.table is not None:
+            names = self.names(self.table, mask.file, folder)
+        else:
+            images = self.root / self.declared.image(image).folder
+            names = [_beside(path, images, mask.file) for (path,) in self.files(image)]
+        found = [files.find(name) for name in names]
+        lacking = [name for name, path in zip(names, found, strict=True) if path is None]
+        if lacking:
+            more = f" (nor {len(lacking) - 1} others)" if len(lacking) > 1 else ""
+            raise DataError(f"no mask {folder / lacking[0]}{more}", "add it, or correct the mask's folder or file")
+        return [path for path in found if path is not None]
+
+    def names(self, table: SampleTable, template: str, folder: Path) -> list[str]:
+        """Return what a template makes of each row, a path below a folder.
+
+        Raises:
+            DataError: A column is missing or has empty cells, or a path leads out of the folder.
+        """
         parts = PLACEHOLDER.split(template)
         columns = [table.column(name).words() for name in parts[1::2]]
         names = []
@@ -142,6 +250,27 @@ class SampleRows:
         """Return the path of a table or list, which must not lead out of the data root."""
         check_inside(self.root / path, self.root, self.declared.follow_links)
         return self.root / path
+
+
+def _found(names: Sequence[str], files: NamedFiles) -> Frames:
+    paths = [files.find(name) for name in names]
+    missing = next((str(files.folder / name) for name, path in zip(names, paths, strict=True) if path is None), "")
+    return Frames(tuple(path for path in paths if path is not None), missing)
+
+
+def _beside(path: Path, folder: Path, template: str) -> str:
+    """Return what a mask's template makes of an image's path."""
+    parts = {"stem": path.stem, "folder": path.parent.relative_to(folder).as_posix()}
+
+    def part(found: re.Match[str]) -> str:
+        if found[1] not in parts:
+            raise DataError(
+                f"the masks' file {template!r} names a column {found[1]!r}, and there is no table",
+                "write {stem} for the image's name and {folder} for its folder",
+            )
+        return parts[found[1]]
+
+    return PLACEHOLDER.sub(part, template)
 
 
 def _not_taken(found: FoundFiles, folder: Path) -> list[str]:

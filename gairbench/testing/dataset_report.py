@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gairbench.data import sample_key
 from gairbench.errors import DataError, GairbenchError
 from gairbench.isolation import Isolated, named
+from gairbench.kinds import WITH_CLASSES
 from gairbench.spec import DatasetSpec, Kind, Modality, TaskSpec
 from gairbench.targets import target_problem
 from gairbench.testing import dataset_checks, task_checks
@@ -195,6 +196,8 @@ def _of_places(data: OpenedDataset) -> Iterator[str]:
 
 def _describe_target(task: TaskSpec, data: OpenedDataset, report: DataReport) -> Iterator[str]:
     """Add a target's classes or values to the report, and yield how its splits differ."""
+    import numpy as np
+
     name = task.target
     if task.kind is Kind.RETRIEVAL:
         return
@@ -209,14 +212,17 @@ def _describe_target(task: TaskSpec, data: OpenedDataset, report: DataReport) ->
         if target_problem(task.kind, values[split], classes) or not len(values[split]):
             return
     for split, target in values.items():
-        if task.kind is Kind.REGRESSION:
-            span = (float(target.min()), float(target.mean()), float(target.max()))
-            report.spans.setdefault(name, {})[split] = span
-        else:
+        if task.kind in {Kind.REGRESSION, Kind.DENSE_REGRESSION}:
+            known = target[np.isfinite(target)]
+            if len(known):
+                span = (float(known.min()), float(known.mean()), float(known.max()))
+                report.spans.setdefault(name, {})[split] = span
+        elif task.kind in WITH_CLASSES:
             report.balance.setdefault(name, {})[split] = _count(target, classes, task.kind)
+    difference = ""
     if task.kind is Kind.REGRESSION:
         difference = different_values(values)
-    else:
+    elif task.kind in WITH_CLASSES:
         counts = {split: _count(target, classes, task.kind) for split, target in values.items()}
         sizes = {split: len(target) for split, target in values.items()} if task.kind is Kind.MULTILABEL else None
         # Neighbouring pixels of masks are not independent samples: a test of them would find everything different.

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
+from gairbench.kinds import DENSE, WITH_CLASSES
 from gairbench.spec import EvaluatorSpec, Kind, resolve
 from gairbench.testing import declarations
 from gairbench.testing.declarations import require
@@ -105,8 +106,14 @@ def check_what_is_there_is_learned(spec: EvaluatorSpec, kind: Kind) -> None:
     if kind is Kind.RETRIEVAL:
         # In another order ranks are the same ranks: what is expected of chance is the middle one.
         right, chance = -float(np.mean(prediction)), -(1 + len(truth)) / 2
-    elif kind is Kind.REGRESSION:
-        right, chance = (-float(np.mean((p - truth) ** 2)) for p in (prediction, np.roll(prediction, 1)))
+    elif kind is Kind.GEOLOCALIZATION:
+        from gairbench.geography import great_circle_km
+
+        right, chance = (
+            -float(np.mean(great_circle_km(truth, p))) for p in (prediction, np.roll(prediction, 1, axis=0))
+        )
+    elif kind in {Kind.REGRESSION, Kind.DENSE_REGRESSION}:
+        right, chance = (-float(np.mean((p - truth) ** 2)) for p in (prediction, np.roll(prediction, 1, axis=0)))
     else:
         right, chance = (float(np.mean(p == truth)) for p in (prediction, np.roll(prediction, 1, axis=0)))
     require(right > chance, f"{spec.name}: it learns nothing from {kind} data that are easy to learn")
@@ -198,9 +205,9 @@ def generated_input(needs: str, kind: Kind) -> tuple[EvaluatorInput, NDArray[Any
         kind=kind,
         features=features,
         targets=targets,
-        class_names=() if kind in {Kind.REGRESSION, Kind.RETRIEVAL} else CLASSES,
+        class_names=CLASSES if kind in WITH_CLASSES else (),
         groups={name: np.arange(len(array)) % 5 for name, array in features.items()},
-        mask_size=(MASK, MASK) if kind is Kind.SEGMENTATION else None,
+        mask_size=(MASK, MASK) if kind in DENSE else None,
         seed=0,
         device="cpu",
     )
@@ -215,9 +222,12 @@ def _target(kind: Kind, vectors: NDArray[Any], tokens: NDArray[Any], weights: ND
         return np.asarray(scores > 0)
     if kind is Kind.REGRESSION:
         return np.asarray(scores[:, 0])
-    if kind is Kind.SEGMENTATION:
-        grid = np.einsum("ndhw,dc->nchw", tokens, weights).argmax(axis=1).astype(np.uint8)
-        upsampled: NDArray[Any] = grid.repeat(MASK // GRID, axis=1).repeat(MASK // GRID, axis=2)
+    if kind is Kind.GEOLOCALIZATION:
+        return np.stack([170 * np.tanh(scores[:, 0]), 80 * np.tanh(scores[:, 1])], axis=1)
+    if kind in DENSE:
+        grid = np.einsum("ndhw,dc->nchw", tokens, weights)
+        values = grid.argmax(axis=1).astype(np.uint8) if kind is Kind.SEGMENTATION else grid[:, 0].astype(np.float64)
+        upsampled: NDArray[Any] = values.repeat(MASK // GRID, axis=1).repeat(MASK // GRID, axis=2)
         return upsampled
     return np.asarray(scores.argmax(axis=1))
 

@@ -177,6 +177,11 @@ def _target(kind: Kind, rng: Any) -> NDArray[Any]:
     elif kind is Kind.SEGMENTATION:
         target = rng.integers(0, CLASSES, (SAMPLES, 6, 6)).astype(np.uint8)
         target[:, 0, 0] = 255
+    elif kind is Kind.DENSE_REGRESSION:
+        target = rng.normal(10.0, 3.0, (SAMPLES, 6, 6))
+        target[:, 0, 0] = np.nan
+    elif kind is Kind.GEOLOCALIZATION:
+        target = np.stack([rng.uniform(-180, 180, SAMPLES), rng.uniform(-90, 90, SAMPLES)], axis=1)
     elif kind is Kind.RETRIEVAL:
         target = np.arange(SAMPLES)
     return target
@@ -189,6 +194,8 @@ def _perfect(spec: MetricSpec, kind: Kind, target: NDArray[Any]) -> NDArray[Any]
     if spec.needs == "prediction":
         if kind is Kind.RETRIEVAL:
             return np.ones(len(target))
+        if kind is Kind.DENSE_REGRESSION:
+            return np.asarray(np.nan_to_num(target))
         return np.where(target == 255, 0, target) if kind is Kind.SEGMENTATION else target.copy()
     own = target[:, None] == np.arange(CLASSES) if kind is Kind.CLASSIFICATION else target
     return np.where(own, 0.97, 0.01).astype(np.float32)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gairbench.data import sample_key
 from gairbench.errors import DataError
+from gairbench.kinds import DENSE, WITH_CLASSES
 from gairbench.selection import unknown
 from gairbench.spec import ImageInput, Kind, Modality, TaskSpec
 from gairbench.targets import degenerate, present_classes, target_problem
@@ -57,9 +58,12 @@ def check_inputs_are_delivered(spec: TaskSpec) -> None:
     else:
         require(bool(spec.inputs), f"{spec.name}: no inputs")
         require(bool(spec.target), f"{spec.name}: no target")
-    if spec.kind is Kind.SEGMENTATION:
+    if spec.kind in DENSE:
         overhead = all(i.modality is Modality.RS for entry in spec.inputs for i in spec.dataset.inputs_of(entry))
-        require(overhead, f"{spec.name}: segmentation is of overhead images")
+        require(overhead, f"{spec.name}: {spec.kind} is of overhead images")
+    if spec.kind is Kind.GEOLOCALIZATION:
+        given = spec.localized or Modality.LOCATION in spec.inputs
+        require(not given, f"{spec.name}: the place is an input, and the task asks for it")
 
 
 def check_splits_are_declared(spec: TaskSpec) -> None:
@@ -125,8 +129,9 @@ def check_targets_are_aligned_and_typed(spec: TaskSpec, data: OpenedDataset) -> 
             yield f"{where} {problem}"
         elif len(values) != len(data.splits[name]):
             yield f"{where} has {len(values)} values for {len(data.splits[name])} samples"
-        elif spec.kind is Kind.SEGMENTATION and len(values):
-            image = tuple(data.splits[name][0][sample_key(Modality.RS)].shape[1:])
+        elif spec.kind in DENSE and len(values):
+            key = sample_key(spec.dataset.inputs_of(spec.inputs[0])[0].name)
+            image = tuple(data.splits[name][0][key].shape[-2:])
             if values.shape[1:] != image:
                 yield f"{where} has masks {values.shape[1:]} for images {image}"
 
@@ -159,7 +164,7 @@ def check_targets_can_be_learned(spec: TaskSpec, data: OpenedDataset) -> Iterato
 def check_test_holds_no_class_that_train_lacks(spec: TaskSpec, data: OpenedDataset) -> Iterator[str]:
     """Whatever validation and test ask for can be learned from train."""
     targets = _sound_targets(spec, data)
-    if spec.kind is Kind.REGRESSION or "train" not in targets:
+    if spec.kind not in WITH_CLASSES or "train" not in targets:
         return
     known = {*present_classes(spec.kind, targets["train"])}
     classes = data.source.classes(spec.target)
@@ -279,15 +284,20 @@ def _predictable(spec: TaskSpec, target: NDArray[Any]) -> NDArray[Any]:
 
     from gairbench.metrics import IGNORED
 
+    if spec.kind is Kind.DENSE_REGRESSION:
+        return np.asarray(np.nan_to_num(target))
     return np.where(np.isin(target, IGNORED), 0, target) if spec.kind is Kind.SEGMENTATION else target
 
 
 def _wrong(spec: TaskSpec, perfect: NDArray[Any], classes: int) -> NDArray[Any]:
-    """Return a prediction that is wrong everywhere: another class, the other labels, or mirrored measurements."""
+    """Return a prediction that is wrong: another class, the other labels, mirrored measurements, the antipodes."""
     import numpy as np
 
     if spec.kind is Kind.MULTILABEL:
         return ~perfect
-    if spec.kind is Kind.REGRESSION:
+    if spec.kind in {Kind.REGRESSION, Kind.DENSE_REGRESSION}:
         return np.asarray(2 * perfect.mean() - perfect)
+    if spec.kind is Kind.GEOLOCALIZATION:
+        lon, lat = perfect.T
+        return np.stack([np.where(lon > 0, lon - 180, lon + 180), -lat], axis=1)
     return np.asarray((perfect.astype(np.int64) + 1) % max(classes, 2))

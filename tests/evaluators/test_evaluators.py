@@ -6,11 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from torch.nn import functional
 
 from gairbench.evaluation.plan import default_evaluators
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
 from gairbench.evaluators import EVALUATORS, METRICS
+from gairbench.evaluators.nearest_place import median_direction
 from gairbench.evaluators.segmentation import _logits_at
+from gairbench.geography import from_sphere, on_sphere
+from gairbench.kinds import DENSE
 from gairbench.metrics import load_metric
 from gairbench.plugins import load_registry
 from gairbench.spec import Kind, resolve
@@ -50,6 +55,15 @@ def data(kind: Kind, *, noise: bool = False) -> tuple[EvaluatorInput, np.ndarray
             grid = np.einsum("ndhw,dc->nchw", rng.normal(size=x.shape) if noise else x, weights).argmax(1)
             targets[name] = grid.repeat(4, axis=1).repeat(4, axis=2).astype(np.uint8)
             targets[name][:, 0, :2] = 255
+        elif kind is Kind.DENSE_REGRESSION:
+            x = rng.normal(size=(n, 6, 4, 4)).astype(np.float32)
+            grid = np.einsum("ndhw,d->nhw", rng.normal(size=x.shape) if noise else x, weights[:, 0])
+            upsampled = functional.interpolate(torch.from_numpy(grid)[:, None], size=(16, 16), mode="bilinear")
+            targets[name] = upsampled[:, 0].numpy() + 7
+            targets[name][:, 0, :2] = np.nan
+        elif kind is Kind.GEOLOCALIZATION:
+            targets[name] = np.stack([rng.uniform(-170, 170, n), rng.uniform(-70, 70, n)], axis=1)
+            x = np.concatenate([on_sphere(rng.permutation(targets[name]) if noise else targets[name])] * 2, axis=1)
         elif kind is Kind.CLASSIFICATION:
             targets[name] = scores.argmax(1)
         elif kind is Kind.MULTILABEL:
@@ -68,7 +82,7 @@ def data(kind: Kind, *, noise: bool = False) -> tuple[EvaluatorInput, np.ndarray
         targets=targets,
         class_names=("a", "b", "c"),
         groups=dict.fromkeys(features),
-        mask_size=truth.shape[1:] if kind is Kind.SEGMENTATION else None,
+        mask_size=truth.shape[1:] if kind in DENSE else None,
         seed=0,
         device="cpu",
     )
@@ -81,6 +95,8 @@ def score(kind: Kind, truth: np.ndarray, output: EvaluatorOutput) -> float:
         Kind.MULTILABEL: "micro_f1",
         Kind.REGRESSION: "r2",
         Kind.SEGMENTATION: "miou",
+        Kind.DENSE_REGRESSION: "pixel_r2",
+        Kind.GEOLOCALIZATION: "within_2500_km",
         Kind.RETRIEVAL: "recall@10",
     }[kind]
     return MEASURES[metric](truth, output.prediction)
@@ -93,6 +109,8 @@ CHANCE = {
     Kind.MULTILABEL: 0.65,
     Kind.REGRESSION: 0.1,
     Kind.SEGMENTATION: 0.3,
+    Kind.DENSE_REGRESSION: 0.1,
+    Kind.GEOLOCALIZATION: 0.15,
     Kind.RETRIEVAL: 0.15,
 }
 
@@ -162,9 +180,46 @@ def test_retrieval_ties_rank_at_chance() -> None:
 
 
 def test_segmentation_trains_on_the_logits_it_predicts_with() -> None:
-    torch = pytest.importorskip("torch")
     grid = torch.randn(2, 3, 5, 7)
     upsampled = torch.nn.functional.interpolate(grid, size=(20, 21), mode="bilinear", align_corners=False)
     rows, columns = torch.meshgrid(torch.arange(20), torch.arange(21), indexing="ij")
     sampled = _logits_at(grid, rows.flatten().expand(2, -1), columns.flatten().expand(2, -1), 20, 21)
     torch.testing.assert_close(sampled.transpose(1, 2).reshape(2, 3, 20, 21), upsampled, atol=1e-5, rtol=1e-4)
+
+
+def test_the_place_of_several_neighbours_is_among_most_of_them() -> None:
+    portugal = [[-9.1, 38.7], [-8.6, 41.1], [-8.0, 37.0]]
+    lisbon, porto, _ = on_sphere(np.array(portugal))
+    far = on_sphere(np.array([[139.7, 35.7]]))[0]
+    (place,) = from_sphere(median_direction(np.stack([[*on_sphere(np.array(portugal)), far]])))
+    assert -9.2 < place[0] < -7.9
+    assert 36.9 < place[1] < 41.2
+    np.testing.assert_allclose(median_direction(np.stack([[lisbon, lisbon, porto]])), [lisbon], atol=1e-6)
+    # Across the antimeridian, where a mean of degrees would be in Africa.
+    (fiji,) = from_sphere(median_direction(on_sphere(np.array([[[179.0, -17.0], [-179.0, -17.0]]]))))
+    assert abs(fiji[0]) == pytest.approx(180, abs=0.1)
+
+
+def test_opposite_neighbours_have_a_place() -> None:
+    assert np.isfinite(median_direction(np.array([[[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0]]]))).all()
+
+
+def test_the_number_of_neighbours_is_chosen_on_val() -> None:
+    given, _ = data(Kind.GEOLOCALIZATION)
+    output = run("nearest_place", given)
+    swapped = replace(given, features={**given.features, "test": given.features["val"]})
+    errors = MEASURES["median_km"](given.targets["val"], run("nearest_place", swapped).prediction)
+    assert output.params["val_median_km"] == pytest.approx(errors)
+
+
+def test_dense_ridge_agrees_with_scikit_learn_where_all_pixels_are_drawn() -> None:
+    from sklearn.linear_model import Ridge
+
+    rng = np.random.default_rng(0)
+    given, _ = data(Kind.DENSE_REGRESSION)
+    features = {name: rng.normal(size=(n, 3, 4, 4)) for name, n in N.items()}
+    targets = {name: rng.normal(size=(n, 4, 4)) + features[name][:, 0] for name, n in N.items() if name != "test"}
+    output = run("dense_ridge", replace(given, features=features, targets=targets, mask_size=(4, 4)))
+    x = {name: values.transpose(0, 2, 3, 1).reshape(-1, 3) for name, values in features.items()}
+    reference = Ridge(alpha=output.params["alpha"]).fit(x["train"], targets["train"].ravel())
+    np.testing.assert_allclose(output.prediction.ravel(), reference.predict(x["test"]), atol=1e-5)

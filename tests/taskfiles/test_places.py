@@ -183,9 +183,10 @@ def test_place_in_a_sidecar_is_part_of_the_fingerprint(tmp_path: Path) -> None:
 def test_shares_of_missing_pixels_are_summed_up(tmp_path: Path) -> None:
     field(tmp_path)
     source = opened(declare(tmp_path, f"images: {IMAGES}"), tmp_path)
-    source.missing = dict.fromkeys(range(24), 0.0)
+    files = source.rows.images or ()
+    source.pixels.missing = dict.fromkeys(files, 0.0)
     assert source.warnings() == []
-    source.missing |= {3: 0.5, 5: 0.22}
+    source.pixels.missing |= {files[3]: 0.5, files[5]: 0.22}
     (warning,) = source.warnings()
     assert warning.startswith("2 of 24 images lack pixels, 3.0% of all; most are missing from ")
     assert warning.endswith("a/06.tif (50%)")

@@ -53,6 +53,12 @@ def test_a_good_task_and_its_dataset_pass(task: TaskSpec) -> None:
             "retrieval has no target",
         ),
         ({"kind": Kind.SEGMENTATION, "inputs": (Modality.SV,)}, "check_inputs_are_delivered", "overhead images"),
+        ({"kind": Kind.DENSE_REGRESSION, "inputs": (Modality.SV,)}, "check_inputs_are_delivered", "overhead images"),
+        (
+            {"kind": Kind.GEOLOCALIZATION, "target": "place", "inputs": (Modality.RS, Modality.LOCATION)},
+            "check_inputs_are_delivered",
+            "the place is an input",
+        ),
         ({"dataset": replace(DATASET, splits=("train", "test"))}, "check_splits_are_declared", "no split val"),
         ({"metric": "acuracy"}, "check_metrics_score_the_kind", "no metric 'acuracy'; did you mean accuracy"),
         ({"metric": "r2"}, "check_metrics_score_the_kind", "metric r2 does not score classification"),

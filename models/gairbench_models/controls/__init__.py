@@ -8,7 +8,6 @@ from gairbench import ANY, ImageInput, LocationInput, Modality, ModelSpec, Norma
 from gairbench.representation import RS_TOKENS, Representation
 from gairbench.spec import EVERY
 from gairbench_models.gair import MODELS as GAIR
-from gairbench_models.gair.presets import MODEL, preset_specs
 
 _GAIR = GAIR[0]
 
@@ -34,6 +33,7 @@ def _untrained(preset: Preset) -> Preset:
         inputs=(*preset.inputs, _every(size=size, normalization=Normalization.NOMINAL)),
         accepts=(("rs",), (EVERY,)),
         offers=_of_every(preset.offers),
+        weights=None,
     )
 
 
@@ -42,7 +42,7 @@ MODELS: tuple[ModelSpec, ...] = (
         name="random",
         version=_GAIR.version,
         factory="gairbench_models.controls.random:load",
-        presets=tuple(map(_untrained, preset_specs(MODEL, None))),
+        presets=tuple(map(_untrained, _GAIR.presets)),
         configuration="gairbench_models.controls.configuration:random_configuration",
         # Its spaces are aligned in shape only: its retrieval scores are the chance level.
         aligned=_GAIR.aligned,

@@ -206,6 +206,7 @@ TASKS: tuple[TaskSpec, ...] = (
         metric="recall@10",
         synthetic=True,
         extra_metrics=("recall@1", "recall@5", "mrr"),
+        localized=True,
         description="Find the photo taken in a chip, at its known point, among 1,000",
     ),
 )
@@ -246,6 +247,7 @@ def _offset_tasks(short: str, patches: float, source: str, words: str) -> tuple[
         metric="recall@10",
         synthetic=True,
         extra_metrics=("recall@1", "mrr"),
+        localized=True,
         diagnostic=True,
         sweep=(_OFFSET, patches),
         description=f"Find the photo taken in a chip, looked up {words}, among 1,000",

@@ -1,0 +1,147 @@
+"""Masks as targets: the class or the measurement of every pixel of samples' images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gairbench.errors import DataError
+from gairbench.files.masks import Mask, read_mask, resized_mask
+from gairbench.georeference import Georeference
+from gairbench.taskfiles.declaration import MaskFiles, Target
+from gairbench.taskfiles.pixels import SamplePixels
+from gairbench.taskfiles.rows import SampleRows
+from gairbench.taskfiles.whereabouts import Whereabouts
+
+IGNORED = 255
+"""The class of pixels that take part in nothing."""
+
+MOST_BYTES = 2**32
+"""Bytes of all masks of one split at most: evaluators hold them in memory."""
+
+APART = 0.01
+"""Share of an image's extent that its mask's may differ by."""
+
+
+class SampleMasks:
+    """The masks of samples, read when a split's are asked for.
+
+    Args:
+        rows: The rows and files.
+        pixels: The images that they are of.
+        whereabouts: Where these lie.
+    """
+
+    def __init__(self, rows: SampleRows, pixels: SamplePixels, whereabouts: Whereabouts) -> None:
+        self.rows = rows
+        self.pixels = pixels
+        self.whereabouts = whereabouts
+
+    def files(self, wanted: Target) -> list[Path]:
+        """Return the masks of all samples.
+
+        Raises:
+            DataError: One is missing.
+        """
+        assert wanted.mask is not None  # noqa: S101  (parsing demands it of dense tasks)
+        return self.rows.masks(wanted.mask, wanted.image)
+
+    def read(self, wanted: Target, samples: NDArray[np.int64]) -> NDArray[Any]:
+        """Read the masks of some samples.
+
+        Returns:
+            uint8 ``(samples, height, width)`` class numbers and 255, or float32 measurements and NaN.
+
+        Raises:
+            DataError: A mask is broken, holds a value that is neither a class nor ignored, is of another size or place
+                than its image, or all of them are too large together.
+        """
+        mask = wanted.mask
+        assert mask is not None  # noqa: S101
+        files = self.files(wanted)
+        found: NDArray[Any] | None = None
+        for number, row in enumerate(samples.tolist()):
+            values = self._one(wanted, mask, files[row], row)
+            if found is None:
+                self._check_bytes(len(samples), values, files[row])
+                found = np.empty((len(samples), *values.shape), dtype=values.dtype)
+            if values.shape != found.shape[1:]:
+                raise DataError(
+                    f"mask {files[row]} is of another size than {files[int(samples[0])]}",
+                    "declare the images' 'size' and 'resize: nearest'",
+                )
+            found[number] = values
+        assert found is not None  # noqa: S101  (splits are not empty)
+        return found
+
+    def _check_bytes(self, count: int, values: NDArray[Any], path: Path) -> None:
+        if (total := count * values.nbytes) > MOST_BYTES:
+            raise DataError(
+                f"{count} masks like {path} take {total / 2**30:.0f} GiB, and at most {MOST_BYTES / 2**30:.0f} GiB are"
+                " held in memory",
+                "declare a smaller 'size' of the images and 'resize: nearest'",
+            )
+
+    def _one(self, wanted: Target, mask: MaskFiles, path: Path, row: int) -> NDArray[Any]:
+        stored = read_mask(path)
+        self._check_place(wanted.image, stored, path, row)
+        values = _classes(mask, stored, path) if mask.classes else _measurements(mask, stored, path)
+        images = self.pixels.declared.image(wanted.image)
+        height, width = self.pixels.shape(images, row)
+        if values.shape == (height, width):
+            return values
+        if not mask.resize:
+            raise DataError(
+                f"mask {path} has {values.shape[0]} x {values.shape[1]} pixels and its image {height} x {width}",
+                "declare 'resize: nearest', or give masks of the images' size",
+            )
+        return resized_mask(values, height, width)
+
+    def _check_place(self, image: str, stored: Mask, path: Path, row: int) -> None:
+        places = self.whereabouts.stated.get(image)
+        place = places[row] if places else None
+        if place is None or stored.place is None:
+            return
+        if place.crs != stored.place.crs or _apart(place, stored.place):
+            raise DataError(f"mask {path} lies elsewhere than its image", "give each image its own mask")
+
+
+def _apart(image: Georeference, mask: Georeference) -> bool:
+    west, south, east, north = image.bounds
+    allowed = (APART * (east - west), APART * (north - south)) * 2
+    return any(abs(a - b) > most for a, b, most in zip(image.bounds, mask.bounds, allowed, strict=True))
+
+
+def _classes(mask: MaskFiles, stored: Mask, path: Path) -> NDArray[np.uint8]:
+    if stored.values.dtype.kind not in "iu":
+        raise DataError(f"mask {path} holds {stored.values.dtype}, not whole numbers", "store classes as whole numbers")
+    names = classes_of(mask)
+    values = np.full(stored.values.shape, IGNORED, dtype=np.uint8)
+    known = ~stored.valid | np.isin(stored.values, mask.ignore)
+    for value, name in mask.classes:
+        at = stored.valid & (stored.values == value)
+        values[at] = names.index(name)
+        known |= at
+    if not known.all():
+        value = int(stored.values[~known][0])
+        raise DataError(
+            f"mask {path} holds the value {value}, which is neither a class nor ignored",
+            "name it under 'classes' or 'ignore'",
+        )
+    return values
+
+
+def _measurements(mask: MaskFiles, stored: Mask, path: Path) -> NDArray[np.float32]:
+    values = stored.values.astype(np.float32)
+    values[~stored.valid | np.isin(stored.values, mask.ignore)] = np.nan
+    if np.isinf(values).any():
+        raise DataError(f"mask {path} holds values that are infinite", "mark them as nodata, or name them in 'ignore'")
+    return values
+
+
+def classes_of(mask: MaskFiles) -> tuple[str, ...]:
+    """Return the names of a mask's classes, each once, in the order of the declared pixel values."""
+    return tuple(dict.fromkeys(name for _, name in mask.classes))
