@@ -128,7 +128,7 @@ def test_same_seed_gives_the_same_leaderboard_and_another_seed_another(tmp_path:
 
 def test_progress_is_plain_lines_without_a_terminal(tmp_path: Path) -> None:
     done = gairbench("run", *QUICK, "--results", str(tmp_path / "r"), cache=tmp_path / "c")
-    assert "embed pixel-stats.encode_rs on earth/train: 300/300 (100%)" in done.stderr
+    assert "embed pixel-stats rs on earth/train: 300/300 (100%)" in done.stderr
     assert "\x1b" not in done.stderr
     assert "\r" not in done.stderr
 
