@@ -67,7 +67,7 @@ def test_evaluators_and_metrics_are_listed_with_kinds_version_and_origin(tmp_pat
         for row in json.loads(gairbench("list", "plugins", "--json", cache=tmp_path).stdout)
         if row["plugin"] == "gairbench-evaluators"
     )
-    assert (ours["evaluators"], ours["metrics"]) == (5, 19)
+    assert (ours["evaluators"], ours["metrics"]) == (7, 27)
 
 
 def test_run_prints_and_writes_a_leaderboard_and_the_second_run_reuses_it(tmp_path: Path) -> None:
