@@ -468,6 +468,8 @@ class ModelSpec:
         citation: Paper or URL.
         extra: The distribution's extra that holds the heavy or rare requirements.
         trained_on: Names of datasets seen in pre-training, so that contamination can be shown.
+        golden: ``golden(model: str, preset: str) -> Iterable[gairbench.golden.Golden]``: known answers, with the
+            preset's weights, or of seed 0 where the factory makes them; the conformance suite compares.
     """
 
     name: str
@@ -483,6 +485,7 @@ class ModelSpec:
     citation: str = ""
     extra: str = ""
     trained_on: frozenset[str] = frozenset()
+    golden: Factory | None = None
 
     def preset(self, name: str | None) -> Preset:
         """Return the named preset, or the default one where the model has none of that name."""

@@ -139,7 +139,7 @@ def _factories(spec: Spec) -> list[Factory]:
         return [spec.dataset.factory]
     if isinstance(spec, ModelSpec):
         recipes = [preset.recipe for preset in spec.presets if preset.recipe]
-        optional = [spec.configuration, *(recipe.inputs for recipe in recipes)]
+        optional = [spec.configuration, spec.golden, *(recipe.inputs for recipe in recipes)]
         return [spec.factory, *(r.recipe for r in recipes), *(factory for factory in optional if factory is not None)]
     return [spec.factory]
 

@@ -84,7 +84,7 @@ def feed_of(preset: Preset, view: Representation) -> Feed:
     return feed_for(preset, view, delivers, delivers)
 
 
-def generate(preset: Preset, view: Representation, batch: int, seed: int) -> Batch:
+def generate(preset: Preset, view: Representation, batch: int, seed: int, frames: int = FRAMES) -> Batch:
     """Generate a batch for one representation.
 
     Args:
@@ -92,6 +92,7 @@ def generate(preset: Preset, view: Representation, batch: int, seed: int) -> Bat
         view: What is to be computed.
         batch: Number of samples.
         seed: Other seeds give other samples.
+        frames: Of series, as near to it as the preset takes.
 
     Returns:
         What the runner would hand to the model.
@@ -103,6 +104,7 @@ def generate(preset: Preset, view: Representation, batch: int, seed: int) -> Bat
         lambda declared, number: raw_images(declared, batch, seed + 1_000 * number),
         places=points_in_tiles(batch, seed) if _has_images(preset, view) else None,
         lonlat=_ordered(order, locations(batch, seed)),
+        frames=frames,
     )
 
 
@@ -123,7 +125,13 @@ def extremes(preset: Preset, view: Representation) -> Batch:
 
 
 def made_of(
-    preset: Preset, view: Representation, fill: Fill, *, places: tuple[Tensor, Tensor] | None, lonlat: Tensor
+    preset: Preset,
+    view: Representation,
+    fill: Fill,
+    *,
+    places: tuple[Tensor, Tensor] | None,
+    lonlat: Tensor,
+    frames: int = FRAMES,
 ) -> Batch:
     """Convert images and places as the runner would.
 
@@ -133,6 +141,7 @@ def made_of(
         fill: Makes the images.
         places: Points and boxes of images, as :func:`points_in_tiles` returns them; ``None`` for a location encoder.
         lonlat: Coordinates for a location encoder, in its order.
+        frames: Of series, as near to it as the preset takes.
     """
     import torch
 
@@ -143,10 +152,10 @@ def made_of(
         images = fill(declared, number)
         if declared.frame_range is not None:
             least, most = declared.frame_range
-            frames = max(least, min(most, FRAMES))
+            count = max(least, min(most, frames))
             # Other seasons of the same places: brighter and darker.
-            images = torch.stack([images * (1 - 0.05 * (frame % 5)) for frame in range(frames)], dim=1)
-            dates = 18_262.0 + 30 * torch.arange(frames, dtype=torch.float64)
+            images = torch.stack([images * (1 - 0.05 * (frame % 5)) for frame in range(count)], dim=1)
+            dates = 18_262.0 + 30 * torch.arange(count, dtype=torch.float64)
             columns[dates_key(declared.name)] = dates.expand(len(images), -1)
         else:
             columns[dates_key(declared.name)] = torch.full((len(images),), 18_262.0, dtype=torch.float64)
@@ -155,8 +164,8 @@ def made_of(
         columns["lonlat"], columns["bbox"] = places
     else:
         columns["lonlat"] = lonlat
-    count = min(len(column) for column in columns.values())
-    samples: list[Sample] = [{key: column[i] for key, column in columns.items()} for i in range(count)]
+    batch = min(len(column) for column in columns.values())
+    samples: list[Sample] = [{key: column[i] for key, column in columns.items()} for i in range(batch)]
     return feed.batch(samples)
 
 

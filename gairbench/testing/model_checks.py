@@ -9,12 +9,12 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gairbench import embedding
-from gairbench.batch import Batch
+from gairbench.batch import Batch, concatenate
 from gairbench.download import SCHEMES
 from gairbench.embedding import compute
 from gairbench.errors import PluginError, PluginWarning
@@ -22,6 +22,7 @@ from gairbench.isolation import Isolated, call_factory
 from gairbench.memo import default_cache
 from gairbench.representation import METHODS, Representation
 from gairbench.spec import (
+    ImageInput,
     ModelContext,
     ModelSpec,
     PackageWeights,
@@ -35,6 +36,7 @@ from gairbench.testing import declarations, inputs
 from gairbench.testing.corners import CORNERS, misplaced
 from gairbench.testing.declarations import require
 from gairbench.testing.elsewhere import elsewhere
+from gairbench.testing.known_answers import known_answer_problem
 from gairbench.testing.offline import offline
 from gairbench.testing.training_mode import running_in_training_mode
 from gairbench.weights.loading import model_name
@@ -45,6 +47,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 BATCH = 5
+
+LONG = 24
+"""Images of a long series, where a model takes so many."""
 
 
 def check_name_is_a_slug(spec: ModelSpec) -> None:
@@ -268,6 +273,22 @@ def check_batches_of_any_size_embed_alike(spec: ModelSpec, preset: Preset) -> No
             )
 
 
+def check_padding_of_series_does_not_count(spec: ModelSpec, preset: Preset) -> None:
+    """A short series embeds alike alone and padded in a batch with the longest that the model takes."""
+    for view in preset.offered():
+        taken = [preset.input(name) for name in view.of]
+        if not any(isinstance(i, ImageInput) and len({*(i.frame_range or ())}) > 1 for i in taken):
+            continue
+        short = inputs.generate(preset, view, 2, seed=0, frames=0)
+        long = inputs.generate(preset, view, 2, seed=1, frames=LONG)
+        alone, together = _call(spec, preset, view, short), _call(spec, preset, view, concatenate([short, long]))
+        require(
+            together.shape == (4, *alone.shape[1:]) and _close(together[:2], alone),
+            f"{_name(view)} gives a short series another embedding in a batch with a longer one: leave out the images"
+            " that are not 'valid'",
+        )
+
+
 def check_another_process_embeds_alike(spec: ModelSpec, preset: Preset) -> None:
     """Embeddings are the same in a process with another hash seed: nothing depends on the order of a set."""
     import torch
@@ -359,6 +380,15 @@ def check_query_follows_the_point(spec: ModelSpec, preset: Preset) -> None:
             raise AssertionError(f"a change in the {corner} of the tile shows most at the {place} point")
 
 
+def check_known_answers(spec: ModelSpec, preset: Preset) -> None:
+    """Declared samples have the declared embeddings, whatever the order of their bands: see ``ModelSpec.golden``."""
+    if spec.golden is None:
+        return
+    for answer in resolve(spec.golden)(spec.name, preset.name):
+        problem = known_answer_problem(spec.name, preset, answer, partial(_call, spec, preset))
+        require(not problem, f"{spec.name}-{preset.name}, known answer {answer.name!r}: {problem}")
+
+
 DECLARATION: tuple[Callable[[ModelSpec], None], ...] = (
     check_name_is_a_slug,
     check_version_is_stated,
@@ -381,6 +411,7 @@ BEHAVIOUR: tuple[Callable[[ModelSpec, Preset], None], ...] = (
     check_nothing_runs_in_training_mode,
     check_the_process_is_left_as_it_was,
     check_embeddings_are_deterministic,
+    check_padding_of_series_does_not_count,
     check_another_process_embeds_alike,
     check_seed_acts_as_declared,
     check_embeddings_do_not_depend_on_the_batch,
@@ -389,6 +420,7 @@ BEHAVIOUR: tuple[Callable[[ModelSpec, Preset], None], ...] = (
     check_inputs_are_left_as_they_were,
     check_token_grid_is_north_up,
     check_query_follows_the_point,
+    check_known_answers,
 )
 
 

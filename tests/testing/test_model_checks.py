@@ -144,6 +144,24 @@ class SeesOtherSamples(GoodJoint):
         return super().encode(batch, wanted) + float(batch.images["s2"].values.mean())
 
 
+class CountsPadding(GoodJoint):
+    """It takes the mean of a series over the images that pad it, too."""
+
+    def encode(self, batch: Batch, wanted: Representation) -> Tensor:
+        images = {name: replace(image, valid=torch.ones_like(image.valid)) for name, image in batch.images.items()}
+        return super().encode(replace(batch, images=images), wanted)
+
+
+def test_padding_that_counts_is_caught() -> None:
+    with pytest.raises(AssertionError, match=r"s2\+s1 gives a short series another embedding in a batch with a longer"):
+        model_checks.check_padding_of_series_does_not_count(
+            replace(JOINT, factory=CountsPadding), replace(JOINT.presets[0], offers=())
+        )
+    # Nothing pads a series that always has as many images.
+    fixed = replace(JOINT.presets[0], inputs=(replace(S2_SERIES, frames=4), S1_IMAGE))
+    model_checks.check_padding_of_series_does_not_count(replace(JOINT, factory=CountsPadding, presets=(fixed,)), fixed)
+
+
 def test_a_good_model_of_several_images_and_series_passes() -> None:
     assert failing_model_checks(JOINT) == {}
 
