@@ -95,7 +95,7 @@ class Registry:
             try:
                 add_sensor(sensor)
             except ValueError as error:
-                raise PluginError(str(error), "rename it") from error
+                raise PluginError(str(error), "correct the declared sensor") from error
         self.models |= new_models
         self.datasets |= new_datasets
         self.tasks |= new_tasks

@@ -178,7 +178,8 @@ def add_sensor(sensor: Sensor) -> None:
         sensor: Its bands are called ``"<sensor>:<band>"``, so that none is taken for another sensor's.
 
     Raises:
-        ValueError: A band's name lacks the sensor, stands in it twice, or is taken by another declaration.
+        ValueError: A band's name lacks the sensor, stands in it twice, or is taken by another declaration; or its
+            wavelength cannot be in micrometres.
     """
     if _SENSORS.get(sensor.name) == sensor:
         return
@@ -187,7 +188,47 @@ def add_sensor(sensor: Sensor) -> None:
     for band in sensor.bands:
         if not band.name.startswith(f"{sensor.name}{SEPARATOR}"):
             raise ValueError(f"band {band.name!r} of sensor {sensor.name!r} is not called '{sensor.name}:{band.name}'")
+        if problem := wavelength_problem(band):
+            raise ValueError(problem)
     _add(sensor)
+
+
+_WAVELENGTHS: Mapping[Quantity | None, tuple[float, float]] = {
+    # Sunlight: from ultraviolet to mid-infrared.
+    Quantity.REFLECTANCE: (0.1, 15.0),
+    # Thermal infrared, and microwaves of radiometers.
+    Quantity.TEMPERATURE: (1.0, 1e7),
+    # From 300 GHz to 30 MHz.
+    Quantity.BACKSCATTER: (1e3, 1e7),
+}
+"""Least and greatest wavelength in micrometres by what a band measures."""
+
+_NANOMETRES = (100.0, 3e3)
+"""Wavelengths of light in nanometres; of bands that do not say what they measure, none are so long."""
+
+
+def wavelength_problem(band: Band) -> str:
+    """Return why the wavelengths of a band cannot be in micrometres, or an empty text.
+
+    Args:
+        band: What is declared of it.
+
+    Example:
+        >>> wavelength_problem(Band("planet:red", 665.0, 31.0, Quantity.REFLECTANCE))
+        "band 'planet:red' measures reflectance at 665 um: is that in nanometres? 1 um is 1,000 nm"
+    """
+    wavelength = band.wavelength_um
+    if wavelength is None:
+        return ""
+    least, most = _WAVELENGTHS.get(band.quantity, (0.0, float("inf")))
+    what = f"band {band.name!r} measures {band.quantity or 'something'} at {wavelength:g} um"
+    if wavelength > most or (band.quantity is None and _NANOMETRES[0] <= wavelength <= _NANOMETRES[1]):
+        return f"{what}: is that in nanometres? 1 um is 1,000 nm"
+    if wavelength < least:
+        return f"{what}: is that in micrometres?"
+    if band.bandwidth_um is not None and band.bandwidth_um > wavelength:
+        return f"band {band.name!r} is wider ({band.bandwidth_um:g} um) than its wavelength ({wavelength:g} um)"
+    return ""
 
 
 def _add(sensor: Sensor) -> None:

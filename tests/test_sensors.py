@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from gairbench import Band, Quantity, Sensor
-from gairbench.sensors import BUILTIN, add_sensor, band, bands_of, canonical, is_known, same_band, sensors
+from gairbench.sensors import (
+    BUILTIN,
+    add_sensor,
+    band,
+    bands_of,
+    canonical,
+    is_known,
+    same_band,
+    sensors,
+    wavelength_problem,
+)
 
 
 @pytest.mark.parametrize(
@@ -99,3 +109,27 @@ def test_bands_of_an_added_sensor_bear_its_name() -> None:
         add_sensor(Sensor("planet", (Band("B4"),)))
     with pytest.raises(ValueError, match="'planet:a' of sensor 'planet' is declared twice"):
         add_sensor(Sensor("planet", (Band("planet:a"), Band("planet:a"))))
+
+
+@pytest.mark.usefixtures("cleared")
+@pytest.mark.parametrize(
+    ("band", "why"),
+    [
+        (Band("planet:a", 665.0, 31.0, Quantity.REFLECTANCE), "at 665 um: is that in nanometres"),
+        (Band("planet:a", 2202.4), "measures something at 2202.4 um: is that in nanometres"),
+        (Band("planet:a", 55_465_800.0, None, Quantity.BACKSCATTER), "is that in nanometres"),
+        (Band("planet:a", 5.5, None, Quantity.BACKSCATTER), "measures backscatter at 5.5 um: is that in micrometres"),
+        (Band("planet:a", 6.65e-7, None, Quantity.REFLECTANCE), "is that in micrometres"),
+        (Band("planet:a", 0.665, 31.0, Quantity.REFLECTANCE), "is wider"),
+    ],
+)
+def test_wavelengths_that_are_not_in_micrometres_are_refused(band: Band, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        add_sensor(Sensor("planet", (band,)))
+    assert "planet" not in sensors()
+
+
+def test_wavelengths_of_known_bands_are_plausible() -> None:
+    radiometer = Band("radiometer:h", 210_000.0, None, Quantity.TEMPERATURE)
+    assert [wavelength_problem(one) for sensor in BUILTIN for one in sensor.bands if wavelength_problem(one)] == []
+    assert [wavelength_problem(one) for one in (Band("x:a"), Band("x:b", 0.5), radiometer)] == [""] * 3

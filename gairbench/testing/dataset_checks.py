@@ -176,6 +176,10 @@ def check_samples_hold_what_is_declared(data: OpenedDataset) -> Iterator[str]:
             top = float(max(highs))
             if unit in _LARGE and 0 < top <= 1:
                 yield f"no {sample_key(declared.name)} value above {top:g} is seen: is the unit {unit}?"
+            lows = [low for low, other in zip(bands.low, declared.units(), strict=True) if other is unit]
+            if unit is Unit.DB and float(min(lows)) >= 0:
+                key = sample_key(declared.name)
+                yield f"no {key} value below 0 is seen: is the unit db? Power and amplitude are never negative"
 
 
 @DatasetCheck

@@ -22,6 +22,7 @@ from gairbench import (
     Modality,
     ModelContext,
     Normalization,
+    Unit,
 )
 from gairbench.data import ArraySplit, Sample
 from gairbench.spec import Download, RemoteFile
@@ -31,6 +32,41 @@ from gairbench.testing import (
 
 FILE = RemoteFile(url="https://example.org/a", path="a", size=1, checksum=f"md5:{'0' * 32}")
 DOWNLOAD = Download(files=(FILE,), licence="CC0-1.0")
+
+
+class Radar(Points):
+    """Backscatter around -12 dB."""
+
+    def arrays(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        arrays, targets = super().arrays(name)
+        levels = arrays["image"][:, :2].astype(np.float32) / 255 * 20 - 22
+        return {"s1": levels, "lonlat": arrays["lonlat"]}, targets
+
+
+class LinearRadar(Radar):
+    def arrays(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        arrays, targets = super().arrays(name)
+        return arrays | {"s1": 10 ** (arrays["s1"] / 10)}, targets
+
+
+@pytest.mark.parametrize(
+    ("factory", "unit", "why"),
+    [
+        (Radar, Unit.DB, ""),
+        (LinearRadar, Unit.POWER, ""),
+        (LinearRadar, Unit.DB, "no s1 value below 0 is seen: is the unit db?"),
+        (Radar, Unit.POWER, "which are not in unit power"),
+    ],
+)
+def test_backscatter_in_another_unit_is_noticed(factory: type, unit: Unit, why: str) -> None:
+    radar = ImageInput(modality=Modality.RS, name="s1", bands=("VV", "VH"), unit=unit, size=8)
+    spec = replace(DATASET, factory=factory, delivers=(radar, DATASET.delivers[2]))
+    check = checks(dataset_checks)["check_samples_hold_what_is_declared"]
+    if not why:
+        check(spec, None)
+        return
+    with pytest.raises(AssertionError, match=why):
+        check(spec, None)
 
 
 class NewFingerprint(Points):
