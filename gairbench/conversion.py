@@ -394,8 +394,12 @@ def _wanted_units(
     return tuple(wanted.unit[wanted.bands.index(band.name)] for band in bands)
 
 
-def _check_units(converter: ImageConverter) -> None:
-    delivered = converter.delivered
+def check_delivered(delivered: ImageInput) -> None:
+    """Refuse a dataset's declaration of an image that contradicts itself, whoever is fed with it.
+
+    Raises:
+        InputMismatchError: There are not as many units as bands, or a band is in a unit of something else.
+    """
     if len(delivered.units()) != len(delivered.bands):
         raise InputMismatchError(
             f"{delivered.name} images declare {len(delivered.units())} units for {len(delivered.bands)} bands",
@@ -404,6 +408,11 @@ def _check_units(converter: ImageConverter) -> None:
     for name, unit in zip(delivered.bands, delivered.units(), strict=True):
         if problem := units.band_problem(name, sensors.band(name).quantity, unit):
             raise InputMismatchError(problem, "correct the unit that the dataset declares")
+
+
+def _check_units(converter: ImageConverter) -> None:
+    delivered = converter.delivered
+    check_delivered(delivered)
     for band, position, wanted in zip(converter.bands, converter.positions, converter.wanted_units, strict=True):
         if position is None or converter.rendering is not None:
             continue

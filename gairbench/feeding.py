@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gairbench.batch import Batch, Images, concatenate
-from gairbench.conversion import ImageConverter, LocationConverter, make_converter
+from gairbench.conversion import ImageConverter, LocationConverter, check_delivered, make_converter
 from gairbench.data import Sample, dates_key, sample_key
 from gairbench.errors import DataError, InputMismatchError
 from gairbench.representation import Form, Representation
@@ -213,6 +213,10 @@ def plan_feed(
         raise InputMismatchError(f"{model} has no {entry} encoder", "")
     if not available:
         raise InputMismatchError(f"dataset {dataset.name!r} delivers no {entry} input", "")
+    for image in available:
+        # Otherwise a model that accepts less would be fed with the others, without a word.
+        if isinstance(image, ImageInput):
+            check_delivered(image)
     modality = available[0].modality
     sets = preset.accepted(modality)
     if not sets:

@@ -45,6 +45,15 @@ def test_the_best_set_that_the_data_can_serve_is_taken() -> None:
     assert feed(JOINT, replace(S1, unit=Unit.POWER)).representation.of == ("s1",)
 
 
+def test_a_contradiction_in_the_data_is_refused_and_not_left_out() -> None:
+    wrong = replace(S1, unit=Unit.S2_DN)
+    for preset in (JOINT, single()):
+        with pytest.raises(InputMismatchError, match="band VV measures backscatter, which cannot be in unit s2_dn"):
+            feed(preset, S2, wrong)
+        with pytest.raises(InputMismatchError, match="s1 images declare 1 units for 2 bands"):
+            feed(preset, S2, replace(S1, unit=(Unit.DB,)))
+
+
 def test_one_stack_serves_two_inputs_by_its_bands() -> None:
     stack = ImageInput(
         modality=RS,

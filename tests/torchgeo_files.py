@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -117,19 +117,31 @@ def write_ucmerced(root: Path) -> Path:
     return folder
 
 
-def write_eurosat(root: Path) -> Path:
-    """Write EuroSAT's layout: 13 bands with a place, band ``b`` around ``100 * b``."""
+def write_eurosat(
+    root: Path,
+    covers: Sequence[str] = ("AnnualCrop", "Forest"),
+    samples: Mapping[str, int] = SIZES,
+    size: int = 16,
+) -> Path:
+    """Write EuroSAT's layout: 13 bands with a place, band ``b`` around ``100 * b``.
+
+    Args:
+        root: The data root.
+        covers: The classes.
+        samples: How many of each class a split has.
+        size: Height and width in pixels; those of the real tiles are 64.
+    """
     folder = root / "eurosat"
     tif = folder / "ds" / "images" / "remote_sensing" / "otherDatasets" / "sentinel_2" / "tif"
     rng = np.random.default_rng(0)
-    for number, cover in enumerate(("AnnualCrop", "Forest")):
+    for number, cover in enumerate(covers):
         (tif / cover).mkdir(parents=True)
-        for split, n in SIZES.items():
+        for split, n in samples.items():
             with (folder / f"eurosat-{split}.txt").open("a") as lines:
                 for index in range(n):
                     name = f"{cover}_{split}_{index:02}"
-                    values = 100 * np.arange(1, 14)[:, None, None] + rng.integers(0, 30, (13, 16, 16)) + 40 * number
-                    x = 500_000 + 1000 * (index + 20 * number + 50 * list(SIZES).index(split))
+                    values = 100 * np.arange(1, 14)[:, None, None] + rng.integers(0, 30, (13, size, size)) + 40 * number
+                    x = 500_000 + 1000 * (index + 20 * number + 50 * list(samples).index(split))
                     write_tif(tif / cover / f"{name}.tif", values.astype(np.uint16), x, 5_000_000)
                     lines.write(f"{name}.jpg\n")
     return folder

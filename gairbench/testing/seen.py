@@ -178,6 +178,11 @@ def _problem_of_image(value: Tensor, declared: ImageInput, key: str) -> str:
 
 def _by_band(value: Tensor, declared: ImageInput) -> Tensor:
     """Return an image or a series as ``(band, values)``."""
+    import torch
+
+    # PyTorch holds these types and finds no least value of them.
+    if value.dtype in {torch.uint16, torch.uint32, torch.uint64}:
+        value = value.to(torch.float64)
     return value.transpose(0, 1).flatten(1) if declared.frame_range else value.reshape(len(value), -1)
 
 

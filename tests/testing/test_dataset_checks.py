@@ -69,6 +69,17 @@ def test_backscatter_in_another_unit_is_noticed(factory: type, unit: Unit, why: 
         check(spec, None)
 
 
+@pytest.mark.parametrize("dtype", [np.uint16, np.uint32])
+def test_images_of_unsigned_numbers_are_looked_at(dtype: Any) -> None:
+    image = replace(DATASET.delivers[0], unit=Unit.S2_DN)
+    spec = replace(DATASET, delivers=(image, *DATASET.delivers[1:]))
+    for factor in (10, 500):
+        factory = changed(image=lambda a, factor=factor: a.astype(dtype) * factor)
+        check = checks(dataset_checks)["check_samples_hold_what_is_declared"]
+        with contextlib.nullcontext() if factor == 10 else pytest.raises(AssertionError, match="not in unit s2_dn"):
+            check(replace(spec, factory=factory), None)
+
+
 class NewFingerprint(Points):
     def fingerprint(self) -> str:
         return str(id(self))
