@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gairbench.errors import GairbenchError
 from gairbench.golden import Golden, GoldenImage
-from gairbench.spec import Preset
+from gairbench.spec import Preset, Unit
 from gairbench.testing.question import Encode, Question, frames_of, unit_of, values_of
 from gairbench.testing.suspects import suspects
 from gairbench.units import range_problem
@@ -24,6 +24,8 @@ def _blind_spot_of_image(name: str, image: GoldenImage) -> str:
     bands = tuple(image.bands)
     if not bands or len({tuple(value.shape) for value in (values_of(image, (band,)) for band in bands)}) > 1:
         return f"{name}: its bands have no common shape"
+    if not isinstance(image.unit, Unit) and (missing := [band for band in bands if band not in image.unit]):
+        return f"{name}: no unit of band {', '.join(missing)}"
     for band in bands:
         values = values_of(image, (band,))
         if problem := range_problem(float(values.min()), float(values.max()), unit_of(image, band)):
@@ -53,8 +55,13 @@ def known_answer_problem(model: str, preset: Preset, answer: Golden, encode: Enc
     """
     if problem := blind_spot(answer):
         return problem
+    if answer.representation is not None and answer.representation not in preset.offered():
+        return f"it is of {answer.representation}, which the preset does not offer"
     question = Question(model, preset, answer)
     try:
+        fed = {converter.delivered.name for converter in question.feed().images.values()}
+        if unused := answer.images.keys() - fed:
+            return f"its image {', '.join(sorted(unused))} is not one that the model is fed with"
         difference = question.difference(encode)
     except GairbenchError as error:
         return f"the model cannot be fed with it: {error}"

@@ -65,10 +65,12 @@ def _of_declaration(question: Question) -> Iterator[tuple[str, Question]]:
                 f"bands {names} of {wanted.name!r} were declared the other way round",
                 replace(question, preset=changed),
             )
-        yield (
-            f"the bands of {wanted.name!r} were declared in reverse order",
-            replace(question, preset=_with(preset, wanted, replace(wanted, bands=wanted.bands[::-1]))),
-        )
+        # Of two or three bands that is an exchange of two.
+        if len(wanted.bands) > 3:
+            yield (
+                f"the bands of {wanted.name!r} were declared in reverse order",
+                replace(question, preset=_with(preset, wanted, replace(wanted, bands=wanted.bands[::-1]))),
+            )
 
 
 def _other_units(wanted: ImageInput) -> Iterator[Unit]:

@@ -114,6 +114,20 @@ def check(spec: ModelSpec) -> None:
     check_known_answers(spec, spec.presets[0])
 
 
+def test_bands_in_reverse_order_are_named() -> None:
+    four = ImageInput(modality=Modality.RS, bands=("B2", "B3", "B4", "B8"), unit=Unit.REFLECTANCE, size=4)
+    bands = {name: ramp(level / 10) for level, name in enumerate(four.bands)}
+    image = GoldenImage(bands=bands, unit=Unit.REFLECTANCE)
+    answers[:] = [
+        Golden(name="four", images={"rs": image}, expected=np.stack([quarters(b) for b in bands.values()]).ravel())
+    ]
+    spec = replace(SPEC, presets=(Preset(name="default", inputs=(four,)),))
+    check(spec)
+    wrong = replace(four, bands=four.bands[::-1])
+    with pytest.raises(AssertionError, match=r"right if the bands of 'rs' were declared in reverse order$"):
+        check(replace(spec, presets=(Preset(name="default", inputs=(wrong,)),)))
+
+
 def test_a_right_model_gives_its_answers_in_any_order_of_bands_and_coordinates() -> None:
     check(SPEC)
 
@@ -175,7 +189,7 @@ class Flattens(Model):
         (MirrorsTheRadar, "right if 's1' were mirrored$"),
         (GoesBackwards, "field': .*right if the images of 's2' were in reverse order"),
         (ExchangesThePlace, "field': .*right if longitude and latitude of the place that the model is given"),
-        (ExchangesBands, "field': .*right if bands VV and VH of 's1' were declared the other way round"),
+        (ExchangesBands, "field': .*right if bands VV and VH of 's1' were declared the other way round$"),
         (Scales, "field': the embedding differs by 0.00.*, allowed 0.0001; compare bands, units"),
         (Flattens, r"grid': the embedding has shape \(32,\), expected \(8, 2, 2\)"),
     ],
@@ -311,13 +325,16 @@ def test_a_series_of_pixels_is_a_sample_too() -> None:
             {"images": {"s1": replace(S1_IMAGE, bands={"VV": ramp(1.0), "VH": ramp(1.0, 2.0)})}},
             "s1: its bands have no common shape",
         ),
+        ({"images": {"s1": replace(S1_IMAGE, unit={"VV": Unit.POWER})}}, "s1: no unit of band VH"),
+        ({"representation": Representation("tokens", ("s1",))}, "it is of s1:tokens, which the preset does not offer"),
+        ({"images": {**BOTH.images, "dem": S1_IMAGE}}, "its image dem is not one that the model is fed with"),
         (
             {"images": {"s1": replace(S1_IMAGE, bands=SAR)}},
             "s1: band VH has values -20 to -19.9, which are not in unit",
         ),
     ],
 )
-def test_an_answer_that_reveals_nothing_is_refused(changes: dict[str, Any], why: str) -> None:
+def test_an_answer_that_reveals_nothing_or_is_wrong_itself_is_refused(changes: dict[str, Any], why: str) -> None:
     answers[:] = [replace(BOTH, **changes)]
     with pytest.raises(AssertionError, match=f"known answer 'field': .*{why}"):
         check(SPEC)
