@@ -422,7 +422,8 @@ def test_every_hook_is_documented_with_its_exact_signature(hook: str) -> None:
 def test_the_guides_plugin_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     guide = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
     files = re.findall(r"^```python\n# (my_package/\w+\.py)\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
-    assert [Path(name).stem for name, _ in files] == ["__init__", "model", "data", "joint", "sentinels", "heads", "mlp"]
+    stems = [Path(name).stem for name, _ in files]
+    assert stems == ["__init__", "model", "data", "joint", "sentinels", "ndvi", "heads", "mlp"]
     (tmp_path / "my_package").mkdir()
     for name, source in files:
         (tmp_path / name).write_text(source)
