@@ -14,7 +14,7 @@ import pluggy
 from gairbench import hookspecs
 from gairbench.errors import PluginError
 from gairbench.sensors import add_sensor
-from gairbench.spec import DatasetSpec, ExecutorSpec, ModelSpec, Sensor, TaskSpec
+from gairbench.spec import DatasetSpec, ExecutorSpec, ModelPattern, ModelSpec, Sensor, TaskSpec
 
 GROUP = "gairbench"
 BUILTIN: Mapping[str, str] = {
@@ -56,10 +56,12 @@ class Registry:
     datasets: dict[str, DatasetSpec] = field(default_factory=dict)
     tasks: dict[str, TaskSpec] = field(default_factory=dict)
     executors: dict[str, ExecutorSpec] = field(default_factory=dict)
+    model_patterns: dict[str, ModelPattern] = field(default_factory=dict)
     model_origins: dict[str, Origin] = field(default_factory=dict)
     dataset_origins: dict[str, Origin] = field(default_factory=dict)
     task_origins: dict[str, Origin] = field(default_factory=dict)
     executor_origins: dict[str, Origin] = field(default_factory=dict)
+    model_pattern_origins: dict[str, Origin] = field(default_factory=dict)
     loaded: list[Origin] = field(default_factory=list)
     failed: dict[Origin, str] = field(default_factory=dict)
 
@@ -71,6 +73,7 @@ class Registry:
         tasks: Iterable[TaskSpec] = (),
         executors: Iterable[ExecutorSpec] = (),
         sensors: Iterable[Sensor] = (),
+        model_patterns: Iterable[ModelPattern] = (),
     ) -> None:
         """Add one plugin's specs, all of them or none.
 
@@ -85,6 +88,7 @@ class Registry:
         own = dict.fromkeys([*datasets, *others])
         new_datasets = _unique("dataset", own, self.dataset_origins, origin)
         new_executors = _unique("executor", executors, self.executor_origins, origin)
+        new_patterns = _unique("model pattern", model_patterns, self.model_pattern_origins, origin)
         for sensor in sensors:
             try:
                 add_sensor(sensor)
@@ -94,10 +98,12 @@ class Registry:
         self.datasets |= new_datasets
         self.tasks |= new_tasks
         self.executors |= new_executors
+        self.model_patterns |= new_patterns
         self.model_origins |= dict.fromkeys(new_models, origin)
         self.dataset_origins |= dict.fromkeys(new_datasets, origin)
         self.task_origins |= dict.fromkeys(new_tasks, origin)
         self.executor_origins |= dict.fromkeys(new_executors, origin)
+        self.model_pattern_origins |= dict.fromkeys(new_patterns, origin)
         self.loaded.append(origin)
 
 
@@ -171,6 +177,7 @@ def register(registry: Registry, plugin: object, origin: Origin) -> None:
         tasks=_specs(manager.hook.register_tasks(), TaskSpec),
         executors=_specs(manager.hook.register_executors(), ExecutorSpec),
         sensors=_specs(manager.hook.register_sensors(), Sensor),
+        model_patterns=_specs(manager.hook.register_model_patterns(), ModelPattern),
     )
 
 

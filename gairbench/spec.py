@@ -370,6 +370,19 @@ class HubWeights:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TorchHubWeights:
+    """Published weights at an address, kept where ``torch.hub`` keeps its own: ``$TORCH_HOME/hub/checkpoints``.
+
+    Args:
+        url: Address of the file; its last part is the file's name.
+        licence: Of the weights, shown before they are fetched.
+    """
+
+    url: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     """What the runner must know about a model before it loads one.
 
@@ -398,7 +411,7 @@ class ModelSpec:
     presets: tuple[Preset, ...]
     aligned: frozenset[Modality] = frozenset()
     pretraining: Pretraining | None = None
-    hub: HubWeights | None = None
+    hub: HubWeights | TorchHubWeights | None = None
     read_checkpoint: Factory | None = None
     seeded: bool = False
     description: str = ""
@@ -410,6 +423,34 @@ class ModelSpec:
     def preset(self, name: str | None) -> Preset:
         """Return the named preset, or the default one where the model has none of that name."""
         return next((p for p in self.presets if p.name == name), self.presets[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPattern:
+    """Models that are too many to register: each gets its spec when it is asked for by name, ``"<prefix>:<rest>"``.
+
+    Args:
+        prefix: What their names begin with, before the colon; a unique lower-case name.
+        factory: ``factory(rest: str)`` returns the :class:`ModelSpec` called ``"<prefix>:<rest>"``, or raises a
+            :class:`gairbench.errors.GairbenchError` that names what is near. It may import what it needs; it loads no
+            weights and touches no network.
+        rest: What stands after the colon, for messages and listings, as ``"NAME[.TAG]"``.
+        description: One line for the listings.
+    """
+
+    prefix: str
+    factory: Factory
+    rest: str
+    description: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is registered under."""
+        return self.prefix
+
+    def __str__(self) -> str:
+        """Return how its names are written."""
+        return f"{self.prefix}:{self.rest}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,6 +70,14 @@ EXECUTOR = """
         yield ExecutorSpec(name={name!r}, factory="nowhere:make", options=(queue,))
 """
 
+PATTERN = """
+    from gairbench import ModelPattern, hookimpl
+
+    @hookimpl
+    def register_model_patterns():
+        yield ModelPattern(prefix="their", factory="nowhere:make", rest="NAME")
+"""
+
 Install = Callable[..., None]
 
 NUMBERS = itertools.count()
@@ -131,6 +139,13 @@ def test_register_tasks_makes_tasks_and_their_dataset_known(install: Install) ->
 def test_register_datasets_makes_a_dataset_without_tasks_known(install: Install) -> None:
     install("their-dist", DATASET, name="their-corpus")
     assert load_registry(strict=True).dataset_origins["their-corpus"].plugin == "their-dist"
+
+
+def test_register_model_patterns_makes_models_known_by_name(install: Install) -> None:
+    install("their-dist", PATTERN)
+    registry = load_registry(strict=True)
+    assert str(registry.model_patterns["their"]) == "their:NAME"
+    assert registry.model_pattern_origins["their"].distribution == "their-dist"
 
 
 def test_register_executors_makes_an_executor_known_with_its_keys(install: Install) -> None:

@@ -156,7 +156,7 @@ def pretrain_model(request: PretrainRequest, registry: Registry, progress: Progr
         GairbenchError: The request, the data or an earlier run in the folder do not allow it.
     """
     with if_interrupted(partial(_what_is_safe, request)):
-        spec = find_model(request.model, registry.models, request.preset)
+        spec = find_model(request.model, registry, request.preset)
         if spec.pretraining is None:
             able = ", ".join(name for name, model in registry.models.items() if model.pretraining)
             raise UsageError(f"model {spec.name!r} has no pre-training", f"choose one of {able}")

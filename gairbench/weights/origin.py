@@ -9,8 +9,9 @@ from gairbench.conversion import CONVERSION_VERSION
 from gairbench.digests import digest, file_sha256
 from gairbench.errors import CheckpointError, DataError, UsageError
 from gairbench.files.folders import find_files
+from gairbench.names import in_path
 from gairbench.spec import DatasetSpec, ModelSpec, Preset
-from gairbench.weights.hub import cached_file, how_to_get
+from gairbench.weights.hub import cached_file, how_to_get, published_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +19,7 @@ class Weights:
     """Where a model's weights come from.
 
     Args:
-        identity: ``"file:<sha256>"``, ``"hub:<repository>"`` of a file not here, ``"pretrained:<key>"`` (no key:
+        identity: ``"file:<sha256>"``, ``"hub:<file>"`` of one not here, ``"pretrained:<key>"`` (no key:
             not decided yet) or ``"init:<seed>"``; part of every embedding's key.
         path: Checkpoint file or folder; ``None`` for an untrained model.
         ready: The checkpoint exists, or none is needed.
@@ -63,7 +64,9 @@ def find_weights(spec: ModelSpec, given: Path | None, *, seed: int) -> Weights:
     if path is None and spec.hub is not None:
         path = cached_file(spec.hub)
         if path is None:
-            return Weights(identity=f"hub:{spec.hub.repo}", path=None, ready=False, missing=how_to_get(spec.hub))
+            return Weights(
+                identity=f"hub:{published_name(spec.hub)}", path=None, ready=False, missing=how_to_get(spec.hub)
+            )
     if path is not None:
         return Weights(identity=checkpoint_identity(path), path=path, ready=True)
     if spec.pretraining is not None:
@@ -128,7 +131,7 @@ def pretrained_weights(
         # 1: the draw of gairbench.limit; before, pre-training took the first samples.
         limit=None if limit is None else [limit, 1],
     )
-    folder = cache / "checkpoints" / spec.name / f"{preset.name}-seed{seed}-{key[:16]}"
+    folder = cache / "checkpoints" / in_path(spec.name) / f"{preset.name}-seed{seed}-{key[:16]}"
     return Weights(identity=f"pretrained:{key}", path=folder, ready=folder.is_dir() and not fresh)
 
 
