@@ -14,10 +14,11 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from gairbench.errors import PluginError, UsageError
-from gairbench.spec import ImageInput, LocationInput, ModelContext, ModelSpec, Preset
+from gairbench.representation import Representation
+from gairbench.spec import ImageInput, LocationInput, ModelContext, ModelSpec, Need, Preset
 
 _REFERENCE = re.compile(r"(.+\.py):(\w*)")
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*(:[\w.-]+)?")
@@ -115,13 +116,21 @@ def _preset(made: object, where: str) -> Preset:
     if wrong := [one for one in inputs if not isinstance(one, ImageInput | LocationInput)]:
         raise PluginError(f"{where} takes {wrong[0]!r}", f"write for instance {LINE}")
     more: Mapping[str, Any] = {key: _value(made, key) for key in OF_PRESET if hasattr(made, key)}
+    known = get_args(Need)
+    for key in ("needs", "wants"):
+        if unknown := sorted(set(more.get(key, ())) - {*known}):
+            raise PluginError(f"{where} {key} {unknown[0]!r}", f"what it can be given is {', '.join(known)}")
     return Preset(name="default", inputs=tuple(inputs), **more)
 
 
 def _value(made: object, key: str) -> Any:
     value = getattr(made, key)
+    if isinstance(value, str | Representation) and key in {*OF_PRESET, *_SETS}:
+        value = (value,)
     if key in _SETS:
         return frozenset(value)
+    if key == "accepts":
+        return tuple((one,) if isinstance(one, str) else tuple(one) for one in value)
     return tuple(value) if isinstance(value, list) else value
 
 

@@ -181,6 +181,15 @@ def test_a_class_may_hold_a_whole_preset_and_a_name(own: Path) -> None:
     assert (spec.name, spec.presets[0].name) == ("bands", "small")
 
 
+def test_what_a_class_needs_is_one_of_what_there_is(own: Path) -> None:
+    own.write_text(OWN.replace("    inputs = ", "    needs = 'gsd'\n    accepts = ['rs']\n    inputs = "))
+    preset = model_in_file(own, "Mean").presets[0]
+    assert (preset.needs, preset.accepts) == ({"gsd"}, (("rs",),))
+    own.write_text(OWN.replace("    inputs = ", "    wants = ['gds']\n    inputs = "))
+    with pytest.raises(PluginError, match=r"mine\.py:Mean wants 'gds'; what it can be given is lonlat, bbox, dates"):
+        model_in_file(own, "Mean")
+
+
 def test_a_class_without_inputs_is_refused_with_the_line_to_add(own: Path) -> None:
     own.write_text(OWN.replace("    inputs = ", "    other = "))
     with pytest.raises(PluginError, match=r"mine\.py:Mean does not say what it takes; add .*inputs = \(ImageInput\("):

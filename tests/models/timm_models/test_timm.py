@@ -17,14 +17,28 @@ from rasterio.transform import from_origin
 from timm.data import create_transform, resolve_data_config
 from typer.testing import CliRunner
 
-from gairbench import RGB, ImageInput, Modality, ModelContext, ModelSpec, Unit
+import gairbench as gb
+from gairbench import (
+    RGB,
+    Category,
+    DataContext,
+    DatasetSpec,
+    ImageInput,
+    Kind,
+    Modality,
+    ModelContext,
+    ModelSpec,
+    TaskSpec,
+    Unit,
+)
 from gairbench.batch import Batch, Images
 from gairbench.cli import app
 from gairbench.conversion import make_converter
+from gairbench.data import ArraySplit
 from gairbench.errors import CheckpointError, UsageError
 from gairbench.representation import RS, RS_TOKENS, Representation
 from gairbench.sensors import band
-from gairbench.spec import HubWeights, TorchHubWeights, resolve
+from gairbench.spec import HubWeights, Rendering, TorchHubWeights, resolve
 from gairbench.testing import parametrize_with_model_checks
 from gairbench_models.timm_models.declaration import make_timm_spec
 from gairbench_models.timm_models.encoder import load
@@ -233,6 +247,63 @@ def test_measurements_reach_it_through_a_declared_rendering_alone(tiles: Path) -
     done = CliRunner().invoke(app, [*arguments, *rendering])
     assert done.exit_code == 0, done.output
     assert len(pq.read_table(tiles / "out.parquet")) == 24
+
+
+class Rendered:
+    """Measurements of two classes."""
+
+    def __init__(self, context: DataContext) -> None:
+        pass
+
+    def fingerprint(self) -> str:
+        return "1"
+
+    def classes(self, target: str) -> tuple[str, ...]:
+        return ("a", "b")
+
+    def split(self, name: str) -> ArraySplit:
+        rng = np.random.default_rng(["train", "val", "test"].index(name))
+        label = np.arange(20) % 2
+        values = rng.uniform(0, 1000, (20, 3, 16, 16)) + 1500 * label[:, None, None, None]
+        return ArraySplit([f"{name}-{i}" for i in range(20)], {"image": values.astype(np.float32)}, {"kind": label})
+
+
+def test_a_dataset_s_rendering_is_run_and_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAIRBENCH_CACHE", str(tmp_path / "cache"))
+    shown = Rendering(bands=("B4", "B3", "B2"), low=0, high=3000)
+    image = ImageInput(modality=Modality.RS, bands=("B2", "B3", "B4"), unit=Unit.S2_DN, size=16, rendering=shown)
+    dataset = DatasetSpec(name="rendered", version=1, factory=Rendered, delivers=(image,))
+    task = TaskSpec(
+        name="rendered-kind",
+        version=1,
+        category=Category.RS,
+        family="test",
+        kind=Kind.CLASSIFICATION,
+        dataset=dataset,
+        target="kind",
+        inputs=(Modality.RS,),
+        metric="accuracy",
+        higher_is_better=True,
+        synthetic=True,
+    )
+    done = gb.run(model="timm:test_vit", task=task, results=tmp_path / "results", device="cpu", quiet=True)
+    assert done.ok, done.failed
+    for record in done:
+        assert record.model == "timm:test_vit"
+        assert record.checkpoint == "init:0"
+        assert record.conversion["rs"]["rs"]["rendering"]["high"] == 3000
+
+
+def test_map_takes_its_token_grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = tmp_path / "scene.tif"
+    values = np.random.default_rng(0).integers(0, 256, (3, 200, 200)).astype(np.uint8)
+    place = {"crs": "EPSG:32632", "transform": from_origin(500_000, 5_000_000, 10, 10)}
+    with rasterio.open(scene, "w", driver="GTiff", count=3, height=200, width=200, dtype="uint8", **place) as file:
+        file.write(values)
+        file.descriptions = RGB
+    gb.map(scene, tmp_path / "map.tif", "uint8", model="timm:test_resnet", device="cpu", quiet=True)
+    with rasterio.open(tmp_path / "map.tif") as made:
+        assert made.count == timm.create_model("test_resnet").num_features
 
 
 def test_a_spec_is_made_without_importing_the_encoder() -> None:
