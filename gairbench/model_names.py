@@ -73,4 +73,5 @@ def _made(pattern: ModelPattern, rest: str, origin: Origin) -> ModelSpec:
 def _no_model(name: str, registry: Registry) -> UsageError:
     error = unknown("model", name, [*registry.models, EVERYTHING])
     others = ", ".join([*map(str, registry.model_patterns.values()), "path/to/file.py:Class for one of your own"])
-    return UsageError(error.what, f"{error.hint.rstrip('?')}; or {others} (docs/plugins.md)")
+    hint = error.hint if error.hint.endswith("?") else f"{error.hint};"
+    return UsageError(error.what, f"{hint} models are also {others} (docs/models.md, docs/plugins.md)")
