@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from gairbench.errors import StorageError
+from gairbench.names import in_path
 from gairbench.storage import write_atomically
 
 SCHEMA = 1
@@ -164,7 +165,7 @@ class Result:
 
     def path(self, folder: Path) -> Path:
         """Return where the record lives below a results folder: one file a cell, whatever its outcome."""
-        return folder / self.model / self.variant / self.task / f"{self.probe}.json"
+        return folder / in_path(self.model) / self.variant / self.task / f"{self.probe}.json"
 
 
 def write_result(result: Result, folder: Path) -> Path:

@@ -22,6 +22,7 @@ from gairbench.commands.output import show
 from gairbench.dataset_download import is_here
 from gairbench.errors import CheckpointError, UsageError
 from gairbench.memo import default_cache
+from gairbench.model_names import known_models
 from gairbench.plugins import Registry
 from gairbench.progress import Progress
 from gairbench.requests import Named, Pairs
@@ -181,7 +182,7 @@ def _selected(request: RunRequest, registry: Registry) -> tuple[Sequence[ModelSp
     tasks = registry.tasks
     if request.task is None and request.task_file:
         tasks = {name: task for name, task in tasks.items() if registry.task_origins[name].plugin == "task-file"}
-    models = select_models(request.model, registry.models)
+    models = select_models(known_models(request.model, registry), registry.models)
     chosen = select_tasks(request.task or ["all"], tasks)
     if request.preset is not None:
         presets = {preset.name for model in models for preset in model.presets}
@@ -189,7 +190,10 @@ def _selected(request: RunRequest, registry: Registry) -> tuple[Sequence[ModelSp
             raise unknown("preset", request.preset, presets)
     for name, path in request.checkpoint.items():
         if name not in {model.name for model in models}:
-            raise UsageError(f"--checkpoint names {name!r}, which is not run", "add it to --model or correct the name")
+            raise UsageError(
+                f"--checkpoint names {name!r}, which is not run",
+                f"the models are {', '.join(model.name for model in models)}",
+            )
         if not path.exists():
             raise CheckpointError(f"no checkpoint {path}", f"correct the path of --checkpoint {name}=PATH")
     check_device_name(request.device)
