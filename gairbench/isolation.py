@@ -22,9 +22,10 @@ is printed. Standard output is what commands are for (``--json``, leaderboards),
 standard error, for subprocesses too.
 
 Left alone: new environment variables (scikit-learn configures OpenMP by them while it is imported) but
-``CUDA_VISIBLE_DEVICES``, filters that hide warnings, ``sys.path`` (what is imported stays imported anyway), logging and
-the locale. Out of reach: ``os._exit``, a crash of native code, functions that are replaced in other modules, and what
-threads do after the call. Worker processes (executors ``local`` with ``workers``, ``ray``, ``slurm``) confine those.
+``CUDA_VISIBLE_DEVICES``, those by which Lightning starts several processes, filters that hide warnings, ``sys.path``
+(what is imported stays imported anyway), logging and the locale. Out of reach: ``os._exit``, a crash of native code,
+functions that are replaced in other modules, and what threads do after the call. Worker processes (executors ``local``
+with ``workers``, ``ray``, ``slurm``) confine those.
 """
 
 from __future__ import annotations
@@ -351,15 +352,19 @@ _DECISIVE = ("CUDA_VISIBLE_DEVICES",)
 """Environment variables that no library sets for itself and that decide where later cells compute."""
 
 
+_LAUNCHED = frozenset({"WORLD_SIZE", "LOCAL_RANK", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT"})
+"""Environment variables by which Lightning starts the processes of one training, and which it removes at its end."""
+
+
 def _variables(before: Mapping[str, str], after: Mapping[str, str]) -> str:
-    names = [name for name in before if after.get(name) != before[name]]
+    names = [name for name in before if after.get(name) != before[name] and name not in _LAUNCHED]
     names += [name for name in _DECISIVE if name in after and name not in before]
     return ", ".join(names)
 
 
 def _set_variables(before: Mapping[str, str]) -> None:
     for name, value in before.items():
-        if os.environ.get(name) != value:
+        if os.environ.get(name) != value and name not in _LAUNCHED:
             os.environ[name] = value
     for name in _DECISIVE:
         if name not in before:

@@ -67,7 +67,7 @@ def test_evaluators_and_metrics_are_listed_with_kinds_version_and_origin(tmp_pat
         for row in json.loads(gairbench("list", "plugins", "--json", cache=tmp_path).stdout)
         if row["plugin"] == "gairbench-evaluators"
     )
-    assert (ours["evaluators"], ours["metrics"]) == (5, 19)
+    assert (ours["evaluators"], ours["metrics"]) == (7, 27)
 
 
 def test_run_prints_and_writes_a_leaderboard_and_the_second_run_reuses_it(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_same_seed_gives_the_same_leaderboard_and_another_seed_another(tmp_path:
 
 def test_progress_is_plain_lines_without_a_terminal(tmp_path: Path) -> None:
     done = gairbench("run", *QUICK, "--results", str(tmp_path / "r"), cache=tmp_path / "c")
-    assert "embed pixel-stats.encode_rs on earth/train: 300/300 (100%)" in done.stderr
+    assert "embed pixel-stats rs on earth/train: 300/300 (100%)" in done.stderr
     assert "\x1b" not in done.stderr
     assert "\r" not in done.stderr
 

@@ -51,7 +51,7 @@ MISTAKES = {
     f"{EMBED} --input nowhere.csv": "--input nowhere.csv does not exist",
     f"{EMBED} --out out.csv": "--out out.csv does not end in .parquet",
     f"{EMBED} --out table.csv/out.parquet": "cannot write to table.csv",
-    f"{EMBED} --views svv": "no view 'svv'; did you mean",
+    f"{EMBED} --views svv": "no view of model 'random' 'svv'; did you mean sv?",
     f"{EMBED} --rs-unit uint16": "--rs-unit 'uint16' is not known",
     f"{EMBED} --checkpoint nowhere": "no checkpoint nowhere",
     f"{EMBED} --device cuda:x": "no device 'cuda:x'",

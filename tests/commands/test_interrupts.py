@@ -116,7 +116,7 @@ def test_run_while_pretraining(tmp_path: Path) -> None:
 )
 def test_run_while_embedding(tmp_path: Path, number: int, status: int, word: str) -> None:
     arguments = ["run", "--model", "random", "--task", "earth-rs-koeppen", "--fresh", "--results", str(tmp_path / "r")]
-    found, told = interrupted(arguments, "embed random.encode_rs on earth/train ...", tmp_path / "cache", number=number)
+    found, told = interrupted(arguments, "embed random rs on earth/train ...", tmp_path / "cache", number=number)
     assert found == status, told
     assert told.splitlines()[-1] == (
         f"gairbench: {word}; finished cells, embeddings and checkpoints are kept;"

@@ -87,7 +87,8 @@ def test_pretrain_with_a_recipe_that_calls_sys_exit_is_an_error(
     ends: dict[str, Callable[..., Any]] = {"recipe": lambda context: None, where: exits}
     recipe = Pretraining(version=1, dataset=CORPUS.name, **ends)
     registry = load_registry()
-    registry.add(Origin("theirs", "their-dist", "1"), models=[replace(SHADES, name="exits", pretraining=recipe)])
+    exits_in_training = replace(SHADES, name="exits", presets=(replace(SHADES.presets[0], weights=recipe),))
+    registry.add(Origin("theirs", "their-dist", "1"), models=[exits_in_training])
     registry.add(Origin("data", "their-dist", "1"), datasets=[CORPUS])
     monkeypatch.setattr("gairbench.plugins.load_registry", lambda: registry)
     with pytest.raises(PluginError, match=r"model 'exits' \(.*exits\) called sys\.exit\(0\)"):

@@ -22,15 +22,15 @@ from rich.console import Console
 from torch import Tensor
 from watched import EXITS, TERMINATED_ONCE
 
-from gairbench import DataContext, ModelContext, ModelSpec, Pretraining, TaskSpec
+from gairbench import DataContext, ModelContext, ModelSpec, Pretraining, TaskSpec, evaluators
 from gairbench.errors import PluginWarning
 from gairbench.evaluation import executors
 from gairbench.evaluation.plan import EvaluationRequest, make_plan
 from gairbench.evaluation.runner import run_plan
-from gairbench.evaluators import PROBES
 from gairbench.plugins import Origin, Registry, register
 from gairbench.progress import Progress
 from gairbench.results import Result
+from gairbench.spec import resolve
 
 TESTS = Path(__file__).parents[1]
 ZONE, MASK = TASKS[0], TASKS[3]
@@ -60,6 +60,7 @@ def registry() -> Registry:
     found = Registry()
     register(found, generated.Plugin(), Origin("generated", "generated-dist", "1.0"))
     register(found, executors, Origin("gairbench-executors", "gairbench", "1.0"))
+    register(found, evaluators, Origin("gairbench-evaluators", "gairbench", "1.0"))
     return found
 
 
@@ -70,6 +71,9 @@ def run(folder: Path, registry: Registry, models: list[ModelSpec], tasks: list[T
     found.models |= {model.name: model for model in models}
     found.model_origins |= {model.name: origin for model in models}
     found.tasks |= {task.name: task for task in tasks}
+    new = {task.dataset.name: task.dataset for task in tasks if task.dataset.name not in registry.datasets}
+    found.datasets = registry.datasets | new
+    found.dataset_origins = registry.dataset_origins | dict.fromkeys(new, origin)
     found.task_origins |= {task.name: origin for task in tasks if task.name not in found.task_origins}
     request = EvaluationRequest(
         models=models, tasks=tasks, results=folder / "results", cache=folder / "cache", device="cpu", **more
@@ -186,7 +190,7 @@ def test_a_model_that_ends_the_process_fails_its_own_cells_by_name(
 
 def test_a_recipe_that_ends_the_process_fails_its_model_by_name(registry: Registry, tmp_path: Path) -> None:
     recipe = Pretraining(recipe=lambda context: sys.exit(3), version=1, dataset="world-pretrain")
-    bad = replace(SHADES, name="bad", pretraining=recipe)
+    bad = replace(SHADES, name="bad", presets=(replace(SHADES.presets[0], weights=recipe),))
     records = run(tmp_path, registry, [bad, GOOD], [ZONE])
     assert {(r.model, r.status) for r in records} == {("bad", "failed"), ("good", "ok")}
     assert all("model 'bad'" in r.reason and "sys.exit(3)" in r.reason for r in records if r.model == "bad")
@@ -197,7 +201,8 @@ def test_a_model_whose_checkpoint_cannot_be_read_or_whose_corpus_is_not_installe
 ) -> None:
     (tmp_path / "weights").write_text("x")
     unread = replace(SHADES, name="unread", read_checkpoint=lambda path: fail())
-    homeless = replace(SHADES, name="homeless", pretraining=Pretraining(recipe=fail, version=1, dataset="nowhere"))
+    recipe = Pretraining(recipe=fail, version=1, dataset="nowhere")
+    homeless = replace(SHADES, name="homeless", presets=(replace(SHADES.presets[0], weights=recipe),))
     checkpoints = {"unread": tmp_path / "weights"}
     records = run(tmp_path, registry, [unread, homeless, GOOD], [ZONE], checkpoints=checkpoints)
     reasons = {record.model: record.reason for record in records}
@@ -284,23 +289,22 @@ def test_a_dataset_that_changes_the_process_changes_no_others_numbers(
 # Evaluators.
 
 
-def test_an_evaluator_that_misbehaves_fails_or_marks_its_own_cells(
-    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_evaluator_that_misbehaves_fails_or_marks_its_own_cells(registry: Registry, tmp_path: Path) -> None:
     alone = run(tmp_path / "alone", registry, [GOOD], [ZONE])
-    linear = PROBES["linear"].run
+    spec = registry.evaluators["linear"]
+    linear = resolve(spec.factory)
 
     def changes(data: Any) -> Any:
         torch.set_default_dtype(torch.float64)
         return linear(data)
 
-    monkeypatch.setitem(PROBES, "linear", replace(PROBES["linear"], run=changes))
+    registry.evaluators["linear"] = replace(spec, factory=changes)
     marked = {r.probe: r for r in run(tmp_path / "changes", registry, [GOOD], [ZONE])}
     assert "evaluator 'linear' (" in marked["linear"].notes["process"]
     assert marked["knn"].notes == {}
     assert marked["knn"].metrics == next(r for r in alone if r.probe == "knn").metrics
 
-    monkeypatch.setitem(PROBES, "linear", replace(PROBES["linear"], run=lambda data: sys.exit(3)))
+    registry.evaluators["linear"] = replace(spec, factory=lambda data: sys.exit(3))
     failed = {r.probe: r for r in run(tmp_path / "exits", registry, [GOOD], [ZONE])}
     assert failed["knn"].status == "ok"
     assert "evaluator 'linear' (" in failed["linear"].reason

@@ -9,10 +9,11 @@ from points import TASKS
 
 from gairbench.errors import InputMismatchError
 from gairbench.evaluation.plan import _feeds
-from gairbench.evaluators import PROBES
+from gairbench.evaluators import register_evaluators
 from gairbench.representation import RS_QUERY
 from gairbench.spec import ImageInput, Kind, LocationInput, Modality, ModelSpec, Preset
 
+EVALUATORS = {spec.name: spec for spec in register_evaluators()}
 RS, SV = (ImageInput(modality=modality, size=8) for modality in (Modality.RS, Modality.SV))
 PRESET = Preset(name="default", inputs=(RS, SV, LocationInput()), offers=(RS_QUERY,))
 MODEL = ModelSpec(
@@ -23,7 +24,7 @@ ZONE, PAIRS, PLACE = (next(t for t in TASKS if t.name == f"points-{name}") for n
 
 def forms(task: str, **changes: object) -> list[str]:
     spec = replace({"zone": ZONE, "pairs": PAIRS}[task], **changes)  # type: ignore[arg-type]
-    probe = PROBES["retrieval" if spec.kind is Kind.RETRIEVAL else "linear"]
+    probe = EVALUATORS["retrieval" if spec.kind is Kind.RETRIEVAL else "linear"]
     return [feed.representation.form for feed in _feeds(MODEL, PRESET, spec, probe)]
 
 
@@ -37,7 +38,7 @@ def test_overhead_images_are_looked_up_where_the_task_is_localized_and_only_ther
 
 @pytest.mark.parametrize("more", [{"needs": frozenset({"lonlat"})}, {"wants": frozenset({"bbox"})}])
 def test_models_that_are_given_the_place_are_not_asked_for_it(more: dict[str, frozenset[str]]) -> None:
-    probe = PROBES["nearest_place"]
+    probe = EVALUATORS["nearest_place"]
     assert len(_feeds(MODEL, PRESET, PLACE, probe)) == 1
     given = replace(PRESET, **more)  # type: ignore[arg-type]
     with pytest.raises(InputMismatchError, match="m is given the sample's place, which the task asks for"):

@@ -656,7 +656,10 @@ def test_options_of_manifests_are_refused_where_they_would_change_nothing(
 
 
 def test_bands_that_the_preset_lacks_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(GairbenchError, match="uint8 and the encoder takes s2_dn"):
+    with pytest.raises(
+        GairbenchError,
+        match="the encoder needs band B5, B6, B7, B8, B8A, B11, B12 and the dataset has red, green, blue",
+    ):
         pretrain(
             rgb_manifest(tmp_path), tmp_path / "out", "--rs-unit", "uint8", "--rs-bands", "red,green,blue",
             "--preset", "base",

@@ -207,7 +207,7 @@ def test_a_card_whose_inputs_do_not_fit_its_encoder_is_refused(folder: Path) -> 
 
 def test_a_card_of_another_format_is_refused(folder: Path) -> None:
     rewrite_card(folder, format=1)
-    assert "is not a checkpoint card of format 2" in refusal(folder)
+    assert "is not a checkpoint card of format 3" in refusal(folder)
 
 
 def test_a_missing_tensor_is_refused_by_name(folder: Path) -> None:

@@ -229,7 +229,10 @@ def test_coordinates_are_taken_in_the_order_the_data_declare(tmp_path: Path) -> 
 
 
 def test_base_cannot_be_trained_on_rgb(tmp_path: Path) -> None:
-    with pytest.raises(InputMismatchError, match="unit uint8 and the encoder takes s2_dn"):
+    with pytest.raises(
+        InputMismatchError,
+        match="the encoder needs band B5, B6, B7, B8, B8A, B11, B12 and the dataset has red, green, blue",
+    ):
         run(tmp_path / "out", preset="base")
 
 
