@@ -7,18 +7,15 @@ from typing import Any, Literal, cast
 import timm
 from timm.models import get_pretrained_cfg, is_model, list_pretrained
 
-from gairbench import ImageInput, Modality, ModelSpec, Normalization, Preset, Unit
+from gairbench import ImageInput, Modality, ModelSpec, Normalization, Preset, TimmWeights, Unit
 from gairbench.errors import UsageError
 from gairbench.selection import unknown
-from gairbench.spec import HubWeights, TorchHubWeights
 from gairbench_models.timm_models.architecture import token_grids
 
 _VERSION = "1"
 """Raise it when embeddings change; timm's own version stands beside it."""
 
 _MOST = 255.0
-
-_HUB_FILE = "model.safetensors"
 
 
 def make_timm_spec(rest: str) -> ModelSpec:
@@ -50,6 +47,7 @@ def make_timm_spec(rest: str) -> ModelSpec:
         inputs=(rs, sv),
         offers=token_grids(name, rs.name),
         description="weights of timm" if dot else "untrained weights",
+        weights=TimmWeights(tag=rest, licence=_licence(config)) if dot else None,
     )
     what = f"weights {tag!r}" if dot else "untrained, random weights"
     return ModelSpec(
@@ -57,7 +55,6 @@ def make_timm_spec(rest: str) -> ModelSpec:
         version=f"{_VERSION}+timm{timm.__version__}",
         factory="gairbench_models.timm_models.encoder:load",
         presets=(preset,),
-        hub=_weights(rest, config) if dot else None,
         seeded=not dot,
         description=f"timm's {name}, {what}; of other bands through a dataset's rendering",
         licence=_licence(config) if dot else "Apache-2.0",
@@ -91,16 +88,3 @@ def _images(modality: Modality, rest: str, config: dict[str, Any]) -> ImageInput
 
 def _licence(config: dict[str, Any]) -> str:
     return config.get("license") or "not stated by timm"
-
-
-def _weights(rest: str, config: dict[str, Any]) -> HubWeights | TorchHubWeights:
-    """Return where timm publishes the weights: mostly on Hugging Face, a few at an address alone."""
-    if repo := config.get("hf_hub_id"):
-        repo, _, revision = repo.partition("@")
-        filename = config.get("hf_hub_filename") or _HUB_FILE
-        return HubWeights(repo=repo, filename=filename, revision=revision or "main", licence=_licence(config))
-    if url := config.get("url"):
-        return TorchHubWeights(url=url, licence=_licence(config))
-    raise UsageError(
-        f"timm publishes no file of {rest}", f"timm:{rest.partition('.')[0]} is the untrained architecture"
-    )

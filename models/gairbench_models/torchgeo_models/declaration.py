@@ -6,15 +6,15 @@ by 10,000 are digital numbers, statistics of backscatter below zero are decibels
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torchgeo
 
-from gairbench import RGB, ImageInput, Modality, ModelSpec, Normalization, Preset, Unit
+from gairbench import RGB, ImageInput, Modality, ModelSpec, Normalization, Preset, TorchGeoWeights, Unit
 from gairbench.errors import InputMismatchError
 from gairbench.representation import Representation
 from gairbench.sensors import canonical, same_band
-from gairbench.spec import TorchHubWeights
 from gairbench_models.timm_models.architecture import token_grids
 from gairbench_models.torchgeo_models.catalogue import find_member
 from gairbench_models.torchgeo_models.transform import Scaling, Steps, read_transform
@@ -56,19 +56,19 @@ def make_torchgeo_spec(rest: str) -> ModelSpec:
     """
     member, model = find_member(rest)
     try:
-        preset = declare(member, model)
+        declared = declare(member, model)
     except InputMismatchError as error:
         raise InputMismatchError(
             f"torchgeo:{rest} cannot be declared exactly: {error.what}", "write a plugin that says it (docs/plugins.md)"
         ) from error
     meta = member.meta
     licence = meta.get("license") or f"not stated by TorchGeo; see {meta.get('repo', member.url)}"
+    preset = replace(declared, weights=TorchGeoWeights(member=rest, licence=licence))
     return ModelSpec(
         name=f"torchgeo:{rest}",
         version=f"{_VERSION}+torchgeo{torchgeo.__version__}",
         factory="gairbench_models.torchgeo_models.encoder:load",
         presets=(preset,),
-        hub=TorchHubWeights(url=member.url, licence=licence),
         description=f"TorchGeo's {model} with its weights {rest}",
         licence=licence,
         citation=meta.get("publication", "https://torchgeo.readthedocs.io/en/stable/api/models.html"),

@@ -38,8 +38,9 @@ from gairbench.data import ArraySplit
 from gairbench.errors import CheckpointError, UsageError
 from gairbench.representation import RS, RS_TOKENS, Representation
 from gairbench.sensors import band
-from gairbench.spec import HubWeights, Rendering, TorchHubWeights, resolve
+from gairbench.spec import Rendering, TimmWeights, resolve
 from gairbench.testing import parametrize_with_model_checks
+from gairbench.weights.sources import find_file, how_to_get
 from gairbench_models.timm_models.declaration import make_timm_spec
 from gairbench_models.timm_models.encoder import load
 
@@ -75,21 +76,23 @@ def rs(spec: ModelSpec) -> ImageInput:
 
 def test_a_name_is_the_untrained_architecture_and_a_tag_its_published_weights() -> None:
     untrained, trained = make_timm_spec("resnet18"), make_timm_spec("resnet18.a1_in1k")
-    assert untrained.hub is None
+    assert untrained.presets[0].weights is None
     assert untrained.seeded
     assert "untrained" in untrained.description
-    assert trained.hub == HubWeights(
-        repo="timm/resnet18.a1_in1k", filename="model.safetensors", licence="apache-2.0", revision="main"
-    )
+    assert trained.presets[0].weights == TimmWeights(tag="resnet18.a1_in1k", licence="apache-2.0")
     assert not trained.seeded
     assert trained.licence == "apache-2.0"
     assert timm.__version__ in trained.version
 
 
-def test_weights_at_an_address_alone_are_found_where_torch_keeps_them() -> None:
-    hub = make_timm_spec("gcvit_xxtiny.in1k").hub
-    assert isinstance(hub, TorchHubWeights)
-    assert hub.url.endswith(".pth")
+def test_weights_at_an_address_alone_are_found_where_torch_keeps_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    source = make_timm_spec("gcvit_xxtiny.in1k").presets[0].weights
+    assert isinstance(source, TimmWeights)
+    assert find_file(source, tmp_path) is None
+    assert "gcvit" in how_to_get(source, tmp_path)
 
 
 def test_unknown_names_and_tags_name_near_ones() -> None:
@@ -283,14 +286,13 @@ def test_a_dataset_s_rendering_is_run_and_recorded(tmp_path: Path, monkeypatch: 
         target="kind",
         inputs=(Modality.RS,),
         metric="accuracy",
-        higher_is_better=True,
         synthetic=True,
     )
     done = gb.run(model="timm:test_vit", task=task, results=tmp_path / "results", device="cpu", quiet=True)
     assert done.ok, done.failed
     for record in done:
         assert record.model == "timm:test_vit"
-        assert record.checkpoint == "init:0"
+        assert record.checkpoint.startswith("init:")
         assert record.conversion["rs"]["rs"]["rendering"]["high"] == 3000
 
 

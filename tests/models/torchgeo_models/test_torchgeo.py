@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -23,9 +24,11 @@ from gairbench.cli import app
 from gairbench.errors import CheckpointError, InputMismatchError, UsageError
 from gairbench.feeding import feed_for
 from gairbench.representation import Representation
-from gairbench.spec import TorchHubWeights, resolve
+from gairbench.spec import TorchGeoWeights, resolve
 from gairbench.testing.declarations import require_inputs, require_model_name, require_value_object
-from gairbench.weights.hub import torch_hub_file
+from gairbench.weights.catalogues import ListedFile
+from gairbench.weights.sources import find_file
+from gairbench.weights.torchhub import torch_hub_file
 from gairbench_models.torchgeo_models.catalogue import catalogue
 from gairbench_models.torchgeo_models.declaration import WHOLE, declare, make_torchgeo_spec
 from gairbench_models.torchgeo_models.encoder import TorchGeoEncoder, load
@@ -124,7 +127,7 @@ def test_every_member_is_declared_or_refused_with_the_reason(name: str) -> None:
     require_model_name(spec.name)
     require_value_object(spec)
     require_inputs(spec.presets[0].inputs, name, encoder=True)
-    assert isinstance(spec.hub, TorchHubWeights)
+    assert spec.presets[0].weights == TorchGeoWeights(member=name, licence=spec.licence)
     assert spec.licence
     assert spec.citation
     member, _ = catalogue()[name]
@@ -291,8 +294,10 @@ def test_a_published_file_is_found_and_loaded_by_torchgeo_s_constructor(
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     spec = make_torchgeo_spec(name)
-    assert isinstance(spec.hub, TorchHubWeights)
-    path = torch_hub_file(spec.hub.url)
+    source = spec.presets[0].weights
+    assert isinstance(source, TorchGeoWeights)
+    path = torch_hub_file(catalogue()[name][0].url)
+    assert find_file(source, tmp_path) is None
     assert path.parent == tmp_path / "hub" / "checkpoints"
     if "DINOv2" in name:
         member, model = catalogue()[name]
@@ -386,7 +391,9 @@ tasks:
     return tmp_path
 
 
-def test_run_skips_missing_weights_and_evaluates_them_once_they_are_here(tiles: Path) -> None:
+def test_run_skips_missing_weights_and_evaluates_them_once_they_are_here(
+    tiles: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name = "ResNet18_Weights.SENTINEL2_ALL_MOCO"
     arguments = ["run", "--model", f"torchgeo:{name}", "--task-file", str(tiles / "tiles.yaml"), "--data-root"]
     arguments += [str(tiles), "--results", str(tiles / "results"), "--device", "cpu"]
@@ -396,6 +403,13 @@ def test_run_skips_missing_weights_and_evaluates_them_once_they_are_here(tiles: 
     assert not (tiles / "torch").exists()
     url = catalogue()[name][0].url
     saved(name, torch_hub_file(url))
+    other = CliRunner().invoke(app, arguments)
+    assert "is not the declared file" in other.output
+    # The published file cannot be had here: one of ours is declared instead, by its own content.
+    ours = f"https://example.org/ours-{hashlib.sha256(torch_hub_file(url).read_bytes()).hexdigest()}.pth"
+    torch_hub_file(url).rename(torch_hub_file(ours))
+    listed = ListedFile(url=ours, licence="MIT")
+    monkeypatch.setattr("gairbench.weights.sources.torchgeo_file", lambda source, cache: listed)
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
     assert "2 ok" in done.output
