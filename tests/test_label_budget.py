@@ -79,6 +79,9 @@ def test_counts_are_exact_and_rounded_up() -> None:
 
     assert [count(f"{percent}%", Kind.REGRESSION) for percent in range(1, 101)] == [*range(1, 101)]
     assert count("0.1%", Kind.REGRESSION) == 1
+    # As floats 7,000 times 1.1 % is a little more than 77.
+    many = LabelBudget.of("1.1%").chosen(Kind.REGRESSION, [str(i) for i in range(7000)], np.zeros(7000), 0)
+    assert len(many) == 77
     assert count("15%", Kind.CLASSIFICATION) == 14 + 2
     assert count("20-shot", Kind.CLASSIFICATION) == 20 + 10
 
