@@ -48,7 +48,11 @@ def test_twelve_band_tiles_with_every_control_fused_localized_and_located(shared
         assert measured(records, f"tiles-place@{policy}") == {"pixel-stats", "random"}
     fused = records["random", "tiles-latitude-fused@random"]
     alone = records["random", "tiles-latitude@random"]
-    assert {"rs", "location"} <= {name.split(":")[0] for name in fused.conversion}
+    assert {"every", "location"} == {name.split(":")[0] for name in fused.conversion}
+    # All twelve bands, and not the three that the rendering shows.
+    shown = records["pixel-stats", "tiles-latitude@random"]
+    assert [len(part["rs"]["bands"]) for part in shown.conversion.values()] == [12]
+    assert shown.embedding_dim == 12 * 7
     assert (fused.embedding_dim or 0) > (alone.embedding_dim or 0)
     assert any("query" in name for name in records["random", "tiles-latitude-localized@random"].conversion)
     place = records["random", "tiles-place@random"]
@@ -61,6 +65,9 @@ def test_photos_and_tiles_are_found_from_each_other(shared: Path, tmp_path: Path
     records = run("street_view_retrieval.yaml", shared / "data", tmp_path)
     assert measured(records, "triples-photo-to-tile") == {"pixel-stats", "random"}
     assert records["random", "triples-photo-to-tile"].n == {"test": 3}
+    # Photos are described as pictures, so that what is compared with them is one.
+    shown = records["pixel-stats", "triples-photo-to-tile"].conversion
+    assert [part["rs"]["rendering"]["bands"] for part in shown.values() if "rs" in part] == [["B4", "B3", "B2"]]
     looked_up = records["random", "triples-tile-to-photo"].conversion
     assert any("query" in name for name in looked_up)
 
