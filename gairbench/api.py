@@ -36,6 +36,7 @@ def run(
     device: str | None = None,
     seed: int | Sequence[int] | None = None,
     limit: int | None = None,
+    labels: str | Sequence[str] | None = None,
     fresh: bool | None = None,
     download: bool | None = None,
     executor: str | Mapping[str, Any] | None = None,
@@ -57,6 +58,7 @@ def run(
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"`` or ``"auto"``.
         seed: Seed of everything random; everything is run once for each.
         limit: Use at most this many samples per split.
+        labels: Parts of train's labels to learn from: ``"all"``, ``"10%"`` or ``"5-shot"``; all is run with each.
         fresh: Reuse nothing of earlier runs.
         download: Fetch published weights that are not here, under their licence.
         executor: Where jobs run: a name, or a mapping of ``name`` and the executor's keys.
@@ -85,6 +87,7 @@ def run(
         "device": device,
         "seed": seed,
         "limit": limit,
+        "labels": labels,
         "fresh": fresh,
         "download": download,
         "executor": executor,

@@ -96,6 +96,10 @@ def cli_run(
         list[int] | None, typer.Option(min=0, help="Seed of everything random [default: 0]; repeatable.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Use at most N samples per split; for smoke tests.")] = None,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(help="Parts of train's labels: all, 10%, 5-shot; comma-separated [default: all]."),
+    ] = None,
     fresh: Annotated[bool | None, typer.Option("--fresh", help="Reuse nothing of earlier runs.")] = None,
     download: Annotated[bool | None, DOWNLOAD] = None,
     executor: Annotated[

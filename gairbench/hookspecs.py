@@ -6,7 +6,16 @@ from collections.abc import Iterable
 
 import pluggy
 
-from gairbench.spec import DatasetSpec, EvaluatorSpec, ExecutorSpec, MetricSpec, ModelSpec, Sensor, TaskSpec
+from gairbench.spec import (
+    DatasetSpec,
+    EvaluatorSpec,
+    ExecutorSpec,
+    MetricSpec,
+    ModelPattern,
+    ModelSpec,
+    Sensor,
+    TaskSpec,
+)
 
 hookspec = pluggy.HookspecMarker("gairbench")
 hookimpl = pluggy.HookimplMarker("gairbench")
@@ -100,5 +109,22 @@ def register_sensors() -> Iterable[Sensor]:
             def register_sensors():
                 red = Band("planet:red", 0.665, 0.03, Quantity.REFLECTANCE, aliases=("red",))
                 yield Sensor("planet", (red,), "PlanetScope")
+    """
+    return ()
+
+
+@hookspec
+def register_model_patterns() -> Iterable[ModelPattern]:
+    """Return patterns of models that this plugin makes by name, as ``timm:resnet18``, and does not list.
+
+    Returns:
+        Patterns, each prefix unique across all installed plugins.
+
+    Example:
+        .. code-block:: python
+
+            @hookimpl
+            def register_model_patterns():
+                yield ModelPattern(prefix="zoo", factory="my_package.zoo:make_spec", rest="NAME")
     """
     return ()

@@ -20,6 +20,16 @@ def plain_name(text: str) -> str:
     return composed(text).strip()
 
 
+def in_path(name: str) -> str:
+    """Return a model's name as part of a path: some systems allow no colon in it, and no registered name has a plus.
+
+    Example:
+        >>> in_path("timm:resnet18.a1_in1k")
+        'timm+resnet18.a1_in1k'
+    """
+    return name.replace(":", "+")
+
+
 def printable(path: Path | str) -> str:
     """Return a path as text that can be printed anywhere; a byte that is not UTF-8 is shown by its number."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

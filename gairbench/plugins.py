@@ -15,7 +15,16 @@ from gairbench import hookspecs
 from gairbench.errors import PluginError, PluginWarning
 from gairbench.isolation import Isolated
 from gairbench.sensors import add_sensor
-from gairbench.spec import DatasetSpec, EvaluatorSpec, ExecutorSpec, MetricSpec, ModelSpec, Sensor, TaskSpec
+from gairbench.spec import (
+    DatasetSpec,
+    EvaluatorSpec,
+    ExecutorSpec,
+    MetricSpec,
+    ModelPattern,
+    ModelSpec,
+    Sensor,
+    TaskSpec,
+)
 
 GROUP = "gairbench"
 BUILTIN: Mapping[str, str] = {
@@ -56,12 +65,14 @@ class Registry:
     evaluators: dict[str, EvaluatorSpec] = field(default_factory=dict)
     metrics: dict[str, MetricSpec] = field(default_factory=dict)
     executors: dict[str, ExecutorSpec] = field(default_factory=dict)
+    model_patterns: dict[str, ModelPattern] = field(default_factory=dict)
     model_origins: dict[str, Origin] = field(default_factory=dict)
     dataset_origins: dict[str, Origin] = field(default_factory=dict)
     task_origins: dict[str, Origin] = field(default_factory=dict)
     evaluator_origins: dict[str, Origin] = field(default_factory=dict)
     metric_origins: dict[str, Origin] = field(default_factory=dict)
     executor_origins: dict[str, Origin] = field(default_factory=dict)
+    model_pattern_origins: dict[str, Origin] = field(default_factory=dict)
     loaded: list[Origin] = field(default_factory=list)
     failed: dict[Origin, str] = field(default_factory=dict)
 
@@ -75,6 +86,7 @@ class Registry:
         metrics: Iterable[MetricSpec] = (),
         executors: Iterable[ExecutorSpec] = (),
         sensors: Iterable[Sensor] = (),
+        model_patterns: Iterable[ModelPattern] = (),
     ) -> None:
         """Add one plugin's specs, all of them or none.
 
@@ -91,6 +103,7 @@ class Registry:
         new_evaluators = _unique("evaluator", evaluators, self.evaluator_origins, origin)
         new_metrics = _unique("metric", metrics, self.metric_origins, origin)
         new_executors = _unique("executor", executors, self.executor_origins, origin)
+        new_patterns = _unique("model pattern", model_patterns, self.model_pattern_origins, origin)
         for sensor in sensors:
             try:
                 add_sensor(sensor)
@@ -102,12 +115,14 @@ class Registry:
         self.evaluators |= new_evaluators
         self.metrics |= new_metrics
         self.executors |= new_executors
+        self.model_patterns |= new_patterns
         self.model_origins |= dict.fromkeys(new_models, origin)
         self.dataset_origins |= dict.fromkeys(new_datasets, origin)
         self.task_origins |= dict.fromkeys(new_tasks, origin)
         self.evaluator_origins |= dict.fromkeys(new_evaluators, origin)
         self.metric_origins |= dict.fromkeys(new_metrics, origin)
         self.executor_origins |= dict.fromkeys(new_executors, origin)
+        self.model_pattern_origins |= dict.fromkeys(new_patterns, origin)
         self.loaded.append(origin)
 
 
@@ -187,6 +202,7 @@ def register(registry: Registry, plugin: object, origin: Origin) -> None:
         metrics=_specs(manager.hook.register_metrics(), MetricSpec),
         executors=_specs(manager.hook.register_executors(), ExecutorSpec),
         sensors=_specs(manager.hook.register_sensors(), Sensor),
+        model_patterns=_specs(manager.hook.register_model_patterns(), ModelPattern),
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from gairbench.errors import StorageError
+from gairbench.names import in_path
 from gairbench.storage import write_atomically
 
 SCHEMA = 1
@@ -83,6 +84,8 @@ class Result:
             ``"process"``, what the model, the dataset or the evaluator changed in the process, which was undone.
         seed: The run's seed.
         limit: The run's ``--limit``.
+        labels: Which part of train's labels the probe learned from: ``"all"``, ``"10%"`` or ``"5-shot"``, drawn by the
+            seed.
         conversion: By representation and input, what was done to the data before the encoder saw it.
         caveats: Why its number does not show what the model can, for instance images of another ground sample distance
             than it was trained with; the leaderboard prints
@@ -118,6 +121,7 @@ class Result:
     metric: str
     seed: int
     limit: int | None = None
+    labels: str = "all"
     diagnostic: bool = False
     reason: str = ""
     key: str = ""
@@ -153,18 +157,20 @@ class Result:
 
     @property
     def variant(self) -> str:
-        """What distinguishes rows of one model: preset, foreign checkpoint, seed and limit."""
+        """What distinguishes rows of one model: preset, foreign checkpoint, seed, limit and labels."""
         parts = [self.preset]
         if self.checkpoint.startswith("file:"):
             parts.append(f"ckpt-{self.checkpoint.removeprefix('file:')[:8]}")
         parts.append(f"seed{self.seed}")
         if self.limit is not None:
             parts.append(f"limit{self.limit}")
+        if self.labels != "all":
+            parts.append(f"labels{self.labels.replace('%', 'pct')}")
         return "-".join(parts)
 
     def path(self, folder: Path) -> Path:
         """Return where the record lives below a results folder: one file a cell, whatever its outcome."""
-        return folder / self.model / self.variant / self.task / f"{self.probe}.json"
+        return folder / in_path(self.model) / self.variant / self.task / f"{self.probe}.json"
 
 
 def write_result(result: Result, folder: Path) -> Path:

@@ -528,6 +528,34 @@ class Download:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPattern:
+    """Models that are too many to register: each gets its spec when it is asked for by name, ``"<prefix>:<rest>"``.
+
+    Args:
+        prefix: What their names begin with, before the colon; a unique lower-case name.
+        factory: ``factory(rest: str)`` returns the :class:`ModelSpec` called ``"<prefix>:<rest>"``, or raises a
+            :class:`gairbench.errors.GairbenchError` that names what is near. It may import what it needs; it loads no
+            weights and touches no network.
+        rest: What stands after the colon, for messages and listings, as ``"NAME[.TAG]"``.
+        description: One line for the listings.
+    """
+
+    prefix: str
+    factory: Factory
+    rest: str
+    description: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is registered under."""
+        return self.prefix
+
+    def __str__(self) -> str:
+        """Return how its names are written."""
+        return f"{self.prefix}:{self.rest}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetSpec:
     """Samples that tasks evaluate on or models are pre-trained on.
 

@@ -46,6 +46,7 @@ import gairbench.api
 from gairbench import cli, results
 from gairbench.commands.config import load_config
 from gairbench.commands.run import RunRequest
+from gairbench.model_names import known_models
 from gairbench.plugins import load_registry
 from gairbench.predictions import Predictions, save_predictions
 from gairbench.requests import make_request
@@ -376,7 +377,7 @@ def run_run(arguments: Sequence[str], given: Mapping[str, Any]) -> None:
     tasks = registry.tasks
     if request.task is None and request.task_file:
         tasks = {name: task for name, task in tasks.items() if registry.task_origins[name].plugin == "task-file"}
-    models = select_models(request.model, registry.models)
+    models = select_models(known_models(request.model, registry), registry.models)
     chosen = select_tasks(request.task or ["all"], tasks)
     if request.preset:
         assert request.preset in {preset.name for model in models for preset in model.presets}
@@ -473,7 +474,8 @@ def small_api(patch: pytest.MonkeyPatch) -> None:
         given["data_root"] = STAND_INS.get(given.get("data_root", ""), given.get("data_root"))
         chosen = [model] if isinstance(model, str) else model or ["gair"]
         names = [name for name in chosen if isinstance(name, str)]
-        found = select_models(names, load_registry().models) if names else []
+        registry = load_registry()
+        found = select_models(known_models(names, registry), registry.models) if names else []
         trained = {spec.name: "checkpoints/tiny" for spec in found if spec.presets[0].recipe is not None}
         given["checkpoint"] = trained | given.get("checkpoint", {})
         return run(model, task, **{"limit": 40} | given)
@@ -530,7 +532,7 @@ def check_yaml(block: Block) -> None:
         return
     registry = load_registry()
     request = make_request(RunRequest, load_config(RunRequest, path))
-    assert select_models(request.model, registry.models)
+    assert select_models(known_models(request.model, registry), registry.models)
     assert select_tasks(request.task or ["all"], registry.tasks)
 
 

@@ -94,6 +94,14 @@ HEADS = """
         )
 """
 
+PATTERN = """
+    from gairbench import ModelPattern, hookimpl
+
+    @hookimpl
+    def register_model_patterns():
+        yield ModelPattern(prefix="their", factory="nowhere:make", rest="NAME")
+"""
+
 Install = Callable[..., None]
 
 NUMBERS = itertools.count()
@@ -184,6 +192,13 @@ def test_register_sensors_refuses_a_band_without_its_sensors_name(install: Insta
     install("planet-dist", SENSOR, band="B4")
     with pytest.raises(PluginError, match="band 'B4' of sensor 'planet' is not called 'planet:B4'"):
         load_registry(strict=True)
+
+
+def test_register_model_patterns_makes_models_known_by_name(install: Install) -> None:
+    install("their-dist", PATTERN)
+    registry = load_registry(strict=True)
+    assert str(registry.model_patterns["their"]) == "their:NAME"
+    assert registry.model_pattern_origins["their"].distribution == "their-dist"
 
 
 def test_register_executors_makes_an_executor_known_with_its_keys(install: Install) -> None:

@@ -23,6 +23,7 @@ ALLOWED = {
     "register_executors": HOOKS,
     "register_evaluators": HOOKS,
     "register_metrics": HOOKS,
+    "register_model_patterns": HOOKS,
     "load": "the factory of each family of models, named by ModelSpec.factory",
     "encoder_inputs": "what a recipe's settings make of a model's inputs, named by Pretraining.inputs",
     "read_checkpoint": "which preset a checkpoint is of, named by ModelSpec.read_checkpoint",

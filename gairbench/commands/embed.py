@@ -152,7 +152,7 @@ def _outcome(request: EmbedRequest, status: int) -> EmbeddedTable:
 
 def _checked(request: EmbedRequest, registry: Registry) -> ModelSpec:
     """Return the model; every name and path is checked, before anything heavy is imported."""
-    spec = find_model(request.model, registry.models, request.preset)
+    spec = find_model(request.model, registry, request.preset)
     if request.out.suffix.lower() != ".parquet":
         raise UsageError(f"--out {request.out} does not end in .parquet", "the file is GeoParquet; name it so")
     check_readable("input", request.input)

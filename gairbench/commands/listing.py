@@ -29,6 +29,18 @@ def list_models(*, as_json: bool) -> None:
         }
         for spec in registry.models.values()
     ]
+    rows += [
+        {
+            "model": str(pattern),
+            "version": "",
+            "presets": {},
+            "pre-training": "",
+            "licence": "",
+            "description": pattern.description,
+            "origin": str(registry.model_pattern_origins[pattern.prefix]),
+        }
+        for pattern in registry.model_patterns.values()
+    ]
     _show(rows, as_json=as_json, hide={"description", "licence"})
 
 

@@ -177,7 +177,7 @@ def _map(request: MapRequest, spec: ModelSpec, preset: Preset, weights: Weights,
 def _checked(request: MapRequest, registry: Registry) -> ModelSpec:
     """Return the model; every name and path is checked, before anything heavy is imported."""
     map_format(request.out)
-    spec = find_model(request.model, registry.models, request.preset)
+    spec = find_model(request.model, registry, request.preset)
     check_readable("image", request.image)
     for written in (request.out, quicklook_of(request)):
         if written.resolve() == request.image.resolve():

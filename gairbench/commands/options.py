@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gairbench.errors import CheckpointError, StorageError, UsageError
 from gairbench.memo import default_cache
+from gairbench.model_names import known_models
 from gairbench.plugins import Registry
 from gairbench.requests import flag
 from gairbench.selection import split_names, unknown
@@ -22,22 +23,22 @@ from gairbench.weights.sources import fetch_missing
 DEVICES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
-def find_model(name: str, models: Mapping[str, ModelSpec], preset: str | None = None) -> ModelSpec:
+def find_model(name: str, registry: Registry, preset: str | None = None) -> ModelSpec:
     """Return the one model of a name.
 
     Args:
-        name: The name.
-        models: What is registered.
+        name: Registered, of a pattern, or ``file.py:Class``.
+        registry: What is registered; models that are not are added.
         preset: A preset that it must have, if any.
 
     Raises:
         UsageError: There is no such model, or it has no such preset.
+        PluginError: The file or the pattern gives no model.
     """
-    if name not in models:
-        if len(split_names([name])) > 1:
-            raise UsageError(f"--model {name} names several models", "name one")
-        raise unknown("model", name, models)
-    spec = models[name]
+    if len(split_names([name])) > 1:
+        raise UsageError(f"--model {name} names several models", "name one")
+    (name,) = known_models([name], registry)
+    spec = registry.models[name]
     names = [known.name for known in spec.presets]
     if preset is not None and preset not in names:
         raise unknown(f"preset of model {name!r}", preset, names)

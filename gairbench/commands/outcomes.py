@@ -118,6 +118,7 @@ def _row(record: Result) -> dict[str, object]:
         "probe": record.probe,
         "seed": record.seed,
         "limit": record.limit,
+        "labels": record.labels,
         "status": record.status,
         "reason": record.reason,
         "headline": record.headline,

@@ -156,7 +156,7 @@ def pretrain_model(request: PretrainRequest, registry: Registry, progress: Progr
         GairbenchError: The request, the data or an earlier run in the folder do not allow it.
     """
     with if_interrupted(partial(_what_is_safe, request)):
-        spec = find_model(request.model, registry.models, request.preset)
+        spec = find_model(request.model, registry, request.preset)
         recipe = spec.preset(request.preset).recipe
         if recipe is None:
             able = ", ".join(n for n, model in registry.models.items() if any(p.recipe for p in model.presets))

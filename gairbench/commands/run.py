@@ -21,7 +21,9 @@ from gairbench.commands.outcomes import RunResults
 from gairbench.commands.output import show
 from gairbench.dataset_download import is_here
 from gairbench.errors import CheckpointError, UsageError
+from gairbench.label_budget import LabelBudget
 from gairbench.memo import default_cache
+from gairbench.model_names import known_models
 from gairbench.plugins import Registry
 from gairbench.progress import Progress
 from gairbench.requests import Named, Pairs
@@ -54,6 +56,7 @@ class RunRequest:
         device: As torch names it, or ``"auto"``.
         seed: Seeds of untrained weights, pre-training, probes and bootstrap; everything is run once for each.
         limit: Use at most this many samples per split.
+        labels: Parts of train's labels to learn from, ``"all"``, ``"10%"`` or ``"5-shot"``; all is run with each.
         fresh: Reuse no checkpoint, embedding or record of an earlier run.
         download: Fetch published weights that are not here.
         executor: Name of the executor, and its keys.
@@ -72,6 +75,7 @@ class RunRequest:
     device: str = "auto"
     seed: tuple[Annotated[int, Ge(0)], ...] = (0,)
     limit: Annotated[int | None, Ge(1)] = None
+    labels: tuple[str, ...] = ("all",)
     fresh: bool = False
     download: bool = False
     executor: Named = LOCAL
@@ -181,7 +185,7 @@ def _selected(request: RunRequest, registry: Registry) -> tuple[Sequence[ModelSp
     tasks = registry.tasks
     if request.task is None and request.task_file:
         tasks = {name: task for name, task in tasks.items() if registry.task_origins[name].plugin == "task-file"}
-    models = select_models(request.model, registry.models)
+    models = select_models(known_models(request.model, registry), registry.models)
     chosen = select_tasks(request.task or ["all"], tasks)
     if request.preset is not None:
         presets = {preset.name for model in models for preset in model.presets}
@@ -189,10 +193,15 @@ def _selected(request: RunRequest, registry: Registry) -> tuple[Sequence[ModelSp
             raise unknown("preset", request.preset, presets)
     for name, path in request.checkpoint.items():
         if name not in {model.name for model in models}:
-            raise UsageError(f"--checkpoint names {name!r}, which is not run", "add it to --model or correct the name")
+            raise UsageError(
+                f"--checkpoint names {name!r}, which is not run",
+                f"the models are {', '.join(model.name for model in models)}",
+            )
         if not path.exists():
             raise CheckpointError(f"no checkpoint {path}", f"correct the path of --checkpoint {name}=PATH")
     check_device_name(request.device)
+    for part in request.labels:
+        LabelBudget.of(part)
 
     from gairbench.evaluation.executors.opening import check_executor
 
@@ -215,6 +224,7 @@ def _evaluation(request: RunRequest, models: Sequence[ModelSpec], tasks: Sequenc
         device=request.device,
         seeds=tuple(dict.fromkeys(request.seed)),
         limit=request.limit,
+        labels=tuple(dict.fromkeys(map(LabelBudget.of, request.labels))),
         fresh=request.fresh,
         executor=request.executor.name,
         executor_options=request.executor.keys,
@@ -242,7 +252,13 @@ def _describe(plan: Plan) -> str:
                 embeddings[e.key] = what + _seed(cell.record.seed, seeds) + f": {state}"
     lines += embeddings.values()
     rows = [
-        [c.model.name, c.preset.name + _seed(c.record.seed, seeds), c.task.name, c.record.probe, c.state]
+        [
+            c.model.name,
+            c.preset.name + _seed(c.record.seed, seeds),
+            c.task.name,
+            c.record.probe + _part(c.labels),
+            c.state,
+        ]
         for c in plan.cells
     ]
     for row, cell in zip(rows, plan.cells, strict=True):
@@ -259,3 +275,8 @@ def _describe(plan: Plan) -> str:
 def _seed(seed: int, seeds: Set[int]) -> str:
     """Name the seed where there are several."""
     return f" seed {seed}" if len(seeds) > 1 else ""
+
+
+def _part(labels: LabelBudget) -> str:
+    """Name the part of the labels where it is not all of them."""
+    return "" if labels.whole else f" {labels}"

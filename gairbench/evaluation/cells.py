@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from gairbench.feeding import Feed
+from gairbench.label_budget import LabelBudget
 from gairbench.results import Result, UsedWeights
 from gairbench.spec import DatasetSpec, EvaluatorSpec, MetricSpec, ModelSpec, Preset, TaskSpec
 from gairbench.weights.origin import Weights
@@ -59,6 +60,7 @@ class Cell:
         task: The task.
         evaluator: The evaluator; ``None``: there is none of the name that the task uses, and the cell has failed.
         metrics: What to measure, the headline first; empty if the task names a metric that does not exist.
+        labels: Which part of train's labels the evaluator learns from.
         state: ``cached``: a record with the same key exists; ``todo``; ``skipped`` or ``failed``, with the reason in
             the record.
         record: Its record with all that is known before it runs.
@@ -78,6 +80,7 @@ class Cell:
     task: TaskSpec
     evaluator: EvaluatorSpec | None
     metrics: tuple[MetricSpec, ...]
+    labels: LabelBudget
     state: State
     record: Result
     distributions: tuple[str, ...]

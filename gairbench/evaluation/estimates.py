@@ -81,7 +81,7 @@ class Estimates:
 def _done(job: PretrainJob | EmbedJob | EvaluateJob) -> tuple[str, ...]:
     if isinstance(job, EvaluateJob):
         record = job.cell.record
-        return "probe", record.model, record.preset, record.task, record.probe, str(record.limit)
+        return "probe", record.model, record.preset, record.task, record.probe, str(record.limit), record.labels
     model = (job.model.name, job.preset.name)
     if isinstance(job, EmbedJob):
         return "embed", *model, job.dataset.name, str(job.limit)

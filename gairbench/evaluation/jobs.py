@@ -558,7 +558,7 @@ def _samples(cell: Cell, embedded: _Embedded, memory: Memory) -> _Given:
     names = ("train", "val", "test")
     source = memory.data.source(cell.task.dataset, cell.fingerprint)
     splits = {name: memory.data.split(cell.task.dataset, cell.fingerprint, name) for name in names}
-    chosen: dict[str, Selection] = select(cell.task, source, splits, cell.record.limit)
+    chosen: dict[str, Selection] = select(cell.task, source, splits, cell.record.limit, cell.labels, cell.record.seed)
     features = {}
     for name in names:
         arrays = [array for e, array, _ in embedded if e.split == name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 
 from gairbench import results
@@ -21,6 +22,7 @@ from gairbench.evaluation.staleness import reuse
 from gairbench.feeding import Feed, plan_feed
 from gairbench.isolation import Isolated
 from gairbench.kinds import DENSE, HEADLINE
+from gairbench.label_budget import LabelBudget
 from gairbench.plugin_code import code_digest, is_third_party
 from gairbench.plugins import BUILTIN, Origin, Registry
 from gairbench.representation import Form
@@ -48,6 +50,7 @@ class EvaluationRequest:
         device: As torch names it, or ``"auto"``.
         seeds: Seeds of untrained weights, pre-training, evaluators and bootstrap; everything is run once for each.
         limit: Use at most this many samples per split.
+        labels: Parts of train's labels; everything is evaluated with each.
         fresh: Reuse no checkpoint, embedding or record that was made before the run began.
         executor: Name of the executor.
         executor_options: Values of its options.
@@ -64,6 +67,7 @@ class EvaluationRequest:
     device: str = "auto"
     seeds: tuple[int, ...] = (0,)
     limit: int | None = None
+    labels: tuple[LabelBudget, ...] = (LabelBudget(),)
     fresh: bool = False
     executor: str = "local"
     executor_options: Mapping[str, object] = field(default_factory=dict)
@@ -120,8 +124,10 @@ def _model_cells(
     cells = []
     for task in sorted(request.tasks, key=lambda t: t.dataset.name):
         metrics, problem = _metrics(registry, task)
-        for number, name in enumerate(task.evaluators or default_evaluators(registry, task.kind)):
+        names = task.evaluators or default_evaluators(registry, task.kind)
+        for labels, (number, name) in product(request.labels, enumerate(names)):
             evaluator = registry.evaluators.get(name)
+            blank = _blank(request, registry, model, preset, weights, task, name, seed, headline=number == 0)
             cell = Cell(
                 model=model,
                 preset=preset,
@@ -130,8 +136,9 @@ def _model_cells(
                 task=task,
                 evaluator=evaluator,
                 metrics=metrics,
+                labels=labels,
                 state="todo",
-                record=_blank(request, registry, model, preset, weights, task, name, seed, headline=number == 0),
+                record=replace(blank, labels=str(labels)),
                 distributions=_distributions(registry, model, task, evaluator, metrics),
                 code=code,
                 third_party=is_third_party(model.factory),
@@ -334,6 +341,8 @@ def _planned(request: EvaluationRequest, looked: _Looked, cell: Cell, trouble: _
         return _stopped(cell, "skipped", str(error))
     if trouble is not None:
         return _stopped(cell, *trouble)
+    if problem := cell.labels.problem(task.kind):
+        return _stopped(cell, "skipped", problem)
     wanted_splits = ("test",) if task.kind is Kind.RETRIEVAL else ("train", "val", "test")
     for split in wanted_splits:
         if split not in task.dataset.splits:
@@ -360,6 +369,8 @@ def _key(looked: _Looked, cell: Cell, evaluator: EvaluatorSpec, embeddings: Sequ
         ],
         evaluator=[evaluator.name, evaluator.version, *filter(None, [looked.code(evaluator)])],
         seed=cell.record.seed,
+        # Keys of records that were made before there were parts of the labels stay what they are.
+        **({} if cell.labels.whole else {"labels": cell.record.labels}),
     )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gairbench.data import DataSource, Split
 from gairbench.errors import DataError
 from gairbench.kinds import WITH_CLASSES
+from gairbench.label_budget import LabelBudget
 from gairbench.limit import limited
 from gairbench.spec import Kind, TaskSpec
 from gairbench.targets import degenerate, target_problem
@@ -36,7 +37,17 @@ class Selection:
     dropped: str = ""
 
 
-def select(task: TaskSpec, source: DataSource, splits: Mapping[str, Split], limit: int | None) -> dict[str, Selection]:
+_ALL_LABELS = LabelBudget()
+
+
+def select(
+    task: TaskSpec,
+    source: DataSource,
+    splits: Mapping[str, Split],
+    limit: int | None,
+    labels: LabelBudget = _ALL_LABELS,
+    draw: int = 0,
+) -> dict[str, Selection]:
     """Choose the samples of every split that take part, and refuse targets that cannot be learned or scored.
 
     Args:
@@ -44,6 +55,8 @@ def select(task: TaskSpec, source: DataSource, splits: Mapping[str, Split], limi
         source: Its data.
         splits: Its splits by name; ``"train"`` among them.
         limit: The run's ``--limit``.
+        labels: The part of train to learn from.
+        draw: Which such part.
 
     Returns:
         One selection per split.
@@ -61,8 +74,23 @@ def select(task: TaskSpec, source: DataSource, splits: Mapping[str, Split], limi
             unseen = set(np.unique(selection.target).tolist()) - known
             if unseen:
                 chosen[name] = _without(task, source, name, selection, unseen, limit)
-    _check_something_to_learn(task, source, chosen, limit)
+    chosen["train"] = _within(labels, task.kind, chosen["train"], draw)
+    _check_something_to_learn(task, source, chosen, limit, labels)
     return chosen
+
+
+def _within(labels: LabelBudget, kind: Kind, train: Selection, draw: int) -> Selection:
+    """Return the part of train whose labels are learned from."""
+    kept = labels.chosen(kind, train.ids, train.target, draw)
+    if len(kept) == len(train.rows):
+        return train
+    note = f"{len(train.rows) - len(kept)} samples outside {labels} of the labels"
+    return Selection(
+        rows=train.rows[kept],
+        ids=[train.ids[i] for i in kept],
+        target=train.target[kept],
+        dropped="; ".join(filter(None, [train.dropped, note])),
+    )
 
 
 def _select(task: TaskSpec, name: str, split: Split, limit: int | None) -> Selection:
@@ -110,15 +138,15 @@ def _check_targets(task: TaskSpec, source: DataSource, chosen: Mapping[str, Sele
 
 
 def _check_something_to_learn(
-    task: TaskSpec, source: DataSource, chosen: Mapping[str, Selection], limit: int | None
+    task: TaskSpec, source: DataSource, chosen: Mapping[str, Selection], limit: int | None, labels: LabelBudget
 ) -> None:
     classes = source.classes(task.target) if task.kind in WITH_CLASSES else ()
     test = chosen["test"].target if "test" in chosen else None
     problem, hint = degenerate(task.kind, chosen["train"].target, classes, test)
     if problem:
-        raise DataError(
-            f"task {task.name!r}: {problem}", hint if limit is None else f"raise --limit {limit}, or {hint}"
-        )
+        raised = [f"raise --limit {limit}"] if limit is not None else []
+        raised += [] if labels.whole else [f"learn from more than --labels {labels}"]
+        raise DataError(f"task {task.name!r}: {problem}", ", or ".join([*raised, hint]))
 
 
 def _without(

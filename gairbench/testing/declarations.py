@@ -55,7 +55,13 @@ def require_slug(name: str, what: str) -> None:
 
 
 def require_model_name(name: str) -> None:
-    """Require a slug, or one with its variant in brackets: ``gair[bilinear]``."""
+    """Require a slug, one with its variant in brackets (``gair[bilinear]``), or a name of a pattern (``timm:vit``)."""
+    prefix, colon, rest = name.partition(":")
+    if colon:
+        require_slug(prefix, "pattern of model")
+        safe = re.fullmatch(r"[A-Za-z0-9]+([-_.]+[A-Za-z0-9]+)*", rest) is not None
+        require(safe, f"model name {name!r} has other characters than letters, digits, '-', '_' and '.'")
+        return
     base, bracket, variant = name.removesuffix("]").partition("[") if name.endswith("]") else (name, "", "")
     require_slug(base, "model")
     if bracket:

@@ -10,6 +10,7 @@ from gairbench.digests import digest
 from gairbench.errors import CheckpointError, DataError, UsageError
 from gairbench.files.folders import find_files
 from gairbench.memo import content_sha256
+from gairbench.names import in_path
 from gairbench.plugin_code import code_digest
 from gairbench.spec import DatasetSpec, ModelSpec, Preset, Pretraining, resolve
 from gairbench.weights.environment_file import ENVIRONMENT
@@ -171,7 +172,7 @@ def pretrained_weights(
         # 1: the draw of gairbench.limit; before, pre-training took the first samples.
         limit=None if limit is None else [limit, 1],
     )
-    folder = cache / "checkpoints" / spec.name / f"{preset.name}-seed{seed}-{key[:16]}"
+    folder = cache / "checkpoints" / in_path(spec.name) / f"{preset.name}-seed{seed}-{key[:16]}"
     ready = folder.is_dir() and not fresh
     content = f"pretrained:{checkpoint_sha256(folder, cache)}" if ready else ""
     return Weights(identity=f"pretrained:{key}", path=folder, ready=ready, content=content)

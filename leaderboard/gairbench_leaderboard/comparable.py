@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
+from gairbench.label_budget import LabelBudget
 from gairbench.results import Result
 
 
@@ -16,10 +17,22 @@ class Setting:
     Args:
         limit: The run's ``--limit``.
         seed: The run's seed.
+        labels: Which part of train's labels the probes learned from.
     """
 
     limit: int | None
     seed: int
+    labels: str = "all"
+
+    @classmethod
+    def of(cls, result: Result) -> Setting:
+        """Return the setting of a result."""
+        return cls(result.limit, result.seed, result.labels)
+
+    @property
+    def whole(self) -> bool:
+        """All data and all labels were used."""
+        return self.limit is None and self.labels == "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +49,21 @@ class Stale:
 
 
 def by_setting(results: Iterable[Result]) -> dict[Setting, list[Result]]:
-    """Group results by seed and limit, the published setting first.
+    """Group results by seed, part of the labels and limit, the published setting first.
 
     Returns:
-        Full runs before limited ones; among them the seed with the most numbers, then ascending.
+        Full runs first, then those with parts of the labels, the most labels first, then limited ones; among them the
+        seed with the most numbers, then ascending.
     """
     groups: dict[Setting, list[Result]] = {}
     for result in results:
-        groups.setdefault(Setting(result.limit, result.seed), []).append(result)
+        groups.setdefault(Setting.of(result), []).append(result)
     numbers = Counter({setting: sum(r.status == "ok" for r in group) for setting, group in groups.items()})
 
-    def order(setting: Setting) -> tuple[bool, int, int, int]:
-        return setting.limit is not None, -(setting.limit or 0), -numbers[setting], setting.seed
+    def order(setting: Setting) -> tuple[bool, int, bool, float, float, int, int]:
+        labels = LabelBudget.of(setting.labels)
+        part = labels.shots is not None, -labels.percent, -(labels.shots or 0)
+        return setting.limit is not None, -(setting.limit or 0), *part, -numbers[setting], setting.seed
 
     return {setting: groups[setting] for setting in sorted(groups, key=order)}
 

@@ -16,7 +16,7 @@ from gairbench.metrics import load_metric, needed_by
 from gairbench.predictions import Predictions, load_predictions
 from gairbench.results import Result
 from gairbench.spec import MetricSpec
-from gairbench_leaderboard.comparable import Stale, split_stale
+from gairbench_leaderboard.comparable import Setting, Stale, split_stale
 from gairbench_leaderboard.layout import topics
 from gairbench_leaderboard.ranking import RankingColumn, RankingRow, columns_of, usable
 from gairbench_leaderboard.uncertainty import Estimate, Runs, difference, holm, mean
@@ -90,8 +90,8 @@ class Selected:
 
 
 def select_comparable(results: Iterable[Result]) -> Selected:
-    """Choose what can be compared; limited runs, secondary probes and skipped cells are not meant to be."""
-    current, superseded = split_stale([r for r in results if r.limit is None and r.headline])
+    """Choose what can be compared: not limited runs, parts of the labels, secondary probes and skipped cells."""
+    current, superseded = split_stale([r for r in results if Setting.of(r).whole and r.headline])
     measured: list[Result] = []
     left_out = [stale for stale in superseded if stale.result.status == "ok"]
     for result in current:
@@ -129,7 +129,7 @@ def compare_models(
     if len(rows) < 2:
         raise UsageError(
             f"{folder} has results of whole splits for {len(rows)} model{'s' * (len(rows) != 1)}: nothing to compare",
-            "run two or more into one folder, without --limit",
+            "run two or more into one folder, without --limit and --labels",
         )
     chosen = _reference(reference, rows)
     runs = _runs(measured, folder, metrics)

@@ -30,6 +30,7 @@ _FIELDS = (
     "headline",
     "seed",
     "limit",
+    "labels",
     "status",
     "reason",
     "metric",

@@ -47,6 +47,10 @@ _LIMITED = """\
 > [!WARNING]
 > Trial runs on part of the data (`--limit`). Not comparable with anything above."""
 
+_PART = """\
+Probes learned from this part of train's labels (`--labels`), drawn by the seed, smaller parts within larger ones; val
+and test are whole."""
+
 
 def render_leaderboard(results: Sequence[Result], *, commands: Sequence[str] = ()) -> str:
     """Render every result as one Markdown document without times or dates.
@@ -74,10 +78,10 @@ def render_leaderboard(results: Sequence[Result], *, commands: Sequence[str] = (
     for setting, everything in settings.items():
         group = [result for result in everything if not result.diagnostic]
         # The published seed needs no heading of its own; everything else is set apart by one.
-        main = setting == published and setting.limit is None
+        main = setting == published and setting.whole
         if not main:
             parts += _setting_heading(setting)
-        superseded = [s.result for s in stale if Setting(s.result.limit, s.result.seed) == setting]
+        superseded = [s.result for s in stale if Setting.of(s.result) == setting]
         parts += _categories(group, superseded, level="##" if main else "###")
         parts += _diagnostics([r for r in everything if r.diagnostic], level="##" if main else "###")
     parts += _stale_section(stale)
@@ -146,9 +150,12 @@ def _contents(results: Sequence[Result], commands: Sequence[str]) -> dict[str, b
 
 
 def _setting_heading(setting: Setting) -> list[str]:
+    part = [] if setting.labels == "all" else [_PART]
+    labels = f"Labels {setting.labels}, seed {setting.seed}" if part else f"Seed {setting.seed}"
     if setting.limit is None:
-        return [f"## Seed {setting.seed}"]
-    return [f"## Trial: at most {setting.limit:,} samples a split, seed {setting.seed}", _LIMITED]
+        return [f"## {labels}", *part]
+    heading = f"## Trial: at most {setting.limit:,} samples a split, {labels[0].lower()}{labels[1:]}"
+    return [heading, _LIMITED, *part]
 
 
 def _categories(results: Sequence[Result], superseded: Sequence[Result], level: str) -> list[str]:
@@ -310,7 +317,7 @@ def _tasks(results: Sequence[Result]) -> str:
     body = []
     for task, group in sorted(tasks.items()):
         first = group[0]
-        full = [r for r in group if r.status == "ok" and r.limit is None]
+        full = [r for r in group if r.status == "ok" and Setting.of(r).whole]
         probes = {(not r.headline, f"{r.probe} {r.probe_version}") for r in group}
         body.append(
             [

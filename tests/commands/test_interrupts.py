@@ -91,7 +91,10 @@ def interrupted(
     finally:
         process.kill()
         reader.join()
-    return process.returncode, "".join(lines)
+    # Python ends itself by SIGINT where the interrupt has passed code that a library runs from C (PyRun_String, while
+    # torch is imported); a shell shows 130 for that, too.
+    status = process.returncode if process.returncode != -signal.SIGINT else 128 + signal.SIGINT
+    return status, "".join(lines)
 
 
 def scratch(folder: Path) -> list[Path]:

@@ -281,6 +281,21 @@ def test_other_seeds_are_ranked_apart() -> None:
     assert "**0.900" in section(text, "## Seed 1")
 
 
+def test_parts_of_the_labels_stand_below_all_of_them_the_largest_first_and_above_trials() -> None:
+    parts = ["1-shot", "1%", "all", "50%", "20-shot"]
+    results = [make_result("gair", value=0.1 * i, labels=part) for i, part in enumerate(parts)]
+    text = render_leaderboard([*results, make_result("gair", value=0.9, limit=200, labels="1%")])
+    headings = [line for line in text.splitlines() if line.startswith("## ")]
+    wanted = ["50%", "1%", "20-shot", "1-shot"]
+    assert headings[1:6] == [
+        *(f"## Labels {part}, seed 0" for part in wanted),
+        "## Trial: at most 200 samples a split, labels 1%, seed 0",
+    ]
+    assert line(section(text, "## Labels 50%, seed 0"), "gair")[1].startswith("0.300")
+    assert "0.200" in text.split("## Labels")[0]
+    assert "0.300" not in text.split("## Labels")[0]
+
+
 def test_limited_runs_are_set_apart_and_marked() -> None:
     text = render_leaderboard([make_result("gair", value=0.4), make_result("random", value=0.9, limit=200)])
     assert "0.900" not in section(text, "## Remote sensing, real data")

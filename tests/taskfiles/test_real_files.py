@@ -64,6 +64,19 @@ def test_twelve_band_tiles_with_every_control_fused_localized_and_located(shared
     assert place.probe_params["k"] in {1, 3, 5, 10}
 
 
+def test_a_model_of_pictures_takes_twelve_bands_through_the_rendering(shared: Path, tmp_path: Path) -> None:
+    assert_rendered(run("s2_tiles.yaml", shared / "data", tmp_path, "timm:resnet18"), "tiles-latitude", "tiles-place")
+
+
+def assert_rendered(records: dict[tuple[str, str], Result], *tasks: str) -> None:
+    for task in tasks:
+        record = records["timm:resnet18", f"{task}@random"]
+        assert record.status == "ok", record.reason
+        assert record.embedding_dim == 512
+        shown = {"bands": ["B4", "B3", "B2"], "low": 0, "high": 3000, "gamma": 1}
+        assert record.conversion["rs"]["rs"]["rendering"] == shown
+
+
 def test_photos_and_tiles_are_found_from_each_other(shared: Path, tmp_path: Path) -> None:
     records = run("street_view_retrieval.yaml", shared / "data", tmp_path)
     assert measured(records, "triples-photo-to-tile") == {"pixel-stats", "random"}
@@ -149,6 +162,10 @@ def test_four_band_tiles_with_every_control_and_a_class_too_rare(chips: Path, tm
         assert measured(records, f"four-band-ndvi-location@{policy}") == {"random", "lonlat"}
     dropped = records["random", "four-band-cover@random"].dropped
     assert " ".join(dropped.values()) == "1 samples of classes that are left out: 'lake' (1)"
+
+
+def test_a_model_of_pictures_takes_four_bands_through_the_rendering(chips: Path, tmp_path: Path) -> None:
+    assert_rendered(run("prepared/four_band_tiles.yaml", chips, tmp_path, "timm:resnet18"), "four-band-cover")
 
 
 def test_masks_of_classes_and_measurements_are_learned(chips: Path, tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""Names of models: registered ones, those of patterns, and classes in files. The one place that gives them specs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gairbench.errors import GairbenchError, PluginError, UsageError
+from gairbench.file_models import as_reference, model_in_file
+from gairbench.plugins import Origin, Registry
+from gairbench.selection import split_names, unknown
+from gairbench.spec import ModelPattern, ModelSpec, resolve
+
+EVERYTHING = "all"
+"""Stands for all registered models."""
+
+
+def known_models(values: Sequence[str], registry: Registry) -> list[str]:
+    """Return the names of the models asked for, each of which is registered then.
+
+    Args:
+        values: Registered names, ``"all"``, ``"<prefix>:<rest>"`` of a registered pattern, ``"file.py:Class"``, or
+            comma-separated lists of them.
+        registry: What is registered; models that are not are added, with where they come from.
+
+    Returns:
+        Their names in tables and records: of ``"path/to/mine.py:Encoder"`` it is ``"mine:Encoder"``.
+
+    Raises:
+        UsageError: There is no such model.
+        PluginError: A file or a pattern gives no model, or a name is taken.
+    """
+    return [_known(name, registry) for name in split_names(values)]
+
+
+def _known(name: str, registry: Registry) -> str:
+    if name in registry.models or name == EVERYTHING:
+        return name
+    reference = as_reference(name)
+    if reference is not None:
+        spec = model_in_file(*reference)
+        return _added(spec, Origin("file", reference[0].name, spec.version), registry)
+    prefix, colon, rest = name.partition(":")
+    pattern = registry.model_patterns.get(prefix)
+    if not colon or pattern is None:
+        raise _no_model(name, registry)
+    origin = registry.model_pattern_origins[prefix]
+    return _added(_made(pattern, rest, origin), origin, registry)
+
+
+def _added(spec: ModelSpec, origin: Origin, registry: Registry) -> str:
+    if registry.models.get(spec.name) != spec:
+        registry.add(origin, models=[spec])
+    return spec.name
+
+
+def _made(pattern: ModelPattern, rest: str, origin: Origin) -> ModelSpec:
+    name = f"{pattern.prefix}:{rest}"
+    try:
+        spec: object = resolve(pattern.factory)(rest)
+    except GairbenchError:
+        raise
+    # A pattern may be a third party's: whatever it raises is named.
+    except Exception as error:
+        raise PluginError(f"model {name!r} of plugin {origin}: {type(error).__name__}: {error}", "") from error
+    if not isinstance(spec, ModelSpec) or spec.name != name:
+        raise PluginError(
+            f"plugin {origin} made {getattr(spec, 'name', spec)!r} of the name {name!r}",
+            f"its factory must return a ModelSpec of the name {name!r}",
+        )
+    return spec
+
+
+def _no_model(name: str, registry: Registry) -> UsageError:
+    error = unknown("model", name, [*registry.models, EVERYTHING])
+    others = ", ".join([*map(str, registry.model_patterns.values()), "path/to/file.py:Class for one of your own"])
+    hint = error.hint if error.hint.endswith("?") else f"{error.hint};"
+    return UsageError(error.what, f"{hint} models are also {others} (docs/models.md, docs/plugins.md)")

@@ -1,0 +1,16 @@
+"""Every model of timm by its own name: ``timm:<name>`` untrained, ``timm:<name>.<tag>`` with published weights."""
+
+from __future__ import annotations
+
+from gairbench import ModelPattern, ModelSpec
+
+MODELS: tuple[ModelSpec, ...] = ()
+
+PATTERNS = (
+    ModelPattern(
+        prefix="timm",
+        factory="gairbench_models.timm_models.declaration:make_timm_spec",
+        rest="NAME[.TAG]",
+        description="A model of timm for RGB images, as timm:resnet18 (untrained) or timm:resnet18.a1_in1k (weights)",
+    ),
+)

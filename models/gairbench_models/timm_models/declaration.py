@@ -1,0 +1,90 @@
+"""What a timm model takes, gives and is licensed under, as timm itself states it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, cast
+
+import timm
+from timm.models import get_pretrained_cfg, is_model, list_pretrained
+
+from gairbench import ImageInput, Modality, ModelSpec, Normalization, Preset, TimmWeights, Unit
+from gairbench.errors import UsageError
+from gairbench.selection import unknown
+from gairbench_models.timm_models.architecture import token_grids
+
+_VERSION = "1"
+"""Raise it when embeddings change; timm's own version stands beside it."""
+
+_MOST = 255.0
+
+
+def make_timm_spec(rest: str) -> ModelSpec:
+    """Return the spec of ``timm:<name>[.<tag>]``.
+
+    Args:
+        rest: A name of timm's, alone or with the tag of weights.
+
+    Returns:
+        Without a tag the untrained architecture, of which weights follow ``--seed``; with one the published weights.
+
+    Raises:
+        UsageError: timm has no such model or weights, or it takes no square RGB images.
+    """
+    name, dot, tag = rest.partition(".")
+    if not is_model(name):
+        raise unknown("timm model", name, timm.list_models())
+    if dot and rest not in list_pretrained(f"{name}.*"):
+        tags = [known.partition(".")[2] for known in list_pretrained(f"{name}.*")]
+        if not tags:
+            raise UsageError(f"timm has no weights of {name}", f"timm:{name} is the untrained architecture")
+        raise unknown(f"weights of timm:{name}", tag, tags)
+    # Of an architecture without weights at all timm states what it takes by the architecture alone.
+    config: Any = get_pretrained_cfg(rest) or timm.create_model(name, pretrained=False).pretrained_cfg
+    config = config if isinstance(config, dict) else config.to_dict()
+    rs, sv = (_images(modality, rest, config) for modality in (Modality.RS, Modality.SV))
+    preset = Preset(
+        name="default",
+        inputs=(rs, sv),
+        offers=token_grids(name, rs.name),
+        description="weights of timm" if dot else "untrained weights",
+        weights=TimmWeights(tag=rest, licence=_licence(config)) if dot else None,
+    )
+    what = f"weights {tag!r}" if dot else "untrained, random weights"
+    return ModelSpec(
+        name=f"timm:{rest}",
+        version=f"{_VERSION}+timm{timm.__version__}",
+        factory="gairbench_models.timm_models.encoder:load",
+        presets=(preset,),
+        seeded=not dot,
+        description=f"timm's {name}, {what}; of other bands through a dataset's rendering",
+        licence=_licence(config) if dot else "Apache-2.0",
+        citation=config.get("paper_ids")
+        or config.get("origin_url")
+        or "https://github.com/huggingface/pytorch-image-models",
+    )
+
+
+def _images(modality: Modality, rest: str, config: dict[str, Any]) -> ImageInput:
+    channels, height, width = config["input_size"]
+    if channels != 3 or height != width:
+        raise UsageError(
+            f"timm:{rest} takes {channels} bands of {height} x {width} pixels", "choose a model of square RGB images"
+        )
+    if config["interpolation"] not in {"bilinear", "bicubic"}:
+        raise UsageError(
+            f"timm:{rest} was trained with interpolation {config['interpolation']!r}", "choose another model"
+        )
+    return ImageInput(
+        modality=modality,
+        unit=Unit.UINT8,
+        size=height,
+        normalization=Normalization.ZSCORE,
+        # timm's statistics are of values 0 to 1.
+        mean=tuple(value * _MOST for value in config["mean"]),
+        std=tuple(value * _MOST for value in config["std"]),
+        interpolation=cast(Literal["bilinear", "bicubic"], config["interpolation"]),
+    )
+
+
+def _licence(config: dict[str, Any]) -> str:
+    return config.get("license") or "not stated by timm"

@@ -1,0 +1,105 @@
+"""Evaluating with parts of train's labels: what is learned from, scored, recorded, reused and skipped."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import generated
+import pytest
+from generated import SHADES, TASKS
+from rich.console import Console
+
+from gairbench import evaluators
+from gairbench.evaluation import executors
+from gairbench.evaluation.plan import EvaluationRequest, make_plan
+from gairbench.evaluation.runner import run_plan
+from gairbench.label_budget import LabelBudget
+from gairbench.plugins import Origin, Registry, register
+from gairbench.progress import Progress
+from gairbench.results import Result, read_results
+from gairbench.spec import Kind
+
+ZONE, HEIGHT, PAIRS = (
+    next(t for t in TASKS if t.kind is k) for k in (Kind.CLASSIFICATION, Kind.REGRESSION, Kind.RETRIEVAL)
+)
+
+
+@pytest.fixture
+def registry() -> Registry:
+    registry = Registry()
+    register(registry, generated.Plugin(), Origin("generated", "generated-dist", "1.0"))
+    register(registry, executors, Origin("gairbench-executors", "gairbench", "1.0"))
+    register(registry, evaluators, Origin("gairbench-evaluators", "gairbench", "1.0"))
+    return registry
+
+
+@pytest.fixture
+def request_(tmp_path: Path) -> EvaluationRequest:
+    return EvaluationRequest(
+        models=[SHADES],
+        tasks=[ZONE, HEIGHT, PAIRS],
+        results=tmp_path / "results",
+        cache=tmp_path / "cache",
+        device="cpu",
+        command="x",
+    )
+
+
+def run(request: EvaluationRequest, registry: Registry, *labels: str, **more: object) -> list[Result]:
+    request = replace(request, labels=tuple(map(LabelBudget.of, labels)), **more)  # type: ignore[arg-type]
+    return run_plan(make_plan(request, registry), request, registry, Progress(Console(file=io.StringIO()))).records
+
+
+def test_a_part_of_train_is_learned_from_and_all_of_test_is_scored(
+    request_: EvaluationRequest, registry: Registry
+) -> None:
+    found = {(r.task, r.labels): r for r in run(request_, registry, "all", "50%", "2-shot") if r.headline}
+    whole, half, shots = (found[ZONE.name, labels] for labels in ("all", "50%", "2-shot"))
+    classes = int(shots.n["train"] / 2)
+    assert classes > 1
+    assert whole.n["train"] / 2 <= half.n["train"] <= whole.n["train"] / 2 + classes
+    assert {(r.n["val"], r.n["test"]) for r in (whole, half, shots)} == {(whole.n["val"], whole.n["test"])}
+    assert half.dropped["train"] == f"{whole.n['train'] - half.n['train']} samples outside 50% of the labels"
+    assert found[HEIGHT.name, "50%"].n["train"] == -(-found[HEIGHT.name, "all"].n["train"] // 2)
+    assert found[HEIGHT.name, "50%"].metrics != found[HEIGHT.name, "all"].metrics
+    assert len({r.key for r in found.values() if r.key}) == sum(r.status == "ok" for r in found.values())
+
+
+def test_parts_that_a_task_does_not_have_are_skipped_with_the_reason(
+    request_: EvaluationRequest, registry: Registry
+) -> None:
+    found = {(r.task, r.labels): r for r in run(request_, registry, "50%", "2-shot") if r.headline}
+    assert found[HEIGHT.name, "2-shot"].status == "skipped"
+    assert "give a share, as 10%" in found[HEIGHT.name, "2-shot"].reason
+    assert {found[PAIRS.name, labels].status for labels in ("50%", "2-shot")} == {"skipped"}
+    assert "learns from no labels" in found[PAIRS.name, "50%"].reason
+
+
+def test_parts_have_records_of_their_own_that_are_reused(request_: EvaluationRequest, registry: Registry) -> None:
+    alone = {(r.task, r.probe): r.key for r in run(request_, registry, "all")}
+    run(request_, registry, "50%", seeds=(0, 1))
+    parts = run(request_, registry, "all", "50%")
+    written = [r for r in read_results(request_.results) if r.status == "ok"]
+    assert {(r.labels, r.seed) for r in written} == {("all", 0), ("50%", 0), ("50%", 1)}
+    # A record of all labels is the one that runs without parts make.
+    assert {(r.task, r.probe): r.key for r in parts if r.labels == "all"} == alone
+    both = tuple(map(LabelBudget.of, ("all", "50%")))
+    again = make_plan(replace(request_, labels=both), registry)
+    assert {cell.state for cell in again.cells if cell.task is not PAIRS} == {"cached"}
+
+
+def test_the_seed_draws(request_: EvaluationRequest, registry: Registry) -> None:
+    first, other = (
+        r.metrics
+        for r in run(request_, registry, "20%", seeds=(0, 1), tasks=[HEIGHT], models=[replace(SHADES, seeded=False)])
+        if r.headline
+    )
+    assert first["r2"].value != other["r2"].value
+
+
+def test_a_part_that_teaches_nothing_fails_and_says_so(request_: EvaluationRequest, registry: Registry) -> None:
+    (failed, *_) = run(request_, registry, "0.1%", tasks=[HEIGHT])
+    assert failed.status == "failed"
+    assert "more than --labels 0.1%" in failed.reason

@@ -1,0 +1,297 @@
+"""Models that nobody registers: those of a plugin's pattern, and classes in files."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from generated import SHADES, TASKS
+from typer.testing import CliRunner
+
+import gairbench as gb
+from gairbench import LocationInput, ModelPattern, ModelSpec, Preset, hookimpl
+from gairbench.cli import app
+from gairbench.errors import PluginError, UsageError
+from gairbench.file_models import FileFactory, model_in_file
+from gairbench.model_names import known_models
+from gairbench.plugins import Origin, Registry, register
+from gairbench.results import read_results
+from gairbench.spec import ModelContext, resolve
+from gairbench.testing.declarations import require_model_name
+
+OWN = '''
+import torch
+
+from gairbench import ImageInput, Modality
+
+
+class Mean(torch.nn.Module):
+    """Means of the bands."""
+
+    inputs = (ImageInput(modality=Modality.RS, size=8),)
+
+    def __init__(self, context):
+        super().__init__()
+
+    def encode_rs(self, images):
+        return images.mean((2, 3))
+'''
+
+
+def made(rest: str) -> ModelSpec:
+    if rest == "none":
+        raise UsageError("no zoo model 'none'", "did you mean one?")
+    if rest == "broken":
+        raise RuntimeError("out of order")
+    spec = ModelSpec(
+        name=f"zoo:{rest}",
+        version="1",
+        factory="nowhere:load",
+        presets=(Preset(name="default", inputs=(LocationInput(),)),),
+    )
+    return replace(spec, name="other") if rest == "renamed" else spec
+
+
+PATTERN = ModelPattern(prefix="zoo", factory=made, rest="NAME", description="animals")
+
+
+class Zoo:
+    @hookimpl
+    def register_model_patterns(self) -> list[ModelPattern]:
+        return [PATTERN]
+
+
+@pytest.fixture
+def registry() -> Registry:
+    found = Registry()
+    register(found, Zoo(), Origin("zoo-plugin", "zoo-dist", "2.0"))
+    found.add(Origin("generated", "generated-dist", "1.0"), models=[SHADES])
+    return found
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.py"
+    path.write_text(OWN)
+    return path
+
+
+def call(*arguments: str) -> str:
+    done = CliRunner().invoke(app, list(arguments))
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+# --- patterns ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_name_of_a_pattern_is_registered_with_the_pattern_s_origin(registry: Registry) -> None:
+    assert known_models(["zoo:owl, shades", "zoo:owl", "all"], registry) == ["zoo:owl", "shades", "zoo:owl", "all"]
+    assert str(registry.model_origins["zoo:owl"]) == "zoo-plugin (zoo-dist 2.0)"
+    assert registry.models["zoo:owl"] == made("owl")
+
+
+def test_a_prefix_belongs_to_one_plugin(registry: Registry) -> None:
+    with pytest.raises(PluginError, match=r"model pattern 'zoo' is already provided by zoo-plugin"):
+        registry.add(Origin("b", "b", "1"), model_patterns=[PATTERN])
+
+
+def test_a_pattern_s_own_error_is_passed_on(registry: Registry) -> None:
+    with pytest.raises(UsageError, match=r"no zoo model 'none'; did you mean one\?"):
+        known_models(["zoo:none"], registry)
+
+
+def test_what_a_pattern_raises_or_makes_wrongly_is_named(registry: Registry) -> None:
+    with pytest.raises(PluginError, match=r"'zoo:broken' of plugin zoo-plugin .*: RuntimeError: out of order"):
+        known_models(["zoo:broken"], registry)
+    with pytest.raises(PluginError, match=r"plugin zoo-plugin .* made 'other' of the name 'zoo:renamed'"):
+        known_models(["zoo:renamed"], registry)
+
+
+def test_an_unknown_model_names_near_ones_and_every_other_way(registry: Registry) -> None:
+    with pytest.raises(UsageError) as caught:
+        known_models(["shade"], registry)
+    for part in ("no model 'shade'", "did you mean shades", "zoo:NAME", "path/to/file.py:Class", "docs/plugins.md"):
+        assert part in str(caught.value)
+
+
+def test_the_command_line_names_all_ways() -> None:
+    error = str(CliRunner().invoke(app, ["run", "--model", "resnet18"]).exception)
+    for part in ("no model 'resnet18'", "timm:NAME[.TAG]", "torchgeo:WEIGHTS", "file.py:Class", "docs/plugins.md"):
+        assert part in error
+
+
+def test_listings_show_patterns() -> None:
+    rows = {row["model"]: row for row in json.loads(call("list", "models", "--json"))}
+    assert rows["timm:NAME[.TAG]"]["origin"].startswith("gairbench-models (gairbench ")
+    assert "untrained" in rows["timm:NAME[.TAG]"]["description"]
+    assert "torchgeo:WEIGHTS" in call("list", "models")
+
+
+@pytest.mark.parametrize("name", ["zoo:owl", "timm:resnet18.a1_in1k", "torchgeo:ResNet18_Weights.SENTINEL2_ALL_MOCO"])
+def test_a_name_of_a_pattern_is_a_model_s_name(name: str) -> None:
+    require_model_name(name)
+
+
+@pytest.mark.parametrize("name", ["zoo:", ":owl", "zoo:a/b", "zoo:a b", "Zoo:a", "zoo:.."])
+def test_a_name_that_is_unsafe_in_paths_is_refused(name: str) -> None:
+    with pytest.raises(AssertionError):
+        require_model_name(name)
+
+
+# --- classes in files -------------------------------------------------------------------------------------------------
+
+
+def test_a_class_declares_itself_by_its_attributes(tmp_path: Path) -> None:
+    path = tmp_path / "my model.py"
+    path.write_text(
+        OWN.replace(
+            "    def __init__",
+            "    offers = [RS_TOKENS]\n    needs = {'gsd'}\n    seeded = True\n    licence = 'MIT'\n"
+            "    aligned = [Modality.RS]\n\n    def __init__",
+        ).replace("import torch\n", "import torch\nfrom gairbench.representation import RS_TOKENS\n", 1)
+    )
+    spec = model_in_file(path, "Mean")
+    preset = spec.presets[0]
+    assert (spec.name, spec.seeded, spec.licence, spec.description) == (
+        "my-model:Mean",
+        True,
+        "MIT",
+        "Means of the bands.",
+    )
+    assert spec.aligned == {gb.Modality.RS}
+    assert [image.size for image in preset.inputs if isinstance(image, gb.ImageInput)] == [8]
+    assert [str(offer) for offer in preset.offers] == ["rs:tokens"]
+    assert preset.needs == {"gsd"}
+    require_model_name(spec.name.lower())
+
+
+def test_a_class_may_hold_a_whole_preset_and_a_name(own: Path) -> None:
+    own.write_text(
+        OWN.replace("    inputs = ", "    name = 'bands'\n    preset = Preset(name='small', inputs=")
+        .replace("size=8),)", "size=8),))")
+        .replace("import ImageInput, Modality", "import ImageInput, Modality, Preset")
+    )
+    spec = model_in_file(own, "Mean")
+    assert (spec.name, spec.presets[0].name) == ("bands", "small")
+
+
+def test_what_a_class_needs_is_one_of_what_there_is(own: Path) -> None:
+    own.write_text(OWN.replace("    inputs = ", "    needs = 'gsd'\n    accepts = ['rs']\n    inputs = "))
+    preset = model_in_file(own, "Mean").presets[0]
+    assert (preset.needs, preset.accepts) == ({"gsd"}, (("rs",),))
+    own.write_text(OWN.replace("    inputs = ", "    wants = ['gds']\n    inputs = "))
+    with pytest.raises(PluginError, match=r"mine\.py:Mean wants 'gds'; what it can be given is lonlat, bbox, dates"):
+        model_in_file(own, "Mean")
+
+
+def test_a_class_without_inputs_is_refused_with_the_line_to_add(own: Path) -> None:
+    own.write_text(OWN.replace("    inputs = ", "    other = "))
+    with pytest.raises(PluginError, match=r"mine\.py:Mean does not say what it takes; add .*inputs = \(ImageInput\("):
+        model_in_file(own, "Mean")
+
+
+def test_a_missing_class_or_file_is_named(own: Path) -> None:
+    with pytest.raises(PluginError, match=r"mine\.py has no class 'Meen'; its classes are Mean"):
+        model_in_file(own, "Meen")
+    with pytest.raises(UsageError, match=r"no file .*other\.py"):
+        model_in_file(own.with_name("other.py"), "Mean")
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("raise RuntimeError('boo')", "RuntimeError: boo"),
+        ("import sys; sys.exit(3)", "SystemExit: 3"),
+        ("x =", "Syntax"),
+    ],
+)
+def test_a_file_that_cannot_be_loaded_is_named(own: Path, line: str, error: str) -> None:
+    own.write_text(OWN + line + "\n")
+    with pytest.raises(PluginError, match=rf"mine\.py cannot be loaded: {error}"):
+        model_in_file(own, "Mean")
+
+
+def test_loading_a_file_leaves_the_search_path_and_the_folder_as_they_are(own: Path) -> None:
+    before = list(sys.path)
+    model_in_file(own, "Mean")
+    assert sys.path == before
+    assert [path.name for path in own.parent.iterdir()] == ["mine.py"]
+
+
+def test_two_files_of_one_name_are_not_mixed_up(own: Path, tmp_path: Path, registry: Registry) -> None:
+    other = tmp_path / "b" / "mine.py"
+    other.parent.mkdir()
+    other.write_text(OWN)
+    with pytest.raises(PluginError, match=r"model 'mine:Mean' is already provided by file \(mine\.py"):
+        known_models([f"{own}:Mean", f"{other}:Mean"], registry)
+
+
+def test_a_factory_can_be_pickled_and_refuses_a_changed_file(own: Path) -> None:
+    factory = model_in_file(own, "Mean").factory
+    assert isinstance(factory, FileFactory)
+    copy = pickle.loads(pickle.dumps(factory))
+    assert copy == factory
+    context = ModelContext(preset="default", seed=0)
+    assert type(resolve(copy)(context)).__name__ == "Mean"
+    own.write_text(OWN + "# changed\n")
+    unknown_here = replace(factory, path=str(own.with_name("." + own.name)))
+    own.rename(unknown_here.path)
+    with pytest.raises(PluginError, match="was changed while it was in use"):
+        unknown_here(context)
+
+
+def test_a_file_runs_like_a_registered_model_and_a_changed_one_is_computed_again(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAIRBENCH_CACHE", str(tmp_path / "cache"))
+    task = next(task for task in TASKS if task.name == "world-zone")
+    arguments = {"model": f"{own}:Mean", "results": tmp_path / "results", "quiet": True, "device": "cpu"}
+
+    def number() -> tuple[float, str]:
+        done = gb.run(task=task, **arguments)
+        (record,) = [r for r in read_results(tmp_path / "results") if r.headline]
+        assert record.model == "mine:Mean"
+        assert not done.failed, done.failed
+        value = record.headline_value
+        assert value is not None
+        return value.value, record.model_version
+
+    first = number()
+    assert first[0] > 0.9
+    assert number() == first
+    # The mean of one band that says nothing of the zone.
+    own.write_text(OWN.replace("images.mean((2, 3))", "images.mean((2, 3))[:, :1] * 0"))
+    changed = number()
+    assert changed[0] < first[0]
+    assert changed[1] != first[1]
+    own.write_text(OWN)
+    assert number() == first
+
+
+def test_workers_load_a_file_by_its_path(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAIRBENCH_CACHE", str(tmp_path / "cache"))
+    arguments = ("--task", "earth-rs-koeppen", "--limit", "40", "--results", str(tmp_path / "r"))
+    config = tmp_path / "run.yaml"
+    config.write_text(f"model: '{own}:Mean'\nexecutor: {{name: local, workers: 1}}\n")
+    call("run", "--config", str(config), *arguments)
+    assert {record.status for record in read_results(tmp_path / "r")} == {"ok"}
+
+
+def test_embed_takes_a_file(own: Path, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_text("lon,lat\n" + "\n".join(f"{i},{i}" for i in range(4)) + "\n")
+    own.write_text(
+        "from gairbench import LocationInput\n\n\nclass Place:\n    inputs = LocationInput()\n\n"
+        "    def __init__(self, context):\n        pass\n\n    def encode_location(self, lonlat):\n"
+        "        return lonlat.float() * 2\n"
+    )
+    out = tmp_path / "out.parquet"
+    call("embed", "--model", f"{own}:Place", "--input", str(rows), "--out", str(out))
+    table = pq.read_table(out)
+    assert table["location"].to_pylist() == [[2.0 * i, 2.0 * i] for i in range(4)]
