@@ -24,22 +24,24 @@ from PIL import Image
 from rasterio.transform import from_bounds
 from rich.console import Console
 
+from gairbench.batch import Batch
 from gairbench.embed_table import parts as embed_parts
 from gairbench.embed_table.reader import SampleReader
-from gairbench.embed_table.request import PART_ROWS, EmbedRequest
-from gairbench.embedding import BATCH
+from gairbench.embed_table.request import EmbedRequest
+from gairbench.embed_table.views import wanted_views
+from gairbench.embedding import BATCH, compute
 from gairbench.environment import choose_device
-from gairbench.files.rows import InputTable, Names, find_columns
+from gairbench.files.rows import open_rows
 from gairbench.memo import default_cache
 from gairbench.plugins import load_registry
 from gairbench.progress import Progress
-from gairbench.spec import Unit, View
+from gairbench.spec import Unit
 from gairbench.weights.loading import load_model
 from gairbench.weights.origin import find_weights
 
 STACK = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12")
 RS_EDGE, SV_EDGE = 96, 256
-VIEWS = (View.RS, View.SV, View.LOCATION)
+VIEWS = ("rs", "sv", "location")
 
 
 def make_files(folder: Path, rows: int, preset: str) -> Path:
@@ -70,10 +72,10 @@ def request(table: Path, preset: str) -> EmbedRequest:
     """Return the call that is measured."""
     return EmbedRequest(
         model="random",
-        table=table,
+        input=table,
         out=table.with_name("out.parquet"),
-        views=[view.name.lower() for view in VIEWS],
-        rs_unit="s2_dn" if preset == "base" else "uint8",
+        views=VIEWS,
+        rs_unit=Unit.S2_DN if preset == "base" else Unit.UINT8,
         preset=preset,
         fresh=True,
     )
@@ -86,36 +88,37 @@ def prepare(table: Path, preset: str) -> tuple[Callable[[], float], Callable[[],
     spec = load_registry().models["random"]
     weights = find_weights(spec, spec.preset(preset), None, seed=0, code="", cache=default_cache())
     loaded = load_model(spec, weights, preset=spec.preset(preset), seed=0, device=device)
-    rows_table = InputTable(path=table, root=table.parent, columns=find_columns(table, Names()), skip=False)
-    inputs = {i.modality: i for i in loaded.preset.inputs}
-    n = rows_table.count()
+    rows_table = open_rows(table, {}, root=None, skip=False, follow_links=False)
     say = Progress(Console(stderr=True, quiet=True))
+    views = wanted_views(wanted, spec, loaded.preset, rows_table, say)
+    n = rows_table.count()
 
     def reader() -> SampleReader:
-        return SampleReader(rows_table, inputs, VIEWS, Unit(wanted.rs_unit or ""), None, pinned=device.type == "cuda")
+        pinned = device.type == "cuda"
+        return SampleReader(rows_table, loaded.preset, [*views.values()], wanted.rs_unit, None, pinned=pinned)
 
     def pipeline() -> float:
         # The model is loaded once, outside: what is compared is embedding, from the first file to the finished table.
         start = time.perf_counter()
         with say.step("embed") as step:
-            parts = embed_parts.write_parts(wanted, rows_table, reader(), loaded, VIEWS, device, n, step)
-        embed_parts.finish(wanted, {}, parts, VIEWS, n, say)
+            parts = embed_parts.write_parts(wanted, rows_table, reader(), loaded, views, device, n, step)
+        embed_parts.finish(wanted, {}, parts, views, rows_table.report(n), say)
         return time.perf_counter() - start
 
-    batches = []
+    batches: list[dict[tuple[str, ...], Batch]] = []
 
     def bare() -> float:
         if not batches:
             read = reader()
-            for rows in rows_table.chunks(PART_ROWS):
+            for rows in rows_table.chunks(embed_parts.PART_ROWS):
                 for low in range(0, len(rows), BATCH):
-                    inputs_of = read(rows, low, min(low + BATCH, len(rows))).inputs
-                    batches.append({view: [t.to(device) for t in tensors] for view, tensors in inputs_of.items()})
+                    inputs = read(rows, low, min(low + BATCH, len(rows))).inputs
+                    batches.append({of: batch.to(device) for of, batch in inputs.items()})
         start = time.perf_counter()
         with torch.inference_mode():
             for batch in batches:
-                for view in VIEWS:
-                    getattr(loaded.model, view.value)(*batch[view])
+                for view in views.values():
+                    compute(loaded.model, view, batch[view.of])
         if device.type == "cuda":
             torch.cuda.synchronize()
         return time.perf_counter() - start
@@ -138,7 +141,7 @@ def main(preset: str, rows: int, runs: int) -> None:
         pairs = [(pipeline(), bare()) for _ in range(runs)]
         ratio = statistics.median(b / p for p, b in pairs)
         seconds = [statistics.median(side) for side in zip(*pairs, strict=True)]
-        print(f"random, preset {preset}, {rows} rows, views {', '.join(v.name.lower() for v in VIEWS)}")
+        print(f"random, preset {preset}, {rows} rows, views {', '.join(VIEWS)}")
         print(f"threads {torch.get_num_threads()}, median of {runs} paired runs")
         for label, which, took in (
             ("embed, files to GeoParquet", "embed", seconds[0]),

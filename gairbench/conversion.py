@@ -322,6 +322,11 @@ def make_converter(delivered: Input, wanted: Input) -> Converter:
     return converter
 
 
+def takes_pictures(wanted: ImageInput) -> bool:
+    """Whether an encoder's input is an RGB picture in display values."""
+    return wanted.unit is Unit.UINT8 and set(wanted.bands) == {*RGB}
+
+
 def _positions(delivered: ImageInput, wanted: ImageInput) -> dict[str, int | None]:
     """Return the encoder's bands with their positions in the data, those that are dropped left out."""
     if wanted.bands == ANY:
@@ -343,8 +348,7 @@ def _rendering(delivered: ImageInput, wanted: ImageInput) -> Rendering | None:
     Raises:
         InputMismatchError: The rendering shows a band that the data lack.
     """
-    takes_pictures = wanted.unit is Unit.UINT8 and set(wanted.bands) == {*RGB}
-    if delivered.rendering is None or not takes_pictures or set(delivered.units()) == {Unit.UINT8}:
+    if delivered.rendering is None or not takes_pictures(wanted) or set(delivered.units()) == {Unit.UINT8}:
         return None
     lacking = [name for name in delivered.rendering.bands if _position(name, delivered.bands) is None]
     if lacking:

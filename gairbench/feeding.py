@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gairbench.batch import Batch, Images, concatenate
-from gairbench.conversion import ImageConverter, LocationConverter, check_delivered, make_converter
+from gairbench.conversion import ImageConverter, LocationConverter, check_delivered, make_converter, takes_pictures
 from gairbench.data import Sample, dates_key, sample_key
 from gairbench.errors import DataError, InputMismatchError
 from gairbench.representation import Form, Representation
@@ -203,7 +203,8 @@ def plan_feed(
 
     Returns:
         The feed for the first set of inputs that the preset accepts, that the dataset can serve, and for which the
-        model offers what is wanted.
+        model offers what is wanted. A baseline that takes everything (:data:`~gairbench.spec.EVERY`) is fed with
+        everything where RGB pictures would leave out bands or images; what shares a space with photos stays a picture.
 
     Raises:
         InputMismatchError: There is none; the message says why.
@@ -225,17 +226,36 @@ def plan_feed(
     serving = [one for one in sets if any(o.of == one for o in offered)]
     if not serving:
         raise InputMismatchError(f"{model} has no {_FORMS[form]}{f' of {layers} layers' if layers else ''}", "")
+    feeds: list[Feed] = []
     problems: list[InputMismatchError] = []
     for one in serving:
         choices = [o for o in offered if o.of == one]
         chosen = next((o for o in choices if o.projected == projected), choices[0])
         try:
-            return feed_for(preset, chosen, available, dataset.delivers)
+            feeds.append(feed_for(preset, chosen, available, dataset.delivers))
         except InputMismatchError as error:
             problems.append(error)
+    if feeds:
+        everything = [feed for feed in feeds if EVERY in feed.representation.of]
+        return everything[0] if everything and not projected and _is_part(feeds[0], available) else feeds[0]
     first = problems[0]
     others = "".join(f"; nor {'+'.join(one)}: {e.what}" for one, e in zip(serving[1:], problems[1:], strict=True))
     raise InputMismatchError(first.what + others, first.hint)
+
+
+def _is_part(feed: Feed, available: Sequence[Input]) -> bool:
+    """Whether a feed consists of RGB pictures that leave out bands or images of the data."""
+    if not feed.images or not all(takes_pictures(converter.wanted) for converter in feed.images.values()):
+        return False
+    shown = {
+        (converter.delivered.name, converter.delivered.bands[position])
+        for converter in feed.images.values()
+        for position in converter.positions
+        if position is not None
+    }
+    return any(
+        (image.name, name) not in shown for image in available if isinstance(image, ImageInput) for name in image.bands
+    )
 
 
 _FORMS: Mapping[Form, str] = {"pooled": "vector of an image", "tokens": "token grid", "query": "lookup at a point"}

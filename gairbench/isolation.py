@@ -284,7 +284,8 @@ class _Watch(MetaPathFinder):
         loader, execute = spec.loader, spec.loader.exec_module
 
         def exec_module(module: ModuleType) -> None:
-            del loader.exec_module
+            # Of nested calls, each has replaced it: the first that runs sets the loader back.
+            vars(loader).pop("exec_module", None)
             execute(module)
             then(fullname)
 

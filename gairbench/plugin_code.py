@@ -35,8 +35,9 @@ def code_digest(factory: Factory, distribution: str, cache: Path) -> str:
     """Return a digest of the code that a factory stands for; empty for gairbench's own.
 
     It covers the name and version of the distribution and the content of the factory's top-level package or module,
-    with the other top-level packages that the distribution says it holds. Code that lies in no file, and code that was
-    edited after this process may have loaded it, gets a digest that no other process has.
+    with the other top-level packages that the distribution says it holds: they may make the factory of a part of
+    gairbench and arguments of their own. Code that lies in no file, and code that was edited after this process may
+    have loaded it, gets a digest that no other process has.
 
     Args:
         factory: A callable or its address.
@@ -47,7 +48,7 @@ def code_digest(factory: Factory, distribution: str, cache: Path) -> str:
         OSError: A file of the package cannot be read.
     """
     module = _module(factory)
-    names = {module, *_top_levels(distribution)} if is_third_party(factory) else set()
+    names = {module, *_top_levels(distribution)}
     third_party = sorted(name for name in names if name.partition(".")[0] not in OURS)
     if not third_party:
         return ""

@@ -137,7 +137,10 @@ ANY = ("*",)
 """Bands of an encoder that takes whatever a dataset has, in the dataset's order."""
 
 EVERY = "every"
-"""Name of the input of an encoder that takes all images of a modality, each under the dataset's name of it."""
+"""Name of the input of an encoder that takes all images of a modality, each under the dataset's name of it.
+
+Where it is an alternative to RGB pictures, a run takes it for data that have more bands or images than they show.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

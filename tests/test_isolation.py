@@ -334,6 +334,29 @@ def test_libraries_that_a_plugin_imports_first_are_set_back_too() -> None:
     assert done.stdout == "fine\n"
 
 
+NESTED = """
+import sys
+from gairbench.isolation import Isolated
+with Isolated("dataset 'outer'", seed=1) as outer:
+    with Isolated("dataset 'inner'", seed=7) as inner:
+        import numpy as np
+        first = float(np.random.rand())
+        np.seterr(all="raise")
+    assert np.geterr()["divide"] == "warn"
+with Isolated("plugin 'again'", seed=7):
+    assert float(np.random.rand()) == first
+assert "numpy" in inner.changes and not outer.changes, (inner.changes, outer.changes)
+assert "exec_module" not in vars(np.__spec__.loader)
+print("fine")
+"""
+
+
+def test_libraries_are_imported_in_nested_calls() -> None:
+    done = subprocess.run([sys.executable, "-c", NESTED], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "fine\n"
+
+
 def test_nothing_heavy_is_imported() -> None:
     code = (
         "import sys; from gairbench.isolation import Isolated\nwith Isolated('x'): pass\n"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gairbench import plugin_code
+from gairbench.metrics import Metric, mean_of_samples, with_count
 from gairbench.plugin_code import code_digest
 from gairbench.plugins import load_registry
 
@@ -36,10 +37,14 @@ def digest(factory: object, distribution: str = "") -> str:
     return code_digest(factory, distribution, Path("nowhere"))  # type: ignore[arg-type]
 
 
-def test_our_own_models_count_by_version() -> None:
-    for name, spec in load_registry().models.items():
-        if load_registry().model_origins[name].distribution == "gairbench":
-            assert digest(spec.factory, "gairbench") == ""
+@pytest.mark.parametrize("kind", ["model", "dataset", "evaluator", "metric"])
+def test_our_own_code_counts_by_version(kind: str) -> None:
+    registry = load_registry()
+    origins = getattr(registry, f"{kind}_origins")
+    specs = getattr(registry, f"{kind}s")
+    ours = {name: specs[name] for name, origin in origins.items() if origin.distribution == "gairbench"}
+    assert len(ours) > 2
+    assert {digest(spec.factory, "gairbench") for spec in ours.values()} == {""}
 
 
 @pytest.mark.parametrize("changed", ["model.py", "deep/helper.py", "table.json", "new.py"])
@@ -88,6 +93,18 @@ def test_other_packages_of_the_distribution_and_its_version_count(site: Path) ->
     between = digest("thirdparty_a:Model", "thirdparty-dist")
     write(info / "METADATA", "Name: thirdparty-dist\nVersion: 1.1\n")
     assert len({before, between, digest("thirdparty_a:Model", "thirdparty-dist")}) == 3
+
+
+def test_a_metric_made_of_our_class_counts_by_the_code_of_the_plugin_that_made_it(site: Path) -> None:
+    info = site / "thirdparty_dist-1.0.dist-info"
+    write(site / "thirdparty_a" / "__init__.py", "POWER = 1\n")
+    write(info / "METADATA", "Name: thirdparty-dist\nVersion: 1.0\n")
+    write(info / "top_level.txt", "thirdparty_a\n")
+    metric = Metric(lambda target, given: with_count(abs(target - given)), mean_of_samples)
+    assert digest(metric, "gairbench") == ""
+    before = digest(metric, "thirdparty-dist")
+    write(site / "thirdparty_a" / "__init__.py", "POWER = 2\n")
+    assert digest(metric, "thirdparty-dist") not in {"", before}
 
 
 def test_classes_functions_and_parts_of_calls_lead_to_their_code(site: Path) -> None:

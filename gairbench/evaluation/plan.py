@@ -24,7 +24,7 @@ from gairbench.isolation import Isolated
 from gairbench.kinds import DENSE, HEADLINE
 from gairbench.label_budget import LabelBudget
 from gairbench.plugin_code import code_digest, is_third_party
-from gairbench.plugins import BUILTIN, Registry
+from gairbench.plugins import BUILTIN, Origin, Registry
 from gairbench.representation import Form
 from gairbench.selection import unknown
 from gairbench.spec import DatasetSpec, EvaluatorSpec, Kind, MetricSpec, Modality, ModelSpec, Preset, TaskSpec
@@ -196,14 +196,24 @@ class _Looked:
         self._registry = registry
         self._fingerprints: dict[str, str | _Trouble] = {}
         self._targets: dict[str, str] = {}
-        self._codes: dict[str, str] = {}
+        self._codes: dict[tuple[type, str], str] = {}
+        self._origins: Mapping[type, Mapping[str, Origin]] = {
+            DatasetSpec: registry.dataset_origins,
+            EvaluatorSpec: registry.evaluator_origins,
+            MetricSpec: registry.metric_origins,
+        }
 
-    def code(self, spec: DatasetSpec) -> str:
-        """Return a digest of the code that reads a dataset; empty for our own."""
-        if spec.name not in self._codes:
-            distribution = self._registry.dataset_origins[spec.name].distribution
-            self._codes[spec.name] = code_digest(spec.factory, distribution, self._request.cache.absolute())
-        return self._codes[spec.name]
+    def code(self, spec: DatasetSpec | EvaluatorSpec | MetricSpec) -> str:
+        """Return a digest of the code of a dataset, an evaluator or a metric; empty for our own.
+
+        Raises:
+            OSError: A file of it cannot be read.
+        """
+        which = type(spec), spec.name
+        if which not in self._codes:
+            distribution = self._origins[type(spec)][spec.name].distribution
+            self._codes[which] = code_digest(spec.factory, distribution, self._request.cache.absolute())
+        return self._codes[which]
 
     def fingerprint(self, spec: DatasetSpec) -> str | _Trouble:
         """Return the fingerprint, or why there is none."""
@@ -337,19 +347,31 @@ def _planned(request: EvaluationRequest, looked: _Looked, cell: Cell, trouble: _
     for split in wanted_splits:
         if split not in task.dataset.splits:
             return _stopped(cell, "failed", f"dataset {task.dataset.name!r} declares no split {split!r}")
-    embeddings = tuple(_embedding(request, looked, cell, split, feed) for split in wanted_splits for feed in feeds)
-    key = digest(
+    try:
+        embeddings = tuple(_embedding(request, looked, cell, split, feed) for split in wanted_splits for feed in feeds)
+        key = _key(looked, cell, evaluator, embeddings)
+    except OSError as error:
+        return _stopped(cell, "failed", f"the code of a plugin cannot be read: {error}")
+    caveats = dict.fromkeys(filter(None, (feed.gsd_problem() for feed in feeds)))
+    return replace(cell, record=replace(cell.record, key=key, caveats=tuple(caveats)), embeddings=embeddings)
+
+
+def _key(looked: _Looked, cell: Cell, evaluator: EvaluatorSpec, embeddings: Sequence[Embedding]) -> str:
+    """Return the key of a cell's record; code stands in it where it counts, so that our own keys stay as they are."""
+    task = cell.task
+    return digest(
         schema=results.SCHEMA,
         embeddings=[embedding.key for embedding in embeddings],
         task=[task.name, task.version, task.target, task.kind, task.group],
-        metrics=[[metric.name, metric.version, metric.higher_is_better] for metric in cell.metrics],
-        evaluator=[evaluator.name, evaluator.version],
+        metrics=[
+            [metric.name, metric.version, metric.higher_is_better, *filter(None, [looked.code(metric)])]
+            for metric in cell.metrics
+        ],
+        evaluator=[evaluator.name, evaluator.version, *filter(None, [looked.code(evaluator)])],
         seed=cell.record.seed,
         # Keys of records that were made before there were parts of the labels stay what they are.
         **({} if cell.labels.whole else {"labels": cell.record.labels}),
     )
-    caveats = dict.fromkeys(filter(None, (feed.gsd_problem() for feed in feeds)))
-    return replace(cell, record=replace(cell.record, key=key, caveats=tuple(caveats)), embeddings=embeddings)
 
 
 _STATUS: Mapping[State, results.Status] = {"skipped": "skipped", "failed": "failed"}

@@ -17,7 +17,7 @@ import torch
 from generated import SHADES, TASKS, TRAINED, Shades
 from rich.console import Console
 
-from gairbench import evaluators, results
+from gairbench import EvaluatorSpec, evaluators, results
 from gairbench.evaluation import executors, jobs
 from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.cells import Plan
@@ -277,6 +277,93 @@ def test_a_fixed_loader_whose_version_was_not_raised_is_never_served_its_old_num
     assert fixed[0] == "todo"
     assert fixed[1] > 0.8
     assert fixed[2] != broken[2]
+
+
+HEADS = """
+import numpy as np
+
+from gairbench.evaluator import EvaluatorOutput
+
+
+def evaluate(data):
+    return EvaluatorOutput(prediction=np.full(len(data.features["test"]), {constant}))
+
+
+def distance(target, given):
+    return {factor} * np.abs(target - given)
+"""
+
+RUN_HEADS = """
+import json, sys
+from dataclasses import replace
+from pathlib import Path
+sys.path[:0] = [sys.argv[1], sys.argv[2]]
+import test_staleness as t
+from gairbench import EvaluatorSpec, Kind, MetricSpec
+registry = t.Registry()
+t.register(registry, t.generated.Plugin(), t.Origin("generated", "generated-dist", "1.0"))
+t.register(registry, t.executors, t.Origin("gairbench-executors", "gairbench", "1.0"))
+t.register(registry, t.evaluators, t.Origin("gairbench-evaluators", "gairbench", "1.0"))
+kinds = frozenset({Kind.REGRESSION})
+head = EvaluatorSpec(name="constant", version=1, factory="edited_heads:evaluate", kinds=kinds)
+metric = MetricSpec(name="distance", version=1, factory="edited_heads:distance", kinds=kinds, higher_is_better=False)
+registry.add(t.Origin("edited", "edited-dist", "1.0"), evaluators=[head], metrics=[metric])
+changes = {"evaluator": {"evaluators": ("constant", "ridge"), "metric": "rmse"}, "metric": {"metric": "distance"}}
+task = replace(t.HEIGHT, **changes[sys.argv[4]], extra_metrics=())
+where = Path(sys.argv[3])
+request = t.EvaluationRequest(models=[t.SHADES], tasks=[task], results=where / "r", cache=where / "c", device="cpu")
+plan = t.make_plan(request, registry)
+found = {record.probe: record.metrics[task.metric].value for record in t.run(request, registry)}
+states = {cell.record.probe: cell.state for cell in plan.cells}
+print(json.dumps({probe: [states[probe], value] for probe, value in found.items()}))
+"""
+
+
+@pytest.mark.parametrize("edited", ["evaluator", "metric"])
+def test_a_fixed_evaluator_or_metric_is_never_served_its_old_number_and_others_are_reused(
+    edited: str, tmp_path: Path
+) -> None:
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    code = plugins / "edited_heads.py"
+
+    def outcome(constant: float, factor: float) -> dict[str, list[Any]]:
+        code.write_text(HEADS.format(constant=constant, factor=factor))
+        os.utime(code, (1e9, 1e9))  # as an installer that keeps times does
+        tests = Path(__file__).parent
+        arguments = [sys.executable, "-c", RUN_HEADS, str(plugins), str(tests), str(tmp_path / "run"), edited]
+        environment = os.environ | {"PYTHONPATH": str(tests.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment)
+        found: dict[str, list[Any]] = json.loads(done.stdout.splitlines()[-1])
+        return found
+
+    theirs = "constant" if edited == "evaluator" else "ridge"
+    broken = outcome(1e6, 2.0)
+    assert {state for state, _ in broken.values()} == {"todo"}
+    assert outcome(1e6, 2.0) == {probe: ["cached", number] for probe, (_, number) in broken.items()}
+    fixed = outcome(0.0, 1.0)
+    assert fixed[theirs][0] == "todo"
+    assert fixed[theirs][1] < 0.9 * broken[theirs][1]
+    assert {probe: state for probe, (state, _) in fixed.items() if probe != theirs} == {
+        probe: "cached" for probe in broken if probe != theirs
+    }
+
+
+def test_an_evaluator_whose_code_cannot_be_read_fails_its_own_cells(
+    request_: EvaluationRequest, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "unreadable_heads"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "table.json").symlink_to(package / "nowhere.json")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    kinds = frozenset({HEIGHT.kind})
+    head = EvaluatorSpec(name="unreadable", version=1, factory="unreadable_heads:evaluate", kinds=kinds)
+    registry.add(Origin("theirs", "their-dist", "1.0"), evaluators=[head])
+    cells = make_plan(replace(request_, tasks=[replace(HEIGHT, evaluators=("unreadable", "ridge"))]), registry).cells
+    assert [cell.state for cell in cells] == ["failed", "todo"]
+    assert "the code of a plugin cannot be read: " in cells[0].reason
+    assert str(package / "table.json") in cells[0].reason
 
 
 # Weights that a recipe makes.

@@ -12,7 +12,7 @@ from gairbench_tasks.earth import labels, randomness
 from gairbench_tasks.earth.classes import IGBP
 from gairbench_tasks.earth.points import CHIP, Points, sample
 from gairbench_tasks.earth.rasters import PIXELS_PER_DEGREE, land_cover
-from gairbench_tasks.earth.sources import EarthSplit, EmbeddedSource, Photos, pixel_ids, region_of
+from gairbench_tasks.earth.sources import GRIDS, EarthSplit, EmbeddedSource, Photos, pixel_ids, region_of
 
 NAME = "earth-offset"
 COUNTS: Mapping[str, int] = {"train": 2000, "val": 500, "test": 1000}
@@ -32,6 +32,7 @@ class OffsetSource(EmbeddedSource):
         context: Unused; the data are embedded.
     """
 
+    files = GRIDS
     patches: float
 
     def _split(self, name: str) -> EarthSplit:

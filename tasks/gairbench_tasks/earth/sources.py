@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gairbench.digests import file_sha256
 from gairbench.errors import DataError
 from gairbench_tasks.earth import blocks, labels, randomness
 from gairbench_tasks.earth.classes import IGBP, IGNORED, KOEPPEN
@@ -36,6 +37,9 @@ PAIRS = 1000
 TRIPLETS = 20_000
 # A class of the segmentation masks needs this share of the pixels in every split.
 MIN_PIXEL_SHARE = 0.002
+
+GRIDS = frozenset({"blue-marble", "koeppen", "koeppen-names", "land-cover", "night-lights", "elevation"})
+"""Files that chips and photos, their places and what the grids say about them are made from."""
 
 _REGIONS: Mapping[str, Region] = {"train": "train", "val": "val", "test": "test"}
 
@@ -82,17 +86,24 @@ class EarthSplit:
 
 
 class EmbeddedSource(ABC):
-    """What the embedded datasets share; a subclass makes splits and names classes."""
+    """What the embedded datasets share; a subclass makes splits and names classes.
+
+    Attributes:
+        name: The dataset's.
+        files: Roles of the files that it is made from, in :func:`gairbench_tasks.earth.rasters.source_files`.
+    """
 
     name: str
+    files: frozenset[str]
 
     def __init__(self, context: DataContext) -> None:
         del context  # there is no folder to look into
         self.split = functools.cache(self._split)
 
     def fingerprint(self) -> str:
-        """Return a hash of the files that everything is made from; how it is made is in the spec's version."""
-        return hashlib.sha256(f"{self.name} {_files_digest()}".encode()).hexdigest()
+        """Return a hash of the files that it is made from; how it is made is in the spec's version."""
+        contents = " ".join(f"{role} {_file_digest(role)}" for role in sorted(self.files))
+        return hashlib.sha256(f"{self.name} {contents}".encode()).hexdigest()
 
     def classes(self, target: str) -> tuple[str, ...]:
         """Return the class names of a target in index order; empty for a regression target.
@@ -114,6 +125,7 @@ class LandSource(EmbeddedSource):
     """``earth``: Blue Marble chips centred on land points, with what the grids say about them."""
 
     name = "earth"
+    files = GRIDS
 
     def _split(self, name: str) -> EarthSplit:
         points = _land_points(name)
@@ -175,6 +187,7 @@ class StreetSource(EmbeddedSource):
     """``earth-streets``: rendered photos with their attributes."""
 
     name = "earth-streets"
+    files = GRIDS | {"cities"}
 
     def _split(self, name: str) -> EarthSplit:
         points = sample(
@@ -210,6 +223,7 @@ class PairSource(EmbeddedSource):
     """``earth-pairs``: a Blue Marble chip and a photo rendered somewhere in it, for retrieval."""
 
     name = "earth-pairs"
+    files = GRIDS
 
     def _split(self, name: str) -> EarthSplit:
         return _pairs(self.name, _count(self.name, {"test": PAIRS}, name), "test", "evaluation")
@@ -230,6 +244,7 @@ class EarthTripletSource(EmbeddedSource):
     """
 
     name = "earth-triplets"
+    files = GRIDS
 
     def __init__(self, context: DataContext, region: Region = "train") -> None:
         super().__init__(context)
@@ -250,6 +265,7 @@ class AirportSource(EmbeddedSource):
     """``earth-airports``: coordinates of airports, with elevation and country."""
 
     name = "earth-airports"
+    files = frozenset({"airports"})
 
     def _split(self, name: str) -> EarthSplit:
         rows = _airport_rows(name)
@@ -272,6 +288,7 @@ class CitySource(EmbeddedSource):
     """``earth-cities``: coordinates of cities, with their population."""
 
     name = "earth-cities"
+    files = frozenset({"cities"})
 
     def _split(self, name: str) -> EarthSplit:
         table = cities()
@@ -385,8 +402,5 @@ def _summed_lights() -> NDArray[np.float64]:
 
 
 @functools.cache
-def _files_digest() -> str:
-    digest = hashlib.sha256()
-    for role, path in sorted(source_files().items()):
-        digest.update(role.encode() + hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
+def _file_digest(role: str) -> str:
+    return file_sha256(source_files()[role])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from gairbench import Modality, ModelContext, ModelSpec
+from gairbench import DatasetSpec, ImageInput, Modality, ModelContext, ModelSpec, Unit
 from gairbench.errors import CheckpointError
+from gairbench.feeding import plan_feed
 from gairbench.representation import RS_TOKENS
-from gairbench.spec import resolve
+from gairbench.spec import Input, Rendering, resolve
 from gairbench_models.controls import MODELS
 from gairbench_models.controls.lonlat import LonLat
 from gairbench_models.controls.pixel_stats import PixelStats
@@ -47,6 +49,54 @@ def test_random_weights_are_gairs_initial_weights() -> None:
 def test_no_control_takes_a_checkpoint(spec: ModelSpec, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=f"'{spec.name}' takes no checkpoint"):
         resolve(spec.factory)(ModelContext(preset=spec.presets[0].name, seed=0, checkpoint=tmp_path))
+
+
+S2_TILE = ImageInput(
+    modality=Modality.RS,
+    bands=("B2", "B3", "B4", "B8"),
+    unit=Unit.S2_DN,
+    size=48,
+    rendering=Rendering(bands=("B4", "B3", "B2"), low=0, high=3000),
+)
+COLOURS = replace(S2_TILE, bands=("B4", "B3", "B2"))
+AERIAL = replace(S2_TILE, bands=("red", "green", "blue", "nir"), unit=Unit.UINT8, rendering=None)
+PICTURE = ImageInput(modality=Modality.RS, name="photo", size=48)
+RADAR = ImageInput(modality=Modality.RS, name="s1", bands=("VV", "VH"), unit=Unit.DB, size=48)
+
+
+@pytest.mark.parametrize(
+    ("delivers", "of"),
+    [
+        ((PICTURE,), "rs"),
+        ((COLOURS,), "rs"),
+        ((S2_TILE,), "every"),
+        ((AERIAL,), "every"),
+        ((PICTURE, RADAR), "every"),
+    ],
+    ids=["picture", "three rendered bands", "four rendered bands", "aerial with infrared", "picture and radar"],
+)
+@pytest.mark.parametrize("name", ["random", "pixel-stats"])
+def test_controls_are_fed_with_all_bands_unless_a_picture_shows_all(
+    name: str, delivers: tuple[Input, ...], of: str
+) -> None:
+    dataset = DatasetSpec(name="d", version=1, factory="a:b", delivers=delivers)
+    for form in ("pooled", "tokens"):
+        feed = plan_feed(name, BY_NAME[name].presets[0], dataset, "rs", form=form)
+        assert feed.representation.of == (of,)
+        if of == "every":
+            assert {n: c.delivered.bands for n, c in feed.images.items()} == {i.name: i.bands for i in delivers}
+        # Photos are found by pictures: what is compared with them is one.
+        shared = plan_feed(name, BY_NAME[name].presets[0], dataset, "rs", form=form, projected=True)
+        assert shared.representation.of == ("rs",)
+
+
+def test_untrained_encoders_of_measured_bands_are_fed_as_trained_ones_are() -> None:
+    bands = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12")
+    dataset = DatasetSpec(name="d", version=1, factory="a:b", delivers=(replace(S2_TILE, bands=bands),))
+    base = next(preset for preset in BY_NAME["random"].presets if preset.name == "base")
+    feed = plan_feed("random", base, dataset, "rs")
+    trained = next(preset for preset in GAIR[0].presets if preset.name == "base")
+    assert feed.images == plan_feed("gair", trained, dataset, "rs").images
 
 
 def test_lonlat_returns_the_coordinates() -> None:
