@@ -12,14 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torchgeo
+
 from gairbench import DataContext, DatasetSpec, Kind
 from gairbench_tasks.torchgeo.opened import OpenedSource
 from gairbench_tasks.torchgeo.source import INDEX, Draw, Grid, Label, Part, TorchGeoSource
 
+SINCE_0_10 = tuple(map(int, torchgeo.__version__.split(".")[:2])) >= (0, 10)
 TG = "torchgeo.datasets:"
 PAGE = "https://torchgeo.readthedocs.io"
 WHOLE = {"all": {}}
 TRAIN_TEST = {"train": {"split": "train"}, "test": {"split": "test"}}
+AERIAL = ".all_bands_dict.aerial" if SINCE_0_10 else ".all_bands.aerial"
 HALVES = (0.5, 0.0, 0.5)
 """Many layouts hold two samples."""
 
@@ -74,7 +78,9 @@ def unzip(folder: Path) -> None:
 
 
 def as_downloaded(folder: Path) -> None:
-    """Name the cloud challenge's folders as the class's download does."""
+    """Name the cloud challenge's folders as the class does after its own download."""
+    if SINCE_0_10:
+        return
     for split, old in (("train", "public"), ("test", "private")):
         (folder / old).rename(folder / split)
         for part in ("features", "labels"):
@@ -388,7 +394,7 @@ ADAPTED = (
         train_test(
             "TreeSatAI",
             {"label": Label(kind=MULTILABEL)},
-            inputs={"image": Part("image_aerial", names=".all_bands.aerial"), "s1": "image_s1", "s2": "image_s2"},
+            inputs={"image": Part("image_aerial", names=AERIAL), "s1": "image_s1", "s2": "image_s2"},
         ),
         TT,
     ),

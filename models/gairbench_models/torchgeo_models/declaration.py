@@ -166,7 +166,8 @@ def _units(bands: tuple[str, ...], scaling: Scaling) -> tuple[Unit, ...]:
     numbers = list(zip(scaling.mean, scaling.std, strict=True))
     if radar and max(scaling.mean) < 0:
         return (Unit.DB,) * len(bands)
-    if optical and max(scaling.mean) > _8BIT and min(scaling.mean) < _S2_LEAST:
+    # Whole numbers do not deviate by less than 1: bands of another scale stand between them.
+    if optical and max(scaling.mean) > _8BIT and min(scaling.mean) < _S2_LEAST and min(scaling.std) > 1:
         return (Unit.S2_DN,) * len(bands)
     units = []
     for mean, std in numbers:

@@ -35,8 +35,8 @@ class WeightsFile:
     meta: Mapping[str, Any]
     path: Path
 
-    def get_state_dict(self, progress: bool = True) -> dict[str, Tensor]:  # noqa: ARG002  (TorchGeo's call)
-        """Read the file, tensors alone.
+    def get_state_dict(self, *args: object, **kwargs: object) -> dict[str, Tensor]:  # noqa: ARG002  (TorchGeo's call)
+        """Read the file, tensors alone, whatever is asked about fetching it: versions of TorchGeo differ.
 
         Raises:
             CheckpointError: It is not a file of weights.

@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import torchvision.transforms
 import torchvision.transforms.v2 as transforms
 from torch import nn
 
 from gairbench.errors import InputMismatchError
+
+_NORMALIZE = (transforms.Normalize, torchvision.transforms.Normalize)
+"""The same step of both generations of torchvision's transforms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ def read_transform(transform: Any, channels: int) -> Steps:
     scalings: list[Scaling] = []
     shifted = False
     for step in _steps(transform):
-        if isinstance(step, transforms.Normalize):
+        if isinstance(step, _NORMALIZE):
             shifted |= crop is not None and any(step.mean) and (size is None or size < crop)
             scalings.append(Scaling(_each(step.mean, channels), _each(step.std, channels)))
         elif isinstance(step, transforms.Resize) and size is None and crop is None:

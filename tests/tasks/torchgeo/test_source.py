@@ -30,6 +30,7 @@ from gairbench.plugins import Origin, Registry, register
 from gairbench.progress import Progress
 from gairbench.testing import dataset_checks, task_checks
 from gairbench_models.controls import MODELS
+from gairbench_tasks.torchgeo.building import build_dataset
 from gairbench_tasks.torchgeo.opened import OpenedSource
 from gairbench_tasks.torchgeo.source import Draw, Grid, Label, Part, TorchGeoSource
 
@@ -136,6 +137,16 @@ def test_nothing_is_ever_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(torchgeo_files, "eager", eager, raising=False)
     with pytest.raises(DataError, match="it was not asked to download"):
         opened(tmp_path, UCMERCED, dataset="torchgeo_files:eager").split("train")
+
+
+@pytest.mark.parametrize(("options", "hashed"), [({}, False), ({"checksum": True}, True)])
+def test_files_are_hashed_at_opening_only_if_that_is_asked_for(
+    options: dict[str, Any], hashed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hashing.py").write_text("def Data(root, download, checksum=True): return checksum")
+    monkeypatch.syspath_prepend(tmp_path)
+    source = TorchGeoSource("hashing:Data", options=options)
+    assert build_dataset(source, tmp_path, {}) is hashed
 
 
 def test_samples_and_labels_are_those_of_the_class(root: Path) -> None:
