@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 
 class Terminated(KeyboardInterrupt):
@@ -23,6 +30,8 @@ def watch_signals() -> None:
         signal.signal(signal.SIGINT, _stop)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _stop)
+    if sys.unraisablehook is sys.__unraisablehook__:
+        sys.unraisablehook = _send_again
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
@@ -30,6 +39,21 @@ def _stop(number: int, frame: FrameType | None) -> None:
     kind = Terminated if number == signal.SIGTERM else KeyboardInterrupt
     _received.append(kind)
     raise kind
+
+
+_A_MOMENT = 0.05
+"""Seconds until a swallowed signal is sent again: by then the code that cannot raise has returned."""
+
+
+def _send_again(unraisable: UnraisableHookArgs) -> None:
+    """Send a signal again that came where nothing can be raised, as in a finalizer or while a process is forked."""
+    if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(unraisable)
+        return
+    number = signal.SIGTERM if issubclass(unraisable.exc_type, Terminated) else signal.SIGINT
+    timer = threading.Timer(_A_MOMENT, os.kill, (os.getpid(), number))
+    timer.daemon = True
+    timer.start()
 
 
 def as_interrupt(error: BaseException) -> KeyboardInterrupt | None:

@@ -97,6 +97,30 @@ def interrupted(
     return status, "".join(lines)
 
 
+FINALIZER = """
+import signal, time
+from gairbench.commands.interrupts import Terminated, watch_signals
+
+class Last:
+    def __del__(self):
+        signal.raise_signal(signal.{name})
+
+watch_signals()
+try:
+    Last()
+    time.sleep(20)
+except {raised}:
+    print("raised")
+"""
+
+
+@pytest.mark.parametrize(("name", "raised"), [("SIGINT", "KeyboardInterrupt"), ("SIGTERM", "Terminated")])
+def test_a_signal_that_comes_where_nothing_can_be_raised_is_not_lost(name: str, raised: str) -> None:
+    program = FINALIZER.format(name=name, raised=raised)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("raised\n", "")
+
+
 def scratch(folder: Path) -> list[Path]:
     """Return hidden files and folders, as scratch files are; locks stay."""
     return [path for path in folder.rglob(".*") if not path.name.endswith(".lock")]
