@@ -66,8 +66,12 @@ def data(kind: Kind, *, noise: bool = False) -> tuple[EvaluatorInput, np.ndarray
             x = np.concatenate([on_sphere(rng.permutation(targets[name]) if noise else targets[name])] * 2, axis=1)
         elif kind is Kind.CLASSIFICATION:
             targets[name] = scores.argmax(1)
+        elif kind is Kind.ORDINAL:
+            targets[name] = np.digitize(scores[:, 0], (-1.5, 1.5))
         elif kind is Kind.MULTILABEL:
             targets[name] = scores > 0
+        elif kind is Kind.MULTI_REGRESSION:
+            targets[name] = scores * (1.0, 1e-3, 1e3) + (0.0, 5.0, -7.0)
         else:
             targets[name] = scores[:, 0]
         features[name] = x
@@ -92,8 +96,10 @@ def data(kind: Kind, *, noise: bool = False) -> tuple[EvaluatorInput, np.ndarray
 def score(kind: Kind, truth: np.ndarray, output: EvaluatorOutput) -> float:
     metric = {
         Kind.CLASSIFICATION: "accuracy",
+        Kind.ORDINAL: "quadratic_kappa",
         Kind.MULTILABEL: "micro_f1",
         Kind.REGRESSION: "r2",
+        Kind.MULTI_REGRESSION: "mean_r2",
         Kind.SEGMENTATION: "miou",
         Kind.DENSE_REGRESSION: "pixel_r2",
         Kind.GEOLOCALIZATION: "within_2500_km",
@@ -106,8 +112,10 @@ CASES = [(spec.name, kind) for spec in EVALUATORS for kind in sorted(spec.kinds)
 LEARNED = {"knn": 0.7, "linear_segmentation": 0.6}
 CHANCE = {
     Kind.CLASSIFICATION: 0.5,
+    Kind.ORDINAL: 0.15,
     Kind.MULTILABEL: 0.65,
     Kind.REGRESSION: 0.1,
+    Kind.MULTI_REGRESSION: 0.1,
     Kind.SEGMENTATION: 0.3,
     Kind.DENSE_REGRESSION: 0.1,
     Kind.GEOLOCALIZATION: 0.15,
