@@ -62,7 +62,7 @@ def read_target(section: Section, image: str) -> Target | None:
         raise section.error("min_samples", f"{least} is not a number of samples", "give 1 or more")
     return Target(
         kind=kind,
-        column=section.get("label", str) if kind in WITH_LABELS and kind is not Kind.MULTI_REGRESSION else "",
+        column=_column(section, kind) if kind in WITH_LABELS and kind is not Kind.MULTI_REGRESSION else "",
         columns=_columns(section) if kind is Kind.MULTI_REGRESSION else (),
         order=_order(section) if "classes" in section else (),
         separator=separator,
@@ -72,6 +72,13 @@ def read_target(section: Section, image: str) -> Target | None:
         mask=_mask(section.get("mask", Section), kind) if kind in DENSE else None,
         image=image if kind in DENSE else "",
     )
+
+
+def _column(section: Section, kind: Kind) -> str:
+    if kind is Kind.REGRESSION and isinstance(section.get("label", (str, list)), list):
+        raise section.error("label", "names several columns", f"use 'kind: {Kind.MULTI_REGRESSION}'")
+    column: str = section.get("label", str)
+    return column
 
 
 def _columns(section: Section) -> tuple[str, ...]:

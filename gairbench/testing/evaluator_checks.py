@@ -112,7 +112,12 @@ def check_what_is_there_is_learned(spec: EvaluatorSpec, kind: Kind) -> None:
         right, chance = (
             -float(np.mean(great_circle_km(truth, p))) for p in (prediction, np.roll(prediction, 1, axis=0))
         )
-    elif kind in {Kind.REGRESSION, Kind.MULTI_REGRESSION, Kind.DENSE_REGRESSION}:
+    elif kind is Kind.MULTI_REGRESSION:
+        # Whatever their units, each is to be learned: the one that gains least counts.
+        errors = (((p - truth) ** 2).mean(axis=0) for p in (prediction, np.roll(prediction, 1, axis=0)))
+        learned, rolled = errors
+        right, chance = float((rolled - learned).min()), 0.0
+    elif kind in {Kind.REGRESSION, Kind.DENSE_REGRESSION}:
         right, chance = (-float(np.mean((p - truth) ** 2)) for p in (prediction, np.roll(prediction, 1, axis=0)))
     else:
         right, chance = (float(np.mean(p == truth)) for p in (prediction, np.roll(prediction, 1, axis=0)))
