@@ -72,10 +72,11 @@ class Split(Protocol):
         """Return a target, aligned with :attr:`ids`.
 
         Returns:
-            Classification: int64 ``(n,)`` class indices, -1 where the sample is not part of the task. Multi-label: bool
-            ``(n, classes)``. Regression: float64 ``(n,)``, finite. Segmentation: uint8 or int64 ``(n, height, width)``
-            class indices, 255 or -1 for ignored pixels. Dense regression: float32 or float64 ``(n, height, width)``,
-            NaN for ignored pixels. Geolocalization: float64 ``(n, 2)`` degrees, longitude first.
+            Classification and ordinal: int64 ``(n,)`` class indices, -1 where the sample is not part of the task.
+            Multi-label: bool ``(n, classes)``. Regression: float64 ``(n,)``, finite; of several measurements ``(n,
+            measurements)``. Segmentation: uint8 or int64 ``(n, height, width)`` class indices, 255 or -1 for ignored
+            pixels. Dense regression: float32 or float64 ``(n, height, width)``, NaN for ignored pixels.
+            Geolocalization: float64 ``(n, 2)`` degrees, longitude first.
 
         Raises:
             KeyError: The dataset has no such target.
@@ -104,7 +105,10 @@ class DataSource(Protocol):
         ...
 
     def classes(self, target: str) -> tuple[str, ...]:
-        """Return the class names of a target in index order; empty for a regression target."""
+        """Return the class names of a target in index order, ascending where the classes are ordered.
+
+        Of several measurements a sample, the name of each; empty for one measurement and for places.
+        """
         ...
 
 

@@ -37,7 +37,8 @@ class EvaluatorInput:
             on train. For retrieval: ``"query"`` and ``"gallery"``, raw, row i of each belonging together.
         targets: Of ``"train"`` and ``"val"``, as :meth:`gairbench.data.Split.target` returns them; no evaluator sees
             those of test. Empty for retrieval.
-        class_names: Names of the classes or labels in the order of their numbers; empty where there are none.
+        class_names: Names of the classes or labels in the order of their numbers, ascending for ordinal tasks, or of
+            several measurements; empty where there are none.
         groups: By split name the group of every sample ``(samples,)``; ``None`` where the task names no grouping.
         mask_size: Height and width in pixels of the masks to predict; ``None`` but for segmentation.
         seed: Seed of whatever is random in the evaluator.
@@ -55,7 +56,7 @@ class EvaluatorInput:
 
     @property
     def classes(self) -> int:
-        """The number of classes or labels; 0 where there are none."""
+        """The number of classes, labels or several measurements; 0 where they have no names."""
         return len(self.class_names)
 
 
@@ -64,13 +65,13 @@ class EvaluatorOutput:
     """What an evaluator predicts for the test split.
 
     Args:
-        prediction: Classification: whole numbers ``(samples,)``, the class of each. Multi-label: bool
-            ``(samples, labels)``. Regression: finite floats ``(samples,)``. Segmentation: whole numbers
-            ``(samples, height, width)``, the class of each pixel, never an ignored value. Retrieval: ``(samples,)``,
-            the rank of the true item, 1 is best.
-        scores: Classification ``(samples, classes)`` with a column for every class, also for one that train lacks;
-            multi-label ``(samples, labels)``; finite floats, kept in single precision. ``None``: metrics that need
-            scores cannot be computed.
+        prediction: Classification and ordinal: whole numbers ``(samples,)``, the class of each. Multi-label: bool
+            ``(samples, labels)``. Regression: finite floats ``(samples,)``; of several measurements ``(samples,
+            measurements)``. Segmentation: whole numbers ``(samples, height, width)``, the class of each pixel, never an
+            ignored value. Retrieval: ``(samples,)``, the rank of the true item, 1 is best.
+        scores: Classification and ordinal ``(samples, classes)`` with a column for every class, also for one that train
+            lacks; multi-label ``(samples, labels)``; finite floats, kept in single precision. ``None``: metrics that
+            need scores cannot be computed.
         scores_are: What the scores mean; ``None`` without scores.
         params: Chosen hyper-parameters by name, for the record: texts, numbers, and lists of them.
     """

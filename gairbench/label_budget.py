@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gairbench.errors import UsageError
+from gairbench.kinds import ONE_CLASS
 from gairbench.spec import Kind
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class LabelBudget:
         """Return why a kind of task cannot be learned from such a part; empty if it can."""
         if not self.whole and kind is Kind.RETRIEVAL:
             return f"retrieval learns from no labels, and so not from {self} of them"
-        if self.shots is not None and kind is not Kind.CLASSIFICATION:
+        if self.shots is not None and kind not in ONE_CLASS:
             return f"{self} is of single classes, which {kind} does not have; give a share, as 10%"
         return ""
 
@@ -95,7 +96,7 @@ class LabelBudget:
         if self.whole:
             return np.arange(len(ids))
         drawn = np.argsort([hashlib.sha256(f"{draw} {one}".encode()).hexdigest() for one in ids], kind="stable")
-        if kind is not Kind.CLASSIFICATION:
+        if kind not in ONE_CLASS:
             return np.sort(drawn[: self._count(len(ids))])
         of_classes = (drawn[target[drawn] == one] for one in np.unique(target))
         return np.sort(np.concatenate([members[: self._count(len(members))] for members in of_classes]))

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.evaluator import EvaluatorOutput
-from gairbench.kinds import DENSE
+from gairbench.kinds import DENSE, ONE_CLASS
 from gairbench.spec import Kind
 
 Array = NDArray[Any]
 
-SCORED = frozenset({Kind.CLASSIFICATION, Kind.MULTILABEL})
+SCORED = ONE_CLASS | {Kind.MULTILABEL}
 """Kinds of task whose evaluators may return scores."""
 
 SUM = 1e-3
@@ -30,7 +30,7 @@ def output_problem(
         kind: What the task asks for.
         output: What the evaluator returned.
         samples: Number of test samples.
-        classes: Number of classes or labels; 0 where there are none.
+        classes: Number of classes, labels or measurements of a sample; 0 where they have no names.
         mask_size: Height and width of the masks, for tasks of pixels.
     """
     if not isinstance(output, EvaluatorOutput):
@@ -48,7 +48,7 @@ def _problem_of_prediction(
     if not isinstance(prediction, np.ndarray):
         return f"its prediction is {type(prediction).__name__}, not an array"
     shape: tuple[int, ...] = (samples,)
-    if kind is Kind.MULTILABEL:
+    if kind in {Kind.MULTILABEL, Kind.MULTI_REGRESSION}:
         shape = (samples, classes)
     elif kind in DENSE and mask_size is not None:
         shape = (samples, *mask_size)
@@ -59,7 +59,7 @@ def _problem_of_prediction(
         return f"its prediction has shape {prediction.shape}, wanted {shape}"
     if prediction.dtype.kind not in types:
         return f"its prediction is {prediction.dtype}, wanted {words}"
-    if kind in {Kind.CLASSIFICATION, Kind.SEGMENTATION}:
+    if kind in ONE_CLASS or kind is Kind.SEGMENTATION:
         least, most = int(prediction.min()), int(prediction.max())
         return "" if 0 <= least <= most < classes else f"it predicts classes {least} ... {most} of {classes}"
     if kind is Kind.MULTILABEL:
@@ -76,8 +76,10 @@ def _problem_of_prediction(
 
 _TYPES = {
     Kind.CLASSIFICATION: ("iu", "whole numbers"),
+    Kind.ORDINAL: ("iu", "whole numbers"),
     Kind.MULTILABEL: ("b", "bool"),
     Kind.REGRESSION: ("f", "floats"),
+    Kind.MULTI_REGRESSION: ("f", "floats"),
     Kind.SEGMENTATION: ("iu", "whole numbers"),
     Kind.DENSE_REGRESSION: ("f", "floats"),
     Kind.GEOLOCALIZATION: ("f", "floats"),
@@ -92,7 +94,7 @@ def _problem_of_scores(kind: Kind, output: EvaluatorOutput, samples: int, classe
     if meaning not in {"probabilities", "decisions"}:
         return f"its scores_are is {meaning!r}, wanted 'probabilities' or 'decisions'"
     if kind not in SCORED:
-        return f"it returned scores for {kind}; they are for {' and '.join(sorted(SCORED))} only"
+        return f"it returned scores for {kind}; they are for {', '.join(sorted(SCORED))} only"
     if not isinstance(scores, np.ndarray) or scores.dtype.kind != "f":
         return f"its scores are {getattr(scores, 'dtype', type(scores).__name__)}, wanted floats"
     if scores.shape != (samples, classes):
@@ -107,7 +109,7 @@ def _problem_of_scores(kind: Kind, output: EvaluatorOutput, samples: int, classe
         return f"its probabilities run from {least:g} to {most:g}"
     total = scores.sum(axis=1, dtype=np.float64)
     far = np.flatnonzero(np.abs(total - 1) > SUM)
-    if kind is Kind.CLASSIFICATION and len(far):
+    if kind in ONE_CLASS and len(far):
         return f"its probabilities sum to {total[far[0]]:g} for sample {far[0]}"
     return ""
 

@@ -37,8 +37,10 @@ class Kind(StrEnum):
     """What a task asks for; it decides which evaluators and metrics apply."""
 
     CLASSIFICATION = "classification"
+    ORDINAL = "ordinal"
     MULTILABEL = "multilabel"
     REGRESSION = "regression"
+    MULTI_REGRESSION = "multi_regression"
     SEGMENTATION = "segmentation"
     DENSE_REGRESSION = "dense_regression"
     RETRIEVAL = "retrieval"

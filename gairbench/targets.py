@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from gairbench.kinds import WITH_CLASSES
+from gairbench.kinds import ONE_CLASS, WITH_NAMES
 from gairbench.spec import Kind
 
 if TYPE_CHECKING:
@@ -21,13 +21,13 @@ def target_problem(kind: Kind, values: NDArray[Any], classes: Sequence[str]) -> 
     Args:
         kind: What the task asks for; retrieval has no target.
         values: The target of one split.
-        classes: Names of its classes; empty for measurements and places.
+        classes: Names of its classes, or of several measurements; empty for one measurement and for places.
     """
     import numpy as np
 
     if not isinstance(values, np.ndarray):
         return f"is a {type(values).__name__}, not an array"
-    if kind not in WITH_CLASSES and classes:
+    if kind not in WITH_NAMES and classes:
         return f"has class names ({', '.join(map(repr, classes[:SHOWN]))}), and a {kind} has none"
     if kind is Kind.REGRESSION:
         return _problem_of_numbers(values)
@@ -35,12 +35,15 @@ def target_problem(kind: Kind, values: NDArray[Any], classes: Sequence[str]) -> 
         return _problem_of_places(values)
     if kind is Kind.DENSE_REGRESSION:
         return _problem_of_maps(values)
+    what = "class" if kind is not Kind.MULTI_REGRESSION else "measurement"
     if not classes:
-        return "has no class names"
+        return f"has no {what} names"
     if len(set(classes)) < len(classes):
         twice = next(name for number, name in enumerate(classes) if name in classes[:number])
-        return f"has the class name {twice!r} twice"
-    if kind is Kind.CLASSIFICATION:
+        return f"has the {what} name {twice!r} twice"
+    if kind is Kind.MULTI_REGRESSION:
+        return _problem_of_several_numbers(values, classes)
+    if kind in ONE_CLASS:
         return _problem_of_classes(values, classes)
     if kind is Kind.MULTILABEL:
         if values.dtype != bool:
@@ -58,8 +61,9 @@ def degenerate(
     Args:
         kind: What the task asks for.
         train: The target of the samples to learn from.
-        classes: Names of its classes; empty for measurements and places.
-        test: The target of the samples to score; measurements must differ there too, or R2 is undefined.
+        classes: Names of its classes, or of several measurements; empty for one measurement and for places.
+        test: The target of the samples to score; measurements and ordered classes must differ there too, or R2 and
+            kappa are undefined.
     """
     import numpy as np
 
@@ -80,6 +84,13 @@ def degenerate(
             if float(np.ptp(known)) == 0:
                 return f"all {what} of {name} have the same value, {known[0]:g}", "use another target or split"
         return "", ""
+    if kind is Kind.MULTI_REGRESSION:
+        for number, one in enumerate(classes):
+            column = None if test is None else test[:, number]
+            problem, _ = degenerate(Kind.REGRESSION, train[:, number], (), column)
+            if problem:
+                return f"{problem}, of {one!r}", f"leave {one!r} out, or use another split"
+        return "", ""
     if kind is Kind.MULTILABEL:
         if len(classes) < 2:
             only = repr(classes[0]) if classes else "none"
@@ -87,12 +98,16 @@ def degenerate(
         if len(train) and (train == train[0]).all():
             return "all samples of train have the same labels", "use another target or split"
         return "", ""
-    present = present_classes(kind, train)
-    if len(present) > 1:
-        return "", ""
-    if not present:
-        return "no sample of train has a label", "label some, or split the data otherwise"
-    return f"all samples of train are of one class, {classes[present[0]]!r}", "use another target or split"
+    scored = test if kind is Kind.ORDINAL else None
+    for name, values in (("train", train), ("test", scored)):
+        if values is None:
+            continue
+        present = present_classes(kind, values)
+        if not present:
+            return f"no sample of {name} has a label", "label some, or split the data otherwise"
+        if len(present) == 1:
+            return f"all samples of {name} are of one class, {classes[present[0]]!r}", "use another target or split"
+    return "", ""
 
 
 def present_classes(kind: Kind, values: NDArray[Any]) -> list[int]:
@@ -112,9 +127,26 @@ def _problem_of_numbers(values: NDArray[Any]) -> str:
     import numpy as np
 
     if values.dtype != np.float64 or values.ndim != 1:
-        return f"is {values.dtype} of shape {values.shape}, wanted float64 (n,)"
+        several = values.ndim == 2 and values.shape[1] > 1
+        other = f"; several numbers a sample are of kind {Kind.MULTI_REGRESSION}" if several else ""
+        return f"is {values.dtype} of shape {values.shape}, wanted float64 (n,){other}"
     bad = np.flatnonzero(~np.isfinite(values))
     return f"has values that are not finite ({len(bad)}; first: entry {bad[0]})" if len(bad) else ""
+
+
+def _problem_of_several_numbers(values: NDArray[Any], names: Sequence[str]) -> str:
+    import numpy as np
+
+    if len(names) < 2:
+        return f"has one measurement a sample, {names[0]!r}; that is of kind {Kind.REGRESSION}"
+    shape = (len(values), len(names))
+    if values.dtype != np.float64 or values.shape != shape:
+        return f"is {values.dtype} of shape {values.shape}, wanted float64 {shape}, a number for each name"
+    for name, column in zip(names, values.T, strict=True):
+        bad = np.flatnonzero(~np.isfinite(column))
+        if len(bad):
+            return f"has values of {name!r} that are not finite ({len(bad)}; first: entry {bad[0]})"
+    return ""
 
 
 def _problem_of_places(values: NDArray[Any]) -> str:

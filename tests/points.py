@@ -50,7 +50,8 @@ class Points:
         return "points"
 
     def classes(self, target: str) -> tuple[str, ...]:
-        return () if target in {"height", "heights", "place"} else ("a", "b", "c")
+        names = {"height": (), "heights": (), "place": (), "pair": ("up", "down")}
+        return names.get(target, ("a", "b", "c"))
 
     def arrays(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
         n = SIZES[name]
@@ -70,6 +71,7 @@ class Points:
             "mask": rng.integers(0, 3, (n, 8, 8)).astype(np.uint8),
             "heights": np.where(rng.random((n, 8, 8)) < 0.1, np.nan, rng.normal(size=(n, 8, 8))),
             "place": lonlat,
+            "pair": rng.normal((0.0, 100.0), (1.0, 20.0), (n, 2)),
         }
         return inputs, targets
 
@@ -110,6 +112,21 @@ TASK = TaskSpec(
 TASKS = (
     TASK,
     replace(TASK, name="points-tags", kind=Kind.MULTILABEL, target="tags", metric="micro_f1", extra_metrics=()),
+    replace(
+        TASK,
+        name="points-grade",
+        kind=Kind.ORDINAL,
+        metric="quadratic_kappa",
+        extra_metrics=("rank_mae", "accuracy", "balanced_accuracy", "macro_f1"),
+    ),
+    replace(
+        TASK,
+        name="points-pair",
+        kind=Kind.MULTI_REGRESSION,
+        target="pair",
+        metric="mean_r2",
+        extra_metrics=("mean_pearson_r",),
+    ),
     replace(TASK, name="points-height", kind=Kind.REGRESSION, target="height", metric="r2", extra_metrics=()),
     replace(TASK, name="points-mask", kind=Kind.SEGMENTATION, target="mask", metric="miou", extra_metrics=()),
     replace(

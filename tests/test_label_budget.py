@@ -52,6 +52,7 @@ def test_smaller_parts_lie_within_larger_ones_and_have_every_class(target: list[
         inner: set[int] = set()
         for part in parts:
             chosen = part.chosen(Kind.CLASSIFICATION, ids, values, draw)
+            assert chosen.tolist() == part.chosen(Kind.ORDINAL, ids, values, draw).tolist()
             assert chosen.tolist() == sorted(set(chosen.tolist()))
             assert inner <= set(chosen.tolist())
             assert set(values[chosen]) == set(values)
@@ -96,5 +97,7 @@ def test_draws_differ() -> None:
 def test_kinds_without_classes_have_no_shots_and_retrieval_learns_nothing() -> None:
     whole, share, shots = (LabelBudget.of(text) for text in ("all", "10%", "5-shot"))
     assert [bool(share.problem(kind)) for kind in Kind] == [kind is Kind.RETRIEVAL for kind in Kind]
-    assert [bool(shots.problem(kind)) for kind in Kind] == [kind is not Kind.CLASSIFICATION for kind in Kind]
+    assert [bool(shots.problem(kind)) for kind in Kind] == [
+        kind not in {Kind.CLASSIFICATION, Kind.ORDINAL} for kind in Kind
+    ]
     assert not any(whole.problem(kind) for kind in Kind)

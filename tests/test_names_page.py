@@ -32,8 +32,10 @@ NORMALIZATIONS = {
 }
 KINDS = {
     Kind.CLASSIFICATION: "one class a sample",
+    Kind.ORDINAL: "one class a sample, of classes in an order",
     Kind.MULTILABEL: "any number of labels a sample",
     Kind.REGRESSION: "a measurement a sample",
+    Kind.MULTI_REGRESSION: "several measurements a sample",
     Kind.SEGMENTATION: "a class a pixel",
     Kind.DENSE_REGRESSION: "a measurement a pixel",
     Kind.RETRIEVAL: "the sample's own image of another modality among all",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gairbench.data import DataSource, Split
 from gairbench.errors import DataError
-from gairbench.kinds import WITH_CLASSES
+from gairbench.kinds import ONE_CLASS, WITH_NAMES
 from gairbench.label_budget import LabelBudget
 from gairbench.limit import limited
 from gairbench.spec import Kind, TaskSpec
@@ -68,7 +68,7 @@ def select(
     """
     chosen = {name: _select(task, name, split, limit) for name, split in splits.items()}
     _check_targets(task, source, chosen)
-    if task.kind is Kind.CLASSIFICATION:
+    if task.kind in ONE_CLASS:
         known = set(np.unique(chosen["train"].target).tolist())
         for name, selection in chosen.items():
             unseen = set(np.unique(selection.target).tolist()) - known
@@ -106,7 +106,7 @@ def _select(task: TaskSpec, name: str, split: Split, limit: int | None) -> Selec
             f"target {task.target!r} in split {name!r} of task {task.name!r} is not a number (type {target.dtype})",
             "correct the dataset, or the task's kind",
         )
-    keep = target >= 0 if task.kind is Kind.CLASSIFICATION else np.ones(len(target), dtype=bool)
+    keep = target >= 0 if task.kind in ONE_CLASS else np.ones(len(target), dtype=bool)
     position = np.arange(len(rows))[keep]
     ids = [split.ids[i] for i in rows[keep]]
     if not ids:
@@ -114,7 +114,8 @@ def _select(task: TaskSpec, name: str, split: Split, limit: int | None) -> Selec
             f"split {name!r} of task {task.name!r} is empty", "check how the dataset is split, and its labels"
         )
     target = target[keep]
-    if task.kind in {Kind.REGRESSION, Kind.GEOLOCALIZATION} and not np.isfinite(target).all():
+    numbers = task.kind in {Kind.REGRESSION, Kind.MULTI_REGRESSION, Kind.GEOLOCALIZATION}
+    if numbers and not np.isfinite(target).all():
         bad = ids[int(np.flatnonzero(~np.isfinite(target).reshape(len(target), -1).all(axis=1))[0])]
         raise DataError(
             f"target {task.target!r} of sample {bad!r} in split {name!r} is not a number", "fix or remove that sample"
@@ -126,9 +127,9 @@ def _select(task: TaskSpec, name: str, split: Split, limit: int | None) -> Selec
 
 
 def _check_targets(task: TaskSpec, source: DataSource, chosen: Mapping[str, Selection]) -> None:
-    if task.kind is Kind.REGRESSION:
+    if task.kind is Kind.REGRESSION and all(selection.target.ndim == 1 for selection in chosen.values()):
         return
-    classes = source.classes(task.target) if task.kind in WITH_CLASSES else ()
+    classes = source.classes(task.target) if task.kind in WITH_NAMES else ()
     for name, selection in chosen.items():
         if problem := target_problem(task.kind, selection.target, classes):
             raise DataError(
@@ -140,7 +141,7 @@ def _check_targets(task: TaskSpec, source: DataSource, chosen: Mapping[str, Sele
 def _check_something_to_learn(
     task: TaskSpec, source: DataSource, chosen: Mapping[str, Selection], limit: int | None, labels: LabelBudget
 ) -> None:
-    classes = source.classes(task.target) if task.kind in WITH_CLASSES else ()
+    classes = source.classes(task.target) if task.kind in WITH_NAMES else ()
     test = chosen["test"].target if "test" in chosen else None
     problem, hint = degenerate(task.kind, chosen["train"].target, classes, test)
     if problem:

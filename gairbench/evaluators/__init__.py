@@ -8,8 +8,10 @@ from gairbench import hookimpl
 from gairbench.spec import EvaluatorSpec, Kind, MetricSpec
 
 _CLASSES = frozenset({Kind.CLASSIFICATION})
+_RANKS = frozenset({Kind.ORDINAL})
 _LABELS = frozenset({Kind.MULTILABEL})
 _VALUES = frozenset({Kind.REGRESSION})
+_SEVERAL = frozenset({Kind.MULTI_REGRESSION})
 _MASKS = frozenset({Kind.SEGMENTATION})
 _PAIRS = frozenset({Kind.RETRIEVAL})
 _MAPS = frozenset({Kind.DENSE_REGRESSION})
@@ -20,25 +22,33 @@ EVALUATORS = (
         name="linear",
         version=1,
         factory="gairbench.evaluators.linear:linear",
-        kinds=_CLASSES | _LABELS,
-        default=_CLASSES | _LABELS,
+        kinds=_CLASSES | _RANKS | _LABELS,
+        default=_CLASSES | _RANKS | _LABELS,
         description="Logistic regression with an L2 penalty chosen on val: multinomial, or one a label",
+    ),
+    EvaluatorSpec(
+        name="ordinal_linear",
+        version=1,
+        factory="gairbench.evaluators.ordinal_linear:ordinal_linear",
+        kinds=_RANKS,
+        default=_RANKS,
+        description="Proportional odds: one direction and ascending thresholds, with an L2 penalty chosen on val",
     ),
     EvaluatorSpec(
         name="knn",
         version=1,
         factory="gairbench.evaluators.knn:knn",
-        kinds=_CLASSES,
-        default=_CLASSES,
+        kinds=_CLASSES | _RANKS,
+        default=_CLASSES | _RANKS,
         description="Vote of the nearest train samples by cosine distance; how many is chosen on val",
     ),
     EvaluatorSpec(
         name="ridge",
         version=1,
         factory="gairbench.evaluators.ridge:ridge",
-        kinds=_VALUES,
-        default=_VALUES,
-        description="Linear regression with an L2 penalty chosen on val",
+        kinds=_VALUES | _SEVERAL,
+        default=_VALUES | _SEVERAL,
+        description="Linear regression with an L2 penalty chosen on val, for each measurement",
     ),
     EvaluatorSpec(
         name="linear_segmentation",
@@ -84,7 +94,7 @@ METRICS = (
         name="accuracy",
         version=1,
         factory=f"{_PREDICTIONS}:accuracy",
-        kinds=_CLASSES,
+        kinds=_CLASSES | _RANKS,
         higher_is_better=True,
         description="Share of samples whose class is right",
     ),
@@ -92,7 +102,7 @@ METRICS = (
         name="balanced_accuracy",
         version=1,
         factory=f"{_PREDICTIONS}:balanced_accuracy",
-        kinds=_CLASSES | _MASKS,
+        kinds=_CLASSES | _RANKS | _MASKS,
         higher_is_better=True,
         description="Mean over the classes of the share of their samples that is found",
     ),
@@ -100,9 +110,26 @@ METRICS = (
         name="macro_f1",
         version=1,
         factory=f"{_PREDICTIONS}:macro_f1",
-        kinds=_CLASSES | _MASKS,
+        kinds=_CLASSES | _RANKS | _MASKS,
         higher_is_better=True,
         description="Mean over the classes of F1",
+    ),
+    MetricSpec(
+        name="quadratic_kappa",
+        version=1,
+        factory=f"{_PREDICTIONS}:quadratic_kappa",
+        kinds=_RANKS,
+        higher_is_better=True,
+        description="Cohen's kappa, errors weighted by the squared distance of ranks: 1 is perfect, 0 is chance",
+    ),
+    MetricSpec(
+        name="rank_mae",
+        version=1,
+        factory=f"{_PREDICTIONS}:mae",
+        kinds=_RANKS,
+        higher_is_better=False,
+        unit="ranks",
+        description="Mean absolute error in ranks",
     ),
     MetricSpec(
         name="micro_f1",
@@ -135,6 +162,22 @@ METRICS = (
         kinds=_VALUES,
         higher_is_better=True,
         description="Linear correlation of prediction and target",
+    ),
+    MetricSpec(
+        name="mean_r2",
+        version=1,
+        factory=f"{_PREDICTIONS}:mean_r2",
+        kinds=_SEVERAL,
+        higher_is_better=True,
+        description="Mean over the measurements of the share of the variance that is explained",
+    ),
+    MetricSpec(
+        name="mean_pearson_r",
+        version=1,
+        factory=f"{_PREDICTIONS}:mean_pearson_r",
+        kinds=_SEVERAL,
+        higher_is_better=True,
+        description="Mean over the measurements of the linear correlation of prediction and target",
     ),
     MetricSpec(
         name="rmse",
@@ -238,7 +281,7 @@ METRICS = (
         name="nll",
         version=1,
         factory=f"{_SCORES}:nll",
-        kinds=_CLASSES | _LABELS,
+        kinds=_CLASSES | _RANKS | _LABELS,
         higher_is_better=False,
         needs="probabilities",
         unit="nat",
@@ -248,7 +291,7 @@ METRICS = (
         name="brier",
         version=1,
         factory=f"{_SCORES}:brier",
-        kinds=_CLASSES | _LABELS,
+        kinds=_CLASSES | _RANKS | _LABELS,
         higher_is_better=False,
         needs="probabilities",
         description="Squared error of the probabilities, summed over the classes (0 to 2), or mean over the labels",
@@ -257,7 +300,7 @@ METRICS = (
         name="ece",
         version=1,
         factory=f"{_SCORES}:ece",
-        kinds=_CLASSES,
+        kinds=_CLASSES | _RANKS,
         higher_is_better=False,
         needs="probabilities",
         description="Expected calibration error: confidence minus accuracy in 15 bins, absolute, weighted by samples",

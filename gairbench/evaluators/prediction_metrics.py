@@ -1,11 +1,16 @@
-"""Metrics of predictions: accuracy, F1, mIoU, R2, errors, recall of retrieval, kilometres."""
+"""Metrics of predictions: accuracy, F1, mIoU, kappa, R2, errors, recall of retrieval, kilometres."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
 from gairbench.geography import great_circle_km
 from gairbench.metrics import IGNORED, Array, MedianMetric, Metric, mean_of_samples, with_count
+
+MOMENTS = 7
+"""Statistics of a measurement and its prediction that R2 and the correlation follow from."""
 
 accuracy = Metric(lambda target, prediction: with_count(target == prediction), mean_of_samples)
 
@@ -55,6 +60,22 @@ miou = Metric(_confusion, _mean_iou)
 balanced_accuracy = Metric(_confusion, _mean_recall)
 
 
+def _ranks(target: Array, prediction: Array) -> Array:
+    # As floats, which cannot overflow as the squares of small integers do.
+    t, p = target.astype(np.float64), prediction.astype(np.float64)
+    return np.stack([np.ones(len(t)), t, p, t * t + p * p, (t - p) ** 2], axis=1)
+
+
+def _quadratic_kappa(statistics: Array) -> Array:
+    # The squared distance that is expected of the same ranks, paired at random, follows from their moments.
+    n, t, p, squares, distance = np.moveaxis(statistics, -1, 0)
+    expected = squares - 2 * t * p / n
+    return np.asarray(1 - np.divide(distance, expected, out=np.full(np.shape(n), np.nan), where=expected > 0))
+
+
+quadratic_kappa = Metric(_ranks, _quadratic_kappa)
+
+
 def _moments(target: Array, prediction: Array) -> Array:
     # Moments about fixed centres: numerically sound, and the centres cancel in both metrics.
     y, p = target - target.mean(), prediction - target.mean()
@@ -75,6 +96,23 @@ def _pearson(statistics: Array) -> Array:
 
 r2 = Metric(_moments, _r2)
 pearson_r = Metric(_moments, _pearson)
+
+
+def _mean_over_columns(value: Callable[[Array], Array]) -> Metric:
+    """Return the mean over the measurements of a sample of a number that follows from the moments of each."""
+
+    def moments_of_each(target: Array, prediction: Array) -> Array:
+        columns = zip(target.T, prediction.T, strict=True)
+        return np.concatenate([_moments(one, other) for one, other in columns], axis=1)
+
+    def mean_of_values(statistics: Array) -> Array:
+        return np.asarray(value(statistics.reshape(*statistics.shape[:-1], -1, MOMENTS)).mean(axis=-1))
+
+    return Metric(moments_of_each, mean_of_values)
+
+
+mean_r2 = _mean_over_columns(_r2)
+mean_pearson_r = _mean_over_columns(_pearson)
 mae = Metric(lambda target, prediction: with_count(np.abs(target - prediction)), mean_of_samples)
 rmse = Metric(
     lambda target, prediction: with_count((target - prediction) ** 2),

@@ -197,7 +197,9 @@ class Target:
 
     Args:
         kind: What the task asks for; never retrieval, which has no target.
-        column: Its column, or ``"folder"``; empty for masks and places.
+        column: Its column, or ``"folder"``; empty for masks, places and several measurements.
+        columns: The columns of several measurements.
+        order: The classes of an ordinal task, ascending; empty: they are numbers.
         separator: Between the labels of one sample, for multi-label.
         transform: ``"log1p"`` or ``"none"``.
         min_samples: Classes and labels with fewer samples in train are left out.
@@ -208,6 +210,8 @@ class Target:
 
     kind: Kind
     column: str = ""
+    columns: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
     separator: str = ""
     transform: str = "none"
     min_samples: int = 0
@@ -221,11 +225,14 @@ class Target:
         if self.kind is Kind.GEOLOCALIZATION:
             return "place"
         marks = [mark for mark in (self.separator, self.transform) if mark not in {"", "none"}]
+        marks += [" < ".join(map(repr, self.order))] * bool(self.order)
         marks += [f"{self.min_samples} samples or more"] * bool(self.min_samples)
         marks += [f"without {', '.join(self.drop_classes)}"] * bool(self.drop_classes)
         if self.mask is not None:
             marks += [f"masks {digest(mask=self.mask, image=self.image)[:8]}"]
-        what = self.column if self.mask is None else f"{self.mask.folder}/{self.mask.file}"
+        what = ", ".join(map(repr, self.columns)) or self.column
+        if self.mask is not None:
+            what = f"{self.mask.folder}/{self.mask.file}"
         return f"{what} ({', '.join([self.kind, *marks])})"
 
 

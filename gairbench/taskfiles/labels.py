@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gairbench.errors import DataError
 from gairbench.files.tables import Column
+from gairbench.kinds import ONE_CLASS
 from gairbench.names import plain_name
 from gairbench.spec import Kind
 from gairbench.taskfiles.declaration import FOLDER_LABEL, FileDataset, Target
@@ -27,7 +28,7 @@ class Labelled:
 
     Args:
         values: As :meth:`gairbench.data.Split.target` returns them.
-        classes: Names of its classes; empty for measurements.
+        classes: Names of its classes, or of several measurements; empty for one measurement.
         left_out: For each sample of a class that takes no part the class's name, otherwise an empty word; empty if
             all classes do.
         dropped: Names of labels that take no part, of samples with several.
@@ -69,29 +70,55 @@ class SampleLabels:
             splits: The split of each sample.
 
         Raises:
-            DataError: Its column is missing, a value is empty or of the wrong kind, all classes are left out, or one of
-                several labels occurs in val or test and never in train.
+            DataError: Its column is missing, a value is empty or of the wrong kind, all classes are left out, the order
+                of classes is not stated, or one of several labels occurs in val or test and never in train.
         """
         if wanted.kind is Kind.REGRESSION:
-            return Labelled(self._measurements(wanted))
-        if wanted.kind is Kind.CLASSIFICATION:
+            return Labelled(self._measurements(wanted.column, wanted.transform))
+        if wanted.kind is Kind.MULTI_REGRESSION:
+            columns = [self._measurements(name, wanted.transform) for name in wanted.columns]
+            return Labelled(np.stack(columns, axis=1), wanted.columns)
+        if wanted.kind in ONE_CLASS:
             return self._classes(wanted, splits)
         return self._several(wanted, splits)
 
     def _classes(self, wanted: Target, splits: NDArray[np.str_]) -> Labelled:
-        words = self._class_names(wanted.column, self.values(wanted.column)).astype(np.str_)
-        (
-            names,
-            index,
-        ) = np.unique(words, return_inverse=True)
+        words = self._class_names(wanted.column, self.values(wanted.column)).astype(np.str_).tolist()
+        names = self._ascending(wanted, words) if wanted.kind is Kind.ORDINAL else sorted(set(words))
+        place = {name: number for number, name in enumerate(names)}
+        index = np.array([place[word] for word in words], dtype=np.int64)
         in_train = np.bincount(index[splits == "train"], minlength=len(names))
-        without = self._without(wanted, names.tolist(), in_train)
+        without = self._without(wanted, names, in_train)
         if not without:
-            return Labelled(index.astype(np.int64), tuple(names.tolist()))
-        kept = [name for name in names.tolist() if name not in without]
-        number = np.array([kept.index(name) if name in kept else -1 for name in names.tolist()], dtype=np.int64)
-        left_out = tuple(word if word in without else "" for word in words.tolist())
+            return Labelled(index, tuple(names))
+        kept = [name for name in names if name not in without]
+        number = np.array([kept.index(name) if name in kept else -1 for name in names], dtype=np.int64)
+        left_out = tuple(word if word in without else "" for word in words)
         return Labelled(number[index], tuple(kept), left_out)
+
+    def _ascending(self, wanted: Target, words: Sequence[str]) -> list[str]:
+        """Return the names of ordered classes, the lowest first: as they are stated, or by their numbers."""
+        known, column = {*wanted.order}, wanted.column
+        numbers: dict[float, str] = {}
+        for row, word in enumerate(words):
+            if wanted.order and word not in known:
+                raise DataError(
+                    f"{self._where(column, row)}: {word!r} is not one of 'classes' ({', '.join(wanted.order)})",
+                    "add it in its place, or correct the value",
+                )
+            if wanted.order:
+                continue
+            if not _NUMBER.fullmatch(word):
+                raise DataError(
+                    f"{self._where(column, row)}: the order of class {word!r} is not stated",
+                    "name all classes in 'classes', the lowest first",
+                )
+            if numbers.setdefault(float(word), word) != word:
+                raise DataError(
+                    f"{self._where(column, row)}: {word!r} and {numbers[float(word)]!r} are one number",
+                    "write it in one way",
+                )
+        return list(wanted.order) or [numbers[number] for number in sorted(numbers)]
 
     def _without(self, wanted: Target, names: Sequence[str], in_train: NDArray[np.int64]) -> set[str]:
         """Return the classes that take no part."""
@@ -155,10 +182,10 @@ class SampleLabels:
             return [word.split(wanted.separator) for word in self.values(wanted.column)]
         return self._column(wanted.column).labels(wanted.separator)
 
-    def _measurements(self, wanted: Target) -> NDArray[np.float64]:
-        column = self._column(wanted.column)
+    def _measurements(self, name: str, transform: str) -> NDArray[np.float64]:
+        column = self._column(name)
         measured = column.numbers()
-        if wanted.transform == "log1p":
+        if transform == "log1p":
             impossible = np.flatnonzero(measured <= -1)
             if len(impossible):
                 row = int(impossible[0])

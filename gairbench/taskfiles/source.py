@@ -16,7 +16,7 @@ from gairbench.digests import digest, file_sha256
 from gairbench.errors import DataError
 from gairbench.files.formats import table_sha256
 from gairbench.files.missing_pixels import Fills
-from gairbench.kinds import DENSE
+from gairbench.kinds import DENSE, WITH_CLASSES
 from gairbench.names import composed, plain_name
 from gairbench.spec import Kind, Modality
 from gairbench.taskfiles.declaration import DateArray, Extent, FileDataset, Target
@@ -123,7 +123,7 @@ class FileSource:
         return FileSplit(self, rows)
 
     def classes(self, target: str) -> tuple[str, ...]:
-        """Return the class names of a target; empty for measurements and places.
+        """Return the class names of a target, or of several measurements; empty for one measurement and for places.
 
         Raises:
             KeyError: There is no such target.
@@ -263,7 +263,7 @@ class FileSplit:
 
     def left_out(self, target: str) -> str:
         """Return which classes and how many samples are left out of a target; empty if none."""
-        if self._source.wanted(target).kind not in {Kind.CLASSIFICATION, Kind.MULTILABEL}:
+        if self._source.wanted(target).kind not in WITH_CLASSES - DENSE:
             return ""
         return self._source.labelled(target).note(self._rows)
 

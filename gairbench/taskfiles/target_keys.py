@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gairbench.kinds import DENSE, WITH_CLASSES
+from gairbench.names import plain_name
 from gairbench.spec import Kind
 from gairbench.taskfiles.declaration import MaskFiles, Target
 from gairbench.taskfiles.paths import check_template, relative_path
@@ -10,19 +11,22 @@ from gairbench.yamlfile import Section
 
 TRANSFORMS = ("none", "log1p")
 
-WITH_LABELS = (Kind.CLASSIFICATION, Kind.MULTILABEL, Kind.REGRESSION)
-"""Kinds whose targets stand in a column."""
+WITH_LABELS = (Kind.CLASSIFICATION, Kind.ORDINAL, Kind.MULTILABEL, Kind.REGRESSION, Kind.MULTI_REGRESSION)
+"""Kinds whose targets stand in columns."""
+
+_CLASSES = (Kind.CLASSIFICATION, Kind.ORDINAL, Kind.MULTILABEL)
 
 MOST_CLASSES = 255
 """Classes of masks are kept in bytes, and 255 marks what takes no part."""
 
 _FITTING = {
     "label": WITH_LABELS,
+    "classes": (Kind.ORDINAL,),
     "separator": (Kind.MULTILABEL,),
-    "transform": (Kind.REGRESSION,),
+    "transform": (Kind.REGRESSION, Kind.MULTI_REGRESSION),
     "mask": (Kind.SEGMENTATION, Kind.DENSE_REGRESSION),
-    "min_samples": (Kind.CLASSIFICATION, Kind.MULTILABEL),
-    "drop_classes": (Kind.CLASSIFICATION, Kind.MULTILABEL),
+    "min_samples": _CLASSES,
+    "drop_classes": _CLASSES,
 }
 """The kinds that a key is for."""
 
@@ -58,7 +62,9 @@ def read_target(section: Section, image: str) -> Target | None:
         raise section.error("min_samples", f"{least} is not a number of samples", "give 1 or more")
     return Target(
         kind=kind,
-        column=section.get("label", str) if kind in WITH_LABELS else "",
+        column=_column(section, kind) if kind in WITH_LABELS and kind is not Kind.MULTI_REGRESSION else "",
+        columns=_columns(section) if kind is Kind.MULTI_REGRESSION else (),
+        order=_order(section) if "classes" in section else (),
         separator=separator,
         transform=section.choice("transform", TRANSFORMS, "none"),
         min_samples=least,
@@ -66,6 +72,36 @@ def read_target(section: Section, image: str) -> Target | None:
         mask=_mask(section.get("mask", Section), kind) if kind in DENSE else None,
         image=image if kind in DENSE else "",
     )
+
+
+def _column(section: Section, kind: Kind) -> str:
+    if kind is Kind.REGRESSION and isinstance(section.get("label", (str, list)), list):
+        raise section.error("label", "names several columns", f"use 'kind: {Kind.MULTI_REGRESSION}'")
+    column: str = section.get("label", str)
+    return column
+
+
+def _columns(section: Section) -> tuple[str, ...]:
+    """Return the columns of several measurements."""
+    columns = tuple(section.texts("label"))
+    if len(columns) < 2:
+        raise section.error("label", "names one column", "list several, as [height, biomass], or use kind: regression")
+    return _different(section, "label", columns)
+
+
+def _order(section: Section) -> tuple[str, ...]:
+    """Return the classes of an ordinal task, ascending."""
+    classes = tuple(section.texts("classes"))
+    if len(classes) < 2:
+        raise section.error("classes", f"{len(classes)} classes", "name two or more, the lowest first")
+    return _different(section, "classes", tuple(map(plain_name, classes)))
+
+
+def _different(section: Section, key: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
+    if twice is not None:
+        raise section.error(key, f"{twice!r} is there twice", "name it once")
+    return names
 
 
 def _mask(section: Section, kind: Kind) -> MaskFiles:

@@ -36,7 +36,8 @@ class DataReport:
         counts: Samples per split.
         ranges: Least and greatest value, of images by sample key, and of ``longitude`` and ``latitude`` in degrees.
         balance: Samples per class, by target and split; the samples that take no part are under an empty name.
-        spans: Least, mean and greatest value of regression targets, by target and split.
+        spans: Least, mean and greatest value of regression targets, by target and split; of several measurements, by
+            target and measurement.
         problems: Everything that is wrong, one line each.
         unlearnable: Targets from which nothing can be learned, though the data are sound, one line each.
         warnings: What may be meant so and may be a mistake, one line each.
@@ -211,24 +212,40 @@ def _describe_target(task: TaskSpec, data: OpenedDataset, report: DataReport) ->
             return
         if target_problem(task.kind, values[split], classes) or not len(values[split]):
             return
+    if task.kind is Kind.MULTI_REGRESSION:
+        for number, one in enumerate(classes):
+            columns = {split: target[:, number] for split, target in values.items()}
+            yield from _describe_numbers(f"{name}: {one}", columns, report)
+        return
+    if task.kind is Kind.REGRESSION:
+        yield from _describe_numbers(name, values, report)
+        return
     for split, target in values.items():
-        if task.kind in {Kind.REGRESSION, Kind.DENSE_REGRESSION}:
-            known = target[np.isfinite(target)]
-            if len(known):
-                span = (float(known.min()), float(known.mean()), float(known.max()))
-                report.spans.setdefault(name, {})[split] = span
+        if task.kind is Kind.DENSE_REGRESSION:
+            _add_span(name, split, target[np.isfinite(target)], report)
         elif task.kind in WITH_CLASSES:
             report.balance.setdefault(name, {})[split] = _count(target, classes, task.kind)
     difference = ""
-    if task.kind is Kind.REGRESSION:
-        difference = different_values(values)
-    elif task.kind in WITH_CLASSES:
+    if task.kind in WITH_CLASSES:
         counts = {split: _count(target, classes, task.kind) for split, target in values.items()}
         sizes = {split: len(target) for split, target in values.items()} if task.kind is Kind.MULTILABEL else None
         # Neighbouring pixels of masks are not independent samples: a test of them would find everything different.
         difference = "" if task.kind is Kind.SEGMENTATION else different_classes(counts, sizes)
     if difference:
         yield f"target {name!r}: {difference}"
+
+
+def _describe_numbers(name: str, values: dict[str, NDArray[Any]], report: DataReport) -> Iterator[str]:
+    for split, numbers in values.items():
+        _add_span(name, split, numbers, report)
+    if difference := different_values(values):
+        yield f"target {name!r}: {difference}"
+
+
+def _add_span(name: str, split: str, known: NDArray[Any], report: DataReport) -> None:
+    if len(known):
+        span = (float(known.min()), float(known.mean()), float(known.max()))
+        report.spans.setdefault(name, {})[split] = span
 
 
 def _count(values: NDArray[Any], classes: Sequence[str], kind: Kind) -> dict[str, int]:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
-from gairbench.kinds import DENSE, WITH_CLASSES
+from gairbench.kinds import DENSE, ONE_CLASS, WITH_NAMES
 from gairbench.spec import EvaluatorSpec, Kind, resolve
 from gairbench.testing import declarations
 from gairbench.testing.declarations import require
@@ -112,6 +112,11 @@ def check_what_is_there_is_learned(spec: EvaluatorSpec, kind: Kind) -> None:
         right, chance = (
             -float(np.mean(great_circle_km(truth, p))) for p in (prediction, np.roll(prediction, 1, axis=0))
         )
+    elif kind is Kind.MULTI_REGRESSION:
+        # Whatever their units, each is to be learned: the one that gains least counts.
+        errors = (((p - truth) ** 2).mean(axis=0) for p in (prediction, np.roll(prediction, 1, axis=0)))
+        learned, rolled = errors
+        right, chance = float((rolled - learned).min()), 0.0
     elif kind in {Kind.REGRESSION, Kind.DENSE_REGRESSION}:
         right, chance = (-float(np.mean((p - truth) ** 2)) for p in (prediction, np.roll(prediction, 1, axis=0)))
     else:
@@ -124,7 +129,7 @@ def check_scores_agree_with_the_prediction(spec: EvaluatorSpec, kind: Kind) -> N
     output = _output(spec, kind)
     if output.scores is None:
         return
-    if kind is Kind.CLASSIFICATION:
+    if kind in ONE_CLASS:
         share = float((output.scores.argmax(axis=1) == output.prediction).mean())
         require(share >= AGREE, f"{spec.name}: the predicted class has the highest score for {share:.0%} of samples")
         return
@@ -136,7 +141,7 @@ def check_scores_agree_with_the_prediction(spec: EvaluatorSpec, kind: Kind) -> N
 
 def check_every_class_has_its_column(spec: EvaluatorSpec, kind: Kind) -> None:
     """Where train lacks a class, scores have a column for it all the same, in the order of the class numbers."""
-    if kind is not Kind.CLASSIFICATION:
+    if kind not in ONE_CLASS:
         return
     given, truth = generated_input(spec.needs, kind)
     missing = 1
@@ -205,7 +210,7 @@ def generated_input(needs: str, kind: Kind) -> tuple[EvaluatorInput, NDArray[Any
         kind=kind,
         features=features,
         targets=targets,
-        class_names=CLASSES if kind in WITH_CLASSES else (),
+        class_names=CLASSES if kind in WITH_NAMES else (),
         groups={name: np.arange(len(array)) % 5 for name, array in features.items()},
         mask_size=(MASK, MASK) if kind in DENSE else None,
         seed=0,
@@ -222,6 +227,11 @@ def _target(kind: Kind, vectors: NDArray[Any], tokens: NDArray[Any], weights: ND
         return np.asarray(scores > 0)
     if kind is Kind.REGRESSION:
         return np.asarray(scores[:, 0])
+    if kind is Kind.MULTI_REGRESSION:
+        # Each in a unit of its own.
+        return np.asarray(scores * (1.0, 0.01, 100.0, 1.0) + (0.0, 0.0, 1000.0, -5.0))
+    if kind is Kind.ORDINAL:
+        return np.asarray(np.digitize(scores[:, 0], (-2.0, 0.0, 2.0)))
     if kind is Kind.GEOLOCALIZATION:
         return np.stack([170 * np.tanh(scores[:, 0]), 80 * np.tanh(scores[:, 1])], axis=1)
     if kind in DENSE:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from gairbench.kinds import ONE_CLASS
 from gairbench.spec import Kind, MetricSpec
 from gairbench.testing import declarations
 from gairbench.testing.declarations import require
@@ -39,7 +40,7 @@ def check_kinds_are_stated(spec: MetricSpec) -> None:
     """It scores at least one kind of task, and scores exist for the kinds if it needs them."""
     require(bool(spec.kinds), f"{spec.name}: no kinds")
     if spec.needs != "prediction":
-        without = spec.kinds - {Kind.CLASSIFICATION, Kind.MULTILABEL}
+        without = spec.kinds - ONE_CLASS - {Kind.MULTILABEL}
         require(not without, f"{spec.name}: no evaluator returns scores for {', '.join(sorted(without))}")
 
 
@@ -175,6 +176,8 @@ def _target(kind: Kind, rng: Any) -> NDArray[Any]:
         target = rng.random((SAMPLES, CLASSES)) < 0.4
     elif kind is Kind.REGRESSION:
         target = rng.normal(10.0, 3.0, SAMPLES)
+    elif kind is Kind.MULTI_REGRESSION:
+        target = rng.normal((10.0, 0.0, -500.0), (3.0, 0.1, 100.0), (SAMPLES, 3))
     elif kind is Kind.SEGMENTATION:
         target = rng.integers(0, CLASSES, (SAMPLES, 6, 6)).astype(np.uint8)
         target[:, 0, 0] = 255
@@ -198,7 +201,7 @@ def _perfect(spec: MetricSpec, kind: Kind, target: NDArray[Any]) -> NDArray[Any]
         if kind is Kind.DENSE_REGRESSION:
             return np.asarray(np.nan_to_num(target))
         return np.where(target == 255, 0, target) if kind is Kind.SEGMENTATION else target.copy()
-    own = target[:, None] == np.arange(CLASSES) if kind is Kind.CLASSIFICATION else target
+    own = target[:, None] == np.arange(CLASSES) if kind in ONE_CLASS else target
     return np.where(own, 0.97, 0.01).astype(np.float32)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gairbench.data import sample_key
 from gairbench.errors import DataError
-from gairbench.kinds import DENSE, WITH_CLASSES
+from gairbench.kinds import DENSE, ONE_CLASS, WITH_CLASSES
 from gairbench.selection import unknown
 from gairbench.spec import ImageInput, Kind, Modality, TaskSpec
 from gairbench.targets import degenerate, present_classes, target_problem
@@ -275,7 +275,7 @@ def _sound_targets(spec: TaskSpec, data: OpenedDataset) -> dict[str, NDArray[Any
 
 
 def _labelled(spec: TaskSpec, target: NDArray[Any]) -> NDArray[Any]:
-    return target[target >= 0] if spec.kind is Kind.CLASSIFICATION else target
+    return target[target >= 0] if spec.kind in ONE_CLASS else target
 
 
 def _predictable(spec: TaskSpec, target: NDArray[Any]) -> NDArray[Any]:
@@ -297,6 +297,8 @@ def _wrong(spec: TaskSpec, perfect: NDArray[Any], classes: int) -> NDArray[Any]:
         return ~perfect
     if spec.kind in {Kind.REGRESSION, Kind.DENSE_REGRESSION}:
         return np.asarray(2 * perfect.mean() - perfect)
+    if spec.kind is Kind.MULTI_REGRESSION:
+        return np.asarray(2 * perfect.mean(axis=0) - perfect)
     if spec.kind is Kind.GEOLOCALIZATION:
         lon, lat = perfect.T
         return np.stack([np.where(lon > 0, lon - 180, lon + 180), -lat], axis=1)

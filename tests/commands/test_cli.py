@@ -57,7 +57,11 @@ def test_evaluators_and_metrics_are_listed_with_kinds_version_and_origin(tmp_pat
     }
     assert {name for name, row in found.items() if not row["origin"].startswith("gairbench-evaluators (")} == set()
     linear, nll = found["linear"], found["nll"]
-    assert (linear["version"], linear["kinds"], linear["needs"]) == (1, ["classification", "multilabel"], "features")
+    assert (linear["version"], linear["kinds"], linear["needs"]) == (
+        1,
+        ["classification", "multilabel", "ordinal"],
+        "features",
+    )
     assert (nll["direction"], nll["needs"], nll["unit"]) == ("↓", "probabilities", "nat")
     assert found["r2"]["direction"] == "↑"
     assert "linear_segmentation" in gairbench("list", "evaluators", cache=tmp_path).stdout
@@ -67,7 +71,7 @@ def test_evaluators_and_metrics_are_listed_with_kinds_version_and_origin(tmp_pat
         for row in json.loads(gairbench("list", "plugins", "--json", cache=tmp_path).stdout)
         if row["plugin"] == "gairbench-evaluators"
     )
-    assert (ours["evaluators"], ours["metrics"]) == (7, 27)
+    assert (ours["evaluators"], ours["metrics"]) == (8, 31)
 
 
 def test_run_prints_and_writes_a_leaderboard_and_the_second_run_reuses_it(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from gairbench.evaluation.samples import select
 from gairbench.spec import Kind, TaskSpec
 
 ZONE, TAGS, HEIGHT = TASKS[:3]
+GRADE, PAIR = replace(ZONE, kind=Kind.ORDINAL), replace(ZONE, kind=Kind.MULTI_REGRESSION)
 
 
 class Source:
@@ -41,6 +42,16 @@ def chosen(task: TaskSpec, targets: dict[str, Any], classes: tuple[str, ...], li
         (ZONE, [0.5, 1.5], [0.5, 1.5], ("a", "b"), "float64 of shape .* such as 0.5, wanted class numbers"),
         (ZONE, ["a", "b"], ["a", "b"], ("a", "b"), "is not a number"),
         (ZONE, [-1, -1], [0, 1], ("a", "b"), "split 'train' of task 'world-zone' is empty"),
+        (GRADE, [2, 2], [2, 2], ("a", "b", "c"), "all samples of train are of one class, 'c'"),
+        (GRADE, [1, 2], [2, 2], ("a", "b", "c"), "all samples of test are of one class, 'c'"),
+        (GRADE, [0, 1], [0, 2], ("a", "b", "c"), "class 'c' is in split 'test' .* but not in train"),
+        (GRADE, [0.5, 1.5], [0.5, 1.5], ("a", "b"), "float64 of shape .* such as 0.5, wanted class numbers"),
+        (PAIR, [[1.0, 2.0], [1.0, 3.0]], [[1.0, 2.0], [2.0, 3.0]], ("u", "d"), "train have the same value, 1, of 'u'"),
+        (PAIR, [[1.0, 2.0], [2.0, 3.0]], [[1.0, 3.0], [2.0, 3.0]], ("u", "d"), "test have the same value, 3, of 'd'"),
+        (PAIR, [[1.0, np.nan], [2.0, 3.0]], [[1.0, 3.0]], ("u", "d"), "sample 'train-0' in split 'train' is not a num"),
+        (PAIR, [[1.0, 2.0], [2.0, 3.0]], [[1.0, 3.0]], ("u",), "has one measurement a sample, 'u'"),
+        (PAIR, [[1.0, 2.0], [2.0, 3.0]], [[1.0, 3.0]], (), "has no measurement names"),
+        (HEIGHT, [[1.0, 2.0], [2.0, 3.0]], [[1.0, 3.0]], (), "several numbers a sample are of kind multi_regression"),
         (TAGS, [[True], [False]], [[True], [False]], ("n",), "there is one label only, 'n'"),
         (TAGS, [[True, False]] * 3, [[True, False]], ("n", "e"), "all samples of train have the same labels"),
         (HEIGHT, [2.0, 2.0], [2.0, 3.0], (), "all samples of train have the same value, 2"),
@@ -69,3 +80,8 @@ def test_sound_targets_are_selected() -> None:
     found = chosen(ZONE, {"train": [0, 1, -1], "val": [0], "test": [1, 1]}, ("a", "b"))
     assert found["train"].dropped == "1 samples without this label"
     assert found["test"].target.tolist() == [1, 1]
+    grades = chosen(GRADE, {"train": [0, 2, -1], "val": [0], "test": [0, 2, -1]}, ("a", "b", "c"))
+    assert grades["test"].target.tolist() == [0, 2]
+    assert grades["test"].dropped == "1 samples without this label"
+    pairs = [[1.0, 5.0], [2.0, 7.0]]
+    assert chosen(PAIR, {"train": pairs, "val": pairs, "test": pairs}, ("u", "d"))["test"].target.tolist() == pairs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -17,6 +19,9 @@ LABELS = RNG.integers(0, 5, 400)
 GUESSES = np.where(RNG.random(400) < 0.6, LABELS, RNG.integers(0, 5, 400))
 TARGET = RNG.normal(50, 3, 400)
 PREDICTION = TARGET + RNG.normal(1, 2, 400)
+SEVERAL = np.stack([TARGET, 1e-3 * RNG.normal(size=400) + 7, 1e6 * RNG.random(400)], axis=1)
+SEVERAL_GUESSES = SEVERAL + RNG.normal(size=(400, 3)) * (2, 1e-3, 1e5)
+SKEWED = np.minimum(LABELS, 3)
 TAGS = RNG.random((400, 3)) < 0.4
 TAG_GUESSES = TAGS ^ (RNG.random((400, 3)) < 0.2)
 LOGITS = RNG.normal(size=(400, 5)) + 1.5 * (LABELS[:, None] == np.arange(5))
@@ -32,6 +37,20 @@ BINARY_PROBABILITIES = np.stack([1 - TAG_PROBABILITIES[:, 0], TAG_PROBABILITIES[
     [
         ("accuracy", LABELS, GUESSES, reference.accuracy_score(LABELS, GUESSES)),
         ("balanced_accuracy", LABELS, GUESSES, reference.balanced_accuracy_score(LABELS, GUESSES)),
+        ("quadratic_kappa", LABELS, GUESSES, reference.cohen_kappa_score(LABELS, GUESSES, weights="quadratic")),
+        ("quadratic_kappa", LABELS, SKEWED, reference.cohen_kappa_score(LABELS, SKEWED, weights="quadratic")),
+        ("quadratic_kappa", LABELS.astype(np.int64), GUESSES.astype(np.uint8), reference.cohen_kappa_score(
+            LABELS, GUESSES, weights="quadratic"
+        )),
+        # Rank 2 keeps its place where nobody is of it.
+        ("quadratic_kappa", LABELS[LABELS != 2], LABELS[LABELS != 2][::-1], reference.cohen_kappa_score(
+            LABELS[LABELS != 2], LABELS[LABELS != 2][::-1], weights="quadratic", labels=range(5)
+        )),
+        ("rank_mae", LABELS, GUESSES, reference.mean_absolute_error(LABELS, GUESSES)),
+        ("mean_r2", SEVERAL, SEVERAL_GUESSES, reference.r2_score(SEVERAL, SEVERAL_GUESSES)),
+        ("mean_pearson_r", SEVERAL, SEVERAL_GUESSES, np.mean([
+            np.corrcoef(y, p)[0, 1] for y, p in zip(SEVERAL.T, SEVERAL_GUESSES.T, strict=True)
+        ])),
         ("macro_f1", LABELS, GUESSES, reference.f1_score(LABELS, GUESSES, average="macro")),
         ("miou", LABELS, GUESSES, reference.jaccard_score(LABELS, GUESSES, average="macro")),
         ("r2", TARGET, PREDICTION, reference.r2_score(TARGET, PREDICTION)),
@@ -40,11 +59,40 @@ BINARY_PROBABILITIES = np.stack([1 - TAG_PROBABILITIES[:, 0], TAG_PROBABILITIES[
         ("mae", TARGET, PREDICTION, reference.mean_absolute_error(TARGET, PREDICTION)),
         ("micro_f1", TAGS, TAG_GUESSES, reference.f1_score(TAGS, TAG_GUESSES, average="micro")),
     ],
-)
+)  # fmt: skip
 def test_metric_of_predictions_agrees_with_scikit_learn(
     name: str, target: np.ndarray, prediction: np.ndarray, expected: float
 ) -> None:
     assert MEASURES[name](target, prediction) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "prediction", "expected"),
+    [
+        ("quadratic_kappa", LABELS, GUESSES, lambda t, p: reference.cohen_kappa_score(t, p, weights="quadratic")),
+        ("mean_r2", SEVERAL, SEVERAL_GUESSES, reference.r2_score),
+    ],
+)
+def test_every_resample_agrees_with_scikit_learn(
+    name: str, target: np.ndarray, prediction: np.ndarray, expected: Callable[[np.ndarray, np.ndarray], float]
+) -> None:
+    resampled = MEASURES[name].resampled(target, prediction, 3)
+    rng = np.random.default_rng(3)
+    drawn = [rng.integers(len(target), size=len(target)) for _ in range(len(resampled))]
+    np.testing.assert_allclose(
+        resampled[::100], [expected(target[rows], prediction[rows]) for rows in drawn[::100]], rtol=0, atol=1e-12
+    )
+
+
+def test_one_of_several_measurements_is_scored_as_it_is_alone() -> None:
+    alone = [MEASURES["r2"](y, p) for y, p in zip(SEVERAL.T, SEVERAL_GUESSES.T, strict=True)]
+    assert MEASURES["mean_r2"](SEVERAL, SEVERAL_GUESSES) == np.mean(alone)
+
+
+def test_kappa_is_not_a_number_where_all_are_of_one_class_and_found_so() -> None:
+    one = np.full(20, 3)
+    assert np.isnan(MEASURES["quadratic_kappa"](one, one))
+    assert MEASURES["quadratic_kappa"](one, np.arange(20) % 4) == 0
 
 
 @pytest.mark.parametrize(

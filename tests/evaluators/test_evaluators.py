@@ -13,6 +13,7 @@ from gairbench.evaluation.plan import default_evaluators
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
 from gairbench.evaluators import EVALUATORS, METRICS
 from gairbench.evaluators.nearest_place import median_direction
+from gairbench.evaluators.ordinal_linear import _fit, _log_likelihood, _Odds, _start
 from gairbench.evaluators.segmentation import _logits_at
 from gairbench.geography import from_sphere, on_sphere
 from gairbench.kinds import DENSE
@@ -66,8 +67,12 @@ def data(kind: Kind, *, noise: bool = False) -> tuple[EvaluatorInput, np.ndarray
             x = np.concatenate([on_sphere(rng.permutation(targets[name]) if noise else targets[name])] * 2, axis=1)
         elif kind is Kind.CLASSIFICATION:
             targets[name] = scores.argmax(1)
+        elif kind is Kind.ORDINAL:
+            targets[name] = np.digitize(scores[:, 0], (-1.5, 1.5))
         elif kind is Kind.MULTILABEL:
             targets[name] = scores > 0
+        elif kind is Kind.MULTI_REGRESSION:
+            targets[name] = scores * (1.0, 1e-3, 1e3) + (0.0, 5.0, -7.0)
         else:
             targets[name] = scores[:, 0]
         features[name] = x
@@ -92,8 +97,10 @@ def data(kind: Kind, *, noise: bool = False) -> tuple[EvaluatorInput, np.ndarray
 def score(kind: Kind, truth: np.ndarray, output: EvaluatorOutput) -> float:
     metric = {
         Kind.CLASSIFICATION: "accuracy",
+        Kind.ORDINAL: "quadratic_kappa",
         Kind.MULTILABEL: "micro_f1",
         Kind.REGRESSION: "r2",
+        Kind.MULTI_REGRESSION: "mean_r2",
         Kind.SEGMENTATION: "miou",
         Kind.DENSE_REGRESSION: "pixel_r2",
         Kind.GEOLOCALIZATION: "within_2500_km",
@@ -106,8 +113,10 @@ CASES = [(spec.name, kind) for spec in EVALUATORS for kind in sorted(spec.kinds)
 LEARNED = {"knn": 0.7, "linear_segmentation": 0.6}
 CHANCE = {
     Kind.CLASSIFICATION: 0.5,
+    Kind.ORDINAL: 0.15,
     Kind.MULTILABEL: 0.65,
     Kind.REGRESSION: 0.1,
+    Kind.MULTI_REGRESSION: 0.1,
     Kind.SEGMENTATION: 0.3,
     Kind.DENSE_REGRESSION: 0.1,
     Kind.GEOLOCALIZATION: 0.15,
@@ -138,7 +147,14 @@ def test_every_kind_has_a_headline_evaluator(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("linear", "classification"), ("linear", "multilabel"), ("knn", "classification")]
+    ("name", "kind"),
+    [
+        ("linear", "classification"),
+        ("linear", "multilabel"),
+        ("knn", "classification"),
+        ("linear", "ordinal"),
+        ("ordinal_linear", "ordinal"),
+    ],
 )
 def test_scores_are_probabilities_that_rank_better_than_chance(name: str, kind: str) -> None:
     given, truth = data(Kind(kind))
@@ -146,14 +162,17 @@ def test_scores_are_probabilities_that_rank_better_than_chance(name: str, kind: 
     assert output.scores is not None
     assert output.scores.shape == (N["test"], 3)
     assert output.scores_are == "probabilities"
-    if kind == "classification":
+    if kind != "multilabel":
         np.testing.assert_allclose(output.scores.sum(axis=1), 1, atol=1e-9)
     assert MEASURES["auc"](truth, output.scores) > 0.85
 
 
-@pytest.mark.parametrize("name", ["linear", "knn"])
-def test_a_class_that_train_lacks_has_a_column_of_zeros(name: str) -> None:
-    given, _ = data(Kind.CLASSIFICATION)
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [(name, kind) for name, kind in CASES if name in {"linear", "knn", "ordinal_linear"} and kind != "multilabel"],
+)
+def test_a_class_that_train_lacks_has_a_column_of_zeros(name: str, kind: Kind) -> None:
+    given, _ = data(kind)
     seen = given.targets["train"] != 1
     given = replace(
         given,
@@ -171,6 +190,75 @@ def test_regularization_is_chosen_on_val_not_on_test() -> None:
     given, _ = data(Kind.REGRESSION, noise=True)
     chosen = run("ridge", given).params["alpha"]
     assert chosen >= 100, "with nothing to learn, val asks for the strongest shrinkage"
+
+
+def test_each_of_several_measurements_is_learned_as_if_it_were_alone() -> None:
+    given, _ = data(Kind.MULTI_REGRESSION)
+    noise = np.random.default_rng(1).normal(size=N["train"] + N["val"])
+    # One that is easy, one that is not to be learned: they want other strengths.
+    targets = {
+        name: np.stack([target[:, 0], 1e3 * part], axis=1)
+        for (name, target), part in zip(given.targets.items(), np.split(noise, [N["train"]]), strict=True)
+    }
+    together = run("ridge", replace(given, targets=targets))
+    alone = [
+        run("ridge", replace(given, kind=Kind.REGRESSION, targets={name: t[:, one] for name, t in targets.items()}))
+        for one in range(2)
+    ]
+    assert together.params["alpha"] == [output.params["alpha"] for output in alone]
+    assert together.params["alpha"][0] < together.params["alpha"][1]
+    np.testing.assert_allclose(together.params["val_mse"], [output.params["val_mse"] for output in alone])
+    for one, output in enumerate(alone):
+        np.testing.assert_allclose(together.prediction[:, one], output.prediction)
+
+
+def test_proportional_odds_of_two_classes_are_logistic_regression() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    given, _ = data(Kind.ORDINAL)
+    given = replace(
+        given, targets={name: np.minimum(target, 1) for name, target in given.targets.items()}, class_names=("a", "b")
+    )
+    output = run("ordinal_linear", given)
+    reference = LogisticRegression(C=output.params["C"], tol=1e-10).fit(given.features["train"], given.targets["train"])
+    np.testing.assert_allclose(output.scores, reference.predict_proba(given.features["test"]), atol=1e-3)
+
+
+def test_proportional_odds_find_the_direction_and_the_thresholds_that_made_the_classes() -> None:
+    rng = np.random.default_rng(0)
+    direction, thresholds = np.array([2.0, -1.0, 0.5]), np.array([-2.0, 0.0, 0.5, 3.0])
+    x = rng.normal(size=(20_000, 3))
+    latent = x @ direction + rng.logistic(size=len(x))
+    target = (latent[:, None] >= thresholds).sum(axis=1)
+    found = _fit(x, target, 1e6, _start(x, target))
+    np.testing.assert_allclose(found.direction, direction, atol=0.07)
+    np.testing.assert_allclose(found.thresholds, thresholds, atol=0.1)
+
+
+def test_the_gradient_of_proportional_odds_is_that_of_their_likelihood() -> None:
+    from scipy.optimize import check_grad
+
+    rng = np.random.default_rng(0)
+    x, target = rng.normal(size=(50, 3)), np.arange(50) % 5
+
+    def likelihood(values: np.ndarray) -> tuple[float, np.ndarray]:
+        return _log_likelihood(_Odds(values[:3], values[3], values[4:]), x, target)
+
+    error = check_grad(lambda v: likelihood(v)[0], lambda v: likelihood(v)[1], rng.normal(size=7))
+    assert error < 1e-4
+
+
+def test_a_probe_that_knows_the_order_errs_by_fewer_ranks_where_classes_overlap() -> None:
+    rng = np.random.default_rng(0)
+    features, targets = {}, {}
+    for name, n in N.items():
+        features[name] = rng.normal(size=(n, 40))
+        latent = features[name][:, :4].sum(axis=1) + rng.normal(0, 2, n)
+        targets[name] = np.digitize(latent, (-4, -2, -0.5, 0.5, 2, 4))
+    truth = targets.pop("test")
+    given = replace(data(Kind.ORDINAL)[0], features=features, targets=targets, class_names=tuple("abcdefg"))
+    errors = {name: MEASURES["rank_mae"](truth, run(name, given).prediction) for name in ("ordinal_linear", "linear")}
+    assert errors["ordinal_linear"] < errors["linear"]
 
 
 def test_retrieval_ties_rank_at_chance() -> None:

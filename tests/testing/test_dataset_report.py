@@ -98,6 +98,15 @@ def test_labels_of_several_and_measurements_are_summed_up() -> None:
     report = check(Samples({name: split(name, y=np.arange(6.0)) for name in SPLITS}, ()), Kind.REGRESSION)
     assert report.spans["y"]["test"] == (0.0, 2.5, 5.0)
     assert "  y, test: 0 to 5, mean 2.5" in report.render()
+    pairs = {name: np.stack([np.arange(6.0), 10 - np.arange(6.0)], axis=1) for name in SPLITS}
+    report = check(
+        Samples({name: split(name, y=pairs[name]) for name in SPLITS}, ("up", "down")), Kind.MULTI_REGRESSION
+    )
+    assert report.spans == {
+        "y: up": dict.fromkeys(SPLITS, (0.0, 2.5, 5.0)),
+        "y: down": dict.fromkeys(SPLITS, (5.0, 7.5, 10.0)),
+    }
+    assert "  y: down, test: 5 to 10, mean 7.5" in report.render()
     bad = {name: split(name, y=np.array([1, 2, 3, 4, 5, np.nan if name == "val" else 6.0])) for name in SPLITS}
     assert check(Samples(bad, ()), Kind.REGRESSION).problems == [
         "target 'y' of split 'val' has values that are not finite (1; first: entry 5)"
@@ -314,13 +323,22 @@ def test_coordinates_may_come_in_the_other_order() -> None:
         ),
         (Kind.REGRESSION, np.arange(60), np.arange(60) + 40, (), "medians 29.5 and 69.5"),
         (Kind.REGRESSION, np.arange(60), np.arange(60) + 2, (), ""),
+        (Kind.ORDINAL, [0] * 50 + [1] * 10, [0] * 10 + [1] * 50, ("low", "high"), "'high' is 17% of train"),
+        (
+            Kind.MULTI_REGRESSION,
+            np.stack([np.arange(60), np.arange(60)], axis=1),
+            np.stack([np.arange(60), np.arange(60) + 40], axis=1),
+            ("up", "down"),
+            "target 'y: down': the values differ between train and test: medians 29.5 and 69.5",
+        ),
     ],
 )
 def test_splits_that_differ_by_more_than_chance_are_a_warning(
     kind: Kind, train: Any, test: Any, classes: tuple[str, ...], warning: str
 ) -> None:
-    types = {Kind.CLASSIFICATION: np.int64, Kind.MULTILABEL: bool, Kind.REGRESSION: np.float64}
-    y = {"train": np.array(train, dtype=types[kind]), "test": np.array(test, dtype=types[kind])}
+    types = {Kind.CLASSIFICATION: np.int64, Kind.ORDINAL: np.int64, Kind.MULTILABEL: bool}
+    dtype = types.get(kind, np.float64)
+    y = {"train": np.array(train, dtype=dtype), "test": np.array(test, dtype=dtype)}
     y["val"] = y["train"]
     report = check(Samples({name: split(name, len(y[name]), y=y[name]) for name in SPLITS}, classes), kind)
     assert report.problems == []

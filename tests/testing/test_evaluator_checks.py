@@ -13,6 +13,8 @@ from points import checks, failures
 
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
 from gairbench.evaluators import EVALUATORS
+from gairbench.evaluators.ordinal_linear import ordinal_linear
+from gairbench.evaluators.ridge import ridge
 from gairbench.spec import EvaluatorSpec, Kind
 from gairbench.testing import evaluator_checks
 
@@ -127,6 +129,55 @@ def test_a_good_evaluator_of_a_plugin_passes(function: Callable[[EvaluatorInput]
 def test_wrong_behaviour_is_caught(function: Callable[[EvaluatorInput], EvaluatorOutput], check: str, why: str) -> None:
     with pytest.raises(AssertionError, match=why):
         checks(evaluator_checks)[check](spec(function), Kind.CLASSIFICATION)
+
+
+def ranks(data: EvaluatorInput, **changes: Any) -> EvaluatorOutput:
+    """Return the predictions of the built-in probe, but for the changes."""
+    return replace(ordinal_linear(data), **changes)
+
+
+def as_columns_of_train(data: EvaluatorInput) -> EvaluatorOutput:
+    scores = ranks(data).scores
+    assert scores is not None
+    return ranks(data, scores=scores[:, np.unique(data.targets["train"])])
+
+
+def backwards(data: EvaluatorInput) -> EvaluatorOutput:
+    scores = ranks(data).scores
+    assert scores is not None
+    return ranks(data, scores=scores[:, ::-1])
+
+
+def as_floats(data: EvaluatorInput) -> EvaluatorOutput:
+    return ranks(data, prediction=ranks(data).prediction + 0.5)
+
+
+def first_of_several(data: EvaluatorInput) -> EvaluatorOutput:
+    """Learn the first measurement and predict the mean of the others."""
+    prediction = ridge(data).prediction
+    prediction[:, 1:] = data.targets["train"][:, 1:].mean(axis=0)
+    return EvaluatorOutput(prediction=prediction)
+
+
+def one_number(data: EvaluatorInput) -> EvaluatorOutput:
+    return EvaluatorOutput(prediction=ridge(data).prediction[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("function", "kind", "check", "why"),
+    [
+        (as_floats, Kind.ORDINAL, "check_output_can_be_scored", "float64, wanted whole numbers"),
+        (as_columns_of_train, Kind.ORDINAL, "check_every_class_has_its_column", r"shape \(40, 3\), wanted \(40, 4\)"),
+        (backwards, Kind.ORDINAL, "check_scores_agree_with_the_prediction", "has the highest score for"),
+        (one_number, Kind.MULTI_REGRESSION, "check_output_can_be_scored", r"shape \(40,\), wanted \(40, 4\)"),
+        (first_of_several, Kind.MULTI_REGRESSION, "check_what_is_there_is_learned", "it learns nothing from multi_reg"),
+    ],
+)
+def test_wrong_ranks_and_measurements_are_caught(
+    function: Callable[[EvaluatorInput], EvaluatorOutput], kind: Kind, check: str, why: str
+) -> None:
+    with pytest.raises(AssertionError, match=why):
+        checks(evaluator_checks)[check](replace(spec(function), kinds=frozenset({kind})), kind)
 
 
 def labels_turned_round(data: EvaluatorInput) -> EvaluatorOutput:

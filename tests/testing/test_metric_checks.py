@@ -68,6 +68,18 @@ def error_rate(target: np.ndarray, given: np.ndarray) -> float:
     return float(np.mean(target != given))
 
 
+def distance(target: np.ndarray, given: np.ndarray) -> float:
+    return float(np.abs(target - given).mean())
+
+
+@pytest.mark.parametrize("kind", [Kind.ORDINAL, Kind.MULTI_REGRESSION])
+def test_an_error_that_is_declared_as_a_gain_is_caught_for_ranks_and_measurements(kind: Kind) -> None:
+    wrong = replace(GOOD, factory=distance, kinds=frozenset({kind}), higher_is_better=True)
+    with pytest.raises(AssertionError, match=f"0 for a perfect {kind} prediction"):
+        metric_checks.check_perfect_is_at_least_as_good_as_shuffled(wrong, kind)
+    metric_checks.check_perfect_is_at_least_as_good_as_shuffled(replace(wrong, higher_is_better=False), kind)
+
+
 @pytest.mark.parametrize(
     ("function", "check", "why"),
     [

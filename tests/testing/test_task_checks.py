@@ -113,6 +113,23 @@ class ConstantTarget(Points):
         return inputs, targets | {"zone": targets["zone"] * 0, "height": targets["height"] * 0}
 
 
+class OneGradeInTest(Points):
+    def arrays(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        inputs, targets = super().arrays(name)
+        return inputs, targets | {"zone": targets["zone"] * (name != "test")}
+
+
+class ConstantColumn(Points):
+    def arrays(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        inputs, targets = super().arrays(name)
+        return inputs, targets | {"pair": targets["pair"] * (1, 0)}
+
+
+class ThreeNames(Points):
+    def classes(self, target: str) -> tuple[str, ...]:
+        return ("up", "down", "aside")
+
+
 class OneLabel(Points):
     def classes(self, target: str) -> tuple[str, ...]:
         return ("a",)
@@ -173,6 +190,10 @@ class ShortTargets(Points):
         ),
         (DrawnTargets, "zone", "check_targets_stay_the_same", "classes of target 'zone' differently; target 'zone' of"),
         (ConstantTarget, "zone", "check_targets_can_be_learned", "all samples of train are of one class, 'a'"),
+        (OneGradeInTest, "grade", "check_targets_can_be_learned", "all samples of test are of one class, 'a'"),
+        (NewClassInTest, "grade", "check_test_holds_no_class_that_train_lacks", "class 'c' is in split 'val' but not"),
+        (ConstantColumn, "pair", "check_targets_can_be_learned", "train have the same value, 0, of 'down'; leave"),
+        (ThreeNames, "pair", "check_targets_are_aligned_and_typed", r"shape \(30, 2\), wanted float64 \(30, 3\)"),
         (OneLabel, "tags", "check_targets_can_be_learned", "there is one label only, 'a'"),
         (ConstantTarget, "height", "check_metrics_prefer_the_truth", "r2 of target 'height' is nan for a perfect"),
         (RepeatedImages, "pairs", "check_retrieval_pairs_are_distinct", "14 of 15 samples repeat another's rs"),

@@ -39,6 +39,8 @@ class Label:
         read: Address of the values; empty: the entry of each sample that is called like the target.
         kind: What the values are. ``None``: class masks where the entry's name begins with ``mask``, else classes.
         classes: Names of the classes in index order, or the address of such a list; empty: the dataset's ``classes``.
+            Of ordinal targets they must be named, the lowest first; of several measurements they are the names of
+            these.
         index: Position in an entry that holds several values, as a vector of measurements or a stack of masks.
         values: The raw value of each class, in order; empty: raw values are class indices.
         ignore: Raw values that take no part: such pixels or samples are neither learned nor scored. Measurements that

@@ -18,7 +18,7 @@ IGNORED = 255
 
 
 def class_names(dataset: Any, target: Label, what: str) -> tuple[str, ...]:
-    """Return the class names of a target in index order; empty for measurements.
+    """Return the class names of a target in index order, or of several measurements; empty for one measurement.
 
     Args:
         dataset: The TorchGeo dataset.
@@ -26,28 +26,36 @@ def class_names(dataset: Any, target: Label, what: str) -> tuple[str, ...]:
         what: What it is, for messages.
 
     Raises:
-        PluginError: The dataset does not name its classes, or others than are declared.
+        PluginError: The dataset does not name its classes, or others than are declared; or their order, or what several
+            measurements are, is not declared.
     """
     if target.kind is Kind.REGRESSION:
         return ()
     if isinstance(target.classes, str):
         return tuple(map(str, found(dataset, target.classes, f"classes of {what}")))
+    if target.kind in {Kind.ORDINAL, Kind.MULTI_REGRESSION} and not target.classes:
+        order = target.kind is Kind.ORDINAL
+        missing = "the order of its classes is not declared" if order else "its measurements have no names"
+        hint = "name them in 'classes', the lowest first" if order else "name them in 'classes'"
+        raise PluginError(f"{what}: {missing}", hint)
+    if target.kind is Kind.MULTI_REGRESSION:
+        return target.classes
     own = getattr(dataset, "classes", None)
     own = tuple(own) if isinstance(own, list | tuple) and all(isinstance(name, str) for name in own) else ()
     if not target.classes and not own:
         raise PluginError(f"{what}: {type(dataset).__name__} does not name its classes", "declare 'classes'")
     # Where raw values are class indices by the dataset's own order, another number of classes would shift them.
     if own and target.classes and not target.values and len(own) != len(target.classes):
-        missing = sorted(set(target.classes) ^ set(own))
+        differing = sorted(set(target.classes) ^ set(own))
         raise PluginError(
             f"{what}: {len(target.classes)} classes are declared and {type(dataset).__name__} has {len(own)}"
-            f" (in one only: {', '.join(missing[:5])})",
+            f" (in one only: {', '.join(differing[:5])})",
             "complete the data, or correct the classes",
         )
     if set(own) == set(target.classes) and own != target.classes and not target.values:
         raise PluginError(
             f"{what}: the classes of {type(dataset).__name__} are in another order: {', '.join(own)}",
-            "declare them in its order",
+            "declare the value of each in 'values'" if target.kind is Kind.ORDINAL else "declare them in its order",
         )
     return target.classes or own
 
@@ -65,9 +73,10 @@ def make_target(
         what: What it is, for messages.
 
     Returns:
-        Classification: int64 ``(n,)``. Multi-label: bool ``(n, classes)``. Segmentation: ``(n, height, width)``, bytes
-        with 255 for ignored pixels, or int64 with -1 from 255 classes on. Regression: float64 ``(n,)``, or
-        ``(n, values)``, ``(n, height, width)`` as the dataset has it.
+        Classification and ordinal: int64 ``(n,)``. Multi-label: bool ``(n, classes)``. Segmentation: ``(n, height,
+        width)``, bytes with 255 for ignored pixels, or int64 with -1 from 255 classes on. Several measurements: float64
+        ``(n, measurements)``. Regression: float64 ``(n,)``, or ``(n, values)``, ``(n, height, width)`` as the dataset
+        has it.
 
     Raises:
         DataError: A value is of another kind or out of range, or masks differ in size.
@@ -95,13 +104,17 @@ def make_target(
 def _converted(array: NDArray[Any], target: Label, classes: Sequence[str]) -> NDArray[Any]:
     """Return one sample's value; a ``ValueError`` says what is wrong with it."""
     match target.kind:
-        case Kind.CLASSIFICATION:
+        case Kind.CLASSIFICATION | Kind.ORDINAL:
             return _class(array, target, classes)
         case Kind.MULTILABEL:
             return _labels(array, classes)
         case Kind.SEGMENTATION:
             return _mask(array, target, classes)
         case Kind.REGRESSION:
+            return _measurement(array, target)
+        case Kind.MULTI_REGRESSION:
+            if array.shape != (len(classes),):
+                raise ValueError(f"has shape {array.shape}, wanted a number for each of {len(classes)} names")
             return _measurement(array, target)
     raise PluginError(f"a Label is of kind {target.kind}, which has no values", "leave it out")
 

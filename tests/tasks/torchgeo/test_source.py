@@ -218,6 +218,29 @@ def test_all_entries_are_read_in_one_go(root: Path, monkeypatch: pytest.MonkeyPa
     assert len(calls) == 15
 
 
+def test_classes_in_an_order_and_several_measurements_are_declared(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchgeo.datasets import UCMerced
+
+    monkeypatch.setattr(
+        UCMerced, "__getitem__", lambda self, index: {"pair": torch.tensor([index, -index]), "harm": index % 3 * 10}
+    )
+    target = {
+        # Named so that an alphabet would order them otherwise.
+        "harm": Label(kind=Kind.ORDINAL, classes=("none", "minor", "major"), values=(0, 10, 20)),
+        "label": Label(kind=Kind.ORDINAL, classes=("beach", "airplane"), values=(1, 0)),
+        "pair": Label(kind=Kind.MULTI_REGRESSION, classes=("up", "down")),
+    }
+    source = opened(root, UCMERCED, target=target | {"label": replace(target["label"], read=".targets")})
+    split = source.split("val")
+    assert source.classes("harm") == ("none", "minor", "major")
+    assert split.target("harm").tolist() == [i % 3 for i in range(12)]
+    assert split.target("harm").dtype == np.int64
+    assert source.classes("label") == ("beach", "airplane")
+    assert source.classes("pair") == ("up", "down")
+    assert split.target("pair").tolist() == [[i, -i] for i in range(12)]
+    assert split.target("pair").dtype == np.float64
+
+
 def test_dense_measurements_are_read_for_the_split_alone(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from torchgeo.datasets import UCMerced
 
@@ -329,6 +352,22 @@ def test_overlapping_chips_are_not_drawn_at_random(root: Path) -> None:
         ({"target": {"label": Label(kind=Kind.MULTILABEL)}}, DataError, "wanted 0 or 1 for each of 2"),
         ({"target": {"label": Label(values=(0, 7), classes=("a", "b"))}}, DataError, "is 1, which is neither"),
         ({"target": {"label": Label(classes=("beach", "airplane"))}}, PluginError, "in another order: airplane, beach"),
+        (
+            {"target": {"label": Label(kind=Kind.ORDINAL)}},
+            PluginError,
+            "the order of its classes is not declared; name",
+        ),
+        (
+            {"target": {"label": Label(kind=Kind.ORDINAL, classes=("beach", "airplane"))}},
+            PluginError,
+            "airplane, beach; declare the value of each in 'values'",
+        ),
+        ({"target": {"label": Label(kind=Kind.MULTI_REGRESSION)}}, PluginError, "its measurements have no names; name"),
+        (
+            {"target": {"label": Label(kind=Kind.MULTI_REGRESSION, classes=("up", "down"))}},
+            DataError,
+            r"has shape \(\), wanted a number for each of 2 names",
+        ),
         ({"inputs": {"image": Part("image", frame=5)}}, PluginError, r"has shape \(3, 256, 256\) and not the declared"),
         ({"inputs": {"s1": Part("image", channels=(3,))}}, PluginError, r"has shape \(3, 256, 256\)"),
         ({"inputs": {"s1": Part("image", channels=(3,), bands=("B4",))}}, PluginError, "bands and channels"),
