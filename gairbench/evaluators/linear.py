@@ -14,8 +14,8 @@ STRENGTHS = tuple(10.0**e for e in range(-5, 2))
 def linear(data: EvaluatorInput) -> EvaluatorOutput:
     """Fit on train for every C, keep the one that is best on val (the smallest of equals).
 
-    Classification scores val by accuracy. Multi-label fits one binary regression per class with a common C and scores
-    val by micro F1.
+    Classification scores val by accuracy; so do ordered classes, whose order is ignored. Multi-label fits one binary
+    regression per class with a common C and scores val by micro F1.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import f1_score
