@@ -198,6 +198,8 @@ def test_groups_stay_together(layouts: Path, root: Path) -> None:
     source = adapted.open(root)
     groups = [set(source.split(name).groups("group")) for name in adapted.splits]
     assert all(groups)
+    with pytest.raises(KeyError):
+        source.split(adapted.splits[0]).groups("city")
     assert not groups[0] & groups[1] | groups[0] & groups[2] | groups[1] & groups[2]
 
 
