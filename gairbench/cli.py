@@ -100,6 +100,12 @@ def cli_run(
         list[str] | None,
         typer.Option(help="Parts of train's labels: all, 10%, 5-shot; comma-separated [default: all]."),
     ] = None,
+    split: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Split policies: published, random, blocks:5, leave:country ...; comma-separated [default: published]."
+        ),
+    ] = None,
     fresh: Annotated[bool | None, typer.Option("--fresh", help="Reuse nothing of earlier runs.")] = None,
     download: Annotated[bool | None, DOWNLOAD] = None,
     executor: Annotated[
@@ -310,6 +316,14 @@ def cli_list_metrics(json: AsJson = False) -> None:
     from gairbench.commands.listing import list_metrics
 
     list_metrics(as_json=json)
+
+
+@list_app.command("split-policies")
+def cli_list_split_policies(json: AsJson = False) -> None:
+    """List split policies: their parameter, what they need, origin."""
+    from gairbench.commands.listing import list_split_policies
+
+    list_split_policies(as_json=json)
 
 
 @list_app.command("plugins")

@@ -14,6 +14,7 @@ from gairbench.spec import (
     ModelPattern,
     ModelSpec,
     Sensor,
+    SplitPolicySpec,
     TaskSpec,
 )
 
@@ -81,6 +82,16 @@ def register_metrics() -> Iterable[MetricSpec]:
 
     Returns:
         Metric specs, each name unique across all installed plugins.
+    """
+    return ()
+
+
+@hookspec
+def register_split_policies() -> Iterable[SplitPolicySpec]:
+    """Return the split policies this plugin provides: ways of dividing a dataset's samples for ``--split``.
+
+    Returns:
+        Split policy specs, each name unique across all installed plugins.
     """
     return ()
 

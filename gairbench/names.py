@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from hashlib import sha256
 from pathlib import Path
+from urllib.parse import quote
 
 
 def composed(text: str) -> str:
@@ -28,6 +30,22 @@ def in_path(name: str) -> str:
         'timm+resnet18.a1_in1k'
     """
     return name.replace(":", "+")
+
+
+def quoted_in_path(text: str) -> str:
+    """Return any text as part of a path: what some system forbids in it is quoted, and a long one is cut.
+
+    Example:
+        >>> quoted_in_path("leave:country=South Africa")
+        'leave+country=South%20Africa'
+    """
+    quoted = quote(in_path(text), safe="+=")
+    if len(quoted) <= _LONGEST:
+        return quoted
+    return f"{quoted[:_LONGEST]}~{sha256(text.encode()).hexdigest()[:12]}"
+
+
+_LONGEST = 80
 
 
 def printable(path: Path | str) -> str:

@@ -23,6 +23,7 @@ from gairbench.spec import (
     ModelPattern,
     ModelSpec,
     Sensor,
+    SplitPolicySpec,
     TaskSpec,
 )
 
@@ -31,6 +32,7 @@ BUILTIN: Mapping[str, str] = {
     "gairbench-evaluators": "gairbench.evaluators",
     "gairbench-executors": "gairbench.evaluation.executors",
     "gairbench-models": "gairbench_models",
+    "gairbench-split-policies": "gairbench.split_policies",
     "gairbench-tasks": "gairbench_tasks",
 }
 
@@ -64,6 +66,7 @@ class Registry:
     tasks: dict[str, TaskSpec] = field(default_factory=dict)
     evaluators: dict[str, EvaluatorSpec] = field(default_factory=dict)
     metrics: dict[str, MetricSpec] = field(default_factory=dict)
+    split_policies: dict[str, SplitPolicySpec] = field(default_factory=dict)
     executors: dict[str, ExecutorSpec] = field(default_factory=dict)
     model_patterns: dict[str, ModelPattern] = field(default_factory=dict)
     model_origins: dict[str, Origin] = field(default_factory=dict)
@@ -71,6 +74,7 @@ class Registry:
     task_origins: dict[str, Origin] = field(default_factory=dict)
     evaluator_origins: dict[str, Origin] = field(default_factory=dict)
     metric_origins: dict[str, Origin] = field(default_factory=dict)
+    split_policy_origins: dict[str, Origin] = field(default_factory=dict)
     executor_origins: dict[str, Origin] = field(default_factory=dict)
     model_pattern_origins: dict[str, Origin] = field(default_factory=dict)
     loaded: list[Origin] = field(default_factory=list)
@@ -84,6 +88,7 @@ class Registry:
         tasks: Iterable[TaskSpec] = (),
         evaluators: Iterable[EvaluatorSpec] = (),
         metrics: Iterable[MetricSpec] = (),
+        split_policies: Iterable[SplitPolicySpec] = (),
         executors: Iterable[ExecutorSpec] = (),
         sensors: Iterable[Sensor] = (),
         model_patterns: Iterable[ModelPattern] = (),
@@ -102,6 +107,7 @@ class Registry:
         new_datasets = _unique("dataset", own, self.dataset_origins, origin)
         new_evaluators = _unique("evaluator", evaluators, self.evaluator_origins, origin)
         new_metrics = _unique("metric", metrics, self.metric_origins, origin)
+        new_policies = _unique("split policy", split_policies, self.split_policy_origins, origin)
         new_executors = _unique("executor", executors, self.executor_origins, origin)
         new_patterns = _unique("model pattern", model_patterns, self.model_pattern_origins, origin)
         for sensor in sensors:
@@ -114,6 +120,7 @@ class Registry:
         self.tasks |= new_tasks
         self.evaluators |= new_evaluators
         self.metrics |= new_metrics
+        self.split_policies |= new_policies
         self.executors |= new_executors
         self.model_patterns |= new_patterns
         self.model_origins |= dict.fromkeys(new_models, origin)
@@ -121,6 +128,7 @@ class Registry:
         self.task_origins |= dict.fromkeys(new_tasks, origin)
         self.evaluator_origins |= dict.fromkeys(new_evaluators, origin)
         self.metric_origins |= dict.fromkeys(new_metrics, origin)
+        self.split_policy_origins |= dict.fromkeys(new_policies, origin)
         self.executor_origins |= dict.fromkeys(new_executors, origin)
         self.model_pattern_origins |= dict.fromkeys(new_patterns, origin)
         self.loaded.append(origin)
@@ -200,6 +208,7 @@ def register(registry: Registry, plugin: object, origin: Origin) -> None:
         tasks=_specs(manager.hook.register_tasks(), TaskSpec),
         evaluators=_specs(manager.hook.register_evaluators(), EvaluatorSpec),
         metrics=_specs(manager.hook.register_metrics(), MetricSpec),
+        split_policies=_specs(manager.hook.register_split_policies(), SplitPolicySpec),
         executors=_specs(manager.hook.register_executors(), ExecutorSpec),
         sensors=_specs(manager.hook.register_sensors(), Sensor),
         model_patterns=_specs(manager.hook.register_model_patterns(), ModelPattern),

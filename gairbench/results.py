@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from gairbench.errors import StorageError
-from gairbench.names import in_path
+from gairbench.names import in_path, quoted_in_path
 from gairbench.storage import write_atomically
 
 SCHEMA = 1
@@ -86,6 +86,10 @@ class Result:
         limit: The run's ``--limit``.
         labels: Which part of train's labels the probe learned from: ``"all"``, ``"10%"`` or ``"5-shot"``, drawn by the
             seed.
+        split: How the samples were divided into train, val and test: ``"published"``, or a split policy with its
+            parameter, as ``"blocks:5"``, drawn by the seed.
+        split_version: The policy's declared version.
+        split_origin: Plugin, distribution and version it came from; empty for published splits.
         conversion: By representation and input, what was done to the data before the encoder saw it.
         caveats: Why its number does not show what the model can, for instance images of another ground sample distance
             than it was trained with; the leaderboard prints
@@ -122,6 +126,9 @@ class Result:
     seed: int
     limit: int | None = None
     labels: str = "all"
+    split: str = "published"
+    split_version: int = 1
+    split_origin: str = ""
     diagnostic: bool = False
     reason: str = ""
     key: str = ""
@@ -157,7 +164,7 @@ class Result:
 
     @property
     def variant(self) -> str:
-        """What distinguishes rows of one model: preset, foreign checkpoint, seed, limit and labels."""
+        """What distinguishes rows of one model: preset, foreign checkpoint, seed, limit, labels and split policy."""
         parts = [self.preset]
         if self.checkpoint.startswith("file:"):
             parts.append(f"ckpt-{self.checkpoint.removeprefix('file:')[:8]}")
@@ -166,6 +173,8 @@ class Result:
             parts.append(f"limit{self.limit}")
         if self.labels != "all":
             parts.append(f"labels{self.labels.replace('%', 'pct')}")
+        if self.split != "published":
+            parts.append(f"split-{quoted_in_path(self.split)}")
         return "-".join(parts)
 
     def path(self, folder: Path) -> Path:

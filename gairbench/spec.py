@@ -706,6 +706,53 @@ class MetricSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SplitParameter:
+    """What stands after the colon where a split policy is asked for, as the 5 of ``blocks:5``.
+
+    Args:
+        name: What it is, for listings, as ``"DEGREES"``.
+        example: A value, for messages and the conformance suite.
+        number: It is a number, which is then written in one way only.
+        above: A number is larger than this.
+        most: A number is at most this.
+    """
+
+    name: str
+    example: str
+    number: bool = False
+    above: float | None = None
+    most: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitPolicySpec:
+    """What the runner must know about a split policy: which samples are learned from, and which are tested on.
+
+    Args:
+        name: Unique lower-case name, for ``--split``.
+        version: Part of every result's key: raise it when it divides otherwise.
+        factory: Address of ``divide(data: SplitInput) -> names`` (:mod:`gairbench.split_policy`): for each sample
+            ``"train"``, ``"val"``, ``"test"``, or ``""`` where it takes no part.
+        parameter: What must be given with it; ``None``: nothing.
+        needs: What it cannot do without, beside what it is always given: ``"lonlat"``, the samples' places;
+            ``"group"``, the grouping that its parameter names, up to a ``=``; ``"group:NAME"``, the grouping of that
+            name.
+        description: One line for the listings.
+    """
+
+    name: str
+    version: int
+    factory: Factory
+    parameter: SplitParameter | None = None
+    needs: tuple[str, ...] = ()
+    description: str = ""
+
+    def __str__(self) -> str:
+        """Return how it is asked for, as ``"blocks:DEGREES"``."""
+        return self.name if self.parameter is None else f"{self.name}:{self.parameter.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutorOption:
     """A key that an executor understands in the ``executor`` section of a run config.
 

@@ -1,4 +1,4 @@
-"""The hash of files that fingerprints are made of."""
+"""The hash of files that fingerprints are made of, and splits in memory."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from gairbench.data import hash_files
+from gairbench.data import ArraySplit, Split, hash_files
 from gairbench.errors import DataError
 
 
@@ -89,3 +90,14 @@ def test_an_unreadable_file_is_named(folder: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Path, "open", broken)
     with pytest.raises(DataError, match=r"c\.tif: Input/output error"):
         hash_files(folder)
+
+
+def test_a_split_in_memory_says_groups_and_places() -> None:
+    lonlat = np.array([[1.0, 2.0], [3.0, 4.0]])
+    split = ArraySplit(["a", "b"], {"lonlat": lonlat}, {}, {"city": np.array(["x", "y"])})
+    assert isinstance(split, Split)
+    assert split.groups("city").tolist() == ["x", "y"]
+    assert split.places() is lonlat
+    assert ArraySplit(["a"], {"image": np.zeros((1, 3, 2, 2))}, {}).places() is None
+    with pytest.raises(KeyError):
+        split.groups("country")

@@ -12,6 +12,7 @@ from typer.core import TyperGroup, TyperOption
 
 from gairbench.cli import app
 from gairbench.evaluators import EVALUATORS, METRICS
+from gairbench.split_policies import SPLIT_POLICIES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -31,6 +32,7 @@ WHERE = {
             "list tasks",
             "list evaluators",
             "list metrics",
+            "list split-policies",
             "list plugins",
             "data list",
             "data check",
@@ -98,3 +100,21 @@ def test_the_guide_lists_every_evaluator_and_metric_as_it_is() -> None:
     ]
     listed = page.partition("Evaluators that come with gairbench:")[2].partition("\n## ")[0]
     assert [line for line in listed.splitlines() if line.startswith("| `")] == rows
+
+
+def test_the_guide_and_the_page_of_running_list_every_split_policy_as_it_is() -> None:
+    guide = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    rows = [" ".join(f"| `{one.name}` | `{one}` | {', '.join(one.needs)} |".split()) for one in SPLIT_POLICIES]
+    listed = guide.partition("Split policies that come with gairbench:")[2].partition("\n## ")[0]
+    assert [line for line in listed.splitlines() if line.startswith("| `")] == rows
+    page = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
+    section = page.partition("\n## Split policies")[2].partition("\n## ")[0]
+    written = [line.split("`")[1] for line in section.splitlines() if line.startswith("| `")][1:]
+    optional = [text for one in SPLIT_POLICIES for text in _spelled_out(str(one))]
+    assert written == optional
+
+
+def _spelled_out(text: str) -> list[str]:
+    """Return what is written without and with the part in brackets."""
+    without = re.sub(r"\[.*\]", "", text)
+    return [without] if without == text else [without, re.sub(r"[\[\]]", "", text)]

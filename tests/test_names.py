@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 
 from gairbench.errors import DataError
-from gairbench.names import plain_name, printable
+from gairbench.names import plain_name, printable, quoted_in_path
 
 
 def test_names_are_compared_composed_and_without_blanks_but_with_case() -> None:
@@ -22,3 +23,17 @@ def test_path_that_is_not_utf8_can_be_printed() -> None:
 def test_error_that_names_such_a_path_can_be_printed() -> None:
     error = DataError("cannot read " + os.fsdecode(b"for\xeat"), "rename it")
     assert str(error).encode() == rb"cannot read for\udceat; rename it"
+
+
+def test_any_text_can_be_a_part_of_a_path_and_stays_distinct() -> None:
+    texts = ["leave:a=b", "leave:a/b", "leave:a\\b", "leave:a b", "leave:a%20b", "leave:é", "leave:..", 'leave:"*?<>|']
+    quoted = [quoted_in_path(text) for text in texts]
+    assert quoted[0] == "leave+a=b"
+    assert len(set(quoted)) == len(texts)
+    assert all(re.fullmatch(r"[\w.~%+=-]+", text, re.ASCII) for text in quoted)
+
+
+def test_a_long_text_is_cut_and_stays_distinct() -> None:
+    one, other = (quoted_in_path("leave:country=" + "x" * 300 + end) for end in "ab")
+    assert one != other
+    assert max(len(one), len(other)) < 100

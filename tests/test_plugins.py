@@ -26,6 +26,7 @@ from gairbench.testing import (
     parametrize_with_evaluator_checks,
     parametrize_with_metric_checks,
     parametrize_with_model_checks,
+    parametrize_with_split_policy_checks,
     parametrize_with_task_checks,
 )
 
@@ -92,6 +93,14 @@ HEADS = """
             name={name!r}, version=4, factory="nowhere:metric", kinds=frozenset({{Kind.REGRESSION}}),
             higher_is_better=False,
         )
+"""
+
+POLICY = """
+    from gairbench import SplitPolicySpec, hookimpl
+
+    @hookimpl
+    def register_split_policies():
+        yield SplitPolicySpec(name={name!r}, version=2, factory="nowhere:divide", needs=("lonlat",))
 """
 
 PATTERN = """
@@ -231,6 +240,20 @@ def test_a_taken_name_of_an_evaluator_or_metric_is_refused(install: Install, tak
     install("dup-dist", HEADS, name=taken)
     registry = skipped(rf"{kind} '{taken}' is already provided by gairbench-evaluators")
     assert len({"linear", "accuracy"} & registry.evaluators.keys()) == 1, "a refused plugin leaves nothing behind"
+
+
+def test_register_split_policies_makes_a_policy_known_with_its_origin(install: Install) -> None:
+    install("their-dist", POLICY, name="their-split")
+    registry = load_registry(strict=True)
+    assert {"published", "random", "blocks", "leave", "their-split"} <= registry.split_policies.keys()
+    assert registry.split_policy_origins["their-split"].distribution == "their-dist"
+    assert registry.split_policy_origins["random"].plugin == "gairbench-split-policies"
+
+
+def test_a_taken_name_of_a_split_policy_is_refused(install: Install) -> None:
+    install("dup-dist", POLICY, name="published")
+    registry = skipped("split policy 'published' is already provided by gairbench-split-policies")
+    assert registry.split_policies["published"].version == 1
 
 
 def test_a_plugin_without_hooks_is_no_error(install: Install) -> None:
@@ -438,23 +461,25 @@ def test_the_guides_plugin_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     guide = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
     files = re.findall(r"^```python\n# (my_package/\w+\.py)\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
     stems = [Path(name).stem for name, _ in files]
-    assert stems == ["__init__", "model", "data", "joint", "sentinels", "ndvi", "heads", "mlp"]
+    assert stems == ["__init__", "model", "data", "joint", "sentinels", "ndvi", "heads", "mlp", "north"]
     (tmp_path / "my_package").mkdir()
     for name, source in files:
         (tmp_path / name).write_text(source)
     monkeypatch.syspath_prepend(str(tmp_path))
-    plugin, heads, sentinels = (
-        importlib.import_module(name) for name in ("my_package", "my_package.heads", "my_package.sentinels")
+    plugin, heads, sentinels, north = (
+        importlib.import_module(f"my_package{name}") for name in ("", ".heads", ".sentinels", ".north")
     )
     registry = Registry()
     register(registry, plugin, Origin("mine", "mine", "1"))
     register(registry, heads, Origin("heads", "mine", "1"))
     register(registry, sentinels, Origin("sentinels", "mine", "1"))
+    register(registry, north, Origin("north", "mine", "1"))
     marks = [
         parametrize_with_model_checks([*plugin.register_models(), *sentinels.register_models()]),
         parametrize_with_task_checks(plugin.register_tasks()),
         parametrize_with_evaluator_checks(heads.register_evaluators()),
         parametrize_with_metric_checks(heads.register_metrics()),
+        parametrize_with_split_policy_checks(north.register_split_policies()),
     ]
     cases = [case for mark in marks for case in mark.mark.args[1]]
     assert len(cases) > 60

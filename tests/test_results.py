@@ -53,6 +53,12 @@ def test_a_record_without_a_number_survives(tmp_path: Path) -> None:
         ({}, "default-seed0"),
         ({"preset": "tiny", "seed": 3}, "tiny-seed3"),
         ({"limit": 200}, "default-seed0-limit200"),
+        ({"labels": "10%"}, "default-seed0-labels10pct"),
+        ({"split": "blocks:5"}, "default-seed0-split-blocks+5"),
+        (
+            {"split": "leave:country=South Africa", "limit": 9},
+            "default-seed0-limit9-split-leave+country=South%20Africa",
+        ),
         ({"checkpoint": "file:0123456789abcdef"}, "default-ckpt-01234567-seed0"),
     ],
 )

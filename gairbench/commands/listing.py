@@ -103,6 +103,23 @@ def list_metrics(*, as_json: bool) -> None:
     _show(rows, as_json=as_json, hide={"description"})
 
 
+def list_split_policies(*, as_json: bool) -> None:
+    """Print the split policies."""
+    registry = load_registry()
+    rows = [
+        {
+            "split policy": spec.name,
+            "version": spec.version,
+            "written": str(spec),
+            "needs": list(spec.needs),
+            "description": spec.description,
+            "origin": str(registry.split_policy_origins[spec.name]),
+        }
+        for spec in registry.split_policies.values()
+    ]
+    _show(rows, as_json=as_json, hide={"description"})
+
+
 def list_plugins(*, as_json: bool) -> None:
     """Print the plugins, loaded and broken."""
     registry = load_registry()
@@ -112,6 +129,7 @@ def list_plugins(*, as_json: bool) -> None:
         "tasks": registry.task_origins,
         "evaluators": registry.evaluator_origins,
         "metrics": registry.metric_origins,
+        "split policies": registry.split_policy_origins,
         "executors": registry.executor_origins,
     }
     rows: list[dict[str, Any]] = [

@@ -29,6 +29,7 @@ from gairbench.progress import Progress
 from gairbench.requests import Named, Pairs
 from gairbench.selection import select_models, select_tasks, unknown
 from gairbench.spec import ModelSpec, TaskSpec
+from gairbench.split_choice import SplitChoice
 from gairbench.taskfiles.parsing import registry_with
 from gairbench.weights.sources import fetch_missing
 
@@ -57,6 +58,7 @@ class RunRequest:
         seed: Seeds of untrained weights, pre-training, probes and bootstrap; everything is run once for each.
         limit: Use at most this many samples per split.
         labels: Parts of train's labels to learn from, ``"all"``, ``"10%"`` or ``"5-shot"``; all is run with each.
+        split: How samples are divided, ``"published"``, ``"random"``, ``"blocks:5"``, ...; all is run with each.
         fresh: Reuse no checkpoint, embedding or record of an earlier run.
         download: Fetch published weights that are not here.
         executor: Name of the executor, and its keys.
@@ -76,6 +78,7 @@ class RunRequest:
     seed: tuple[Annotated[int, Ge(0)], ...] = (0,)
     limit: Annotated[int | None, Ge(1)] = None
     labels: tuple[str, ...] = ("all",)
+    split: tuple[str, ...] = ("published",)
     fresh: bool = False
     download: bool = False
     executor: Named = LOCAL
@@ -155,7 +158,7 @@ def _planned(
     from gairbench.evaluation.open_data import OpenData
     from gairbench.evaluation.plan import make_plan
 
-    wanted = _evaluation(request, models, tasks)
+    wanted = _evaluation(request, registry, models, tasks)
     data = OpenData(request.data_root)
     return make_plan(wanted, registry, data), wanted, data
 
@@ -202,6 +205,8 @@ def _selected(request: RunRequest, registry: Registry) -> tuple[Sequence[ModelSp
     check_device_name(request.device)
     for part in request.labels:
         LabelBudget.of(part)
+    for text in request.split:
+        SplitChoice.of(text, registry.split_policies)
 
     from gairbench.evaluation.executors.opening import check_executor
 
@@ -209,7 +214,9 @@ def _selected(request: RunRequest, registry: Registry) -> tuple[Sequence[ModelSp
     return models, chosen
 
 
-def _evaluation(request: RunRequest, models: Sequence[ModelSpec], tasks: Sequence[TaskSpec]) -> EvaluationRequest:
+def _evaluation(
+    request: RunRequest, registry: Registry, models: Sequence[ModelSpec], tasks: Sequence[TaskSpec]
+) -> EvaluationRequest:
     """Return what is planned: specs for names."""
     from gairbench.evaluation.plan import EvaluationRequest
 
@@ -225,6 +232,7 @@ def _evaluation(request: RunRequest, models: Sequence[ModelSpec], tasks: Sequenc
         seeds=tuple(dict.fromkeys(request.seed)),
         limit=request.limit,
         labels=tuple(dict.fromkeys(map(LabelBudget.of, request.labels))),
+        splits=tuple(dict.fromkeys(SplitChoice.of(text, registry.split_policies) for text in request.split)),
         fresh=request.fresh,
         executor=request.executor.name,
         executor_options=request.executor.keys,
@@ -256,7 +264,7 @@ def _describe(plan: Plan) -> str:
             c.model.name,
             c.preset.name + _seed(c.record.seed, seeds),
             c.task.name,
-            c.record.probe + _part(c.labels),
+            c.record.probe + _part(c.labels) + _division(c.split),
             c.state,
         ]
         for c in plan.cells
@@ -275,6 +283,11 @@ def _describe(plan: Plan) -> str:
 def _seed(seed: int, seeds: Set[int]) -> str:
     """Name the seed where there are several."""
     return f" seed {seed}" if len(seeds) > 1 else ""
+
+
+def _division(split: SplitChoice) -> str:
+    """Name the split policy where the splits are not the published ones."""
+    return "" if split.published else f" {split}"
 
 
 def _part(labels: LabelBudget) -> str:

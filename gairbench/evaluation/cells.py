@@ -11,6 +11,7 @@ from gairbench.feeding import Feed
 from gairbench.label_budget import LabelBudget
 from gairbench.results import Result, UsedWeights
 from gairbench.spec import DatasetSpec, EvaluatorSpec, MetricSpec, ModelSpec, Preset, TaskSpec
+from gairbench.split_choice import SplitChoice
 from gairbench.weights.origin import Weights
 
 State = Literal["cached", "todo", "skipped", "failed"]
@@ -61,6 +62,7 @@ class Cell:
         evaluator: The evaluator; ``None``: there is none of the name that the task uses, and the cell has failed.
         metrics: What to measure, the headline first; empty if the task names a metric that does not exist.
         labels: Which part of train's labels the evaluator learns from.
+        split: How the samples are divided.
         state: ``cached``: a record with the same key exists; ``todo``; ``skipped`` or ``failed``, with the reason in
             the record.
         record: Its record with all that is known before it runs.
@@ -81,6 +83,7 @@ class Cell:
     evaluator: EvaluatorSpec | None
     metrics: tuple[MetricSpec, ...]
     labels: LabelBudget
+    split: SplitChoice
     state: State
     record: Result
     distributions: tuple[str, ...]

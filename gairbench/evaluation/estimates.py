@@ -60,7 +60,8 @@ class Estimates:
                     dataset = ("embed", *model, record["dataset"], size)
                     found[dataset] = max(found.get(dataset, 0.0), times["embed"])
                 if "probe" in times:
-                    found["probe", *model, record["task"], record["probe"], size] = times["probe"]
+                    probe = (record["task"], record["probe"], size, record.get("labels", "all"))
+                    found["probe", *model, *probe] = times["probe"]
             except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 continue
         return cls(found)

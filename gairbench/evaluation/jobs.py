@@ -27,6 +27,7 @@ from gairbench.environment import choose_device, computing, device_name, version
 from gairbench.errors import CheckpointError, DataError, GairbenchError, PluginError, StorageError
 from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.cells import Cell, Embedding, EmbedJob, EvaluateJob, IdentifyJob, PretrainJob
+from gairbench.evaluation.divisions import Divisions
 from gairbench.evaluation.open_data import OpenData, Reading, dataset_name
 from gairbench.evaluation.records import recorded
 from gairbench.evaluation.samples import Selection, select
@@ -43,6 +44,7 @@ from gairbench.progress import Progress
 from gairbench.protocols import PretrainContext, TrainerOptions
 from gairbench.results import MetricValue, Result, UsedWeights, write_result
 from gairbench.spec import Kind, MetricSpec, ModelContext, resolve
+from gairbench.split_policy import SPLITS
 from gairbench.storage import atomic_folder, write_atomically
 from gairbench.weights.environment_file import read_training_environment, write_training_environment
 from gairbench.weights.loading import build, missing_module, model_name
@@ -138,6 +140,7 @@ class Memory:
 
     def __init__(self, site: Site, data: OpenData | None = None) -> None:
         self.data = data or OpenData(site.data_root, site.planned_on)
+        self.divisions = Divisions(self.data)
         self.loaded: _Loaded | None = None
         self._name = site.device
         self._device: torch.device | None = None
@@ -476,7 +479,7 @@ def _evaluate(
     output = _run_evaluator(cell, given, str(device), changes)
     predicted = Predictions(np.asarray(given.ids), given.target, output.prediction, output.scores, output.scores_are)
     metrics = {spec.name: _measure(spec, cell, predicted, changes) for spec in cell.metrics}
-    changes += [read.changes, memory.data.changes(cell.task.dataset)]
+    changes += [read.changes, memory.data.changes(cell.task.dataset), given.changes]
     process = "; ".join(dict.fromkeys(filter(None, changes)))
     abouts = [about for _, _, about in embedded]
     seconds = {"probe": time.perf_counter() - start, "embed": sum(about["seconds"] for about in abouts)}
@@ -494,7 +497,8 @@ def _evaluate(
         metrics=metrics,
         n=given.n,
         dropped=given.dropped,
-        notes={e.split: about["note"] for e, _, about in embedded if about.get("note")}
+        notes={_noted(cell, e): about["note"] for e, _, about in embedded if about.get("note")}
+        | given.notes
         | ({"process": process} if process else {}),
         conversion={str(e.feed.representation): about["conversion"] for e, _, about in embedded},
         embedding_dim=sum(array.shape[1] for e, array, _ in embedded if e.split == "test"),
@@ -502,6 +506,11 @@ def _evaluate(
         device=abouts[0]["device"],
         seconds={name: round(value, 3) for name, value in seconds.items()},
     )
+
+
+def _noted(cell: Cell, embedding: Embedding) -> str:
+    """Name what a note on an embedded split is about: the new splits are made of all of the published ones."""
+    return embedding.split if cell.split.published else f"published {embedding.split}"
 
 
 def _environment(about: Mapping[str, Any]) -> dict[str, str]:
@@ -525,6 +534,8 @@ class _Given:
         ids: Of the test samples.
         n: Samples by split.
         dropped: Why others did not take part, by split.
+        notes: What else was done to the samples, for the record.
+        changes: What a split policy changed in the process, which was undone; empty if nothing.
     """
 
     features: dict[str, Array]
@@ -535,6 +546,8 @@ class _Given:
     ids: Sequence[str]
     n: dict[str, int]
     dropped: dict[str, str]
+    notes: dict[str, str] = field(default_factory=dict)
+    changes: str = ""
 
 
 def _pairs(cell: Cell, embedded: _Embedded, memory: Memory) -> _Given:
@@ -555,16 +568,24 @@ def _pairs(cell: Cell, embedded: _Embedded, memory: Memory) -> _Given:
 
 
 def _samples(cell: Cell, embedded: _Embedded, memory: Memory) -> _Given:
-    names = ("train", "val", "test")
+    names, limit, seed = SPLITS, cell.record.limit, cell.record.seed
     source = memory.data.source(cell.task.dataset, cell.fingerprint)
-    splits = {name: memory.data.split(cell.task.dataset, cell.fingerprint, name) for name in names}
-    chosen: dict[str, Selection] = select(cell.task, source, splits, cell.record.limit, cell.labels, cell.record.seed)
-    features = {}
-    for name in names:
-        arrays = [array for e, array, _ in embedded if e.split == name]
-        features[name] = np.concatenate(arrays, axis=1)[chosen[name].rows]
+    splits: Mapping[str, Split]
+    policy, divided = "", None
+    if cell.split.published:
+        splits = {name: memory.data.split(cell.task.dataset, cell.fingerprint, name) for name in names}
+    else:
+        policy = str(cell.split)
+        divided = memory.divisions.divide(cell.task, cell.fingerprint, cell.split, seed=seed, limit=limit)
+        splits = divided.splits
+    chosen: dict[str, Selection] = select(cell.task, source, splits, limit, cell.labels, seed, policy)
+    if divided is None:
+        features = {name: _features(embedded, name)[chosen[name].rows] for name in names}
+    else:
+        whole = divided.features({name: _features(embedded, name) for name in names}, limit)
+        features = {name: whole[name][chosen[name].rows] for name in names}
     _standardize(features)
-    rows = {name: limited(len(splits[name]), cell.record.limit)[chosen[name].rows] for name in names}
+    rows = {name: limited(len(splits[name]), limit)[chosen[name].rows] for name in names}
     return _Given(
         features=features,
         targets={name: chosen[name].target for name in ("train", "val")},
@@ -574,7 +595,14 @@ def _samples(cell: Cell, embedded: _Embedded, memory: Memory) -> _Given:
         ids=chosen["test"].ids,
         n={name: len(chosen[name].rows) for name in names},
         dropped={name: chosen[name].dropped for name in names if chosen[name].dropped},
+        notes={"split": divided.note} if divided is not None and divided.note else {},
+        changes="" if divided is None else divided.changes,
     )
+
+
+def _features(embedded: _Embedded, split: str) -> Array:
+    """Return the features of a published split, those of several inputs beside each other."""
+    return np.concatenate([array for e, array, _ in embedded if e.split == split], axis=1)
 
 
 def _groups(cell: Cell, name: str, split: Split, rows: Array) -> Array | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from gairbench import results
 from gairbench.conversion import CONVERSION_VERSION
@@ -15,19 +16,32 @@ from gairbench.embedding import EMBEDDING_VERSION
 from gairbench.errors import DataMissingError, GairbenchError, InputMismatchError
 from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.cells import Cell, Embedding, Plan, PretrainingData, State, jobs_of
+from gairbench.evaluation.divisions import Divisions
 from gairbench.evaluation.estimates import Estimates
 from gairbench.evaluation.open_data import OpenData, dataset_name
 from gairbench.evaluation.samples import select
 from gairbench.evaluation.staleness import reuse
 from gairbench.feeding import Feed, plan_feed
-from gairbench.isolation import Isolated
+from gairbench.isolation import Isolated, culprit
 from gairbench.kinds import DENSE, HEADLINE
 from gairbench.label_budget import LabelBudget
 from gairbench.plugin_code import code_digest, is_third_party
 from gairbench.plugins import BUILTIN, Origin, Registry
 from gairbench.representation import Form
 from gairbench.selection import unknown
-from gairbench.spec import DatasetSpec, EvaluatorSpec, Kind, MetricSpec, Modality, ModelSpec, Preset, TaskSpec
+from gairbench.spec import (
+    DatasetSpec,
+    EvaluatorSpec,
+    Kind,
+    MetricSpec,
+    Modality,
+    ModelSpec,
+    Preset,
+    SplitPolicySpec,
+    TaskSpec,
+)
+from gairbench.split_choice import SplitChoice
+from gairbench.split_policy import SPLITS
 from gairbench.weights.loading import choose_preset
 from gairbench.weights.origin import Weights, find_weights, model_code, pretrained_weights
 
@@ -51,6 +65,7 @@ class EvaluationRequest:
         seeds: Seeds of untrained weights, pre-training, evaluators and bootstrap; everything is run once for each.
         limit: Use at most this many samples per split.
         labels: Parts of train's labels; everything is evaluated with each.
+        splits: How samples are divided into train, val and test; everything is evaluated with each.
         fresh: Reuse no checkpoint, embedding or record that was made before the run began.
         executor: Name of the executor.
         executor_options: Values of its options.
@@ -68,6 +83,7 @@ class EvaluationRequest:
     seeds: tuple[int, ...] = (0,)
     limit: int | None = None
     labels: tuple[LabelBudget, ...] = (LabelBudget(),)
+    splits: tuple[SplitChoice, ...] = (SplitChoice(),)
     fresh: bool = False
     executor: str = "local"
     executor_options: Mapping[str, object] = field(default_factory=dict)
@@ -125,7 +141,7 @@ def _model_cells(
     for task in sorted(request.tasks, key=lambda t: t.dataset.name):
         metrics, problem = _metrics(registry, task)
         names = task.evaluators or default_evaluators(registry, task.kind)
-        for labels, (number, name) in product(request.labels, enumerate(names)):
+        for split, labels, (number, name) in product(request.splits, request.labels, enumerate(names)):
             evaluator = registry.evaluators.get(name)
             blank = _blank(request, registry, model, preset, weights, task, name, seed, headline=number == 0)
             cell = Cell(
@@ -137,9 +153,10 @@ def _model_cells(
                 evaluator=evaluator,
                 metrics=metrics,
                 labels=labels,
+                split=split,
                 state="todo",
-                record=replace(blank, labels=str(labels)),
-                distributions=_distributions(registry, model, task, evaluator, metrics),
+                record=replace(blank, labels=str(labels), **_split_fields(registry, split)),
+                distributions=_distributions(registry, model, task, evaluator, metrics, split),
                 code=code,
                 third_party=is_third_party(model.factory),
             )
@@ -148,8 +165,8 @@ def _model_cells(
     if not request.fresh:
         cells = reuse(cells, weights.content, request.results, EmbeddingCache(request.cache))
     for cell in cells:
-        problem = looked.target_problem(cell.task, cell.fingerprint) if cell.state == "todo" else ""
-        yield _stopped(cell, "failed", problem) if problem else cell
+        unusable = looked.target_problem(cell) if cell.state == "todo" else None
+        yield _stopped(cell, *unusable) if unusable else cell
 
 
 def default_evaluators(registry: Registry, kind: Kind) -> tuple[str, ...]:
@@ -179,12 +196,26 @@ def _evaluator_problem(registry: Registry, task: TaskSpec, name: str) -> str:
 
 
 def _distributions(
-    registry: Registry, model: ModelSpec, task: TaskSpec, evaluator: EvaluatorSpec | None, metrics: Sequence[MetricSpec]
+    registry: Registry,
+    model: ModelSpec,
+    task: TaskSpec,
+    evaluator: EvaluatorSpec | None,
+    metrics: Sequence[MetricSpec],
+    split: SplitChoice,
 ) -> tuple[str, ...]:
     origins = [registry.model_origins[model.name], registry.task_origins[task.name]]
     origins += [registry.evaluator_origins[evaluator.name]] if evaluator else []
     origins += [registry.metric_origins[metric.name] for metric in metrics]
+    origins += [] if split.published else [registry.split_policy_origins[split.policy.name]]
     return tuple(dict.fromkeys(origin.distribution for origin in origins))
+
+
+def _split_fields(registry: Registry, split: SplitChoice) -> dict[str, Any]:
+    """Return what a record says about how the samples were divided."""
+    if split.published:
+        return {}
+    origin = registry.split_policy_origins[split.policy.name]
+    return {"split": str(split), "split_version": split.policy.version, "split_origin": str(origin)}
 
 
 class _Looked:
@@ -195,16 +226,18 @@ class _Looked:
         self._request = request
         self._registry = registry
         self._fingerprints: dict[str, str | _Trouble] = {}
-        self._targets: dict[str, str] = {}
+        self._divisions = Divisions(data)
+        self._targets: dict[tuple[str, ...], _Trouble | None] = {}
         self._codes: dict[tuple[type, str], str] = {}
         self._origins: Mapping[type, Mapping[str, Origin]] = {
             DatasetSpec: registry.dataset_origins,
             EvaluatorSpec: registry.evaluator_origins,
             MetricSpec: registry.metric_origins,
+            SplitPolicySpec: registry.split_policy_origins,
         }
 
-    def code(self, spec: DatasetSpec | EvaluatorSpec | MetricSpec) -> str:
-        """Return a digest of the code of a dataset, an evaluator or a metric; empty for our own.
+    def code(self, spec: DatasetSpec | EvaluatorSpec | MetricSpec | SplitPolicySpec) -> str:
+        """Return a digest of the code of a dataset, an evaluator, a metric or a split policy; empty for our own.
 
         Raises:
             OSError: A file of it cannot be read.
@@ -240,29 +273,42 @@ class _Looked:
         except Exception as error:
             return "failed", f"dataset {spec.name!r}: {type(error).__name__}: {error}"
 
-    def target_problem(self, task: TaskSpec, fingerprint: str) -> str:
-        """Return why a task cannot be learned or scored; empty where it can, or where only pixels can show it."""
-        if task.name not in self._targets:
-            self._targets[task.name] = self._read_targets(task, fingerprint)
-        return self._targets[task.name]
+    def target_problem(self, cell: Cell) -> _Trouble | None:
+        """Return why a task cannot be divided, learned or scored; ``None`` where it can, or only pixels can show it."""
+        which = (cell.task.name, str(cell.split), "" if cell.split.published else str(cell.record.seed))
+        if which not in self._targets:
+            self._targets[which] = self._read_targets(cell)
+        return self._targets[which]
 
-    def _read_targets(self, task: TaskSpec, fingerprint: str) -> str:
-        if task.kind in DENSE or task.kind is Kind.RETRIEVAL:
-            return ""
-        dataset, limit = task.dataset, self._request.limit
+    def _read_targets(self, cell: Cell) -> _Trouble | None:
+        task, limit, published = cell.task, self._request.limit, cell.split.published
+        if task.kind is Kind.RETRIEVAL or (published and task.kind in DENSE):
+            return None
+        dataset, fingerprint = task.dataset, cell.fingerprint
         # The suite has read what is embedded in this version, all samples of it; reading them again takes seconds.
-        if self._registry.task_origins[task.name].plugin in BUILTIN and not dataset.folder and limit is None:
-            return ""
+        embedded = self._registry.task_origins[task.name].plugin in BUILTIN and not dataset.folder
+        if embedded and limit is None and published:
+            return None
         try:
-            splits = {name: self.data.split(dataset, fingerprint, name) for name in ("train", "val", "test")}
+            splits = {name: self.data.split(dataset, fingerprint, name) for name in SPLITS}
             source = self.data.source(dataset, fingerprint)
-            with Isolated(dataset_name(dataset)):
-                select(task, source, splits, limit)
+            if published:
+                with Isolated(dataset_name(dataset)):
+                    select(task, source, splits, limit)
+                return None
+            seed = cell.record.seed
+            divided = self._divisions.divide(task, fingerprint, cell.split, seed=seed, limit=limit)
+            if task.kind not in DENSE:
+                with Isolated(dataset_name(dataset)):
+                    select(task, source, divided.splits, limit, policy=str(cell.split))
+        except InputMismatchError as error:
+            return "skipped", str(error)
         except GairbenchError as error:
-            return str(error)
+            return "failed", str(error)
+        # A dataset or a split policy may be a third party's code; its fault is theirs, not the run's.
         except Exception as error:
-            return f"dataset {dataset.name!r}: {type(error).__name__}: {error}"
-        return ""
+            return "failed", f"{culprit(error) or f'dataset {dataset.name!r}'}: {type(error).__name__}: {error}"
+        return None
 
 
 def _how_to_get(spec: DatasetSpec, root: Path) -> str:
@@ -341,9 +387,9 @@ def _planned(request: EvaluationRequest, looked: _Looked, cell: Cell, trouble: _
         return _stopped(cell, "skipped", str(error))
     if trouble is not None:
         return _stopped(cell, *trouble)
-    if problem := cell.labels.problem(task.kind):
+    if problem := cell.labels.problem(task.kind) or cell.split.problem(task.kind):
         return _stopped(cell, "skipped", problem)
-    wanted_splits = ("test",) if task.kind is Kind.RETRIEVAL else ("train", "val", "test")
+    wanted_splits = ("test",) if task.kind is Kind.RETRIEVAL else SPLITS
     for split in wanted_splits:
         if split not in task.dataset.splits:
             return _stopped(cell, "failed", f"dataset {task.dataset.name!r} declares no split {split!r}")
@@ -371,7 +417,13 @@ def _key(looked: _Looked, cell: Cell, evaluator: EvaluatorSpec, embeddings: Sequ
         seed=cell.record.seed,
         # Keys of records that were made before there were parts of the labels stay what they are.
         **({} if cell.labels.whole else {"labels": cell.record.labels}),
+        **({} if cell.split.published else {"split": _split_key(looked, cell.split)}),
     )
+
+
+def _split_key(looked: _Looked, split: SplitChoice) -> list[object]:
+    policy = split.policy
+    return [policy.name, policy.version, split.parameter, *filter(None, [looked.code(policy)])]
 
 
 _STATUS: Mapping[State, results.Status] = {"skipped": "skipped", "failed": "failed"}

@@ -47,6 +47,7 @@ def select(
     limit: int | None,
     labels: LabelBudget = _ALL_LABELS,
     draw: int = 0,
+    policy: str = "",
 ) -> dict[str, Selection]:
     """Choose the samples of every split that take part, and refuse targets that cannot be learned or scored.
 
@@ -57,14 +58,16 @@ def select(
         limit: The run's ``--limit``.
         labels: The part of train to learn from.
         draw: Which such part.
+        policy: The split policy that made the splits; empty: they are the published ones.
 
     Returns:
         One selection per split.
 
     Raises:
         DataError: A split is empty, a target does not fit the kind of task or is not finite, a class occurs outside
-            train but not in it, or there is nothing to learn, as where all samples are of one class. Under ``--limit``
-            samples of classes that train lacks are dropped instead, which is recorded.
+            train but not in it, or there is nothing to learn, as where all samples are of one class. Under ``--limit``,
+            and where a policy made the splits, samples of classes that train lacks are dropped instead, which is
+            recorded.
     """
     chosen = {name: _select(task, name, split, limit) for name, split in splits.items()}
     _check_targets(task, source, chosen)
@@ -73,7 +76,7 @@ def select(
         for name, selection in chosen.items():
             unseen = set(np.unique(selection.target).tolist()) - known
             if unseen:
-                chosen[name] = _without(task, source, name, selection, unseen, limit)
+                chosen[name] = _without(task, source, name, selection, unseen, limit, policy)
     chosen["train"] = _within(labels, task.kind, chosen["train"], draw)
     _check_something_to_learn(task, source, chosen, limit, labels)
     return chosen
@@ -151,19 +154,31 @@ def _check_something_to_learn(
 
 
 def _without(
-    task: TaskSpec, source: DataSource, name: str, selection: Selection, unseen: set[int], limit: int | None
+    task: TaskSpec,
+    source: DataSource,
+    name: str,
+    selection: Selection,
+    unseen: set[int],
+    limit: int | None,
+    policy: str,
 ) -> Selection:
     mask = np.isin(selection.target, list(unseen))
     names = ", ".join(repr(source.classes(task.target)[c]) for c in sorted(unseen))
-    if limit is None:
+    if limit is None and not policy:
         raise DataError(
             f"task {task.name!r}: class {names} is in split {name!r} ({int(mask.sum())} samples) but not in train",
             "split the data so that train has every class, or leave those samples out",
         )
-    note = f"{int(mask.sum())} samples of classes that the limited train split lacks ({names})"
+    train = "limited train split" if limit is not None else f"train split of {policy}"
+    note = f"{int(mask.sum())} samples of classes that the {train} lacks ({names})"
     kept = np.flatnonzero(~mask).tolist()
     if not kept:
-        raise DataError(f"--limit {limit} leaves split {name!r} of task {task.name!r} empty", "raise it")
+        if limit is not None:
+            raise DataError(f"--limit {limit} leaves split {name!r} of task {task.name!r} empty", "raise it")
+        raise DataError(
+            f"split {name!r} of {policy} for task {task.name!r} has only classes that train lacks ({names})",
+            "choose another split, or another --seed",
+        )
     return Selection(
         rows=selection.rows[kept],
         ids=[selection.ids[i] for i in kept],

@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 
 from gairbench.errors import DataError
 from gairbench.names import plain_name
+from gairbench.splitting import Names, block_split, group_split, random_split
 from gairbench.taskfiles.declaration import FileDataset
+from gairbench.taskfiles.given_splits import given_split, listed_split
 from gairbench.taskfiles.labels import SampleLabels
 from gairbench.taskfiles.rows import SampleRows
-from gairbench.taskfiles.splitting import Names, block_split, given_split, group_split, listed_split, random_split
 
 
 def divide(

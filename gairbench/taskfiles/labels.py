@@ -196,6 +196,11 @@ class SampleLabels:
             measured = np.log1p(measured)
         return measured
 
+    def has(self, name: str) -> bool:
+        """Say whether there is a column of this name, or whether it means the images' folders."""
+        table = self.rows.table
+        return self._is_folder(name) or (table is not None and plain_name(name) in table.names)
+
     def values(self, name: str) -> NDArray[np.object_]:
         """Return a column of the samples without empty values, or the images' folders if there is no such column.
 

@@ -267,6 +267,23 @@ class FileSplit:
             return ""
         return self._source.labelled(target).note(self._rows)
 
+    def groups(self, name: str) -> NDArray[np.str_]:
+        """Return the values of a column of the table, or the images' folders (``"folder"``), aligned with :attr:`ids`.
+
+        Raises:
+            KeyError: There is no such column.
+            DataError: A value is empty.
+        """
+        labels = self._source.labels
+        if not labels.has(name):
+            raise KeyError(name)
+        return labels.values(name).astype(np.str_)[self._rows]
+
+    def places(self) -> NDArray[np.float64] | None:
+        """Return longitude and latitude of every sample, or ``None`` where they have no place."""
+        lonlat = self._source.lonlat
+        return None if lonlat is None else lonlat[self._rows]
+
     def target(self, name: str) -> NDArray[Any]:
         """Return a target, aligned with :attr:`ids`.
 

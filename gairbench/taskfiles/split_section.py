@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Literal, cast
 
 from gairbench.names import plain_name
+from gairbench.split_policy import SPLITS
 from gairbench.taskfiles.declaration import SplitRule, Table
 from gairbench.taskfiles.paths import refuse_leaving
 from gairbench.yamlfile import Section
 
-SPLITS = ("train", "val", "test")
 DRAWN = ("random", "blocks", "group")
 GIVEN = ("column", "folder", "files")
 """Rules that draw the splits, and rules to which they are given."""

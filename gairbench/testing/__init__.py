@@ -1,4 +1,4 @@
-"""Checks that every model, dataset, task, evaluator and metric must pass, ours and third parties'.
+"""Checks that every model, dataset, task, evaluator, metric and split policy must pass, ours and third parties'.
 
 A plugin's whole conformance test::
 
@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from gairbench.selection import unknown
-from gairbench.spec import DatasetSpec, EvaluatorSpec, MetricSpec, ModelSpec, TaskSpec
+from gairbench.spec import DatasetSpec, EvaluatorSpec, MetricSpec, ModelSpec, SplitPolicySpec, TaskSpec
 
 if TYPE_CHECKING:
     import pytest
@@ -38,6 +38,7 @@ __all__ = [
     "parametrize_with_evaluator_checks",
     "parametrize_with_metric_checks",
     "parametrize_with_model_checks",
+    "parametrize_with_split_policy_checks",
     "parametrize_with_task_checks",
 ]
 
@@ -166,6 +167,30 @@ def parametrize_with_metric_checks(
     from gairbench.testing.metric_checks import BEHAVIOUR, DECLARATION
 
     return _parametrize(_cases_by_kind(specs, DECLARATION, BEHAVIOUR), skip)
+
+
+def parametrize_with_split_policy_checks(
+    specs: Iterable[SplitPolicySpec], *, skip: Mapping[str, str] | None = None
+) -> pytest.MarkDecorator:
+    """Parametrize a test's ``check`` argument with everything that a split policy must fulfil.
+
+    Samples are generated, and the parameter is the spec's example.
+
+    Args:
+        specs: The split policies.
+        skip: What not to check, each with the reason that pytest shows: policies by name, and single checks by the name
+            that pytest shows, as ``"check_order_of_samples_does_not_matter[<policy>]"``.
+
+    Returns:
+        A decorator for a test function with one argument, ``check``, which the test calls.
+
+    Raises:
+        UsageError: ``skip`` names what is not checked.
+    """
+    from gairbench.testing.split_policy_checks import BEHAVIOUR, DECLARATION
+
+    cases = [case for spec in specs for case in _cases((*DECLARATION, *BEHAVIOUR), spec.name, spec)]
+    return _parametrize(cases, skip)
 
 
 def _cases_by_kind(

@@ -227,6 +227,25 @@ def check_places_are_plausible(data: OpenedDataset) -> Iterator[str]:
 
 
 @DatasetCheck
+def check_places_are_those_of_the_samples(data: OpenedDataset) -> Iterator[str]:
+    """``places()``, where there is one, returns what ``lonlat`` of the samples says: splits are divided by it."""
+    import numpy as np
+
+    for name, split in data.splits.items():
+        places = getattr(split, "places", lambda: None)()
+        if places is None:
+            continue
+        if np.shape(places) != (len(split), 2):
+            yield f"split {name!r}: places() has shape {np.shape(places)} for {len(split)} samples"
+            continue
+        for index in spread_indices(len(split), 3):
+            where = (_readable(split, index) or {}).get("lonlat")
+            if where is not None and not np.array_equal(where.numpy(), places[index], equal_nan=True):
+                said = np.asarray(places[index]).tolist()
+                yield f"sample {split.ids[index]!r} of split {name!r} is at {where.tolist()}, and places() says {said}"
+
+
+@DatasetCheck
 def check_source_finds_nothing_wrong(data: OpenedDataset) -> Iterator[str]:
     """What a source knows of its own data and samples do not show, its optional method ``problems()`` says."""
     yield from getattr(data.source, "problems", list)()
@@ -296,6 +315,7 @@ BEHAVIOUR: tuple[DatasetCheck, ...] = (
     check_bands_are_not_constant,
     check_no_image_is_in_two_splits,
     check_places_are_plausible,
+    check_places_are_those_of_the_samples,
     check_source_finds_nothing_wrong,
     check_samples_stay_the_same,
     check_batched_reading_gives_the_same,

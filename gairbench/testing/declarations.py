@@ -26,12 +26,13 @@ from gairbench.spec import (
     MetricSpec,
     ModelSpec,
     Normalization,
+    SplitPolicySpec,
     TaskSpec,
     resolve,
 )
 from gairbench.units import band_problem
 
-Spec = ModelSpec | DatasetSpec | TaskSpec | EvaluatorSpec | MetricSpec
+Spec = ModelSpec | DatasetSpec | TaskSpec | EvaluatorSpec | MetricSpec | SplitPolicySpec
 
 HEAVY = (
     *("PIL", "lightning", "matplotlib", "numpy", "pandas", "rasterio", "scipy"),
@@ -165,6 +166,7 @@ def _plugin_address(spec: Spec) -> str:
         (registry.tasks, registry.task_origins),
         (registry.evaluators, registry.evaluator_origins),
         (registry.metrics, registry.metric_origins),
+        (registry.split_policies, registry.split_policy_origins),
     ):
         if specs.get(spec.name) == spec:
             return _entry_point(origins[spec.name])

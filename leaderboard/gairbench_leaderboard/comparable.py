@@ -18,21 +18,23 @@ class Setting:
         limit: The run's ``--limit``.
         seed: The run's seed.
         labels: Which part of train's labels the probes learned from.
+        split: How the samples were divided.
     """
 
     limit: int | None
     seed: int
     labels: str = "all"
+    split: str = "published"
 
     @classmethod
     def of(cls, result: Result) -> Setting:
         """Return the setting of a result."""
-        return cls(result.limit, result.seed, result.labels)
+        return cls(result.limit, result.seed, result.labels, result.split)
 
     @property
     def whole(self) -> bool:
-        """All data and all labels were used."""
-        return self.limit is None and self.labels == "all"
+        """All data and all labels were used, in the published splits."""
+        return self.limit is None and self.labels == "all" and self.split == "published"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +51,22 @@ class Stale:
 
 
 def by_setting(results: Iterable[Result]) -> dict[Setting, list[Result]]:
-    """Group results by seed, part of the labels and limit, the published setting first.
+    """Group results by seed, part of the labels, split policy and limit, the published setting first.
 
     Returns:
-        Full runs first, then those with parts of the labels, the most labels first, then limited ones; among them the
-        seed with the most numbers, then ascending.
+        Full runs first, then those of each other split policy, then limited ones; among them parts of the labels, the
+        most labels first, then the seed with the most numbers, then ascending.
     """
     groups: dict[Setting, list[Result]] = {}
     for result in results:
         groups.setdefault(Setting.of(result), []).append(result)
     numbers = Counter({setting: sum(r.status == "ok" for r in group) for setting, group in groups.items()})
 
-    def order(setting: Setting) -> tuple[bool, int, bool, float, float, int, int]:
+    def order(setting: Setting) -> tuple[bool, int, bool, str, bool, float, float, int, int]:
         labels = LabelBudget.of(setting.labels)
         part = labels.shots is not None, -labels.percent, -(labels.shots or 0)
-        return setting.limit is not None, -(setting.limit or 0), *part, -numbers[setting], setting.seed
+        split = setting.split != "published", setting.split
+        return setting.limit is not None, -(setting.limit or 0), *split, *part, -numbers[setting], setting.seed
 
     return {setting: groups[setting] for setting in sorted(groups, key=order)}
 
@@ -111,6 +114,7 @@ def _versions(result: Result) -> dict[tuple[str, str], int]:
         ("task", result.task): result.task_version,
         ("dataset", result.dataset): result.dataset_version,
         ("probe", result.probe): result.probe_version,
+        ("split policy", result.split.partition(":")[0]): result.split_version,
         **{("metric", name): value.version for name, value in result.metrics.items()},
     }
 

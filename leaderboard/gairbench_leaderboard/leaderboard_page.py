@@ -52,6 +52,10 @@ Probes learned from this part of train's labels (`--labels`), drawn by the seed,
 and test are whole."""
 
 
+_DIVIDED = """\
+The samples of train, val and test were divided anew by this split policy (`--split`), drawn by the seed."""
+
+
 def render_leaderboard(results: Sequence[Result], *, commands: Sequence[str] = ()) -> str:
     """Render every result as one Markdown document without times or dates.
 
@@ -151,11 +155,13 @@ def _contents(results: Sequence[Result], commands: Sequence[str]) -> dict[str, b
 
 def _setting_heading(setting: Setting) -> list[str]:
     part = [] if setting.labels == "all" else [_PART]
-    labels = f"Labels {setting.labels}, seed {setting.seed}" if part else f"Seed {setting.seed}"
+    divided = [] if setting.split == "published" else [_DIVIDED]
+    words = [f"split {escape(setting.split)}"] if divided else []
+    words += [f"labels {setting.labels}"] if part else []
+    what = ", ".join([*words, f"seed {setting.seed}"])
     if setting.limit is None:
-        return [f"## {labels}", *part]
-    heading = f"## Trial: at most {setting.limit:,} samples a split, {labels[0].lower()}{labels[1:]}"
-    return [heading, _LIMITED, *part]
+        return [f"## {what[0].upper()}{what[1:]}", *divided, *part]
+    return [f"## Trial: at most {setting.limit:,} samples a split, {what}", _LIMITED, *divided, *part]
 
 
 def _categories(results: Sequence[Result], superseded: Sequence[Result], level: str) -> list[str]:

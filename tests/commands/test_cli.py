@@ -74,6 +74,22 @@ def test_evaluators_and_metrics_are_listed_with_kinds_version_and_origin(tmp_pat
     assert (ours["evaluators"], ours["metrics"]) == (8, 31)
 
 
+def test_split_policies_are_listed_with_how_they_are_written(tmp_path: Path) -> None:
+    found = {
+        row["split policy"]: row
+        for row in json.loads(gairbench("list", "split-policies", "--json", cache=tmp_path).stdout)
+    }
+    assert found.keys() == {"published", "random", "blocks", "leave"}
+    assert (found["blocks"]["written"], found["blocks"]["needs"]) == ("blocks:DEGREES", ["lonlat"])
+    assert all(row["origin"].startswith("gairbench-split-policies (gairbench ") for row in found.values())
+    (ours,) = (
+        row
+        for row in json.loads(gairbench("list", "plugins", "--json", cache=tmp_path).stdout)
+        if row["plugin"] == "gairbench-split-policies"
+    )
+    assert ours["split policies"] == 4
+
+
 def test_run_prints_and_writes_a_leaderboard_and_the_second_run_reuses_it(tmp_path: Path) -> None:
     results = tmp_path / "results"
     first = gairbench("run", *QUICK, "--results", str(results), cache=tmp_path / "cache")

@@ -17,6 +17,7 @@ def test_file_holds_every_setting(tmp_path: Path) -> None:
     file.write_text(
         "model: [gair, random]\ntask: rs\ntask-file: a.yaml\npreset: small\ncheckpoint: {gair: c}\n"
         "data-root: d\nresults: r\ndevice: cpu\nseed: 3\nlimit: 10\nfresh: true\n"
+        "labels: [10%, all]\nsplit: published,blocks:5\n"
     )
     assert load_config(RunRequest, file) == {
         "model": ("gair", "random"),
@@ -30,6 +31,8 @@ def test_file_holds_every_setting(tmp_path: Path) -> None:
         "seed": (3,),
         "limit": 10,
         "fresh": True,
+        "labels": ("10%", "all"),
+        "split": ("published", "blocks:5"),
     }
 
 

@@ -99,6 +99,15 @@ def test_the_seed_draws(request_: EvaluationRequest, registry: Registry) -> None
     assert first["r2"].value != other["r2"].value
 
 
+def test_times_of_evaluations_are_found_for_the_same_part(request_: EvaluationRequest, registry: Registry) -> None:
+    run(request_, registry, "50%", tasks=[ZONE])
+    again = replace(request_, tasks=[ZONE], labels=(LabelBudget.of("50%"),), seeds=(1,))
+    plan = make_plan(again, registry)
+    assert "by the times of earlier runs" in plan.estimate
+    assert "no earlier run" not in plan.estimate
+    assert "no earlier run" in make_plan(replace(again, labels=(LabelBudget.of("20%"),)), registry).estimate
+
+
 def test_a_part_that_teaches_nothing_fails_and_says_so(request_: EvaluationRequest, registry: Registry) -> None:
     (failed, *_) = run(request_, registry, "0.1%", tasks=[HEIGHT])
     assert failed.status == "failed"

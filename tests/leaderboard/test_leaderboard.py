@@ -296,6 +296,42 @@ def test_parts_of_the_labels_stand_below_all_of_them_the_largest_first_and_above
     assert "0.300" not in text.split("## Labels")[0]
 
 
+def test_split_policies_stand_below_the_published_splits_and_above_trials() -> None:
+    results = [
+        make_result("gair", value=0.1),
+        make_result("gair", value=0.2, labels="10%"),
+        make_result("gair", value=0.3, split="random"),
+        make_result("gair", value=0.4, split="leave:country=a*b"),
+        make_result("gair", value=0.5, split="random", labels="10%"),
+        make_result("gair", value=0.6, split="random", limit=200),
+    ]
+    text = render_leaderboard(results)
+    headings = [line for line in text.splitlines() if line.startswith("## ")]
+    assert headings[1:6] == [
+        "## Labels 10%, seed 0",
+        r"## Split leave:country=a\*b, seed 0",
+        "## Split random, seed 0",
+        "## Split random, labels 10%, seed 0",
+        "## Trial: at most 200 samples a split, split random, seed 0",
+    ]
+    assert line(section(text, "## Split random, seed 0"), "gair")[1].startswith("0.300")
+    assert "divided anew by this split policy" in section(text, "## Split random, seed 0")
+    assert "0.100" in text.split("## Labels")[0]
+    assert "0.300" not in text.split("## Labels")[0]
+
+
+def test_an_older_version_of_a_split_policy_is_out_of_date_and_other_splits_are_not() -> None:
+    results = [
+        make_result("gair", value=0.31, split="blocks:5"),
+        make_result("random", value=0.32, split="blocks:5", split_version=2),
+        make_result("gair", value=0.33, split="random"),
+    ]
+    text = render_leaderboard(results)
+    assert "split policy blocks version 1, now 2" in section(text, "## Out of date")
+    assert "0.330" in section(text, "## Split random, seed 0")
+    assert "0.310" not in section(text, "## Split blocks:5, seed 0")
+
+
 def test_limited_runs_are_set_apart_and_marked() -> None:
     text = render_leaderboard([make_result("gair", value=0.4), make_result("random", value=0.9, limit=200)])
     assert "0.900" not in section(text, "## Remote sensing, real data")

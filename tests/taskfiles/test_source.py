@@ -340,6 +340,25 @@ def test_table_s_own_column_called_folder_comes_before_the_images_folders(tmp_pa
     assert source_of(task, tmp_path).classes(task.target) == ("a", "b")
 
 
+def test_columns_and_folders_are_groupings_and_coordinates_are_places(tmp_path: Path) -> None:
+    csv(tmp_path, "id,lon,lat,country,y", lambda i: f"{i},{i},{-i},{'ab'[i % 2]},{i}")
+    split = source_of(declare(tmp_path, table="{path: t.csv, id: id, lon: lon, lat: lat}"), tmp_path).split("train")
+    assert split.groups("country").tolist() == ["ab"[int(i) % 2] for i in split.ids]
+    with pytest.raises(KeyError):
+        split.groups("city")
+    places = split.places()
+    assert places is not None
+    assert places.tolist() == [[int(i), -int(i)] for i in split.ids]
+    for i in range(20):
+        picture(tmp_path / "im" / "ab"[i % 2] / f"{i}.png", i)
+    images = "{modality: rs, folder: im, pattern: '**/*.png', unit: uint8}"
+    bare = source_of(declare(tmp_path, images=images, tasks="label: folder, kind: classification"), tmp_path)
+    assert bare.split("test").places() is None
+    assert bare.split("test").groups("folder").tolist() == [i.partition("/")[0] for i in bare.split("test").ids]
+    with pytest.raises(KeyError):
+        bare.split("test").groups("country")
+
+
 def test_given_columns_folders_and_lists_make_the_splits(tmp_path: Path) -> None:
     countries = ["kenya", "mali", "togo", "ghana"]
     csv(tmp_path, "id,lon,lat,country,y", lambda i: f"p{i},{i},{i},{countries[i % 4]},{i}")

@@ -25,7 +25,9 @@ from gairbench.testing import (
     parametrize_with_evaluator_checks,
     parametrize_with_metric_checks,
     parametrize_with_model_checks,
+    parametrize_with_split_policy_checks,
     parametrize_with_task_checks,
+    split_policy_checks,
     task_checks,
 )
 
@@ -73,6 +75,11 @@ def test_registered_metric(check: Callable[[], None]) -> None:
     check()
 
 
+@parametrize_with_split_policy_checks(REGISTRY.split_policies.values())
+def test_registered_split_policy(check: Callable[[], None]) -> None:
+    check()
+
+
 def test_everything_registered_describes_itself() -> None:
     specs = [
         *REGISTRY.models.values(),
@@ -80,6 +87,7 @@ def test_everything_registered_describes_itself() -> None:
         *REGISTRY.tasks.values(),
         *REGISTRY.evaluators.values(),
         *REGISTRY.metrics.values(),
+        *REGISTRY.split_policies.values(),
     ]
     assert [spec.name for spec in specs if not spec.description or "\n" in spec.description] == []
 
@@ -152,7 +160,7 @@ def test_every_check_is_shown_to_catch_something() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in tests)
     # The specs are frozen dataclasses: unhashable or unpicklable ones cannot be made by replacing a field.
     exempt = {"check_spec_is_a_value"}
-    modules = (model_checks, dataset_checks, task_checks, evaluator_checks, metric_checks)
+    modules = (model_checks, dataset_checks, task_checks, evaluator_checks, metric_checks, split_policy_checks)
     names = {name for module in modules for name in checks(module)}
     names |= {check.__name__ for check in dataset_checks.IN_ANOTHER_PROCESS}
     assert {name for name in names - exempt if f'"{name}"' not in source and f"{name}(" not in source} == set()

@@ -115,6 +115,26 @@ class TwiceInOneSplit(Points):
         return [f"{name}-{i // 2}" for i in range(SIZES[name])]
 
 
+class OtherPlaces(ArraySplit):
+    def places(self) -> Any:
+        return self._inputs["lonlat"][:, ::-1]
+
+
+class FewPlaces(ArraySplit):
+    def places(self) -> Any:
+        return self._inputs["lonlat"][1:]
+
+
+def with_splits(kind: type[ArraySplit]) -> type:
+    """Return a dataset with splits of a class."""
+
+    class Other(Points):
+        def split(self, name: str) -> Any:
+            return kind(self.ids(name), *self.arrays(name))
+
+    return Other
+
+
 def changed(**inputs: Callable[[Any], Any]) -> type:
     """Return a dataset whose inputs are passed through functions."""
 
@@ -229,6 +249,12 @@ class ForgivingTargets(Points):
         (changed(lonlat=lambda a: a * np.nan), "check_samples_hold_what_is_declared", "not lonlat in degrees"),
         (changed(bbox=lambda a: a[:, [0, 3, 2, 1]]), "check_samples_hold_what_is_declared", "lon_min, lat_max"),
         (changed(bbox=lambda a: a + 3), "check_samples_hold_what_is_declared", "does not contain"),
+        (
+            with_splits(OtherPlaces),
+            "check_places_are_those_of_the_samples",
+            r"'train-0' .* is at .*, and places\(\) says",
+        ),
+        (with_splits(FewPlaces), "check_places_are_those_of_the_samples", r"places\(\) has shape \(29, 2\) for 30"),
         (SelfCritical, "check_source_finds_nothing_wrong", "row 3 names Kenya"),
         (Augmented, "check_samples_stay_the_same", "sample .* of split 'train' changes"),
         (WrongBatches, "check_batched_reading_gives_the_same", "__getitems__ differs"),

@@ -47,6 +47,7 @@ class OffsetSource(EmbeddedSource):
                 "lonlat": lonlat[i],
             },
             {"land_cover": lambda: labels.encode(land_cover()[points.row, points.column], _kept_classes())},
+            lonlat=lonlat,
         )
 
     def _classes(self) -> Mapping[str, tuple[str, ...]]:

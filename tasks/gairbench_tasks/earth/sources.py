@@ -54,10 +54,22 @@ class EarthSplit:
         ids: Sample identifiers.
         batch: Returns arrays by sample key, samples along the first axis, for positions.
         targets: Functions that compute the targets, by name; each is called once.
+        lonlat: ``(n, 2)``, the samples' coordinates.
+        groups: Groupings by name: the group of every sample.
     """
 
-    def __init__(self, ids: Sequence[str], batch: Batch, targets: Mapping[str, Callable[[], NDArray[Any]]]) -> None:
+    def __init__(
+        self,
+        ids: Sequence[str],
+        batch: Batch,
+        targets: Mapping[str, Callable[[], NDArray[Any]]],
+        *,
+        lonlat: NDArray[np.float64],
+        groups: Mapping[str, NDArray[np.str_]] | None = None,
+    ) -> None:
         self.ids = ids
+        self._lonlat = lonlat
+        self._groups = groups or {}
         self._batch = batch
         self._targets = {name: functools.cache(function) for name, function in targets.items()}
 
@@ -83,6 +95,18 @@ class EarthSplit:
         """
         values: NDArray[Any] = self._targets[name]()
         return values
+
+    def places(self) -> NDArray[np.float64]:
+        """Return longitude and latitude of every sample, ``(n, 2)``."""
+        return self._lonlat
+
+    def groups(self, name: str) -> NDArray[np.str_]:
+        """Return the group of every sample in a grouping.
+
+        Raises:
+            KeyError: There is no such grouping.
+        """
+        return self._groups[name]
 
 
 class EmbeddedSource(ABC):
@@ -147,6 +171,7 @@ class LandSource(EmbeddedSource):
                 "night_lights": lambda: np.log1p(_mean_lights(points)),
                 "elevation": lambda: elevation()[where].astype(np.float64),
             },
+            lonlat=points.lonlat,
         )
 
     def _classes(self) -> Mapping[str, tuple[str, ...]]:
@@ -212,6 +237,7 @@ class StreetSource(EmbeddedSource):
                 quality: functools.partial(lambda q: perception.score(q, photos.scenes), quality)
                 for quality in perception.WEIGHTS
             },
+            lonlat=points.lonlat,
         )
 
     def _classes(self) -> Mapping[str, tuple[str, ...]]:
@@ -278,6 +304,8 @@ class AirportSource(EmbeddedSource):
                 "elevation": lambda: table.elevation[rows],
                 "country": lambda: labels.encode(table.country[rows], _countries()),
             },
+            lonlat=lonlat,
+            groups={"country": table.country[rows]},
         )
 
     def _classes(self) -> Mapping[str, tuple[str, ...]]:
@@ -299,6 +327,7 @@ class CitySource(EmbeddedSource):
             [table.ids[i] for i in rows],
             lambda i: {"lonlat": lonlat[i]},
             {"population": lambda: np.log10(table.population[rows])},
+            lonlat=lonlat,
         )
 
     def _classes(self) -> Mapping[str, tuple[str, ...]]:
@@ -367,6 +396,7 @@ def _pairs(name: str, count: int, region: Region, role: Role) -> EarthSplit:
             "lonlat": points.lonlat[i],
         },
         {},
+        lonlat=points.lonlat,
     )
 
 

@@ -16,7 +16,8 @@ from gairbench.data import hash_files, sample_key
 from gairbench.digests import digest
 from gairbench.errors import DataError, PluginError
 from gairbench.spec import DatasetSpec, ImageInput, LocationInput
-from gairbench.taskfiles.splitting import SPLITS, block_split, group_split, random_split
+from gairbench.split_policy import SPLITS
+from gairbench.splitting import block_split, group_split, random_split
 from gairbench_tasks.torchgeo.bands import channels, check_band_names
 from gairbench_tasks.torchgeo.building import build_dataset, imported
 from gairbench_tasks.torchgeo.declaration import Draw, TorchGeoDeclaration
@@ -24,6 +25,9 @@ from gairbench_tasks.torchgeo.samples import Samples
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+GROUP = "group"
+"""Name of the grouping that ``groups`` declares."""
 
 READING_VERSION = 1
 """Part of every fingerprint; raise it when the same datasets give other samples, splits or targets."""
@@ -252,11 +256,24 @@ class TorchGeoSplit:
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         return self._samples.inputs(int(self._rows[index]))
 
-    @property
-    def groups(self) -> Sequence[str] | None:
-        """What each sample has in common with others, aligned with :attr:`ids`; ``None`` where none is declared."""
+    def groups(self, name: str) -> NDArray[np.str_]:
+        """Return what each sample has in common with others, aligned with :attr:`ids`.
+
+        Args:
+            name: :data:`GROUP`, the only grouping that is declared.
+
+        Raises:
+            KeyError: It is another name, or no grouping is declared.
+        """
         groups = self._samples.groups
-        return None if groups is None else [groups[row] for row in self._rows]
+        if groups is None or name != GROUP:
+            raise KeyError(name)
+        return np.array(groups, dtype=np.str_)[self._rows]
+
+    def places(self) -> NDArray[np.float64] | None:
+        """Return longitude and latitude of every sample, or ``None`` where they have no place."""
+        lonlat = self._samples.lonlat
+        return None if lonlat is None else lonlat[self._rows]
 
     def target(self, name: str) -> NDArray[Any]:
         """Return a target, aligned with :attr:`ids`.

@@ -235,3 +235,13 @@ def test_known_airport_and_city_are_read_right():
     london = cities.ids.index("2643743")
     np.testing.assert_allclose(cities.lonlat[london], (-0.13, 51.51), atol=0.05)
     assert cities.population[london] > 7e6
+
+
+def test_airports_say_their_country_to_be_left_out_by_it(sources: dict[str, DataSource]) -> None:
+    source = sources["earth-airports"]
+    split = source.split("test")
+    countries, target = split.groups("country"), split.target("country")
+    assert {*countries[target >= 0]} == {*source.classes("country")}
+    assert [source.classes("country")[number] for number in target[target >= 0]] == countries[target >= 0].tolist()
+    with pytest.raises(KeyError):
+        sources["earth"].split("test").groups("country")

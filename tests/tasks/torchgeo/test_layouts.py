@@ -196,8 +196,10 @@ def test_groups_stay_together(layouts: Path, root: Path) -> None:
     adapted = BY_LAYOUT["reforestree"]
     adapted.copy(layouts, root)
     source = adapted.open(root)
-    groups = [set(source.split(name).groups or ()) for name in adapted.splits]
+    groups = [set(source.split(name).groups("group")) for name in adapted.splits]
     assert all(groups)
+    with pytest.raises(KeyError):
+        source.split(adapted.splits[0]).groups("city")
     assert not groups[0] & groups[1] | groups[0] & groups[2] | groups[1] & groups[2]
 
 

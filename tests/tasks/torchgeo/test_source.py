@@ -170,6 +170,7 @@ def test_places_come_from_the_files(root: Path) -> None:
         x, y = (file.bounds.left + file.bounds.right) / 2, (file.bounds.bottom + file.bounds.top) / 2
         (lon,), (lat,) = transform(file.crs, "EPSG:4326", [x], [y])
     assert split[5]["lonlat"].tolist() == pytest.approx([lon, lat])
+    assert split.places()[5].tolist() == split[5]["lonlat"].tolist()
     west, north, east, south = split[5]["bbox"].tolist()
     assert west < lon < east
     assert south < lat < north

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gairbench.errors import DataError
-from gairbench.taskfiles.splitting import SPLITS, block_split, given_split, group_split, listed_split, random_split
+from gairbench.split_policy import SPLITS
+from gairbench.splitting import block_split, division_problem, group_split, random_split
 
 SHARES = (0.6, 0.15, 0.25)
 
@@ -61,27 +61,18 @@ def test_no_cell_of_the_grid_is_in_two_splits_whatever_side_of_the_meridians_it_
     assert set(names) == set(SPLITS)
 
 
-def test_given_words_decide_and_an_unknown_one_is_told_with_its_sample() -> None:
-    words = ["kenya", "togo", "mali", "kenya"]
-    names = given_split(["a", "b", "c", "d"], words, [["kenya"], ["togo"], ["mali"]], "column 'country'")
-    assert names.tolist() == ["train", "val", "test", "train"]
-    with pytest.raises(DataError, match=r"sample 'c' is in no split: column 'country' is 'mali', which means none of"):
-        given_split(["a", "b", "c", "d"], words, [["kenya"], ["togo"], []], "column 'country'")
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        (["train", "val", "test"], "it returned a list"),
+        (np.array(["train", "val"]), r"shape \(2,\), wanted one name for each of 3 samples"),
+        (np.array(["train", "val", "Test"]), "it returned 'Test', wanted train, val, test, or an empty text"),
+        (np.array([0, 1, 2]), "it returned '0'"),
+    ],
+)
+def test_what_are_not_the_names_of_splits_is_refused(names: object, why: str) -> None:
+    assert re.search(why, division_problem(names, 3))
 
 
-def test_lists_decide_and_every_slip_in_them_is_told(tmp_path: Path) -> None:
-    lists = [[tmp_path / f"{split}.txt"] for split in SPLITS]
-    for (path,), content in zip(lists, ("a\nb\n\n", " c \n", "d\n"), strict=True):
-        path.write_text(content)
-    ids = ["d", "c", "b", "a"]
-    assert listed_split(ids, lists).tolist() == ["test", "val", "train", "train"]
-    with pytest.raises(DataError, match="sample 'e' is in none of the lists"):
-        listed_split([*ids, "e"], lists)
-    with pytest.raises(DataError, match=r"train\.txt, line 1: there is no sample 'a'; write identifiers like 'd'"):
-        listed_split(["d", "c", "b"], lists)
-    lists[2][0].write_text("d\nb\n")
-    with pytest.raises(DataError, match=r"test\.txt, line 2: sample 'b' is in train too"):
-        listed_split(ids, lists)
-    lists[1][0].unlink()
-    with pytest.raises(DataError, match=r"cannot read the list .*val\.txt"):
-        listed_split(ids, lists)
+def test_samples_may_take_no_part() -> None:
+    assert division_problem(np.array(["train", "", "test"]), 3) == ""

@@ -1,0 +1,51 @@
+"""The published splits, and splits of their sizes that are drawn by sample, by block or by group."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gairbench.names import plain_name
+from gairbench.selection import unknown
+from gairbench.spec import Kind
+from gairbench.split_policy import SplitInput
+from gairbench.splitting import Names, block_split, group_split, random_split
+
+
+def keep_published(data: SplitInput) -> Names:
+    """Return the published splits."""
+    return np.asarray(data.published, dtype=np.str_)
+
+
+def draw_samples(data: SplitInput) -> Names:
+    """Draw samples at random; of a task with classes, each is divided by the shares."""
+    # Another file system lists the same files in another order.
+    order = np.argsort(np.asarray(data.ids), kind="stable")
+    strata = data.target[order] if data.kind is Kind.CLASSIFICATION and data.target is not None else None
+    names = np.empty(len(order), dtype="<U5")
+    names[order] = random_split(len(order), data.shares, data.seed, strata)
+    return names
+
+
+def draw_blocks(data: SplitInput) -> Names:
+    """Draw whole cells of a longitude-latitude grid."""
+    assert data.lonlat is not None  # noqa: S101  (the spec needs it)
+    return block_split(data.lonlat, float(data.parameter), data.shares, data.seed)
+
+
+def draw_groups(data: SplitInput) -> Names:
+    """Draw whole groups; with a group named, that one is test, and whole groups of the others are train and val.
+
+    Raises:
+        UsageError: There is no such group.
+    """
+    grouping, equals, wanted = (part.strip() for part in data.parameter.partition("="))
+    groups = np.array([plain_name(str(group)) for group in data.groups[grouping].tolist()], dtype=np.str_)
+    if not equals:
+        return group_split(groups, data.shares, data.seed)
+    left = groups == plain_name(wanted)
+    if not left.any():
+        raise unknown(f"group in grouping {grouping!r}", wanted, set(groups.tolist()))
+    names = np.full(len(groups), "test", dtype="<U5")
+    train, val, _ = data.shares
+    names[~left] = group_split(groups[~left], (train / (train + val), val / (train + val), 0.0), data.seed)
+    return names
