@@ -37,6 +37,7 @@ def run(
     seed: int | Sequence[int] | None = None,
     limit: int | None = None,
     labels: str | Sequence[str] | None = None,
+    readout: str | Sequence[str] | None = None,
     fresh: bool | None = None,
     download: bool | None = None,
     executor: str | Mapping[str, Any] | None = None,
@@ -59,6 +60,8 @@ def run(
         seed: Seed of everything random; everything is run once for each.
         limit: Use at most this many samples per split.
         labels: Parts of train's labels to learn from: ``"all"``, ``"10%"`` or ``"5-shot"``; all is run with each.
+        readout: Poolings and layers: ``"default"``, ``"mean"``, ``"cls@5"``, ``"@11"`` or ``"each"``; all is run with
+            each.
         fresh: Reuse nothing of earlier runs.
         download: Fetch published weights that are not here, under their licence.
         executor: Where jobs run: a name, or a mapping of ``name`` and the executor's keys.
@@ -88,6 +91,7 @@ def run(
         "seed": seed,
         "limit": limit,
         "labels": labels,
+        "readout": readout,
         "fresh": fresh,
         "download": download,
         "executor": executor,

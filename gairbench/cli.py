@@ -100,6 +100,10 @@ def cli_run(
         list[str] | None,
         typer.Option(help="Parts of train's labels: all, 10%, 5-shot; comma-separated [default: all]."),
     ] = None,
+    readout: Annotated[
+        list[str] | None,
+        typer.Option(help="Poolings and layers: default, mean, cls@5, @11, each; comma-separated [default: default]."),
+    ] = None,
     fresh: Annotated[bool | None, typer.Option("--fresh", help="Reuse nothing of earlier runs.")] = None,
     download: Annotated[bool | None, DOWNLOAD] = None,
     executor: Annotated[

@@ -86,6 +86,8 @@ class Result:
         limit: The run's ``--limit``.
         labels: Which part of train's labels the probe learned from: ``"all"``, ``"10%"`` or ``"5-shot"``, drawn by the
             seed.
+        readout: Which pooling and layers of the model the probe was fed: ``"default"``, ``"mean"``, ``"cls@5"`` or
+            ``"@11"``; ``conversion`` names the representation of each input.
         conversion: By representation and input, what was done to the data before the encoder saw it.
         caveats: Why its number does not show what the model can, for instance images of another ground sample distance
             than it was trained with; the leaderboard prints
@@ -122,6 +124,7 @@ class Result:
     seed: int
     limit: int | None = None
     labels: str = "all"
+    readout: str = "default"
     diagnostic: bool = False
     reason: str = ""
     key: str = ""
@@ -157,7 +160,7 @@ class Result:
 
     @property
     def variant(self) -> str:
-        """What distinguishes rows of one model: preset, foreign checkpoint, seed, limit and labels."""
+        """What distinguishes rows of one model: preset, foreign checkpoint, seed, limit, labels and readout."""
         parts = [self.preset]
         if self.checkpoint.startswith("file:"):
             parts.append(f"ckpt-{self.checkpoint.removeprefix('file:')[:8]}")
@@ -166,6 +169,8 @@ class Result:
             parts.append(f"limit{self.limit}")
         if self.labels != "all":
             parts.append(f"labels{self.labels.replace('%', 'pct')}")
+        if self.readout != "default":
+            parts.append(f"readout-{self.readout}")
         return "-".join(parts)
 
     def path(self, folder: Path) -> Path:

@@ -119,6 +119,7 @@ def _row(record: Result) -> dict[str, object]:
         "seed": record.seed,
         "limit": record.limit,
         "labels": record.labels,
+        "readout": record.readout,
         "status": record.status,
         "reason": record.reason,
         "headline": record.headline,

@@ -26,6 +26,7 @@ from gairbench.memo import default_cache
 from gairbench.model_names import known_models
 from gairbench.plugins import Registry
 from gairbench.progress import Progress
+from gairbench.readout import Readout, asked_readout
 from gairbench.requests import Named, Pairs
 from gairbench.selection import select_models, select_tasks, unknown
 from gairbench.spec import ModelSpec, TaskSpec
@@ -57,6 +58,8 @@ class RunRequest:
         seed: Seeds of untrained weights, pre-training, probes and bootstrap; everything is run once for each.
         limit: Use at most this many samples per split.
         labels: Parts of train's labels to learn from, ``"all"``, ``"10%"`` or ``"5-shot"``; all is run with each.
+        readout: Poolings and layers, as ``"default"``, ``"mean"``, ``"cls@5"`` or ``"@11"``, or ``"each"`` for all
+            that a model offers; all is run with each.
         fresh: Reuse no checkpoint, embedding or record of an earlier run.
         download: Fetch published weights that are not here.
         executor: Name of the executor, and its keys.
@@ -76,6 +79,7 @@ class RunRequest:
     seed: tuple[Annotated[int, Ge(0)], ...] = (0,)
     limit: Annotated[int | None, Ge(1)] = None
     labels: tuple[str, ...] = ("all",)
+    readout: tuple[str, ...] = ("default",)
     fresh: bool = False
     download: bool = False
     executor: Named = LOCAL
@@ -202,6 +206,8 @@ def _selected(request: RunRequest, registry: Registry) -> tuple[Sequence[ModelSp
     check_device_name(request.device)
     for part in request.labels:
         LabelBudget.of(part)
+    for text in request.readout:
+        asked_readout(text)
 
     from gairbench.evaluation.executors.opening import check_executor
 
@@ -225,6 +231,7 @@ def _evaluation(request: RunRequest, models: Sequence[ModelSpec], tasks: Sequenc
         seeds=tuple(dict.fromkeys(request.seed)),
         limit=request.limit,
         labels=tuple(dict.fromkeys(map(LabelBudget.of, request.labels))),
+        readouts=tuple(dict.fromkeys(map(asked_readout, request.readout))),
         fresh=request.fresh,
         executor=request.executor.name,
         executor_options=request.executor.keys,
@@ -256,7 +263,7 @@ def _describe(plan: Plan) -> str:
             c.model.name,
             c.preset.name + _seed(c.record.seed, seeds),
             c.task.name,
-            c.record.probe + _part(c.labels),
+            c.record.probe + _part(c.labels) + _readout(c.readout),
             c.state,
         ]
         for c in plan.cells
@@ -280,3 +287,8 @@ def _seed(seed: int, seeds: Set[int]) -> str:
 def _part(labels: LabelBudget) -> str:
     """Name the part of the labels where it is not all of them."""
     return "" if labels.whole else f" {labels}"
+
+
+def _readout(readout: Readout) -> str:
+    """Name pooling and layers where they are not the model's own."""
+    return "" if readout.default else f" {readout}"

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gairbench.embedding import embed_samples
+from gairbench.embedding import dim_axis, embed_samples
 from gairbench.environment import choose_device, computing, device_name, versions
 from gairbench.errors import CheckpointError, DataError, GairbenchError, PluginError, StorageError
 from gairbench.evaluation.cache import EmbeddingCache
@@ -497,7 +497,7 @@ def _evaluate(
         notes={e.split: about["note"] for e, _, about in embedded if about.get("note")}
         | ({"process": process} if process else {}),
         conversion={str(e.feed.representation): about["conversion"] for e, _, about in embedded},
-        embedding_dim=sum(array.shape[1] for e, array, _ in embedded if e.split == "test"),
+        embedding_dim=sum(array.shape[dim_axis(array.ndim)] for e, array, _ in embedded if e.split == "test"),
         predictions=predictions,
         device=abouts[0]["device"],
         seconds={name: round(value, 3) for name, value in seconds.items()},
@@ -562,7 +562,7 @@ def _samples(cell: Cell, embedded: _Embedded, memory: Memory) -> _Given:
     features = {}
     for name in names:
         arrays = [array for e, array, _ in embedded if e.split == name]
-        features[name] = np.concatenate(arrays, axis=1)[chosen[name].rows]
+        features[name] = np.concatenate(arrays, axis=dim_axis(arrays[0].ndim))[chosen[name].rows]
     _standardize(features)
     rows = {name: limited(len(splits[name]), cell.record.limit)[chosen[name].rows] for name in names}
     return _Given(
@@ -683,7 +683,9 @@ def _unused(target: Path | None, site: Site) -> Iterator[None]:
 
 def _standardize(features: dict[str, Array]) -> None:
     """Standardize every feature by its mean and deviation on train, over positions too for token grids."""
-    axes = tuple(axis for axis in range(features["train"].ndim) if axis != 1)
+    several = dim_axis(features["train"].ndim)
+    # Of several layers each has its own: the last axis before the positions, and the one of the layers.
+    axes = tuple(axis for axis in range(features["train"].ndim) if not 1 <= axis <= several)
     mean = features["train"].mean(axis=axes, keepdims=True, dtype=np.float64)
     std = features["train"].std(axis=axes, keepdims=True, dtype=np.float64)
     std[std < 1e-12] = 1.0

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 from gairbench.label_budget import LabelBudget
+from gairbench.readout import Readout
 from gairbench.results import Result
 
 
@@ -18,21 +19,23 @@ class Setting:
         limit: The run's ``--limit``.
         seed: The run's seed.
         labels: Which part of train's labels the probes learned from.
+        readout: Which pooling and layers of the models the probes were fed.
     """
 
     limit: int | None
     seed: int
     labels: str = "all"
+    readout: str = "default"
 
     @classmethod
     def of(cls, result: Result) -> Setting:
         """Return the setting of a result."""
-        return cls(result.limit, result.seed, result.labels)
+        return cls(result.limit, result.seed, result.labels, result.readout)
 
     @property
     def whole(self) -> bool:
-        """All data and all labels were used."""
-        return self.limit is None and self.labels == "all"
+        """All data and all labels were used, and the models' own readouts."""
+        return self.limit is None and self.labels == "all" and self.readout == "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +52,23 @@ class Stale:
 
 
 def by_setting(results: Iterable[Result]) -> dict[Setting, list[Result]]:
-    """Group results by seed, part of the labels and limit, the published setting first.
+    """Group results by seed, readout, part of the labels and limit, the published setting first.
 
     Returns:
-        Full runs first, then those with parts of the labels, the most labels first, then limited ones; among them the
-        seed with the most numbers, then ascending.
+        Full runs first, then those with parts of the labels, the most labels first, then those of other readouts by
+        pooling and layer, then limited ones; among them the seed with the most numbers, then ascending.
     """
     groups: dict[Setting, list[Result]] = {}
     for result in results:
         groups.setdefault(Setting.of(result), []).append(result)
     numbers = Counter({setting: sum(r.status == "ok" for r in group) for setting, group in groups.items()})
 
-    def order(setting: Setting) -> tuple[bool, int, bool, float, float, int, int]:
+    def order(setting: Setting) -> tuple[bool, int, str, tuple[int, ...], bool, float, float, int, int]:
         labels = LabelBudget.of(setting.labels)
         part = labels.shots is not None, -labels.percent, -(labels.shots or 0)
-        return setting.limit is not None, -(setting.limit or 0), *part, -numbers[setting], setting.seed
+        read = Readout.of(setting.readout)
+        ways = read.pooling, read.layers
+        return setting.limit is not None, -(setting.limit or 0), *ways, *part, -numbers[setting], setting.seed
 
     return {setting: groups[setting] for setting in sorted(groups, key=order)}
 

@@ -31,6 +31,7 @@ _FIELDS = (
     "seed",
     "limit",
     "labels",
+    "readout",
     "status",
     "reason",
     "metric",

@@ -36,7 +36,8 @@ def render_tables(results: Sequence[Result]) -> str:
 def _title(title: str, setting: Setting, *, several: bool) -> str:
     limit = f", at most {setting.limit:,} samples a split" if setting.limit is not None else ""
     labels = f", labels {setting.labels}" if setting.labels != "all" else ""
-    return f"{title}{limit}{labels}{f', seed {setting.seed}' if several else ''}"
+    readout = f", readout {setting.readout}" if setting.readout != "default" else ""
+    return f"{title}{limit}{labels}{readout}{f', seed {setting.seed}' if several else ''}"
 
 
 def _table(table: RankingTable) -> str:

@@ -51,6 +51,9 @@ _PART = """\
 Probes learned from this part of train's labels (`--labels`), drawn by the seed, smaller parts within larger ones; val
 and test are whole."""
 
+_READOUT = """\
+Every model is read out with this pooling and these layers (`--readout`), where it offers them."""
+
 
 def render_leaderboard(results: Sequence[Result], *, commands: Sequence[str] = ()) -> str:
     """Render every result as one Markdown document without times or dates.
@@ -60,8 +63,8 @@ def render_leaderboard(results: Sequence[Result], *, commands: Sequence[str] = (
         commands: Command lines to print; empty: those in the records.
 
     Returns:
-        The document: one table a category, real and synthetic data apart; other seeds and limited runs in sections of
-        their own; superseded results listed last; then tasks, models, commands and versions.
+        The document: one table a category, real and synthetic data apart; other seeds, readouts and limited runs in
+        sections of their own; superseded results listed last; then tasks, models, commands and versions.
 
     Raises:
         UsageError: There are no results.
@@ -150,12 +153,15 @@ def _contents(results: Sequence[Result], commands: Sequence[str]) -> dict[str, b
 
 
 def _setting_heading(setting: Setting) -> list[str]:
-    part = [] if setting.labels == "all" else [_PART]
-    labels = f"Labels {setting.labels}, seed {setting.seed}" if part else f"Seed {setting.seed}"
+    special = {
+        f"readout {setting.readout}": (setting.readout != "default", _READOUT),
+        f"labels {setting.labels}": (setting.labels != "all", _PART),
+    }
+    notes = {name: note for name, (differs, note) in special.items() if differs}
+    title = ", ".join([*notes, f"seed {setting.seed}"])
     if setting.limit is None:
-        return [f"## {labels}", *part]
-    heading = f"## Trial: at most {setting.limit:,} samples a split, {labels[0].lower()}{labels[1:]}"
-    return [heading, _LIMITED, *part]
+        return [f"## {title[0].upper()}{title[1:]}", *notes.values()]
+    return [f"## Trial: at most {setting.limit:,} samples a split, {title}", _LIMITED, *notes.values()]
 
 
 def _categories(results: Sequence[Result], superseded: Sequence[Result], level: str) -> list[str]:

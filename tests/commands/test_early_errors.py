@@ -34,6 +34,7 @@ MISTAKES = {
     "run --task earht": "no task, family or category 'earht'",
     "run --preset smal": "no preset 'smal'",
     "run --labels 10": "labels '10' is not a part of the labels; write all, or for instance 10% or 5-shot",
+    "run --readout cls@": "readout 'cls@' is not a pooling and layers; write default, each, or for instance mean",
     "run --device gpu": "no device 'gpu'; use --device auto, cpu",
     "run --device meta": "no device 'meta'",
     "run --checkpoint gair=nowhere": "no checkpoint nowhere",
