@@ -38,6 +38,7 @@ def run(
     limit: int | None = None,
     labels: str | Sequence[str] | None = None,
     split: str | Sequence[str] | None = None,
+    readout: str | Sequence[str] | None = None,
     fresh: bool | None = None,
     download: bool | None = None,
     executor: str | Mapping[str, Any] | None = None,
@@ -62,6 +63,8 @@ def run(
         labels: Parts of train's labels to learn from: ``"all"``, ``"10%"`` or ``"5-shot"``; all is run with each.
         split: How samples are divided: ``"published"``, ``"random"``, ``"blocks:5"``, ``"leave:country"`` or a policy
             of a plugin; all is run with each.
+        readout: Poolings and layers: ``"default"``, ``"mean"``, ``"cls@5"``, ``"@11"`` or ``"each"``; all is run with
+            each.
         fresh: Reuse nothing of earlier runs.
         download: Fetch published weights that are not here, under their licence.
         executor: Where jobs run: a name, or a mapping of ``name`` and the executor's keys.
@@ -92,6 +95,7 @@ def run(
         "limit": limit,
         "labels": labels,
         "split": split,
+        "readout": readout,
         "fresh": fresh,
         "download": download,
         "executor": executor,

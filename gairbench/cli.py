@@ -106,6 +106,10 @@ def cli_run(
             help="Split policies: published, random, blocks:5, leave:country ...; comma-separated [default: published]."
         ),
     ] = None,
+    readout: Annotated[
+        list[str] | None,
+        typer.Option(help="Poolings and layers: default, mean, cls@5, @11, each; comma-separated [default: default]."),
+    ] = None,
     fresh: Annotated[bool | None, typer.Option("--fresh", help="Reuse nothing of earlier runs.")] = None,
     download: Annotated[bool | None, DOWNLOAD] = None,
     executor: Annotated[

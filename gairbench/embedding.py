@@ -131,6 +131,11 @@ def _dimensions(representation: Representation) -> tuple[str, ...]:
     return ("batch", *several, "dim", "rows", "columns")
 
 
+def dim_axis(axes: int) -> int:
+    """Return which axis of embeddings is their width, by their number of axes: 2, 4, or 5 where there are layers."""
+    return 2 if axes == 5 else 1
+
+
 def compute(model: object, representation: Representation, batch: Batch) -> Tensor:
     """Call the method of a model that computes a representation.
 

@@ -33,8 +33,9 @@ class EvaluatorInput:
 
     Args:
         kind: What the task asks for.
-        features: By split name ``(samples, dim)``, or ``(samples, dim, rows, columns)`` for a token grid, standardized
-            on train. For retrieval: ``"query"`` and ``"gallery"``, raw, row i of each belonging together.
+        features: By split name ``(samples, dim)``, or ``(samples, dim, rows, columns)`` for a token grid, or
+            ``(samples, layers, dim, rows, columns)`` for those of several layers; standardized on train, each layer by
+            itself. For retrieval: ``"query"`` and ``"gallery"``, raw, row i of each belonging together.
         targets: Of ``"train"`` and ``"val"``, as :meth:`gairbench.data.Split.target` returns them; no evaluator sees
             those of test. Empty for retrieval.
         class_names: Names of the classes or labels in the order of their numbers, ascending for ordinal tasks, or of

@@ -10,12 +10,15 @@ from gairbench.batch import Batch, Images, concatenate
 from gairbench.conversion import ImageConverter, LocationConverter, check_delivered, make_converter, takes_pictures
 from gairbench.data import Sample, dates_key, sample_key
 from gairbench.errors import DataError, InputMismatchError
+from gairbench.readout import Readout, described_readouts
 from gairbench.representation import Form, Representation
 from gairbench.sensors import band
 from gairbench.spec import ANY, EVERY, DatasetSpec, ImageInput, Input, LocationInput, Modality, Need, Preset
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_OWN = Readout()
 
 QUERY = LocationInput()
 """How encoders are given a sample's place: longitude first, whatever order their location input has."""
@@ -189,6 +192,7 @@ def plan_feed(
     form: Form = "pooled",
     layers: int = 0,
     projected: bool = False,
+    readout: Readout = _OWN,
 ) -> Feed:
     """Decide what a model is fed with for one of a task's inputs, without reading data.
 
@@ -200,6 +204,7 @@ def plan_feed(
         form: What is wanted of the model.
         layers: Of how many layers; 0: where the model ends.
         projected: It is to be in the space that the model's modalities share, where the model offers that.
+        readout: Which pooling and layers, where the model offers several.
 
     Returns:
         The feed for the first set of inputs that the preset accepts, that the dataset can serve, and for which the
@@ -222,10 +227,20 @@ def plan_feed(
     sets = preset.accepted(modality)
     if not sets:
         raise InputMismatchError(f"{model} has no {modality} encoder", "")
-    offered = [o for o in preset.offered() if o.form == form and len(o.layers) == layers]
+    fitting = _fitting(preset, modality, form, layers)
+    if readout.default:
+        offered = _own(fitting, layers)
+    else:
+        offered = [o for o in fitting if readout.reads(o) and (o.projected or not projected)]
     serving = [one for one in sets if any(o.of == one for o in offered)]
     if not serving:
-        raise InputMismatchError(f"{model} has no {_FORMS[form]}{f' of {layers} layers' if layers else ''}", "")
+        what = f"{_FORMS[form]}{f' of {layers} layers' if layers else ''}"
+        known = readouts_offered(preset, entry, dataset, form=form, layers=layers, projected=projected)
+        if readout.default or not known:
+            raise InputMismatchError(f"{model} has no {what}", "")
+        raise InputMismatchError(
+            f"{model} has no {what} read out as {readout}; of {entry} it offers {described_readouts(known)}", ""
+        )
     feeds: list[Feed] = []
     problems: list[InputMismatchError] = []
     for one in serving:
@@ -241,6 +256,45 @@ def plan_feed(
     first = problems[0]
     others = "".join(f"; nor {'+'.join(one)}: {e.what}" for one, e in zip(serving[1:], problems[1:], strict=True))
     raise InputMismatchError(first.what + others, first.hint)
+
+
+def readouts_offered(
+    preset: Preset, entry: str, dataset: DatasetSpec, *, form: Form, layers: int = 0, projected: bool = False
+) -> list[Readout]:
+    """Return how a model can be read out for one of a task's inputs, the default first, each way once.
+
+    Args:
+        preset: What it takes and offers.
+        entry: One of the inputs of a task.
+        dataset: Where the samples come from.
+        form: What is wanted of the model.
+        layers: Of how many layers; 0: where the model ends, or of any single one.
+        projected: Only what the model states to be in the space that its modalities share, beside the default.
+    """
+    available = dataset.inputs_of(entry)
+    fitting = _fitting(preset, available[0].modality, form, layers) if available else []
+    own = _own(fitting, layers)
+    first = next((o for o in own if o.projected == projected), own[0] if own else None)
+    named = (Readout.from_offer(o) for o in fitting if o != first and (o.projected or not projected))
+    rest = [one for one in named if first is None or one != Readout.from_offer(first)]
+    return list(dict.fromkeys(rest if first is None else [_OWN, *rest]))
+
+
+def _fitting(preset: Preset, modality: Modality, form: Form, layers: int) -> list[Representation]:
+    """Return what is offered of a modality in a form: grids of as many layers as wanted, vectors of any."""
+    sets = preset.accepted(modality)
+    return [
+        offer
+        for offer in preset.offered()
+        if offer.form == form
+        and offer.of in sets
+        and (form != "tokens" or len(offer.layers) == layers or (layers == 0 and len(offer.layers) == 1))
+    ]
+
+
+def _own(fitting: Sequence[Representation], layers: int) -> list[Representation]:
+    """Return what serves where no readout is asked for."""
+    return [offer for offer in fitting if len(offer.layers) == layers]
 
 
 def _is_part(feed: Feed, available: Sequence[Input]) -> bool:

@@ -33,8 +33,9 @@ class Encodes(Protocol):
             wanted: What to compute.
 
         Returns:
-            ``(batch, dim)``; ``(batch, dim, rows, columns)``, north up, for tokens; ``(batch, layers, dim, rows,
-            columns)`` for tokens of several layers, which a backbone of several scales resizes to one grid.
+            ``(batch, dim)``, of layers too; ``(batch, dim, rows, columns)``, north up, for tokens where the model ends
+            or of one layer; ``(batch, layers, dim, rows, columns)`` for tokens of several layers, which a backbone of
+            several scales resizes to one grid.
         """
         ...
 

@@ -90,6 +90,8 @@ class Result:
             parameter, as ``"blocks:5"``, drawn by the seed.
         split_version: The policy's declared version.
         split_origin: Plugin, distribution and version it came from; empty for published splits.
+        readout: Which pooling and layers of the model the probe was fed: ``"default"``, ``"mean"``, ``"cls@5"`` or
+            ``"@11"``; ``conversion`` names the representation of each input.
         conversion: By representation and input, what was done to the data before the encoder saw it.
         caveats: Why its number does not show what the model can, for instance images of another ground sample distance
             than it was trained with; the leaderboard prints
@@ -129,6 +131,7 @@ class Result:
     split: str = "published"
     split_version: int = 1
     split_origin: str = ""
+    readout: str = "default"
     diagnostic: bool = False
     reason: str = ""
     key: str = ""
@@ -164,7 +167,7 @@ class Result:
 
     @property
     def variant(self) -> str:
-        """What distinguishes rows of one model: preset, foreign checkpoint, seed, limit, labels and split policy."""
+        """What distinguishes rows of one model: preset, foreign checkpoint, seed, limit, labels, splits and readout."""
         parts = [self.preset]
         if self.checkpoint.startswith("file:"):
             parts.append(f"ckpt-{self.checkpoint.removeprefix('file:')[:8]}")
@@ -175,6 +178,8 @@ class Result:
             parts.append(f"labels{self.labels.replace('%', 'pct')}")
         if self.split != "published":
             parts.append(f"split-{quoted_in_path(self.split)}")
+        if self.readout != "default":
+            parts.append(f"readout-{self.readout}")
         return "-".join(parts)
 
     def path(self, folder: Path) -> Path:

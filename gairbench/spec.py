@@ -391,7 +391,8 @@ class Preset:
             ``(("s2", "s1"), ("s2",), ("s1",))``: the first that a dataset can serve is taken, and recorded. Empty: each
             input on its own.
         offers: What it can be asked for beside the vector that every set in ``accepts`` gives: token grids, several
-            layers, other poolings, points. Of several that serve, the first is taken.
+            layers, other poolings, points. Of several that serve, the first is taken, unless a run asks for another
+            (``--readout``). Offers of a vector where the model ends replace that of their set: state it too.
         needs: What it must be given beside the values; a dataset that cannot is a visible skip.
         wants: What it is given where the dataset can, and not a number where it cannot.
         description: One line for ``gairbench list models``.
@@ -445,7 +446,7 @@ class Preset:
     def offered(self) -> tuple[Representation, ...]:
         """Return everything that it can be asked for, the vector of every accepted set included."""
         sets = [one for modality in Modality for one in self.accepted(modality)]
-        stated = {(offer.form, offer.of, offer.projected) for offer in self.offers}
+        stated = {(offer.form, offer.of, offer.projected) for offer in self.offers if not offer.layers}
         implied = (Representation("pooled", one) for one in sets if ("pooled", one, False) not in stated)
         return (*implied, *self.offers)
 
@@ -666,7 +667,12 @@ class EvaluatorSpec:
         kinds: Kinds of task that it can serve.
         default: Kinds that it is run for where a task names no evaluator.
         needs: What it is fed: ``"features"``, a vector a sample, or ``"tokens"``, the token grid of an overhead image.
+        layers: Token grids of so many layers, two or more, as a decoder of several scales takes them; 0: the one grid
+            where the model ends. A model that offers no such number of layers is a visible skip.
         description: One line for the listings.
+
+    Raises:
+        ValueError: It wants layers without tokens, or a single one.
     """
 
     name: str
@@ -675,7 +681,15 @@ class EvaluatorSpec:
     kinds: frozenset[Kind]
     default: frozenset[Kind] = frozenset()
     needs: Literal["features", "tokens"] = "features"
+    layers: int = 0
     description: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse layers that no plan could serve."""
+        if self.layers and (self.needs != "tokens" or self.layers < 2):
+            raise ValueError(
+                f"evaluator {self.name!r} needs {self.needs} of {self.layers} layers: layers are of tokens, two or more"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

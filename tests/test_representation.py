@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,6 +48,14 @@ def test_a_preset_offers_a_vector_of_each_set_that_it_accepts_and_what_it_states
     assert preset.accepted(Modality.RS) == (("s2", "s1"), ("s2",))
     assert preset.accepted(Modality.LOCATION) == (("location",),)
     assert [str(offer) for offer in preset.offered()] == ["s2+s1", "location", "s2:cls", "s2+s1:tokens"]
+
+
+def test_vectors_of_layers_stand_beside_that_of_where_the_model_ends() -> None:
+    offers = (Representation("pooled", ("rs",), layers=(3,)), Representation("pooled", ("rs",), pooling="cls"))
+    preset = Preset(name="x", inputs=(ImageInput(modality=Modality.RS),), offers=offers[:1])
+    assert [str(offer) for offer in preset.offered()] == ["rs", "rs@3"]
+    # A pooling of the end is the author's word on what a vector is.
+    assert [str(offer) for offer in replace(preset, offers=offers).offered()] == ["rs@3", "rs:cls"]
 
 
 def test_views_in_a_table_are_named_by_their_modality() -> None:

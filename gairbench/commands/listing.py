@@ -75,7 +75,7 @@ def list_evaluators(*, as_json: bool) -> None:
             "version": spec.version,
             "kinds": sorted(spec.kinds),
             "run by default for": sorted(spec.default),
-            "needs": spec.needs,
+            "needs": spec.needs + (f" of {spec.layers} layers" if spec.layers else ""),
             "description": spec.description,
             "origin": str(registry.evaluator_origins[spec.name]),
         }

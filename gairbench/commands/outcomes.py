@@ -120,6 +120,7 @@ def _row(record: Result) -> dict[str, object]:
         "limit": record.limit,
         "labels": record.labels,
         "split": record.split,
+        "readout": record.readout,
         "status": record.status,
         "reason": record.reason,
         "headline": record.headline,

@@ -26,6 +26,7 @@ from gairbench.memo import default_cache
 from gairbench.model_names import known_models
 from gairbench.plugins import Registry
 from gairbench.progress import Progress
+from gairbench.readout import Readout, asked_readout
 from gairbench.requests import Named, Pairs
 from gairbench.selection import select_models, select_tasks, unknown
 from gairbench.spec import ModelSpec, TaskSpec
@@ -59,6 +60,8 @@ class RunRequest:
         limit: Use at most this many samples per split.
         labels: Parts of train's labels to learn from, ``"all"``, ``"10%"`` or ``"5-shot"``; all is run with each.
         split: How samples are divided, ``"published"``, ``"random"``, ``"blocks:5"``, ...; all is run with each.
+        readout: Poolings and layers, as ``"default"``, ``"mean"``, ``"cls@5"`` or ``"@11"``, or ``"each"`` for all
+            that a model offers; all is run with each.
         fresh: Reuse no checkpoint, embedding or record of an earlier run.
         download: Fetch published weights that are not here.
         executor: Name of the executor, and its keys.
@@ -79,6 +82,7 @@ class RunRequest:
     limit: Annotated[int | None, Ge(1)] = None
     labels: tuple[str, ...] = ("all",)
     split: tuple[str, ...] = ("published",)
+    readout: tuple[str, ...] = ("default",)
     fresh: bool = False
     download: bool = False
     executor: Named = LOCAL
@@ -207,6 +211,8 @@ def _selected(request: RunRequest, registry: Registry) -> tuple[Sequence[ModelSp
         LabelBudget.of(part)
     for text in request.split:
         SplitChoice.of(text, registry.split_policies)
+    for text in request.readout:
+        asked_readout(text)
 
     from gairbench.evaluation.executors.opening import check_executor
 
@@ -233,6 +239,7 @@ def _evaluation(
         limit=request.limit,
         labels=tuple(dict.fromkeys(map(LabelBudget.of, request.labels))),
         splits=tuple(dict.fromkeys(SplitChoice.of(text, registry.split_policies) for text in request.split)),
+        readouts=tuple(dict.fromkeys(map(asked_readout, request.readout))),
         fresh=request.fresh,
         executor=request.executor.name,
         executor_options=request.executor.keys,
@@ -264,7 +271,7 @@ def _describe(plan: Plan) -> str:
             c.model.name,
             c.preset.name + _seed(c.record.seed, seeds),
             c.task.name,
-            c.record.probe + _part(c.labels) + _division(c.split),
+            c.record.probe + _part(c.labels) + _division(c.split) + _readout(c.readout),
             c.state,
         ]
         for c in plan.cells
@@ -293,3 +300,8 @@ def _division(split: SplitChoice) -> str:
 def _part(labels: LabelBudget) -> str:
     """Name the part of the labels where it is not all of them."""
     return "" if labels.whole else f" {labels}"
+
+
+def _readout(readout: Readout) -> str:
+    """Name pooling and layers where they are not the model's own."""
+    return "" if readout.default else f" {readout}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +42,8 @@ def wanted_views(
     """Return what is computed, by its name, in the order of the columns, and report what is not and why."""
     offered = _of_one_set(request, preset, table, rendering)
     names = {preset.view_name(view): view for view in offered}
+    if request.views is None:
+        names = _own_readouts(names)
     reasons = {name: _why_not(view, spec, preset, table) for name, view in names.items()}
     if request.views is None:
         possible = {name: view for name, view in names.items() if not reasons[name] and view.form != "tokens"}
@@ -65,6 +67,15 @@ def wanted_views(
     if not chosen:
         raise UsageError("--views names none", f"there are: {', '.join(names)}")
     return {name: view for name, view in names.items() if name in chosen}
+
+
+def _own_readouts(names: Mapping[str, Representation]) -> dict[str, Representation]:
+    """Return what is computed where no views are named: of every kind the first, not all poolings and layers."""
+    first: dict[tuple[object, ...], str] = {}
+    for name, view in names.items():
+        if not view.layers:
+            first.setdefault((view.form, view.of, view.projected), name)
+    return {name: names[name] for name in first.values()}
 
 
 def _of_one_set(

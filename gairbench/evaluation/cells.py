@@ -9,6 +9,7 @@ from typing import Literal
 
 from gairbench.feeding import Feed
 from gairbench.label_budget import LabelBudget
+from gairbench.readout import Readout
 from gairbench.results import Result, UsedWeights
 from gairbench.spec import DatasetSpec, EvaluatorSpec, MetricSpec, ModelSpec, Preset, TaskSpec
 from gairbench.split_choice import SplitChoice
@@ -63,6 +64,7 @@ class Cell:
         metrics: What to measure, the headline first; empty if the task names a metric that does not exist.
         labels: Which part of train's labels the evaluator learns from.
         split: How the samples are divided.
+        readout: Which pooling and layers of the model it is fed.
         state: ``cached``: a record with the same key exists; ``todo``; ``skipped`` or ``failed``, with the reason in
             the record.
         record: Its record with all that is known before it runs.
@@ -84,6 +86,7 @@ class Cell:
     metrics: tuple[MetricSpec, ...]
     labels: LabelBudget
     split: SplitChoice
+    readout: Readout
     state: State
     record: Result
     distributions: tuple[str, ...]

@@ -60,8 +60,8 @@ class Estimates:
                     dataset = ("embed", *model, record["dataset"], size)
                     found[dataset] = max(found.get(dataset, 0.0), times["embed"])
                 if "probe" in times:
-                    probe = (record["task"], record["probe"], size, record.get("labels", "all"))
-                    found["probe", *model, *probe] = times["probe"]
+                    part = record.get("labels", "all"), record.get("readout", "default")
+                    found["probe", *model, record["task"], record["probe"], size, *part] = times["probe"]
             except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 continue
         return cls(found)
@@ -82,7 +82,8 @@ class Estimates:
 def _done(job: PretrainJob | EmbedJob | EvaluateJob) -> tuple[str, ...]:
     if isinstance(job, EvaluateJob):
         record = job.cell.record
-        return "probe", record.model, record.preset, record.task, record.probe, str(record.limit), record.labels
+        part = record.labels, record.readout
+        return "probe", record.model, record.preset, record.task, record.probe, str(record.limit), *part
     model = (job.model.name, job.preset.name)
     if isinstance(job, EmbedJob):
         return "embed", *model, job.dataset.name, str(job.limit)

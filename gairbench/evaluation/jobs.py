@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gairbench.embedding import embed_samples
+from gairbench.embedding import dim_axis, embed_samples
 from gairbench.environment import choose_device, computing, device_name, versions
 from gairbench.errors import CheckpointError, DataError, GairbenchError, PluginError, StorageError
 from gairbench.evaluation.cache import EmbeddingCache
@@ -501,7 +501,7 @@ def _evaluate(
         | given.notes
         | ({"process": process} if process else {}),
         conversion={str(e.feed.representation): about["conversion"] for e, _, about in embedded},
-        embedding_dim=sum(array.shape[1] for e, array, _ in embedded if e.split == "test"),
+        embedding_dim=sum(array.shape[dim_axis(array.ndim)] for e, array, _ in embedded if e.split == "test"),
         predictions=predictions,
         device=abouts[0]["device"],
         seconds={name: round(value, 3) for name, value in seconds.items()},
@@ -602,7 +602,8 @@ def _samples(cell: Cell, embedded: _Embedded, memory: Memory) -> _Given:
 
 def _features(embedded: _Embedded, split: str) -> Array:
     """Return the features of a published split, those of several inputs beside each other."""
-    return np.concatenate([array for e, array, _ in embedded if e.split == split], axis=1)
+    arrays = [array for e, array, _ in embedded if e.split == split]
+    return np.concatenate(arrays, axis=dim_axis(arrays[0].ndim))
 
 
 def _groups(cell: Cell, name: str, split: Split, rows: Array) -> Array | None:
@@ -711,7 +712,9 @@ def _unused(target: Path | None, site: Site) -> Iterator[None]:
 
 def _standardize(features: dict[str, Array]) -> None:
     """Standardize every feature by its mean and deviation on train, over positions too for token grids."""
-    axes = tuple(axis for axis in range(features["train"].ndim) if axis != 1)
+    several = dim_axis(features["train"].ndim)
+    # Of several layers each has its own: the last axis before the positions, and the one of the layers.
+    axes = tuple(axis for axis in range(features["train"].ndim) if not 1 <= axis <= several)
     mean = features["train"].mean(axis=axes, keepdims=True, dtype=np.float64)
     std = features["train"].std(axis=axes, keepdims=True, dtype=np.float64)
     std[std < 1e-12] = 1.0

@@ -18,28 +18,19 @@ from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.cells import Cell, Embedding, Plan, PretrainingData, State, jobs_of
 from gairbench.evaluation.divisions import Divisions
 from gairbench.evaluation.estimates import Estimates
+from gairbench.evaluation.feeds import feeds_for, readouts_for
 from gairbench.evaluation.open_data import OpenData, dataset_name
 from gairbench.evaluation.samples import select
 from gairbench.evaluation.staleness import reuse
-from gairbench.feeding import Feed, plan_feed
+from gairbench.feeding import Feed
 from gairbench.isolation import Isolated, culprit
 from gairbench.kinds import DENSE, HEADLINE
 from gairbench.label_budget import LabelBudget
 from gairbench.plugin_code import code_digest, is_third_party
 from gairbench.plugins import BUILTIN, Origin, Registry
-from gairbench.representation import Form
+from gairbench.readout import AskedReadout, Readout
 from gairbench.selection import unknown
-from gairbench.spec import (
-    DatasetSpec,
-    EvaluatorSpec,
-    Kind,
-    MetricSpec,
-    Modality,
-    ModelSpec,
-    Preset,
-    SplitPolicySpec,
-    TaskSpec,
-)
+from gairbench.spec import DatasetSpec, EvaluatorSpec, Kind, MetricSpec, ModelSpec, Preset, SplitPolicySpec, TaskSpec
 from gairbench.split_choice import SplitChoice
 from gairbench.split_policy import SPLITS
 from gairbench.weights.loading import choose_preset
@@ -66,6 +57,7 @@ class EvaluationRequest:
         limit: Use at most this many samples per split.
         labels: Parts of train's labels; everything is evaluated with each.
         splits: How samples are divided into train, val and test; everything is evaluated with each.
+        readouts: Poolings and layers, or ``"each"``; everything is evaluated with each.
         fresh: Reuse no checkpoint, embedding or record that was made before the run began.
         executor: Name of the executor.
         executor_options: Values of its options.
@@ -84,6 +76,7 @@ class EvaluationRequest:
     limit: int | None = None
     labels: tuple[LabelBudget, ...] = (LabelBudget(),)
     splits: tuple[SplitChoice, ...] = (SplitChoice(),)
+    readouts: tuple[AskedReadout, ...] = (Readout(),)
     fresh: bool = False
     executor: str = "local"
     executor_options: Mapping[str, object] = field(default_factory=dict)
@@ -141,7 +134,12 @@ def _model_cells(
     for task in sorted(request.tasks, key=lambda t: t.dataset.name):
         metrics, problem = _metrics(registry, task)
         names = task.evaluators or default_evaluators(registry, task.kind)
-        for split, labels, (number, name) in product(request.splits, request.labels, enumerate(names)):
+        evaluated = [
+            (number, name, readout)
+            for number, name in enumerate(names)
+            for readout in readouts_for(request.readouts, preset, task, registry.evaluators.get(name))
+        ]
+        for split, labels, (number, name, readout) in product(request.splits, request.labels, evaluated):
             evaluator = registry.evaluators.get(name)
             blank = _blank(request, registry, model, preset, weights, task, name, seed, headline=number == 0)
             cell = Cell(
@@ -154,8 +152,9 @@ def _model_cells(
                 metrics=metrics,
                 labels=labels,
                 split=split,
+                readout=readout,
                 state="todo",
-                record=replace(blank, labels=str(labels), **_split_fields(registry, split)),
+                record=replace(blank, labels=str(labels), readout=str(readout), **_split_fields(registry, split)),
                 distributions=_distributions(registry, model, task, evaluator, metrics, split),
                 code=code,
                 third_party=is_third_party(model.factory),
@@ -382,7 +381,7 @@ def _planned(request: EvaluationRequest, looked: _Looked, cell: Cell, trouble: _
         return _stopped(cell, *fingerprint)
     cell = replace(cell, record=replace(cell.record, dataset_fingerprint=fingerprint))
     try:
-        feeds = _feeds(cell.model, cell.preset, task, evaluator)
+        feeds = feeds_for(cell.model, cell.preset, task, evaluator, cell.readout)
     except InputMismatchError as error:
         return _stopped(cell, "skipped", str(error))
     if trouble is not None:
@@ -441,40 +440,6 @@ def _embedding(request: EvaluationRequest, looked: _Looked, cell: Cell, split: s
         versions=[CONVERSION_VERSION, EMBEDDING_VERSION],
     )
     return Embedding(feed=feed, split=split, key=key, cached=False)
-
-
-def _feeds(model: ModelSpec, preset: Preset, task: TaskSpec, evaluator: EvaluatorSpec) -> list[Feed]:
-    """Return what the evaluator needs of the model: a vector for each input, or a token grid if it needs tokens.
-
-    Raises:
-        InputMismatchError: The model does not offer it, or the dataset cannot serve it.
-    """
-    if evaluator.needs == "tokens":
-        overhead = all(i.modality is Modality.RS for entry in task.inputs for i in task.dataset.inputs_of(entry))
-        if not overhead:
-            raise InputMismatchError(f"evaluator {evaluator.name!r} needs token grids, which only rs images have", "")
-        return [plan_feed(model.name, preset, task.dataset, entry, form="tokens") for entry in task.inputs]
-    asked = [i.modality for entry in task.inputs for i in task.dataset.inputs_of(entry)]
-    for modality in asked:
-        if modality not in preset.modalities:
-            raise InputMismatchError(f"{model.name} has no {modality} encoder", "")
-    if task.kind is Kind.RETRIEVAL:
-        if not set(asked) <= model.aligned:
-            pair = " and ".join(task.inputs)
-            raise InputMismatchError(f"{model.name} does not align {pair} in one space", "")
-        return [_at_point(model, preset, task, entry, projected=True) for entry in task.inputs]
-    feeds = [_at_point(model, preset, task, entry) for entry in task.inputs]
-    if task.kind is Kind.GEOLOCALIZATION and any(feed.given & {"lonlat", "bbox"} for feed in feeds):
-        raise InputMismatchError(f"{model.name} is given the sample's place, which the task asks for", "")
-    return feeds
-
-
-def _at_point(model: ModelSpec, preset: Preset, task: TaskSpec, entry: str, *, projected: bool = False) -> Feed:
-    """Return the feed of a lookup at the sample's point where that is wanted and offered, else of the whole input."""
-    overhead = any(i.modality is Modality.RS for i in task.dataset.inputs_of(entry))
-    offers = any(offer.form == "query" for offer in preset.offered())
-    form: Form = "query" if task.localized and overhead and offers else "pooled"
-    return plan_feed(model.name, preset, task.dataset, entry, form=form, projected=projected)
 
 
 def _blank(

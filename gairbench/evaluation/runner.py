@@ -119,7 +119,8 @@ def _touch(folder: Path) -> float:
 
 
 def _summary(result: Result) -> str:
-    head = f"{result.model} x {result.task} ({result.probe}): "
+    parts = [part for part, usual in ((result.labels, "all"), (result.readout, "default")) if part != usual]
+    head = f"{result.model} x {result.task} ({' '.join([result.probe, *parts])}): "
     value = result.headline_value
     if value is None:
         return head + f"{result.status}: {result.reason}"

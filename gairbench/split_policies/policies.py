@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from gairbench.kinds import ONE_CLASS
 from gairbench.names import plain_name
 from gairbench.selection import unknown
-from gairbench.spec import Kind
 from gairbench.split_policy import SplitInput
 from gairbench.splitting import Names, block_split, group_split, random_split
 
@@ -20,7 +20,7 @@ def draw_samples(data: SplitInput) -> Names:
     """Draw samples at random; of a task with classes, each is divided by the shares."""
     # Another file system lists the same files in another order.
     order = np.argsort(np.asarray(data.ids), kind="stable")
-    strata = data.target[order] if data.kind is Kind.CLASSIFICATION and data.target is not None else None
+    strata = data.target[order] if data.kind in ONE_CLASS and data.target is not None else None
     names = np.empty(len(order), dtype="<U5")
     names[order] = random_split(len(order), data.shares, data.seed, strata)
     return names

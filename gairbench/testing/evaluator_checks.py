@@ -67,7 +67,7 @@ def check_registering_imports_nothing_heavy(spec: EvaluatorSpec) -> None:
 
 def check_output_can_be_scored(spec: EvaluatorSpec, kind: Kind) -> None:
     """Prediction and scores have the length, shape and type that the kind asks for, and are finite."""
-    given, truth = generated_input(spec.needs, kind)
+    given, truth = generated_input(spec.needs, kind, spec.layers)
     problem = _problem(given, truth, _output(spec, kind))
     require(not problem, f"{spec.name}: {problem}")
 
@@ -76,7 +76,7 @@ def check_output_is_the_same_for_a_seed(spec: EvaluatorSpec, kind: Kind) -> None
     """The same input gives the same output."""
     import numpy as np
 
-    first, second = _output(spec, kind), _run(spec, generated_input(spec.needs, kind)[0])
+    first, second = _output(spec, kind), _run(spec, generated_input(spec.needs, kind, spec.layers)[0])
     same = np.array_equal(first.prediction, second.prediction)
     require(same, f"{spec.name}: two predictions for the same {kind} data and seed differ; use data.seed")
     if first.scores is not None and second.scores is not None:
@@ -87,8 +87,8 @@ def check_input_is_not_written_to(spec: EvaluatorSpec, kind: Kind) -> None:
     """The arrays that it is given are as they were."""
     import numpy as np
 
-    given, _ = generated_input(spec.needs, kind)
-    before, _ = generated_input(spec.needs, kind)
+    given, _ = generated_input(spec.needs, kind, spec.layers)
+    before, _ = generated_input(spec.needs, kind, spec.layers)
     _run(spec, given)
     for what in ("features", "targets", "groups"):
         for name, array in getattr(before, what).items():
@@ -100,7 +100,7 @@ def check_what_is_there_is_learned(spec: EvaluatorSpec, kind: Kind) -> None:
     """On data that are easy to learn, the prediction is better than the same prediction in another order."""
     import numpy as np
 
-    given, truth = generated_input(spec.needs, kind)
+    given, truth = generated_input(spec.needs, kind, spec.layers)
     prediction = _output(spec, kind).prediction
     require(not _problem(given, truth, _output(spec, kind)), f"{spec.name}: its output cannot be scored")
     if kind is Kind.RETRIEVAL:
@@ -143,7 +143,7 @@ def check_every_class_has_its_column(spec: EvaluatorSpec, kind: Kind) -> None:
     """Where train lacks a class, scores have a column for it all the same, in the order of the class numbers."""
     if kind not in ONE_CLASS:
         return
-    given, truth = generated_input(spec.needs, kind)
+    given, truth = generated_input(spec.needs, kind, spec.layers)
     missing = 1
     few = {name: target != missing for name, target in given.targets.items()}
     kept = {name: values[few[name]] if name in few else values for name, values in given.features.items()}
@@ -183,12 +183,13 @@ BEHAVIOUR: tuple[Callable[[EvaluatorSpec, Kind], None], ...] = (
 )
 
 
-def generated_input(needs: str, kind: Kind) -> tuple[EvaluatorInput, NDArray[Any]]:
+def generated_input(needs: str, kind: Kind, layers: int = 0) -> tuple[EvaluatorInput, NDArray[Any]]:
     """Return data that are easy to learn, new arrays at every call, and the targets of test.
 
     Args:
         needs: ``"features"`` or ``"tokens"``.
         kind: What the task asks for.
+        layers: Token grids of so many layers, of which the last alone shows what is to be learned; 0: one grid.
     """
     import numpy as np
 
@@ -199,7 +200,7 @@ def generated_input(needs: str, kind: Kind) -> tuple[EvaluatorInput, NDArray[Any
     for name, n in SIZES.items():
         tokens = rng.normal(size=(n, DIM, GRID, GRID)).astype(np.float32)
         vectors = tokens.mean(axis=(2, 3), dtype=np.float64) * GRID
-        features[name] = tokens if needs == "tokens" else vectors
+        features[name] = _grids(tokens, layers, rng) if needs == "tokens" else vectors
         targets[name] = _target(kind, vectors, tokens, weights)
     if kind is Kind.RETRIEVAL:
         query = features["test"]
@@ -217,6 +218,16 @@ def generated_input(needs: str, kind: Kind) -> tuple[EvaluatorInput, NDArray[Any
         device="cpu",
     )
     return given, truth
+
+
+def _grids(tokens: NDArray[Any], layers: int, rng: np.random.Generator) -> NDArray[Any]:
+    """Return a grid as it is, or as the last of several layers, before which come grids of noise."""
+    import numpy as np
+
+    if not layers:
+        return tokens
+    noise = rng.normal(size=(len(tokens), layers - 1, *tokens.shape[1:])).astype(np.float32)
+    return np.concatenate([noise, tokens[:, None]], axis=1)
 
 
 def _target(kind: Kind, vectors: NDArray[Any], tokens: NDArray[Any], weights: NDArray[np.float64]) -> NDArray[Any]:
@@ -249,7 +260,7 @@ def _run(spec: EvaluatorSpec, given: EvaluatorInput) -> EvaluatorOutput:
 
 @lru_cache(maxsize=8)
 def _output(spec: EvaluatorSpec, kind: Kind) -> EvaluatorOutput:
-    return _run(spec, generated_input(spec.needs, kind)[0])
+    return _run(spec, generated_input(spec.needs, kind, spec.layers)[0])
 
 
 def _problem(given: EvaluatorInput, truth: NDArray[Any], output: object) -> str:

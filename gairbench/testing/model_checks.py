@@ -17,9 +17,10 @@ from gairbench import embedding
 from gairbench.batch import Batch, concatenate
 from gairbench.download import SCHEMES
 from gairbench.embedding import compute
-from gairbench.errors import PluginError, PluginWarning
+from gairbench.errors import PluginError, PluginWarning, UsageError
 from gairbench.isolation import Isolated, call_factory
 from gairbench.memo import default_cache
+from gairbench.readout import RESERVED, Readout
 from gairbench.representation import METHODS, Representation
 from gairbench.spec import (
     ImageInput,
@@ -109,6 +110,23 @@ def check_offers_have_their_inputs(spec: ModelSpec) -> None:
     require(len(spec.aligned) != 1, f"{spec.name}: one aligned modality alone is aligned with nothing")
 
 
+def check_offers_can_be_asked_for(spec: ModelSpec) -> None:
+    """Every offer has a name of its own, by which ``--readout`` and ``--views`` can ask for it."""
+    for preset in spec.presets:
+        where = f"{spec.name}-{preset.name}"
+        require(len(set(preset.offers)) == len(preset.offers), f"{where}: an offer twice")
+        for offer in preset.offers:
+            require(offer.form != "tokens" or not offer.pooling, f"{where}: {offer} is a grid, and has a pooling")
+            require(list(offer.layers) == sorted({*offer.layers}), f"{where}: the layers of {offer} do not ascend")
+            try:
+                same = Readout.of(str(Readout.from_offer(offer))) == Readout.from_offer(offer)
+            except UsageError:
+                same = False
+            require(
+                same, f"{where}: pooling {offer.pooling!r} is not one word, or is one of {', '.join(sorted(RESERVED))}"
+            )
+
+
 def check_spec_is_a_value(spec: ModelSpec) -> None:
     """The spec can be hashed, compared and pickled."""
     declarations.require_value_object(spec)
@@ -184,7 +202,7 @@ def check_embeddings_have_the_declared_shape(spec: ModelSpec, preset: Preset) ->
 
 def check_embeddings_are_finite(spec: ModelSpec, preset: Preset) -> None:
     """No input within the declared range, flat images and the poles among them, gives a NaN or infinity."""
-    for view in preset.offered():
+    for view in _one_of_each(preset):
         for batch in [inputs.generate(preset, view, BATCH, seed=0), inputs.extremes(preset, view)]:
             # In single precision, which is what the runner stores.
             output = _call(spec, preset, view, batch).float()
@@ -193,7 +211,7 @@ def check_embeddings_are_finite(spec: ModelSpec, preset: Preset) -> None:
 
 def check_embeddings_are_deterministic(spec: ModelSpec, preset: Preset) -> None:
     """The same input gives the same embedding, also from a model built again with the same seed."""
-    for view in preset.offered():
+    for view in _one_of_each(preset):
         batch = inputs.generate(preset, view, BATCH, seed=0)
         first = _call(spec, preset, view, batch)
         require(bool(first.equal(_call(spec, preset, view, batch))), f"{_name(view)} differs between two calls")
@@ -204,7 +222,7 @@ def check_embeddings_are_deterministic(spec: ModelSpec, preset: Preset) -> None:
 def check_nothing_runs_in_training_mode(spec: ModelSpec, preset: Preset) -> None:
     """Dropout is off and batch norm uses its own statistics, once the runner has called ``eval()``."""
     model, _ = _made(spec, preset.name, seed=0)
-    for view in preset.offered():
+    for view in _one_of_each(preset):
         batch = inputs.generate(preset, view, BATCH, seed=0)
         with running_in_training_mode(model) as running:
             _encode(model, view, batch)
@@ -219,7 +237,7 @@ def check_the_process_is_left_as_it_was(spec: ModelSpec, preset: Preset) -> None
     """Neither building nor encoding changes what others compute with: torch's settings, the working folder ..."""
     _, changes = _made(spec, preset.name, seed=0)
     require(not changes, changes)
-    for view in preset.offered():
+    for view in _one_of_each(preset):
         batch = inputs.generate(preset, view, BATCH, seed=0)
         _, changes = _encoded(_load(spec, preset.name), view, batch, model_name(spec))
         require(not changes, f"{_name(view)}: {changes}")
@@ -231,7 +249,7 @@ def check_seed_acts_as_declared(spec: ModelSpec, preset: Preset) -> None:
         return  # nothing of it is untrained
     other = _build(spec, preset.name, seed=1)
     changed = []
-    for view in preset.offered():
+    for view in _one_of_each(preset):
         batch = inputs.generate(preset, view, BATCH, seed=0)
         if not _call(spec, preset, view, batch).equal(_encode(other, view, batch)):
             changed.append(_name(view))
@@ -243,7 +261,7 @@ def check_seed_acts_as_declared(spec: ModelSpec, preset: Preset) -> None:
 
 def check_embeddings_do_not_depend_on_the_batch(spec: ModelSpec, preset: Preset) -> None:
     """A sample's embedding is its own: alone, in a batch or in another order (so the batch size is not a setting)."""
-    for view in preset.offered():
+    for view in _one_of_each(preset):
         batch = inputs.generate(preset, view, BATCH, seed=0)
         together = _call(spec, preset, view, batch)
         for i in range(BATCH):
@@ -261,7 +279,7 @@ def check_batches_of_any_size_embed_alike(spec: ModelSpec, preset: Preset) -> No
 
     size = embedding.BATCH + 1
     rows = torch.arange(size) % BATCH
-    for view in preset.offered():
+    for view in _one_of_each(preset):
         batch = inputs.generate(preset, view, BATCH, seed=0)
         few = _call(spec, preset, view, batch)
         many = _call(spec, preset, view, batch.map(lambda tensor: tensor[rows]))
@@ -275,7 +293,7 @@ def check_batches_of_any_size_embed_alike(spec: ModelSpec, preset: Preset) -> No
 
 def check_padding_of_series_does_not_count(spec: ModelSpec, preset: Preset) -> None:
     """A short series embeds alike alone and padded in a batch with the longest that the model takes."""
-    for view in preset.offered():
+    for view in _one_of_each(preset):
         taken = [preset.input(name) for name in view.of]
         if not any(isinstance(i, ImageInput) and len({*(i.frame_range or ())}) > 1 for i in taken):
             continue
@@ -294,7 +312,7 @@ def check_another_process_embeds_alike(spec: ModelSpec, preset: Preset) -> None:
     import torch
 
     there = elsewhere(embed_generated, spec, preset)
-    for view in preset.offered():
+    for view in _one_of_each(preset):
         here = _call(spec, preset, view, inputs.generate(preset, view, BATCH, seed=0)).float()
         require(
             here.shape == there[view].shape and _close(torch.from_numpy(there[view]), here),
@@ -307,21 +325,48 @@ def embed_generated(spec: ModelSpec, preset: Preset) -> dict[Representation, NDA
     model, _ = _made(spec, preset.name, seed=0)
     return {
         view: _encode(model, view, inputs.generate(preset, view, BATCH, seed=0)).float().numpy()
-        for view in preset.offered()
+        for view in _one_of_each(preset)
     }
 
 
 def check_embeddings_tell_inputs_apart(spec: ModelSpec, preset: Preset) -> None:
     """Different inputs have different embeddings."""
-    for view in preset.offered():
+    for view in _one_of_each(preset):
         output = _call(spec, preset, view, inputs.generate(preset, view, BATCH, seed=0))
         distinct = _distinct(output.flatten(1))
         require(distinct == BATCH, f"{_name(view)} gives {BATCH} different samples {distinct} different embeddings")
 
 
+def check_layers_differ(spec: ModelSpec, preset: Preset) -> None:
+    """Each layer has tokens of its own, and of several layers each is what it is alone."""
+    alike: dict[Representation, dict[tuple[int, ...], Tensor]] = {}
+    for view in preset.offered():
+        if view.layers:
+            output = _call(spec, preset, view, inputs.generate(preset, view, 2, seed=0))
+            alike.setdefault(replace(view, layers=()), {})[view.layers] = output
+    for view, found in alike.items():
+        for (first, one), (second, other) in itertools.combinations(found.items(), 2):
+            require(
+                not _identical(one, other),
+                f"{_name(view)} is the same of layers {_numbers(first)} and {_numbers(second)}: does the model use"
+                " wanted.layers?",
+            )
+        for layers, grids in found.items() if view.form == "tokens" else ():
+            for place, layer in enumerate(layers) if len(layers) > 1 else ():
+                alone = found.get((layer,))
+                require(
+                    alone is None or (alone.shape == grids[:, place].shape and _close(grids[:, place], alone)),
+                    f"{_name(view)} of layers {_numbers(layers)} is not that of layer {layer} at place {place}",
+                )
+
+
+def _numbers(layers: tuple[int, ...]) -> str:
+    return ", ".join(map(str, layers))
+
+
 def check_inputs_are_left_as_they_were(spec: ModelSpec, preset: Preset) -> None:
     """A batch is not written to: the runner may use it again."""
-    for view in preset.offered():
+    for view in _one_of_each(preset):
         batch = inputs.generate(preset, view, BATCH, seed=0)
         before = _tensors(batch.map(lambda tensor: tensor.clone()))
         _call(spec, preset, view, batch)
@@ -331,7 +376,7 @@ def check_inputs_are_left_as_they_were(spec: ModelSpec, preset: Preset) -> None:
 
 def check_token_grid_is_north_up(spec: ModelSpec, preset: Preset) -> None:
     """A change in one corner of the image shows most in that corner of the grid: not mirrored, not transposed."""
-    for view in preset.offered():
+    for view in _one_of_each(preset):
         if view.form != "tokens":
             continue
         before, other = (inputs.generate(preset, view, 2, seed=seed) for seed in (0, 1))
@@ -353,7 +398,7 @@ def check_query_follows_the_point(spec: ModelSpec, preset: Preset) -> None:
     """A tile looked up at two points gives two embeddings, each most sensitive to what lies around its point."""
     import torch
 
-    for view in preset.offered():
+    for view in _one_of_each(preset):
         if view.form != "query":
             continue
         inside = torch.tensor([[0.85 if e else 0.15, 0.85 if s else 0.15] for s, e in CORNERS], dtype=torch.float64)
@@ -397,6 +442,7 @@ DECLARATION: tuple[Callable[[ModelSpec], None], ...] = (
     check_inputs_leave_nothing_to_guess,
     check_pretraining_takes_the_presets_inputs,
     check_offers_have_their_inputs,
+    check_offers_can_be_asked_for,
     check_weights_are_declared_whole,
     check_spec_is_a_value,
     check_registering_imports_nothing_heavy,
@@ -417,11 +463,20 @@ BEHAVIOUR: tuple[Callable[[ModelSpec, Preset], None], ...] = (
     check_embeddings_do_not_depend_on_the_batch,
     check_batches_of_any_size_embed_alike,
     check_embeddings_tell_inputs_apart,
+    check_layers_differ,
     check_inputs_are_left_as_they_were,
     check_token_grid_is_north_up,
     check_query_follows_the_point,
     check_known_answers,
 )
+
+
+def _one_of_each(preset: Preset) -> list[Representation]:
+    """Return what is offered, of single layers alone the first of each kind: the code of all of them is the same."""
+    kinds: dict[tuple[Representation, int], Representation] = {}
+    for view in preset.offered():
+        kinds.setdefault((replace(view, layers=()), min(len(view.layers), 2)), view)
+    return list(kinds.values())
 
 
 def _name(view: Representation) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 from gairbench.label_budget import LabelBudget
+from gairbench.readout import Readout
 from gairbench.results import Result
 
 
@@ -19,22 +20,24 @@ class Setting:
         seed: The run's seed.
         labels: Which part of train's labels the probes learned from.
         split: How the samples were divided.
+        readout: Which pooling and layers of the models the probes were fed.
     """
 
     limit: int | None
     seed: int
     labels: str = "all"
     split: str = "published"
+    readout: str = "default"
 
     @classmethod
     def of(cls, result: Result) -> Setting:
         """Return the setting of a result."""
-        return cls(result.limit, result.seed, result.labels, result.split)
+        return cls(result.limit, result.seed, result.labels, result.split, result.readout)
 
     @property
     def whole(self) -> bool:
-        """All data and all labels were used, in the published splits."""
-        return self.limit is None and self.labels == "all" and self.split == "published"
+        """All data and all labels were used, in the published splits, and the models' own readouts."""
+        return (self.limit, self.labels, self.split, self.readout) == (None, "all", "published", "default")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +54,25 @@ class Stale:
 
 
 def by_setting(results: Iterable[Result]) -> dict[Setting, list[Result]]:
-    """Group results by seed, part of the labels, split policy and limit, the published setting first.
+    """Group results by seed, part of the labels, readout, split policy and limit, the published setting first.
 
     Returns:
-        Full runs first, then those of each other split policy, then limited ones; among them parts of the labels, the
-        most labels first, then the seed with the most numbers, then ascending.
+        Full runs first, then those of each other split policy, then limited ones; among them the models' own readouts,
+        then others by pooling and layer; among them all labels, then parts, the most first; then the seed with the most
+        numbers, then ascending.
     """
     groups: dict[Setting, list[Result]] = {}
     for result in results:
         groups.setdefault(Setting.of(result), []).append(result)
     numbers = Counter({setting: sum(r.status == "ok" for r in group) for setting, group in groups.items()})
 
-    def order(setting: Setting) -> tuple[bool, int, bool, str, bool, float, float, int, int]:
+    def order(setting: Setting) -> tuple[object, ...]:
         labels = LabelBudget.of(setting.labels)
         part = labels.shots is not None, -labels.percent, -(labels.shots or 0)
         split = setting.split != "published", setting.split
-        return setting.limit is not None, -(setting.limit or 0), *split, *part, -numbers[setting], setting.seed
+        read = Readout.of(setting.readout)
+        ways = *split, read.pooling, read.layers
+        return setting.limit is not None, -(setting.limit or 0), *ways, *part, -numbers[setting], setting.seed
 
     return {setting: groups[setting] for setting in sorted(groups, key=order)}
 

@@ -32,6 +32,7 @@ _FIELDS = (
     "limit",
     "labels",
     "split",
+    "readout",
     "status",
     "reason",
     "metric",

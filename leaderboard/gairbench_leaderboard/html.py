@@ -37,7 +37,8 @@ def _title(title: str, setting: Setting, *, several: bool) -> str:
     limit = f", at most {setting.limit:,} samples a split" if setting.limit is not None else ""
     labels = f", labels {setting.labels}" if setting.labels != "all" else ""
     split = f", split {setting.split}" if setting.split != "published" else ""
-    return f"{title}{limit}{split}{labels}{f', seed {setting.seed}' if several else ''}"
+    readout = f", readout {setting.readout}" if setting.readout != "default" else ""
+    return f"{title}{limit}{split}{readout}{labels}{f', seed {setting.seed}' if several else ''}"
 
 
 def _table(table: RankingTable) -> str:

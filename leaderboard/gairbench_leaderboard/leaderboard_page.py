@@ -51,6 +51,9 @@ _PART = """\
 Probes learned from this part of train's labels (`--labels`), drawn by the seed, smaller parts within larger ones; val
 and test are whole."""
 
+_READOUT = """\
+Every model is read out with this pooling and these layers (`--readout`), where it offers them."""
+
 
 _DIVIDED = """\
 The samples of train, val and test were divided anew by this split policy (`--split`), drawn by the seed."""
@@ -64,8 +67,8 @@ def render_leaderboard(results: Sequence[Result], *, commands: Sequence[str] = (
         commands: Command lines to print; empty: those in the records.
 
     Returns:
-        The document: one table a category, real and synthetic data apart; other seeds and limited runs in sections of
-        their own; superseded results listed last; then tasks, models, commands and versions.
+        The document: one table a category, real and synthetic data apart; other seeds, readouts and limited runs in
+        sections of their own; superseded results listed last; then tasks, models, commands and versions.
 
     Raises:
         UsageError: There are no results.
@@ -154,14 +157,16 @@ def _contents(results: Sequence[Result], commands: Sequence[str]) -> dict[str, b
 
 
 def _setting_heading(setting: Setting) -> list[str]:
-    part = [] if setting.labels == "all" else [_PART]
-    divided = [] if setting.split == "published" else [_DIVIDED]
-    words = [f"split {escape(setting.split)}"] if divided else []
-    words += [f"labels {setting.labels}"] if part else []
-    what = ", ".join([*words, f"seed {setting.seed}"])
+    special = {
+        f"split {escape(setting.split)}": (setting.split != "published", _DIVIDED),
+        f"readout {setting.readout}": (setting.readout != "default", _READOUT),
+        f"labels {setting.labels}": (setting.labels != "all", _PART),
+    }
+    notes = {name: note for name, (differs, note) in special.items() if differs}
+    title = ", ".join([*notes, f"seed {setting.seed}"])
     if setting.limit is None:
-        return [f"## {what[0].upper()}{what[1:]}", *divided, *part]
-    return [f"## Trial: at most {setting.limit:,} samples a split, {what}", _LIMITED, *divided, *part]
+        return [f"## {title[0].upper()}{title[1:]}", *notes.values()]
+    return [f"## Trial: at most {setting.limit:,} samples a split, {title}", _LIMITED, *notes.values()]
 
 
 def _categories(results: Sequence[Result], superseded: Sequence[Result], level: str) -> list[str]:

@@ -36,6 +36,7 @@ MISTAKES = {
     "run --labels 10": "labels '10' is not a part of the labels; write all, or for instance 10% or 5-shot",
     "run --split block:5": "no split policy 'block'; did you mean blocks?",
     "run --split blocks:x": "split 'blocks:x': 'x' is not a number above 0 and at most 360",
+    "run --readout cls@": "readout 'cls@' is not a pooling and layers; write default, each, or for instance mean",
     "run --device gpu": "no device 'gpu'; use --device auto, cpu",
     "run --device meta": "no device 'meta'",
     "run --checkpoint gair=nowhere": "no checkpoint nowhere",

@@ -145,6 +145,24 @@ def test_file_is_geoparquet_with_points_and_provenance(folder: Path, monkeypatch
     assert not (folder / "out.parquet.parts").exists()
 
 
+def test_poolings_and_layers_are_computed_where_they_are_named_and_not_by_default(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert embed(monkeypatch, folder, "--views", "rs,rs_mean,rs_mean_1,rs_tokens_1,rs_tokens_0_1_2_3,sv_cls") == 0
+    frame = pd.read_parquet(folder / "out.parquet")
+    assert {*frame.columns} == {
+        "id", "geometry", "rs", "rs_mean", "rs_mean_1", "rs_tokens_1", "rs_tokens_0_1_2_3", "sv_cls"
+    }  # fmt: skip
+    assert provenance(folder / "out.parquet")["columns"]["rs_tokens_0_1_2_3"]["shape"] == [4, 128, 6, 6]
+    grids = np.stack(frame["rs_tokens_0_1_2_3"].tolist()).reshape(-1, 4, 128, 36)
+    np.testing.assert_allclose(grids[:, 1], np.stack(frame["rs_tokens_1"].tolist()).reshape(-1, 128, 36), atol=2e-6)
+    np.testing.assert_allclose(grids[:, 1].mean(-1), np.stack(frame["rs_mean_1"].tolist()), atol=2e-6)
+    np.testing.assert_allclose(frame["rs"].tolist(), frame["rs_mean"].tolist(), atol=2e-6)
+    assert embed(monkeypatch, folder, "--fresh") == 0
+    assert {*pd.read_parquet(folder / "out.parquet").columns} == {"id", "geometry", *VIEWS}
+    assert f"views: {', '.join(VIEWS)}\n" in capsys.readouterr().err
+
+
 def test_a_call_that_fails_before_its_first_part_leaves_nothing_in_the_way_of_a_corrected_one(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -332,6 +332,29 @@ def test_an_older_version_of_a_split_policy_is_out_of_date_and_other_splits_are_
     assert "0.310" not in section(text, "## Split blocks:5, seed 0")
 
 
+def test_readouts_stand_below_the_models_own_by_pooling_and_layer_and_above_trials() -> None:
+    ways = ["mean@11", "default", "mean@2", "cls", "@3"]
+    results = [make_result("gair", value=0.1 * i, readout=way) for i, way in enumerate(ways)]
+    results += [make_result("random", status="skipped", reason="random offers no cls", readout="cls")]
+    results += [make_result("gair", value=0.7, readout="cls", labels="10%")]
+    text = render_leaderboard([*results, make_result("gair", value=0.9, limit=200, readout="cls")])
+    headings = [line for line in text.splitlines() if line.startswith("## ")]
+    assert headings[1:7] == [
+        "## Readout @3, seed 0",
+        "## Readout cls, seed 0",
+        "## Readout cls, labels 10%, seed 0",
+        "## Readout mean@2, seed 0",
+        "## Readout mean@11, seed 0",
+        "## Trial: at most 200 samples a split, readout cls, seed 0",
+    ]
+    assert line(section(text, "## Readout mean@2, seed 0"), "gair")[1].startswith("0.200")
+    assert "random: random offers no cls" in section(text, "## Readout cls, seed 0")
+    assert "with this pooling and these layers" in section(text, "## Readout cls, labels 10%, seed 0")
+    assert "this part of train's labels" in section(text, "## Readout cls, labels 10%, seed 0")
+    assert "0.100" in text.split("## Readout")[0]
+    assert "0.200" not in text.split("## Readout")[0]
+
+
 def test_limited_runs_are_set_apart_and_marked() -> None:
     text = render_leaderboard([make_result("gair", value=0.4), make_result("random", value=0.9, limit=200)])
     assert "0.900" not in section(text, "## Remote sensing, real data")
@@ -410,7 +433,7 @@ def test_csv_has_one_line_a_result_with_full_precision(tmp_path: Path) -> None:
     results = [
         make_result("gair", value=1 / 3, half=0.01),
         make_result("gair", probe="knn", headline=False, value=0.25),
-        make_result("lonlat", status="skipped", reason='takes "no", images'),
+        make_result("lonlat", status="skipped", reason='takes "no", images', readout="cls@5"),
     ]
     _, path = write_leaderboard(results, tmp_path)
     rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
@@ -419,6 +442,7 @@ def test_csv_has_one_line_a_result_with_full_precision(tmp_path: Path) -> None:
         ("gair", "linear", "ok"),
         ("lonlat", "linear", "skipped"),
     ]
+    assert [r["readout"] for r in rows] == ["default", "default", "cls@5"]
     assert float(rows[1]["value"]) == 1 / 3
     assert float(rows[1]["accuracy_low"]) == 1 / 3 - 0.01
     assert (rows[1]["n_train"], rows[1]["n_test"], rows[1]["limit"]) == ("6000", "2500", "")

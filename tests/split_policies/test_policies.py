@@ -48,8 +48,9 @@ def test_published_splits_stay_what_they_are() -> None:
     assert keep_published(data).tolist() == data.published.tolist()
 
 
-def test_random_splits_have_the_published_sizes_and_shares_of_every_class() -> None:
-    data = given()
+@pytest.mark.parametrize("kind", [Kind.CLASSIFICATION, Kind.ORDINAL])
+def test_random_splits_have_the_published_sizes_and_shares_of_every_class(kind: Kind) -> None:
+    data = given(kind=kind)
     names = draw_samples(data)
     assert sizes(names) == pytest.approx([600, 150, 250], abs=4)
     assert (names != data.published).mean() > 0.3

@@ -112,6 +112,26 @@ def test_a_good_evaluator_of_a_plugin_passes(function: Callable[[EvaluatorInput]
     assert failures(cases) == {}
 
 
+def on_the_last_layer(data: EvaluatorInput) -> EvaluatorOutput:
+    return nearest(replace(data, features={name: x[:, -1].mean((2, 3)) for name, x in data.features.items()}))
+
+
+def on_the_first_layer(data: EvaluatorInput) -> EvaluatorOutput:
+    return nearest(replace(data, features={name: x[:, 0].mean((2, 3)) for name, x in data.features.items()}))
+
+
+def test_an_evaluator_of_several_layers_is_given_as_many_and_must_use_the_one_that_shows_something() -> None:
+    several = replace(spec(on_the_last_layer), needs="tokens", layers=3)
+    cases = [(c.__name__, partial(c, several, Kind.CLASSIFICATION)) for c in evaluator_checks.BEHAVIOUR]
+    assert failures(cases) == {}
+    given, _ = evaluator_checks.generated_input("tokens", Kind.CLASSIFICATION, 3)
+    assert given.features["train"].shape == (90, 3, 8, 4, 4)
+    with pytest.raises(AssertionError, match="it learns nothing"):
+        evaluator_checks.check_what_is_there_is_learned(
+            replace(several, factory=on_the_first_layer), Kind.CLASSIFICATION
+        )
+
+
 @pytest.mark.parametrize(
     ("function", "check", "why"),
     [

@@ -87,6 +87,60 @@ MODEL = ModelSpec(
 )
 
 
+def grid(*layers: int, **more: Any) -> Representation:
+    return Representation("tokens", ("rs",), layers=layers, **more)
+
+
+def offering(*offers: Representation) -> dict[str, Any]:
+    return {"presets": (Preset(name="default", inputs=INPUTS, offers=offers),)}
+
+
+class Layered(Good):
+    """Vectors and token grids of two layers."""
+
+    def encode(self, batch: Batch, wanted: Representation) -> Tensor:
+        first = self.encode_rs_tokens(batch.images["rs"].values)
+        grids = [(first, first.square())[layer] for layer in wanted.layers]
+        if wanted.form == "tokens":
+            return torch.stack(grids, dim=1) if len(grids) > 1 else grids[0]
+        return grids[0].flatten(2).mean(2)
+
+
+class IgnoresLayers(Layered):
+    def encode(self, batch: Batch, wanted: Representation) -> Tensor:
+        return super().encode(batch, replace(wanted, layers=(0,) * len(wanted.layers)))
+
+
+class TurnsLayersRound(Layered):
+    def encode(self, batch: Batch, wanted: Representation) -> Tensor:
+        return super().encode(batch, replace(wanted, layers=wanted.layers[::-1]))
+
+
+LAYERED = replace(
+    MODEL,
+    name="layered",
+    factory=Layered,
+    **offering(RS_TOKENS, grid(0, 1), grid(0), grid(1), *(Representation(layers=(n,), pooling="mean") for n in (0, 1))),
+)
+
+
+def test_a_good_model_of_several_layers_passes() -> None:
+    assert failing_model_checks(LAYERED) == {}
+
+
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [
+        (IgnoresLayers, r"rs_tokens is the same of layers 0 and 1: does the model use wanted\.layers"),
+        (TurnsLayersRound, "rs_tokens of layers 0, 1 is not that of layer 0 at place 0"),
+    ],
+)
+def test_layers_that_are_not_those_that_are_wanted_are_caught(model: type, why: str) -> None:
+    spec = replace(LAYERED, factory=model)
+    with pytest.raises(AssertionError, match=why):
+        checks(model_checks)["check_layers_differ"](spec, spec.presets[0])
+
+
 def failing_model_checks(spec: ModelSpec) -> dict[str, str]:
     """Run every check but the slow one for imports, and return what fails."""
     cases = [(check.__name__, partial(check, spec)) for check in model_checks.DECLARATION]
@@ -224,6 +278,11 @@ FILE = UrlWeights(url="https://example.org/w-1.pth", sha256="0" * 64, size=1, li
             "check_offers_have_their_inputs",
             r"accepts rs\+s1, and its inputs are",
         ),
+        (offering(RS_TOKENS, RS_TOKENS), "check_offers_can_be_asked_for", "good-default: an offer twice"),
+        (offering(grid(1, 0)), "check_offers_can_be_asked_for", "the layers of rs:tokens@1,0 do not ascend"),
+        (offering(grid(1, pooling="cls")), "check_offers_can_be_asked_for", "is a grid, and has a pooling"),
+        (offering(Representation(pooling="each")), "check_offers_can_be_asked_for", "'each' is not one word, or is"),
+        (offering(Representation(pooling="my pool")), "check_offers_can_be_asked_for", "'my pool' is not one word"),
         ({"aligned": frozenset({Modality.SV, Modality.RS})}, "check_offers_have_their_inputs", "aligns"),
         ({"aligned": frozenset({Modality.RS})}, "check_offers_have_their_inputs", "one aligned modality"),
         ({"configuration": "gairbench.spec:Nothing"}, "check_factories_can_be_imported", "Nothing"),

@@ -11,9 +11,11 @@ from gairbench import ModelContext
 from gairbench.batch import Batch, Images
 from gairbench.errors import CheckpointError
 from gairbench.representation import Representation
+from gairbench.spec import EVERY
 from gairbench_models.gair.config import GairConfig
 from gairbench_models.gair.model import Gair, untrained
 from gairbench_models.gair.presets import PRESETS
+from gairbench_models.gair.readouts import read_rs
 
 
 class Untrained(Gair):
@@ -36,21 +38,23 @@ class Untrained(Gair):
 
         Args:
             batch: Series ``(batch, time, band, height, width)``.
-            wanted: The vector, the token grid, or the lookup at a point.
+            wanted: Vectors, token grids, or the lookup at a point.
 
         Returns:
-            ``(batch, dim * inputs)``, or ``(batch, dim * inputs, rows, columns)``.
+            ``(batch, dim * inputs)``, or ``(batch, [layers,] dim * inputs, rows, columns)``.
         """
-        return torch.cat([self._embed(image, batch, wanted) for image in batch.images.values()], dim=1)
+        if EVERY not in wanted.of:
+            return super().encode(batch, wanted)
+        # The width is before the positions of a token grid, and after the layers of several.
+        axis = -3 if wanted.form == "tokens" else 1
+        return torch.cat([self._embed(image, batch, wanted) for image in batch.images.values()], dim=axis)
 
     def _embed(self, image: Images, batch: Batch, wanted: Representation) -> Tensor:
         model = self._of_bands(image.values.shape[2]).to(image.values.device)
         count, frames = image.valid.shape
         images = image.values.flatten(0, 1)
-        if wanted.form == "pooled":
-            flat = model.encode_rs(images)
-        elif wanted.form == "tokens":
-            flat = model.encode_rs_tokens(images)
+        if wanted.form != "query":
+            flat = read_rs(model.rs_encoder, images, wanted)
         else:
             assert batch.lonlat is not None and batch.bbox is not None  # noqa: S101, PT018  (a point is always placed)
             places = (tensor.repeat_interleave(frames, 0) for tensor in (batch.lonlat, batch.bbox))

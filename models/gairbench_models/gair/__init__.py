@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gairbench import Modality, ModelSpec, Pretraining
-from gairbench.representation import RS_QUERY, RS_TOKENS, SV_PROJECTED, Representation
+from gairbench.representation import RS_QUERY, SV_PROJECTED, Representation
 from gairbench.spec import HubWeights
-from gairbench_models.gair.presets import DATASET, OFFICIAL, VERSION, preset_specs
+from gairbench_models.gair.config import GairConfig
+from gairbench_models.gair.offers import rs_offers, sv_offers
+from gairbench_models.gair.presets import DATASET, OFFICIAL, PRESETS, VERSION, preset_specs
 from gairbench_models.gair.variants import VARIANTS, Variant
 
 _RELEASED = HubWeights(repo="PingL/GAIR", filename="checkpoint.pth", licence="CC BY-NC 4.0")
@@ -30,7 +32,7 @@ def _spec(name: str, variant: Variant) -> ModelSpec:
         version=VERSION,
         factory="gairbench_models.gair.checkpoint:load",
         presets=tuple(
-            replace(preset, offers=_offers(variant))
+            replace(preset, offers=_offers(variant, PRESETS[preset.name].config))
             for preset in preset_specs(name, weights)
             if not official or preset.name == "base"
         ),
@@ -46,14 +48,14 @@ def _spec(name: str, variant: Variant) -> ModelSpec:
     )
 
 
-def _offers(variant: Variant) -> tuple[Representation, ...]:
-    has = {
-        RS_TOKENS: Modality.RS in variant.modalities,
-        # The mean token is the same at every point: there is nothing to look up.
-        RS_QUERY: Modality.RS in variant.modalities and variant.localization != "none",
-        SV_PROJECTED: Modality.SV in variant.modalities,
-    }
-    return tuple(offer for offer, present in has.items() if present)
+def _offers(variant: Variant, config: GairConfig) -> tuple[Representation, ...]:
+    # The mean token is the same at every point: there is nothing to look up.
+    looks_up = Modality.RS in variant.modalities and variant.localization != "none"
+    return (
+        *(rs_offers(config.rs) if Modality.RS in variant.modalities else ()),
+        *((RS_QUERY,) if looks_up else ()),
+        *((SV_PROJECTED, *sv_offers(config.sv)) if Modality.SV in variant.modalities else ()),
+    )
 
 
 MODELS: tuple[ModelSpec, ...] = tuple(_spec(name, variant) for name, variant in VARIANTS.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -120,6 +121,25 @@ class RSEncoder(nn.Module):
         for block in self.blocks:
             tokens = block(tokens, bias)
         return tokens.transpose(1, 2).reshape(len(images), -1, rows, columns)
+
+    def grids(self, images: Tensor, layers: Sequence[int]) -> list[Tensor]:
+        """Encode no further than needed, and return the tokens after some of the blocks.
+
+        Args:
+            images: As :meth:`forward` takes them.
+            layers: Blocks, counted from 0.
+
+        Returns:
+            A token grid ``(batch, dim, rows, columns)`` for each.
+        """
+        tokens, (rows, columns) = self.embed(images)
+        bias = self.bias_of(rows, columns)
+        found: dict[int, Tensor] = {}
+        for number, block in enumerate(self.blocks[: max(layers) + 1]):
+            tokens = block(tokens, bias)
+            if number in layers:
+                found[number] = tokens.transpose(1, 2).reshape(len(images), -1, rows, columns)
+        return [found[number] for number in layers]
 
     def embed(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Map images to patch tokens ``(batch, rows * columns, width)`` before the blocks, and rows and columns."""

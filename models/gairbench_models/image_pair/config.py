@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gairbench.pretraining.overrides import FOLLOWS
-from gairbench.representation import RS_TOKENS
 from gairbench.spec import ImageInput, Preset, Pretraining
 from gairbench_models.gair.config import VisionConfig
+from gairbench_models.gair.offers import rs_offers, sv_offers
 from gairbench_models.gair.presets import PRESETS
 
 Pool = Literal["pooler", "mean"]
@@ -42,7 +42,7 @@ def pair_preset_specs(weights: Pretraining | None = None) -> tuple[Preset, ...]:
         Preset(
             name=name,
             inputs=tuple(i for i in preset.inputs if isinstance(i, ImageInput)),
-            offers=(RS_TOKENS,),
+            offers=(*rs_offers(preset.config.rs), *sv_offers(preset.config.sv)),
             description=preset.description,
             weights=weights,
         )

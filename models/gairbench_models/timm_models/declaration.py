@@ -10,7 +10,7 @@ from timm.models import get_pretrained_cfg, is_model, list_pretrained
 from gairbench import ImageInput, Modality, ModelSpec, Normalization, Preset, TimmWeights, Unit
 from gairbench.errors import UsageError
 from gairbench.selection import unknown
-from gairbench_models.timm_models.architecture import token_grids
+from gairbench_models.timm_models.architecture import token_grids, vectors
 
 _VERSION = "1"
 """Raise it when embeddings change; timm's own version stands beside it."""
@@ -45,7 +45,7 @@ def make_timm_spec(rest: str) -> ModelSpec:
     preset = Preset(
         name="default",
         inputs=(rs, sv),
-        offers=token_grids(name, rs.name),
+        offers=(*token_grids(name, rs.name), *vectors(name, rs.name), *vectors(name, sv.name)),
         description="weights of timm" if dot else "untrained weights",
         weights=TimmWeights(tag=rest, licence=_licence(config)) if dot else None,
     )

@@ -17,7 +17,7 @@ from gairbench.representation import Representation
 
 
 class TimmEncoder(nn.Module):
-    """The vector before a model's head, and token grids of its layers.
+    """The vector before a model's head, other poolings, and token grids of its layers.
 
     Args:
         model: timm's.
@@ -41,21 +41,43 @@ class TimmEncoder(nn.Module):
 
 
 def represent(model: Any, images: Tensor, wanted: Representation) -> Tensor:
-    """Return the vector before a timm model's head, or token grids.
+    """Return the vector before a timm model's head, a pooling of a layer's tokens, or token grids.
+
+    Tokens of every layer go through the norm that follows the last one, where the model has one.
 
     Args:
-        model: With timm's ``forward_features``, ``forward_head`` and, for token grids, ``forward_intermediates``.
+        model: With timm's ``forward_features``, ``forward_head`` and, for all but its own vector,
+            ``forward_intermediates``.
         images: ``(batch, band, height, width)``.
         wanted: Which of them.
+
+    Returns:
+        ``(batch, dim)``, ``(batch, dim, rows, columns)``, or ``(batch, layers, dim, rows, columns)``.
     """
-    if wanted.form == "pooled":
+    if wanted.form == "pooled" and not wanted.pooling:
         pooled: Tensor = model.forward_head(model.forward_features(images), pre_logits=True)
         return pooled.flatten(1)
+    if wanted.pooling == "cls":
+        ((_, prefix),) = _layers(model, images, wanted, return_prefix_tokens=True)
+        token: Tensor = prefix[:, 0]
+        return token
+    grids: list[Tensor] = _layers(model, images, wanted)
+    if wanted.form == "pooled":
+        return grids[0].mean((2, 3))
+    return torch.stack(grids, dim=1) if len(grids) > 1 else grids[0]
+
+
+def _layers(model: Any, images: Tensor, wanted: Representation, **more: bool) -> Any:
     last = len(model.feature_info) - 1
-    grids = model.forward_intermediates(
-        images, indices=list(wanted.layers) or [last], norm=True, output_fmt="NCHW", intermediates_only=True
+    return model.forward_intermediates(
+        images,
+        indices=list(wanted.layers) or [last],
+        norm=True,
+        stop_early=bool(wanted.layers),
+        output_fmt="NCHW",
+        intermediates_only=True,
+        **more,
     )
-    return torch.stack(grids, dim=1) if wanted.layers else grids[0]
 
 
 def load(context: ModelContext) -> TimmEncoder:

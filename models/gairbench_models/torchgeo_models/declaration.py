@@ -15,7 +15,7 @@ from gairbench import RGB, ImageInput, Modality, ModelSpec, Normalization, Prese
 from gairbench.errors import InputMismatchError
 from gairbench.representation import Representation
 from gairbench.sensors import canonical, same_band
-from gairbench_models.timm_models.architecture import token_grids
+from gairbench_models.timm_models.architecture import token_grids, vectors
 from gairbench_models.torchgeo_models.catalogue import find_member
 from gairbench_models.torchgeo_models.transform import Scaling, Steps, read_transform
 
@@ -106,13 +106,15 @@ def declare(member: Any, model: str) -> Preset:
         image = _image(bands, units, steps, member.meta["img_size"])
         return Preset(name="default", inputs=(image,), offers=_grids(model, "rs"), needs=frozenset({"gsd"}))
     if steps.crop is None:
-        return Preset(name="default", inputs=(image,), offers=_grids(model, image.name))
+        return Preset(
+            name="default", inputs=(image,), offers=(*_grids(model, image.name), *_vectors(model, image.name))
+        )
     whole = _image(bands, units, steps, steps.crop, name=WHOLE)
     return Preset(
         name="default",
         inputs=(image, whole),
         accepts=((image.name,), (WHOLE,)),
-        offers=_grids(model, WHOLE),
+        offers=(*_grids(model, WHOLE), *_vectors(model, image.name)),
         description=f"vectors of the centre of {steps.crop} pixels, token grids of the whole image",
     )
 
@@ -193,3 +195,7 @@ def _grids(model: str, of: str) -> tuple[Representation, ...]:
     if model.startswith(_TORCHVISION) or model == "scalemae_large_patch16":
         return (Representation("tokens", (of,)),)
     return ()
+
+
+def _vectors(model: str, of: str) -> tuple[Representation, ...]:
+    return vectors(model, of) if model.startswith(_TIMM) else ()

@@ -140,17 +140,68 @@ def test_a_file_of_weights_gives_what_timm_computes_with_it(name: str, tmp_path:
 
 
 def test_layers_of_one_size_are_offered_together() -> None:
-    vit, resnet = (spec.presets[0].offers for spec in SPECS)
-    assert resnet == (RS_TOKENS,)
+    vit, resnet = ([o for o in spec.presets[0].offers if o.form == "tokens"] for spec in SPECS)
+    # The layers of a convolutional network have several sizes.
+    assert resnet == [RS_TOKENS, *(Representation("tokens", ("rs",), layers=(layer,)) for layer in range(5))]
     assert vit[0] == RS_TOKENS
     offered = make_timm_spec("vit_tiny_patch16_224").presets[0].offers
-    assert offered == (RS_TOKENS, Representation("tokens", ("rs",), layers=(2, 5, 8, 11)))
+    assert offered[:2] == (RS_TOKENS, Representation("tokens", ("rs",), layers=(2, 5, 8, 11)))
     encoder = load(context(make_timm_spec("vit_tiny_patch16_224"))).eval()
     with torch.inference_mode():
         grids = encoder.encode(batch(torch.zeros(1, 3, 224, 224)), offered[1])
         last = encoder.encode(batch(torch.zeros(1, 3, 224, 224)), offered[0])
     assert grids.shape == (1, 4, 192, 14, 14)
     torch.testing.assert_close(grids[:, -1], last)
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "prefix"),
+    [
+        ("vit_tiny_patch16_224", "cls", 1),
+        ("deit_tiny_distilled_patch16_224", "cls", 2),
+        ("eva02_tiny_patch14_224", "mean", 1),
+    ],
+)
+def test_poolings_and_layers_of_a_transformer_are_its_own_tokens(name: str, own: str, prefix: int) -> None:
+    spec = make_timm_spec(name)
+    preset = spec.presets[0]
+    vectors = [o for o in preset.offered() if o.form == "pooled" and o.of == ("rs",)]
+    assert vectors[0] == RS
+    assert [o.pooling for o in vectors[1:3]] == [own, {"cls": "mean", "mean": "cls"}[own]]
+    assert {o.of for o in preset.offered() if o.pooling == "cls"} == {("rs",), ("sv",)}
+    encoder = load(context(spec)).eval()
+    model = encoder.model
+    assert {o.layers for o in vectors} == {(), *((layer,) for layer in range(len(model.blocks)))}
+    size = rs(spec).size
+    assert size is not None
+    images = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+    kept: list[torch.Tensor] = []
+    hook = model.blocks[1].register_forward_hook(lambda *call: kept.append(call[2]))
+    with torch.inference_mode():
+        end = model.forward_features(images)
+        tokens = {(): end, (1,): model.norm(kept[0])}
+        for layers, after in tokens.items():
+            for pooling, expected in (("cls", after[:, 0]), ("mean", after[:, prefix:].mean(1))):
+                wanted = Representation("pooled", ("rs",), layers=layers, pooling=pooling)
+                assert wanted in vectors
+                torch.testing.assert_close(encoder.encode(batch(images), wanted), expected, atol=1e-5, rtol=1e-5)
+    hook.remove()
+
+
+def test_layers_of_a_convolutional_network_are_the_means_of_its_maps() -> None:
+    spec = SPECS[1]
+    vectors = [o for o in spec.presets[0].offered() if o.form == "pooled" and o.of == ("rs",)]
+    assert {o.pooling for o in vectors} == {"", "mean"}
+    encoder = load(context(spec)).eval()
+    images = torch.randn(2, 3, 160, 160, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        for layer, channels in enumerate(info["num_chs"] for info in encoder.model.feature_info):
+            grid, vector = (
+                encoder.encode(batch(images), Representation(form, ("rs",), layers=(layer,), pooling=pooling))
+                for form, pooling in (("tokens", ""), ("pooled", "mean"))
+            )
+            assert grid.shape[:2] == (2, channels)
+            torch.testing.assert_close(vector, grid.mean((2, 3)))
 
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_resnet.r160_in1k"])

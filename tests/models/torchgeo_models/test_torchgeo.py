@@ -221,7 +221,10 @@ def test_other_units_of_the_same_quantity_give_the_same() -> None:
 
 def test_token_grids_are_of_the_whole_image_where_the_transform_cuts_the_centre_out() -> None:
     preset = preset_of("ResNet18_Weights.SENTINEL2_ALL_MOCO")
-    assert preset.offers == (Representation("tokens", (WHOLE,)),)
+    grids = [offer for offer in preset.offers if offer.form == "tokens"]
+    assert grids == [Representation("tokens", (WHOLE,)), *(Representation("tokens", (WHOLE,), (n,)) for n in range(5))]
+    # Vectors of layers are of the centre, as the model's own is.
+    assert {offer.of for offer in preset.offers if offer.form == "pooled"} == {("rs",)}
     values = file_values(rs(preset), 64)
     values[..., :2, :] = 60_000  # the northern edge, which the centre has not
     batch = fed(preset, preset.offers[0], values)
@@ -350,9 +353,12 @@ def test_a_published_file_is_found_and_loaded_by_torchgeo_s_constructor(
         expected = expected_vector(built, member.transforms(values.clone()))
         torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-3)
         for offer in preset.offers:
-            grid = encoder.encode(fed(preset, offer, values), offer)
-            assert grid.ndim == (5 if offer.layers else 4)
-            assert grid.shape[-2] == grid.shape[-1] > 1
+            output = encoder.encode(fed(preset, offer, values), offer)
+            if offer.form == "pooled":
+                assert output.ndim == 2
+                continue
+            assert output.ndim == (5 if len(offer.layers) > 1 else 4)
+            assert output.shape[-2] == output.shape[-1] > 1
 
 
 def test_a_file_of_other_weights_is_refused(tmp_path: Path) -> None:
