@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import generated
 import numpy as np
@@ -20,6 +21,7 @@ from gairbench.evaluation import executors
 from gairbench.evaluation.plan import EvaluationRequest, make_plan
 from gairbench.evaluation.runner import run_plan
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
+from gairbench.label_budget import LabelBudget
 from gairbench.plugins import Origin, Registry, register
 from gairbench.progress import Progress
 from gairbench.readout import asked_readout
@@ -296,3 +298,18 @@ def test_which_layers_an_evaluator_is_given_can_be_chosen(request_: EvaluationRe
 def test_layers_that_no_plan_could_serve_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="layers are of tokens, two or more"):
         replace(PYRAMID, **wrong)  # type: ignore[arg-type]
+
+
+# --- the time that a plan is expected to take -------------------------------------------------------------------------
+
+
+def test_probes_of_earlier_runs_are_timed_by_readout_and_part_of_the_labels(
+    request_: EvaluationRequest, registry: Registry
+) -> None:
+    run(request_, registry, "default")
+    again = make_plan(replace(request_, fresh=True), registry)
+    assert again.estimate.endswith("s by the times of earlier runs")
+    others: list[dict[str, Any]] = [{"readouts": (asked_readout("max"),)}, {"labels": (LabelBudget.of("50%"),)}]
+    for other in others:
+        estimate = make_plan(replace(request_, fresh=True, **other), registry).estimate
+        assert estimate.endswith("and 2 of 3 jobs that no earlier run has timed")
