@@ -238,8 +238,9 @@ def plan_feed(
         known = readouts_offered(preset, entry, dataset, form=form, layers=layers, projected=projected)
         if readout.default or not known:
             raise InputMismatchError(f"{model} has no {what}", "")
+        what = "vector" if form == "pooled" else what
         raise InputMismatchError(
-            f"{model} has no {what} read out as {readout}; of {entry} it offers {described_readouts(known)}", ""
+            f"{model} has no {what} of {entry} read out as {readout}; it offers {described_readouts(known)}", ""
         )
     feeds: list[Feed] = []
     problems: list[InputMismatchError] = []

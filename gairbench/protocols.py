@@ -33,9 +33,9 @@ class Encodes(Protocol):
             wanted: What to compute.
 
         Returns:
-            ``(batch, dim)``, of layers too; ``(batch, dim, rows, columns)``, north up, for tokens where the model ends
-            or of one layer; ``(batch, layers, dim, rows, columns)`` for tokens of several layers, which a backbone of
-            several scales resizes to one grid.
+            ``(batch, dim)`` for vectors, of whatever layers; ``(batch, dim, rows, columns)``, north up, for tokens of
+            one layer or of where the model ends; ``(batch, layers, dim, rows, columns)`` for tokens of several layers,
+            which a backbone of several scales resizes to one grid.
         """
         ...
 

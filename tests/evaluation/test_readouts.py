@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import generated
 import numpy as np
@@ -16,10 +18,12 @@ from torch import Tensor, nn
 
 from gairbench import EvaluatorSpec, Kind, Modality, ModelSpec, Preset, TaskSpec, evaluators
 from gairbench.batch import Batch
+from gairbench.commands import listing
 from gairbench.evaluation import executors
 from gairbench.evaluation.plan import EvaluationRequest, make_plan
 from gairbench.evaluation.runner import run_plan
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
+from gairbench.label_budget import LabelBudget
 from gairbench.plugins import Origin, Registry, register
 from gairbench.progress import Progress
 from gairbench.readout import asked_readout
@@ -117,6 +121,13 @@ def test_a_cell_is_evaluated_with_each_pooling_and_layer(request_: EvaluationReq
     assert scores["mean@0"] > scores["default"]
 
 
+def test_progress_names_the_readout(request_: EvaluationRequest, registry: Registry) -> None:
+    said = io.StringIO()
+    request = replace(request_, readouts=(asked_readout("max@0"),), labels=(LabelBudget.of("50%"),))
+    run_plan(make_plan(request, registry), request, registry, Progress(Console(file=said, width=200)))
+    assert "deep x world-zone (linear 50% max@0): accuracy " in said.getvalue()
+
+
 def test_layers_without_a_pooling_take_the_first_that_is_offered(
     request_: EvaluationRequest, registry: Registry
 ) -> None:
@@ -133,7 +144,7 @@ def test_what_a_model_does_not_offer_is_a_skip_that_names_what_it_offers(
         "cls": "skipped", "mean@7": "skipped", "default": "ok",
     }  # fmt: skip
     assert found["cls"].reason == (
-        "deep has no vector of an image read out as cls; of rs it offers default, max, mean@0, max@0, mean@1"
+        "deep has no vector of rs read out as cls; it offers default, max, mean@0, max@0, mean@1"
     )
 
 
@@ -156,7 +167,7 @@ def test_token_grids_are_read_out_of_a_layer(request_: EvaluationRequest, regist
         "default": ["rs:tokens"], "@0": ["rs:tokens@0"],
     }  # fmt: skip
     assert found["default"].metrics != found["@0"].metrics
-    assert found["max"].reason == "deep has no token grid read out as max; of rs it offers default, @0, @1"
+    assert found["max"].reason == "deep has no token grid of rs read out as max; it offers default, @0, @1"
 
 
 def test_of_several_inputs_those_that_are_offered_in_one_way_stay_as_they_are(
@@ -165,12 +176,12 @@ def test_of_several_inputs_those_that_are_offered_in_one_way_stay_as_they_are(
     found = by_readout(run(request_, registry, "mean@0", "each", "cls", tasks=[BOTH]))
     assert sorted(found["mean@0"].conversion) == ["rs:mean@0", "sv"]
     assert {r.readout for r in found.values() if r.status == "ok"} == {"default", "max", "mean@0", "max@0", "mean@1"}
-    assert "has no vector of an image read out as cls; of rs it offers" in found["cls"].reason
+    assert "has no vector of rs read out as cls; it offers" in found["cls"].reason
     both = tuple(Representation("pooled", ("sv",), pooling=pooling) for pooling in ("", "max"))
     preset = replace(DEEP.presets[0], offers=(*OFFERS, *both))
     registry.models["deep"] = model = replace(DEEP, presets=(preset,))
     found = by_readout(run(request_, registry, "mean@0", "each", tasks=[BOTH], models=[model]))
-    assert found["mean@0"].reason == ("deep has no vector of an image read out as mean@0; of sv it offers default, max")
+    assert found["mean@0"].reason == "deep has no vector of sv read out as mean@0; it offers default, max"
     assert {readout for readout, r in found.items() if r.status == "ok"} == {"default", "max"}
 
 
@@ -179,7 +190,7 @@ def test_only_what_is_stated_to_be_in_the_shared_space_is_retrieved_by(
 ) -> None:
     found = by_readout(run(request_, registry, "default", "mean@0", "each", tasks=[PAIRS]))
     assert found["default"].status == "ok"
-    assert found["mean@0"].reason == ("deep has no vector of an image read out as mean@0; of rs it offers default")
+    assert found["mean@0"].reason == "deep has no vector of rs read out as mean@0; it offers default"
     assert found.keys() == {"default", "mean@0"}
 
 
@@ -289,10 +300,35 @@ def test_which_layers_an_evaluator_is_given_can_be_chosen(request_: EvaluationRe
     assert {readout: list(r.conversion) for readout, r in found.items() if r.status == "ok"} == {
         "default": ["rs:tokens@0,2"], "@1+2": ["rs:tokens@1,2"],
     }  # fmt: skip
-    assert found["@0"].reason == "deep has no token grid of 2 layers read out as @0; of rs it offers default, @1+2"
+    assert found["@0"].reason == "deep has no token grid of 2 layers of rs read out as @0; it offers default, @1+2"
+
+
+def test_the_list_of_evaluators_says_how_many_layers_are_needed(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry.add(THEIRS, evaluators=[PYRAMID])
+    monkeypatch.setattr(listing, "load_registry", lambda: registry)
+    listing.list_evaluators(as_json=True)
+    needs = {row["evaluator"]: row["needs"] for row in json.loads(capsys.readouterr().out)}
+    assert (needs["pyramid"], needs["linear_segmentation"]) == ("tokens of 3 layers", "tokens")
 
 
 @pytest.mark.parametrize("wrong", [{"layers": 1}, {"layers": -2}, {"layers": 2, "needs": "features"}])
 def test_layers_that_no_plan_could_serve_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="layers are of tokens, two or more"):
         replace(PYRAMID, **wrong)  # type: ignore[arg-type]
+
+
+# --- the time that a plan is expected to take -------------------------------------------------------------------------
+
+
+def test_probes_of_earlier_runs_are_timed_by_readout_and_part_of_the_labels(
+    request_: EvaluationRequest, registry: Registry
+) -> None:
+    run(request_, registry, "default")
+    again = make_plan(replace(request_, fresh=True), registry)
+    assert again.estimate.endswith("s by the times of earlier runs")
+    others: list[dict[str, Any]] = [{"readouts": (asked_readout("max"),)}, {"labels": (LabelBudget.of("50%"),)}]
+    for other in others:
+        estimate = make_plan(replace(request_, fresh=True, **other), registry).estimate
+        assert estimate.endswith("and 2 of 3 jobs that no earlier run has timed")
