@@ -461,22 +461,25 @@ def test_the_guides_plugin_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     guide = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
     files = re.findall(r"^```python\n# (my_package/\w+\.py)\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
     stems = [Path(name).stem for name, _ in files]
-    assert stems == ["__init__", "model", "data", "joint", "sentinels", "ndvi", "heads", "mlp", "north"]
+    expected = ["__init__", "model", "data", "joint", "sentinels", "ndvi", "stands", "forest", "heads", "mlp"]
+    expected += ["pyramid", "north"]
+    assert stems == expected
     (tmp_path / "my_package").mkdir()
     for name, source in files:
         (tmp_path / name).write_text(source)
     monkeypatch.syspath_prepend(str(tmp_path))
-    plugin, heads, sentinels, north = (
-        importlib.import_module(f"my_package{name}") for name in ("", ".heads", ".sentinels", ".north")
+    plugin, heads, sentinels, north, forest = (
+        importlib.import_module(f"my_package{name}") for name in ("", ".heads", ".sentinels", ".north", ".forest")
     )
     registry = Registry()
     register(registry, plugin, Origin("mine", "mine", "1"))
     register(registry, heads, Origin("heads", "mine", "1"))
     register(registry, sentinels, Origin("sentinels", "mine", "1"))
     register(registry, north, Origin("north", "mine", "1"))
+    register(registry, forest, Origin("forest", "mine", "1"))
     marks = [
         parametrize_with_model_checks([*plugin.register_models(), *sentinels.register_models()]),
-        parametrize_with_task_checks(plugin.register_tasks()),
+        parametrize_with_task_checks([*plugin.register_tasks(), *forest.register_tasks()]),
         parametrize_with_evaluator_checks(heads.register_evaluators()),
         parametrize_with_metric_checks(heads.register_metrics()),
         parametrize_with_split_policy_checks(north.register_split_policies()),

@@ -83,7 +83,7 @@ def _column(section: Section, kind: Kind) -> str:
 
 def _columns(section: Section) -> tuple[str, ...]:
     """Return the columns of several measurements."""
-    columns = tuple(section.texts("label"))
+    columns = tuple(map(plain_name, section.texts("label")))
     if len(columns) < 2:
         raise section.error("label", "names one column", "list several, as [height, biomass], or use kind: regression")
     return _different(section, "label", columns)

@@ -170,7 +170,7 @@ def test_a_cell_that_is_not_a_number_is_named(tmp_path: Path, cells: str, messag
         (DAMAGE | {"transform": "log1p"}, "transform': does not fit kind ordinal"),
         (DAMAGE | {"label": ["damage", "grade"]}, "label': .* is not a word"),
         (SIZE | {"label": "height"}, r"label': names one column; list several, as \[height, biomass\], or use kind"),
-        (SIZE | {"label": ["height", "height"]}, "label': 'height' is there twice; name it once"),
+        (SIZE | {"label": ["height", "height "]}, "label': 'height' is there twice; name it once"),
         (SIZE | {"kind": "regression"}, "label': names several columns; use 'kind: multi_regression'"),
         (SIZE | {"min_samples": 2}, "min_samples': does not fit kind multi_regression"),
         ({"kind": "ordinal"}, "label': missing"),
