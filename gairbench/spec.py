@@ -664,6 +664,8 @@ class EvaluatorSpec:
         kinds: Kinds of task that it can serve.
         default: Kinds that it is run for where a task names no evaluator.
         needs: What it is fed: ``"features"``, a vector a sample, or ``"tokens"``, the token grid of an overhead image.
+            ``"backbone"``: the features (token grids for tasks of pixels), and the model to train
+            (:mod:`gairbench.backbone`).
         description: One line for the listings.
     """
 
@@ -672,7 +674,7 @@ class EvaluatorSpec:
     factory: Factory
     kinds: frozenset[Kind]
     default: frozenset[Kind] = frozenset()
-    needs: Literal["features", "tokens"] = "features"
+    needs: Literal["features", "tokens", "backbone"] = "features"
     description: str = ""
 
 

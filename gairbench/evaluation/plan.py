@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 
 from gairbench import results
+from gairbench.backbone import BACKBONE_VERSION
 from gairbench.conversion import CONVERSION_VERSION
 from gairbench.dataset_download import is_here, terms_of
 from gairbench.digests import digest
@@ -33,6 +34,9 @@ from gairbench.weights.origin import Weights, find_weights, model_code, pretrain
 
 _Trouble = tuple[State, str]
 """``skipped`` or ``failed``, and why."""
+
+TRAINED = "the model was trained on the task, not frozen"
+"""Why a number of an evaluator that trains the model does not stand beside those of frozen ones unmarked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +179,8 @@ def _evaluator_problem(registry: Registry, task: TaskSpec, name: str) -> str:
         return str(unknown("evaluator", name, registry.evaluators))
     if task.kind not in (kinds := registry.evaluators[name].kinds):
         return f"evaluator {name!r} does not serve {task.kind}; it is for {', '.join(sorted(kinds))}"
+    if task.kind is Kind.RETRIEVAL and registry.evaluators[name].needs == "backbone":
+        return f"evaluator {name!r} trains the model, and {task.kind} has nothing to train it on"
     return ""
 
 
@@ -353,6 +359,7 @@ def _planned(request: EvaluationRequest, looked: _Looked, cell: Cell, trouble: _
     except OSError as error:
         return _stopped(cell, "failed", f"the code of a plugin cannot be read: {error}")
     caveats = dict.fromkeys(filter(None, (feed.gsd_problem() for feed in feeds)))
+    caveats |= {TRAINED: None} if cell.trains_model else {}
     return replace(cell, record=replace(cell.record, key=key, caveats=tuple(caveats)), embeddings=embeddings)
 
 
@@ -371,6 +378,7 @@ def _key(looked: _Looked, cell: Cell, evaluator: EvaluatorSpec, embeddings: Sequ
         seed=cell.record.seed,
         # Keys of records that were made before there were parts of the labels stay what they are.
         **({} if cell.labels.whole else {"labels": cell.record.labels}),
+        **({"backbone": BACKBONE_VERSION} if cell.trains_model else {}),
     )
 
 
@@ -394,10 +402,12 @@ def _embedding(request: EvaluationRequest, looked: _Looked, cell: Cell, split: s
 def _feeds(model: ModelSpec, preset: Preset, task: TaskSpec, evaluator: EvaluatorSpec) -> list[Feed]:
     """Return what the evaluator needs of the model: a vector for each input, or a token grid if it needs tokens.
 
+    Of a model that it trains, tasks of pixels need the token grid.
+
     Raises:
         InputMismatchError: The model does not offer it, or the dataset cannot serve it.
     """
-    if evaluator.needs == "tokens":
+    if evaluator.needs == "tokens" or (evaluator.needs == "backbone" and task.kind in DENSE):
         overhead = all(i.modality is Modality.RS for entry in task.inputs for i in task.dataset.inputs_of(entry))
         if not overhead:
             raise InputMismatchError(f"evaluator {evaluator.name!r} needs token grids, which only rs images have", "")
