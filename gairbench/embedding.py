@@ -58,7 +58,7 @@ def embed_samples(
     parts: list[NDArray[np.float32]] = []
     done = 0
     for samples in prefetched(
-        partial(_read, split, indices[start : start + BATCH]) for start in range(0, len(indices), BATCH)
+        partial(read_samples, split, indices[start : start + BATCH]) for start in range(0, len(indices), BATCH)
     ):
         output = encode_batch(model, feed.representation, feed.batch(samples), device)
         bad = first_not_finite(output)
@@ -71,21 +71,22 @@ def embed_samples(
     return np.concatenate(parts)
 
 
-def prefetched(jobs: Iterable[Callable[[], Loaded]]) -> Iterator[Loaded]:
+def prefetched(jobs: Iterable[Callable[[], Loaded]], workers: int = WORKERS) -> Iterator[Loaded]:
     """Yield what jobs return, in order, done ahead by threads (image decoding releases the interpreter lock).
 
     Args:
         jobs: Taken one at a time as places become free, so that an endless stream needs no more memory than a few.
+        workers: Number of threads.
 
     Raises:
         Exception: Whatever a job raises, when its turn comes.
     """
     pending: deque[Future[Loaded]] = deque()
-    with ThreadPoolExecutor(WORKERS, thread_name_prefix="gairbench-load") as pool:
+    with ThreadPoolExecutor(workers, thread_name_prefix="gairbench-load") as pool:
         try:
             for job in jobs:
                 pending.append(pool.submit(job))
-                if len(pending) > WORKERS:
+                if len(pending) > workers:
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
@@ -97,7 +98,7 @@ def prefetched(jobs: Iterable[Callable[[], Loaded]]) -> Iterator[Loaded]:
 def encode_batch(
     model: object, representation: Representation, batch: Batch, device: torch.device
 ) -> NDArray[np.float32]:
-    """Compute one representation of a batch.
+    """Compute one representation of a batch, without gradients.
 
     Args:
         model: Offers the representation; already on ``device`` and in evaluation mode.
@@ -109,19 +110,39 @@ def encode_batch(
         As :func:`embed_samples`.
 
     Raises:
-        DataError: The model has no method for it, or returned another shape.
+        DataError: The model returned another shape.
+        PluginError: The model has no method for it.
     """
     import torch
 
     with torch.inference_mode():
-        output = compute(model, representation, batch.to(device)).float().cpu()
+        return encode_on_device(model, representation, batch, device).cpu().numpy()
+
+
+def encode_on_device(model: object, representation: Representation, batch: Batch, device: torch.device) -> Tensor:
+    """Compute one representation of a batch, with gradients where they are on.
+
+    Args:
+        model: As for :func:`encode_batch`.
+        representation: What to compute.
+        batch: What the model takes, on any device.
+        device: Where to compute.
+
+    Returns:
+        A tensor of the shape of :func:`embed_samples`, in single precision, on ``device``.
+
+    Raises:
+        DataError: The model returned another shape.
+        PluginError: The model has no method for it.
+    """
+    output = compute(model, representation, batch.to(device)).float()
     dimensions = _dimensions(representation)
     if len(output) != len(batch) or output.ndim != len(dimensions):
         raise DataError(
             f"{type(model).__name__} returned {tuple(output.shape)} as {representation} of {len(batch)} samples",
             f"return ({', '.join(dimensions)})",
         )
-    return output.numpy()
+    return output
 
 
 def _dimensions(representation: Representation) -> tuple[str, ...]:
@@ -177,7 +198,8 @@ def first_not_finite(values: NDArray[np.float32]) -> int | None:
     return int(bad[0]) if len(bad) else None
 
 
-def _read(split: Split, indices: Sequence[int]) -> list[Sample]:
+def read_samples(split: Split, indices: Sequence[int]) -> list[Sample]:
+    """Read samples of a split, all at once where it can."""
     read_many = getattr(split, "__getitems__", None)
     if read_many is not None:
         samples: list[Sample] = read_many(list(indices))

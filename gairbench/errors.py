@@ -53,6 +53,10 @@ class TrainingError(GairbenchError):
     """Pre-training cannot continue, for instance because the loss is not finite."""
 
 
+class NotTrainableError(GairbenchError):
+    """A model has nothing to train, or keeps gradients from it; its cells with evaluators that train it are skipped."""
+
+
 class PluginError(GairbenchError):
     """A plugin is broken or clashes with another one."""
 

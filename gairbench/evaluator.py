@@ -9,7 +9,8 @@ An evaluator is a function that learns from train, chooses on val and predicts t
         model = LogisticRegression().fit(data.features["train"], data.targets["train"])
         return EvaluatorOutput(prediction=model.predict(data.features["test"]))
 
-Its :class:`gairbench.spec.EvaluatorSpec` names it, and the hook ``register_evaluators`` makes it known.
+Its :class:`gairbench.spec.EvaluatorSpec` names it, and the hook ``register_evaluators`` makes it known. One that trains
+the model itself is given it as well (:mod:`gairbench.backbone`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from gairbench.backbone import Backbone
     from gairbench.spec import Kind
 
 ScoresAre = Literal["probabilities", "decisions"]
@@ -44,6 +46,8 @@ class EvaluatorInput:
         mask_size: Height and width in pixels of the masks to predict; ``None`` but for segmentation.
         seed: Seed of whatever is random in the evaluator.
         device: Where to compute, as torch names it: ``"cpu"``, ``"cuda"`` ...
+        backbone: The model, to be trained, and batches of the samples; ``None`` unless the evaluator's spec says
+            ``needs="backbone"``.
     """
 
     kind: Kind
@@ -54,6 +58,7 @@ class EvaluatorInput:
     mask_size: tuple[int, int] | None
     seed: int
     device: str
+    backbone: Backbone | None = None
 
     @property
     def classes(self) -> int:

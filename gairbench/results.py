@@ -94,13 +94,13 @@ class Result:
             ``"@11"``; ``conversion`` names the representation of each input.
         conversion: By representation and input, what was done to the data before the encoder saw it.
         caveats: Why its number does not show what the model can, for instance images of another ground sample distance
-            than it was trained with; the leaderboard prints
-            them below the table.
+            than it was trained with, or what it could not do frozen; the leaderboard prints them below the table.
         embedding_dim: Width of the features the probe saw.
         predictions: File with the per-sample test predictions, and scores if they are kept, beside this record.
         device: Where the embeddings were computed.
         environment: Versions of Python and of the packages that matter; device, threads and precision of the
-            embedding; and, each with ``pretraining`` before it, the same of a training of ours.
+            embedding; and, each with ``pretraining`` before it, the same of a training of ours, with ``finetuning``
+            that of an evaluator that trains the model.
         seconds: Wall seconds per step (``pretrain``, ``embed``, ``probe``).
         command: The command line that produced it.
         created: UTC time in ISO 8601.

@@ -667,6 +667,8 @@ class EvaluatorSpec:
         kinds: Kinds of task that it can serve.
         default: Kinds that it is run for where a task names no evaluator.
         needs: What it is fed: ``"features"``, a vector a sample, or ``"tokens"``, the token grid of an overhead image.
+            ``"backbone"``: the features (token grids for tasks of pixels), and the model to train
+            (:mod:`gairbench.backbone`).
         layers: Token grids of so many layers, two or more, as a decoder of several scales takes them; 0: the one grid
             where the model ends. A model that offers no such number of layers is a visible skip.
         description: One line for the listings.
@@ -680,7 +682,7 @@ class EvaluatorSpec:
     factory: Factory
     kinds: frozenset[Kind]
     default: frozenset[Kind] = frozenset()
-    needs: Literal["features", "tokens"] = "features"
+    needs: Literal["features", "tokens", "backbone"] = "features"
     layers: int = 0
     description: str = ""
 

@@ -107,6 +107,11 @@ class Cell:
         return self.record.reason
 
     @property
+    def trains_model(self) -> bool:
+        """Whether its evaluator trains the model itself, which is then loaded for it alone."""
+        return self.evaluator is not None and self.evaluator.needs == "backbone"
+
+    @property
     def fingerprint(self) -> str:
         """Hash of the task's data; empty where they cannot be read."""
         return self.record.dataset_fingerprint
@@ -250,7 +255,7 @@ def jobs_of(cells: Iterable[Cell]) -> list[Job]:
     evaluated: list[EvaluateJob] = []
     for cell in cells:
         if cell.unsure:
-            unsure.setdefault(cell.loaded_as, _identification(cell))
+            unsure.setdefault(cell.loaded_as, identification(cell))
             continue
         missing = tuple(embedding for embedding in cell.embeddings if not embedding.cached)
         name = f"embed {cell.task.dataset.name} by {cell.loaded_as}"
@@ -285,7 +290,8 @@ def jobs_of(cells: Iterable[Cell]) -> list[Job]:
     return [*trained.values(), *others, *embedded.values(), *evaluated]
 
 
-def _identification(cell: Cell) -> IdentifyJob:
+def identification(cell: Cell) -> IdentifyJob:
+    """Return the job that only loads a cell's model."""
     return IdentifyJob(
         id=f"identify {cell.loaded_as}",
         model=cell.model,

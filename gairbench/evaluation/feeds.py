@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from gairbench.errors import InputMismatchError
 from gairbench.feeding import Feed, plan_feed, readouts_offered
+from gairbench.kinds import DENSE
 from gairbench.readout import AskedReadout, Readout
 from gairbench.representation import Form
 from gairbench.spec import EvaluatorSpec, Kind, Modality, ModelSpec, Preset, TaskSpec
@@ -39,9 +40,9 @@ def feeds_for(
         InputMismatchError: The model does not offer it, or the dataset cannot serve it.
     """
     asked = [i.modality for entry in task.inputs for i in task.dataset.inputs_of(entry)]
-    if evaluator.needs == "tokens" and any(modality is not Modality.RS for modality in asked):
+    if _of_pixels(task, evaluator) and any(modality is not Modality.RS for modality in asked):
         raise InputMismatchError(f"evaluator {evaluator.name!r} needs token grids, which only rs images have", "")
-    if evaluator.needs == "features":
+    if not _of_pixels(task, evaluator):
         for modality in asked:
             if modality not in preset.modalities:
                 raise InputMismatchError(f"{model.name} has no {modality} encoder", "")
@@ -64,7 +65,7 @@ def feeds_for(
         for need in needs
     ]
     given = any(feed.given & {"lonlat", "bbox"} for feed in feeds)
-    if task.kind is Kind.GEOLOCALIZATION and evaluator.needs == "features" and given:
+    if task.kind is Kind.GEOLOCALIZATION and not _of_pixels(task, evaluator) and given:
         raise InputMismatchError(f"{model.name} is given the sample's place, which the task asks for", "")
     return feeds
 
@@ -95,8 +96,13 @@ def _each(preset: Preset, task: TaskSpec, evaluator: EvaluatorSpec | None) -> li
     return common or [Readout()]
 
 
+def _of_pixels(task: TaskSpec, evaluator: EvaluatorSpec) -> bool:
+    """Return whether token grids are needed; of a model that an evaluator trains, tasks of pixels need them."""
+    return evaluator.needs == "tokens" or (evaluator.needs == "backbone" and task.kind in DENSE)
+
+
 def _needs(preset: Preset, task: TaskSpec, evaluator: EvaluatorSpec) -> list[_Need]:
-    if evaluator.needs == "tokens":
+    if _of_pixels(task, evaluator):
         return [_Need(entry, "tokens", layers=evaluator.layers) for entry in task.inputs]
     projected = task.kind is Kind.RETRIEVAL
     return [_Need(entry, _vector_form(preset, task, entry), projected=projected) for entry in task.inputs]

@@ -7,12 +7,11 @@ the same result in this process, in another one and on another machine, and a jo
 from __future__ import annotations
 
 import hashlib
-import os
 import socket
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -24,11 +23,21 @@ from numpy.typing import NDArray
 
 from gairbench.embedding import dim_axis, embed_samples
 from gairbench.environment import choose_device, computing, device_name, versions
-from gairbench.errors import CheckpointError, DataError, GairbenchError, PluginError, StorageError
+from gairbench.errors import DataError, GairbenchError, NotTrainableError, PluginError, StorageError
 from gairbench.evaluation.cache import EmbeddingCache
-from gairbench.evaluation.cells import Cell, Embedding, EmbedJob, EvaluateJob, IdentifyJob, PretrainJob
+from gairbench.evaluation.cells import (
+    Cell,
+    Embedding,
+    EmbedJob,
+    EvaluateJob,
+    IdentifyJob,
+    PretrainJob,
+    identification,
+)
 from gairbench.evaluation.divisions import Divisions
+from gairbench.evaluation.finetuning import backbone_of
 from gairbench.evaluation.open_data import OpenData, Reading, dataset_name
+from gairbench.evaluation.open_model import OpenModel, lock_of, open_model, unreplaced
 from gairbench.evaluation.records import recorded
 from gairbench.evaluation.samples import Selection, select
 from gairbench.evaluation.staleness import used_weights
@@ -43,17 +52,18 @@ from gairbench.predictions import Predictions, save_predictions, scores_are_kept
 from gairbench.progress import Progress
 from gairbench.protocols import PretrainContext, TrainerOptions
 from gairbench.results import MetricValue, Result, UsedWeights, write_result
-from gairbench.spec import Kind, MetricSpec, ModelContext, resolve
+from gairbench.spec import Kind, MetricSpec, resolve
 from gairbench.split_policy import SPLITS
 from gairbench.storage import atomic_folder, write_atomically
-from gairbench.weights.environment_file import read_training_environment, write_training_environment
-from gairbench.weights.loading import build, missing_module, model_name
-from gairbench.weights.origin import checkpoint_sha256
+from gairbench.weights.environment_file import write_training_environment
+from gairbench.weights.loading import build, build_to_train, missing_module, model_name
 
 if TYPE_CHECKING:
     import torch
 
+    from gairbench.backbone import Backbone
     from gairbench.data import Split
+    from gairbench.evaluation.open_model import Build
 
 Array = NDArray[Any]
 
@@ -96,10 +106,12 @@ class Failure:
     Args:
         reason: One line.
         traceback: For the author of a plugin that raised; empty where the line says all.
+        skipped: The model is not made for it, which is not a mistake.
     """
 
     reason: str
     traceback: str = ""
+    skipped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,24 +122,13 @@ class Evaluated:
         record: Its record, which is on disk; ``None`` where an embedding that it needs is missing.
         reused: Another run had made the record.
         missing: Keys of embeddings that are not in the cache, or are broken.
-        mixed: They were there, computed with different weights, and were removed.
+        mixed: They were there, computed with different weights or others than its model's, and were removed.
     """
 
     record: Result | None = None
     reused: bool = False
     missing: tuple[str, ...] = ()
     mixed: bool = False
-
-
-@dataclass(slots=True)
-class _Loaded:
-    """A model in memory."""
-
-    identity: str
-    model: object
-    used: UsedWeights
-    trained_in: dict[str, str]
-    changes: str
 
 
 class Memory:
@@ -141,7 +142,7 @@ class Memory:
     def __init__(self, site: Site, data: OpenData | None = None) -> None:
         self.data = data or OpenData(site.data_root, site.planned_on)
         self.divisions = Divisions(self.data)
-        self.loaded: _Loaded | None = None
+        self.loaded: OpenModel | None = None
         self._name = site.device
         self._device: torch.device | None = None
 
@@ -164,7 +165,7 @@ def failure(error: Exception, what: str = "") -> Failure:
         what: What failed; empty: whoever raised it, if that is known.
     """
     if isinstance(error, GairbenchError):
-        return Failure(reason=str(error))
+        return Failure(reason=str(error), skipped=isinstance(error, NotTrainableError))
     reason = f"{type(error).__name__}: {error}"
     what = what or culprit(error)
     return Failure(reason=f"{what}: {reason}" if what else reason, traceback=traceback.format_exc())
@@ -188,7 +189,7 @@ def run_pretrain_job(job: PretrainJob, site: Site, memory: Memory, progress: Pro
     """
     if made(job.target, site):
         return 0.0
-    with locked(_lock(site, "pretrain", job.target), what=f"pre-trains {job.model.name}", say=progress.say):
+    with locked(lock_of(job.target, "pretrain", site.cache), what=f"pre-trains {job.model.name}", say=progress.say):
         if made(job.target, site):
             return 0.0
         device = memory.device()
@@ -211,7 +212,7 @@ def _pretrain(job: PretrainJob, site: Site, memory: Memory, progress: Progress, 
     source = memory.data.source(job.corpus.dataset, job.corpus.fingerprint)
     trainer = TrainerOptions()
     with (
-        atomic_folder(job.target, partial(_unused, job.target, site)) as output,
+        atomic_folder(job.target, partial(unreplaced, job.target, site.cache)) as output,
         progress.step(f"pretrain {job.model.name} ({job.preset.name})") as step,
     ):
         context = PretrainContext(
@@ -332,38 +333,22 @@ def _load(job: EmbedJob | IdentifyJob, site: Site, memory: Memory) -> Failure | 
     if memory.loaded is not None and memory.loaded.identity == job.loaded_as:
         return None
     memory.loaded = None
-    context = ModelContext(model=job.model.name, preset=job.preset.name, seed=job.seed, checkpoint=job.weights.path)
-    ours = job.weights.path is not None and not job.weights.foreign  # only ours can be replaced, by --fresh
+    opened = _open(job, site, memory)
+    if isinstance(opened, Failure):
+        return opened
+    memory.loaded = opened
+    return None
+
+
+def _open(job: EmbedJob | IdentifyJob, site: Site, memory: Memory, make: Build = build) -> OpenModel | Failure:
     try:
-        with _unused(job.weights.path, site) if ours else nullcontext():
-            checkpoint = _content(job, site)
-            trained_in = read_training_environment(job.weights.path)
-            model, weights, changes = build(job.model, context, memory.device())
+        return open_model(job, site.cache, memory.device(), make)
     except StorageError:
         raise
     except ModuleNotFoundError as error:
         return failure(missing_module(job.model, error))
     except Exception as error:
         return failure(error, f"model {job.model.name!r} cannot be loaded")
-    memory.loaded = _Loaded(job.loaded_as, model, UsedWeights(checkpoint, weights), trained_in, changes)
-    return None
-
-
-def _content(job: EmbedJob | IdentifyJob, site: Site) -> str:
-    """Return what the job's weights are by content, as records state it.
-
-    Raises:
-        CheckpointError: The file is not there, or was changed after the plan had been made.
-    """
-    weights = job.weights
-    if weights.path is None:
-        return weights.identity
-    sha256 = checkpoint_sha256(weights.path, site.cache)
-    if not weights.foreign:
-        return f"pretrained:{sha256}"
-    if weights.identity != f"file:{sha256}":
-        raise CheckpointError(f"{weights.path} was changed after the run had begun", "run again")
-    return weights.identity
 
 
 def run_evaluate_job(job: EvaluateJob, site: Site, memory: Memory, pretrained: float | None = None) -> Evaluated:
@@ -398,15 +383,19 @@ def run_evaluate_job(job: EvaluateJob, site: Site, memory: Memory, pretrained: f
         weights = {used_weights(about) for _, _, about in embedded}
         if len(weights) > 1:
             # Features of one model for training and of another for testing would make a number of neither.
-            for wanted in cell.embeddings:
-                cache.drop(wanted.key)
-            return Evaluated(missing=tuple(embedding.key for embedding in cell.embeddings), mixed=True)
+            return _mixed(cell, cache)
         if (found := recorded(cell.record, site.results, site.since)) is not None and found.used in weights:
             return Evaluated(record=found, reused=True)
         blank = dated(cell)
         device = memory.device()
+        opened = _open(identification(cell), site, memory, build_to_train) if cell.trains_model else None
+        if isinstance(opened, OpenModel) and opened.used not in weights:
+            return _mixed(cell, cache)
         try:
-            record = _evaluate(cell, embedded, blank, site, memory, device)
+            if isinstance(opened, Failure):
+                record = _failed(blank, opened, site)
+            else:
+                record = _evaluate(cell, embedded, blank, site, memory, device, opened)
             if pretrained:
                 record = replace(record, seconds={**record.seconds, "pretrain": round(pretrained, 3)})
         except StorageError:
@@ -416,6 +405,13 @@ def run_evaluate_job(job: EvaluateJob, site: Site, memory: Memory, pretrained: f
             record = _failed(blank, failure(error), site)
         write_result(record, site.results)
         return Evaluated(record=record)
+
+
+def _mixed(cell: Cell, cache: EmbeddingCache) -> Evaluated:
+    """Remove a cell's embeddings, which are not all of the weights that its model has now."""
+    for wanted in cell.embeddings:
+        cache.drop(wanted.key)
+    return Evaluated(missing=tuple(embedding.key for embedding in cell.embeddings), mixed=True)
 
 
 def _stored(key: str, cache: EmbeddingCache) -> tuple[Array, dict[str, Any]] | None:
@@ -462,6 +458,8 @@ def made(folder: Path, site: Site) -> bool:
 
 
 def _failed(blank: Result, why: Failure, site: Site) -> Result:
+    if why.skipped:
+        blank = replace(blank, status="skipped")
     if not why.traceback:
         return replace(blank, reason=why.reason)
     log = blank.path(site.results).with_suffix(".traceback.txt")
@@ -470,13 +468,24 @@ def _failed(blank: Result, why: Failure, site: Site) -> Result:
 
 
 def _evaluate(
-    cell: Cell, embedded: _Embedded, blank: Result, site: Site, memory: Memory, device: torch.device
+    cell: Cell,
+    embedded: _Embedded,
+    blank: Result,
+    site: Site,
+    memory: Memory,
+    device: torch.device,
+    opened: OpenModel | None,
 ) -> Result:
     start = time.perf_counter()
     changes = [change for _, _, about in embedded for change in about.get("changes", ())]
     with Isolated(dataset_name(cell.task.dataset)) as read:
         given = _pairs(cell, embedded, memory) if cell.task.kind is Kind.RETRIEVAL else _samples(cell, embedded, memory)
-    output = _run_evaluator(cell, given, str(device), changes)
+    backbone, trained_in = None, {}
+    if opened is not None:
+        backbone, changed = backbone_of(cell, opened, given.splits, given.positions, given.scale, device)
+        changes += [opened.changes, changed]
+        trained_in = {f"finetuning {name}": value for name, value in computing(device).items()}
+    output = _run_evaluator(cell, given, str(device), changes, backbone)
     predicted = Predictions(np.asarray(given.ids), given.target, output.prediction, output.scores, output.scores_are)
     metrics = {spec.name: _measure(spec, cell, predicted, changes) for spec in cell.metrics}
     changes += [read.changes, memory.data.changes(cell.task.dataset), given.changes]
@@ -492,7 +501,7 @@ def _evaluate(
         status="ok",
         checkpoint=abouts[0]["checkpoint"],
         weights=abouts[0]["weights"],
-        environment={**blank.environment, **_environment(abouts[0])},
+        environment={**blank.environment, **_environment(abouts[0]), **trained_in},
         probe_params=dict(output.params),
         metrics=metrics,
         n=given.n,
@@ -534,6 +543,9 @@ class _Given:
         ids: Of the test samples.
         n: Samples by split.
         dropped: Why others did not take part, by split.
+        splits: What the samples come from, by split.
+        positions: By split, where the samples stand in it.
+        scale: Mean and deviation by which features were standardized.
         notes: What else was done to the samples, for the record.
         changes: What a split policy changed in the process, which was undone; empty if nothing.
     """
@@ -546,6 +558,9 @@ class _Given:
     ids: Sequence[str]
     n: dict[str, int]
     dropped: dict[str, str]
+    splits: Mapping[str, Split]
+    positions: dict[str, Array]
+    scale: tuple[Array, Array]
     notes: dict[str, str] = field(default_factory=dict)
     changes: str = ""
 
@@ -564,6 +579,9 @@ def _pairs(cell: Cell, embedded: _Embedded, memory: Memory) -> _Given:
         ids=[split.ids[i] for i in rows],
         n={"test": len(query)},
         dropped={},
+        splits={"test": split},
+        positions={"test": rows},
+        scale=(np.zeros(1), np.ones(1)),
     )
 
 
@@ -584,7 +602,7 @@ def _samples(cell: Cell, embedded: _Embedded, memory: Memory) -> _Given:
     else:
         whole = divided.features({name: _features(embedded, name) for name in names}, limit)
         features = {name: whole[name][chosen[name].rows] for name in names}
-    _standardize(features)
+    scale = _standardize(features)
     rows = {name: limited(len(splits[name]), limit)[chosen[name].rows] for name in names}
     return _Given(
         features=features,
@@ -595,6 +613,9 @@ def _samples(cell: Cell, embedded: _Embedded, memory: Memory) -> _Given:
         ids=chosen["test"].ids,
         n={name: len(chosen[name].rows) for name in names},
         dropped={name: chosen[name].dropped for name in names if chosen[name].dropped},
+        splits=splits,
+        positions=rows,
+        scale=scale,
         notes={"split": divided.note} if divided is not None and divided.note else {},
         changes="" if divided is None else divided.changes,
     )
@@ -628,7 +649,9 @@ def _groups(cell: Cell, name: str, split: Split, rows: Array) -> Array | None:
     return groups[rows]
 
 
-def _run_evaluator(cell: Cell, given: _Given, device: str, changes: list[str]) -> EvaluatorOutput:
+def _run_evaluator(
+    cell: Cell, given: _Given, device: str, changes: list[str], backbone: Backbone | None
+) -> EvaluatorOutput:
     """Return what the evaluator predicts, with scores in single precision; add what it changes in the process.
 
     Raises:
@@ -648,6 +671,7 @@ def _run_evaluator(cell: Cell, given: _Given, device: str, changes: list[str]) -
                 mask_size=height_width,
                 seed=cell.record.seed,
                 device=device,
+                backbone=backbone,
             )
         )
     changes.append(call.changes)
@@ -690,28 +714,17 @@ def _measure(spec: MetricSpec, cell: Cell, predicted: Predictions, changes: list
     )
 
 
-def _lock(site: Site, kind: str, target: Path) -> Path:
-    return site.cache / "locks" / f"{kind}-{target.parent.name}-{target.name}.lock"
-
-
 def _record_lock(record: Result, site: Site) -> Path:
     name = hashlib.sha256(record.path(Path()).as_posix().encode()).hexdigest()[:24]
     return site.results / ".locks" / f"{name}.lock"
 
 
-@contextmanager
-def _unused(target: Path | None, site: Site) -> Iterator[None]:
-    """Keep a checkpoint for the block: no process replaces it while another one loads it."""
-    if target is None or (site.cache.is_dir() and not os.access(site.cache, os.W_OK)):
-        # Nobody who shares this cache as we see it can replace anything in it.
-        yield
-        return
-    with locked(_lock(site, "checkpoint", target)):
-        yield
+def _standardize(features: dict[str, Array]) -> tuple[Array, Array]:
+    """Standardize every feature by its mean and deviation on train, over positions too for token grids.
 
-
-def _standardize(features: dict[str, Array]) -> None:
-    """Standardize every feature by its mean and deviation on train, over positions too for token grids."""
+    Returns:
+        Mean and deviation.
+    """
     several = dim_axis(features["train"].ndim)
     # Of several layers each has its own: the last axis before the positions, and the one of the layers.
     axes = tuple(axis for axis in range(features["train"].ndim) if not 1 <= axis <= several)
@@ -721,3 +734,4 @@ def _standardize(features: dict[str, Array]) -> None:
     for name, values in features.items():
         scaled = (values - mean) / std
         features[name] = scaled.astype(np.float32) if values.ndim > 2 else scaled
+    return mean, std

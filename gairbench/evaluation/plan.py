@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gairbench import results
+from gairbench.backbone import BACKBONE_VERSION
 from gairbench.conversion import CONVERSION_VERSION
 from gairbench.dataset_download import is_here, terms_of
 from gairbench.digests import digest
@@ -38,6 +39,9 @@ from gairbench.weights.origin import Weights, find_weights, model_code, pretrain
 
 _Trouble = tuple[State, str]
 """``skipped`` or ``failed``, and why."""
+
+TRAINED = "the model was trained on the task, not frozen"
+"""Why a number of an evaluator that trains the model does not stand beside those of frozen ones unmarked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +195,8 @@ def _evaluator_problem(registry: Registry, task: TaskSpec, name: str) -> str:
         return str(unknown("evaluator", name, registry.evaluators))
     if task.kind not in (kinds := registry.evaluators[name].kinds):
         return f"evaluator {name!r} does not serve {task.kind}; it is for {', '.join(sorted(kinds))}"
+    if task.kind is Kind.RETRIEVAL and registry.evaluators[name].needs == "backbone":
+        return f"evaluator {name!r} trains the model, and {task.kind} has nothing to train it on"
     return ""
 
 
@@ -398,6 +404,7 @@ def _planned(request: EvaluationRequest, looked: _Looked, cell: Cell, trouble: _
     except OSError as error:
         return _stopped(cell, "failed", f"the code of a plugin cannot be read: {error}")
     caveats = dict.fromkeys(filter(None, (feed.gsd_problem() for feed in feeds)))
+    caveats |= {TRAINED: None} if cell.trains_model else {}
     return replace(cell, record=replace(cell.record, key=key, caveats=tuple(caveats)), embeddings=embeddings)
 
 
@@ -417,6 +424,7 @@ def _key(looked: _Looked, cell: Cell, evaluator: EvaluatorSpec, embeddings: Sequ
         # Keys of records that were made before there were parts of the labels stay what they are.
         **({} if cell.labels.whole else {"labels": cell.record.labels}),
         **({} if cell.split.published else {"split": _split_key(looked, cell.split)}),
+        **({"backbone": BACKBONE_VERSION} if cell.trains_model else {}),
     )
 
 

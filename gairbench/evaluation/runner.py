@@ -290,7 +290,8 @@ class _Run:
         function: Callable[[str | None], Any] = work
         if self.executor.in_process:
             function = partial(_here, work, self.site, self.memory, self.progress)
-        return Call(label=label, function=function, accelerated=not isinstance(subject, _Waiting))
+        accelerated = not isinstance(subject, _Waiting) or subject.job.cell.trains_model
+        return Call(label=label, function=function, accelerated=accelerated)
 
     # What has come of it.
 

@@ -52,7 +52,8 @@ def reuse(cells: Sequence[Cell], content: str, results: Path, cache: EmbeddingCa
     found = {record.used for record in records.values()}
     needed = {embedding.key for cell in todo if cell.id not in records for embedding in cell.embeddings}
     found.update(embeddings[key] for key in needed & embeddings.keys())
-    usable = _usable(found, content, complete=needed <= embeddings.keys())
+    loads = any(cell.trains_model and cell.id not in records for cell in todo)
+    usable = _usable(found, content, complete=needed <= embeddings.keys() and not loads)
     return [_marked(cell, records.get(cell.id), embeddings, usable) if cell.state == "todo" else cell for cell in cells]
 
 

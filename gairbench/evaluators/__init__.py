@@ -84,6 +84,14 @@ EVALUATORS = (
         default=_PLACES,
         description="Median place of the nearest train samples by cosine similarity; how many is chosen on val",
     ),
+    EvaluatorSpec(
+        name="finetune",
+        version=1,
+        factory="gairbench.evaluators.finetune:finetune",
+        kinds=_CLASSES | _LABELS | _VALUES,
+        needs="backbone",
+        description="The model and a head are trained, from the linear probe on; the learning rate is chosen on val",
+    ),
 )
 
 _PREDICTIONS = "gairbench.evaluators.prediction_metrics"

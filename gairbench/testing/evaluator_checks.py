@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +43,13 @@ def check_version_counts_from_one(spec: EvaluatorSpec) -> None:
 
 
 def check_kinds_are_stated(spec: EvaluatorSpec) -> None:
-    """It serves at least one kind of task, and the kinds that it is run for by default are among them."""
+    """It serves at least one kind of task, and the kinds that it is run for by default are among them.
+
+    An evaluator that trains the model serves no retrieval, which has no train split.
+    """
     require(bool(spec.kinds), f"{spec.name}: no kinds")
+    trains = spec.needs == "backbone" and Kind.RETRIEVAL in spec.kinds
+    require(not trains, f"{spec.name}: it trains the model, and retrieval has nothing to train it on")
     other = spec.default - spec.kinds
     require(not other, f"{spec.name}: run by default for {', '.join(sorted(other))}, which it does not serve")
 
@@ -143,19 +147,8 @@ def check_every_class_has_its_column(spec: EvaluatorSpec, kind: Kind) -> None:
     """Where train lacks a class, scores have a column for it all the same, in the order of the class numbers."""
     if kind not in ONE_CLASS:
         return
-    given, truth = generated_input(spec.needs, kind, spec.layers)
     missing = 1
-    few = {name: target != missing for name, target in given.targets.items()}
-    kept = {name: values[few[name]] if name in few else values for name, values in given.features.items()}
-    given = replace(
-        given,
-        features=kept,
-        targets={name: target[few[name]] for name, target in given.targets.items()},
-        groups={
-            name: group[few[name]] if group is not None and name in few else group
-            for name, group in given.groups.items()
-        },
-    )
+    given, truth = generated_input(spec.needs, kind, spec.layers, without=missing)
     output = _run(spec, given)
     problem = _problem(given, truth, output)
     require(not problem, f"{spec.name}: where train lacks class {missing} of {given.classes}: {problem}")
@@ -183,13 +176,16 @@ BEHAVIOUR: tuple[Callable[[EvaluatorSpec, Kind], None], ...] = (
 )
 
 
-def generated_input(needs: str, kind: Kind, layers: int = 0) -> tuple[EvaluatorInput, NDArray[Any]]:
-    """Return data that are easy to learn, new arrays at every call, and the targets of test.
+def generated_input(
+    needs: str, kind: Kind, layers: int = 0, *, without: int | None = None
+) -> tuple[EvaluatorInput, NDArray[Any]]:
+    """Return data that are easy to learn, new arrays and a new model at every call, and the targets of test.
 
     Args:
-        needs: ``"features"`` or ``"tokens"``.
+        needs: ``"features"``, ``"tokens"`` or ``"backbone"``.
         kind: What the task asks for.
         layers: Token grids of so many layers, of which the last alone shows what is to be learned; 0: one grid.
+        without: A class that train and val lack.
     """
     import numpy as np
 
@@ -197,11 +193,19 @@ def generated_input(needs: str, kind: Kind, layers: int = 0) -> tuple[EvaluatorI
     weights = rng.normal(size=(DIM, len(CLASSES)))
     features: dict[str, NDArray[Any]] = {}
     targets: dict[str, NDArray[Any]] = {}
+    images: dict[str, NDArray[Any]] = {}
     for name, n in SIZES.items():
         tokens = rng.normal(size=(n, DIM, GRID, GRID)).astype(np.float32)
         vectors = tokens.mean(axis=(2, 3), dtype=np.float64) * GRID
-        features[name] = _grids(tokens, layers, rng) if needs == "tokens" else vectors
-        targets[name] = _target(kind, vectors, tokens, weights)
+        target = _target(kind, vectors, tokens, weights)
+        kept = np.ones(n, dtype=bool) if without is None or name == "test" else target != without
+        features[name] = (_grids(tokens, layers, rng) if needs == "tokens" else vectors)[kept]
+        targets[name], images[name] = target[kept], tokens[kept]
+    backbone = None
+    if needs == "backbone":
+        from gairbench.testing.tiny_backbone import tiny_backbone
+
+        features, backbone = tiny_backbone(images, "tokens" if kind in DENSE else "pooled")
     if kind is Kind.RETRIEVAL:
         query = features["test"]
         features = {"query": query, "gallery": 2 * query + rng.normal(0, 0.1, query.shape)}
@@ -216,6 +220,7 @@ def generated_input(needs: str, kind: Kind, layers: int = 0) -> tuple[EvaluatorI
         mask_size=(MASK, MASK) if kind in DENSE else None,
         seed=0,
         device="cpu",
+        backbone=backbone,
     )
     return given, truth
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from gairbench.digests import weights_sha256
-from gairbench.errors import CheckpointError, PluginError
+from gairbench.errors import CheckpointError, NotTrainableError, PluginError
 from gairbench.isolation import Isolated, call_factory, named
 from gairbench.spec import ModelContext, ModelSpec, Preset
 from gairbench.weights.origin import Weights
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +93,45 @@ def build(spec: ModelSpec, context: ModelContext, device: torch.device) -> tuple
         changed in the process, which was undone.
 
     Raises:
+        PluginError: An evaluator has trained what the factory returns.
         Exception: Whatever the factory raises.
     """
+    model, weights, changes = _build(spec, context, device)
+    parts = _parts(model)
+    if any(number in _trained for number in parts):
+        raise _shared(spec)
+    _frozen.update(parts)
+    return model, weights, changes
+
+
+def build_to_train(spec: ModelSpec, context: ModelContext, device: torch.device) -> tuple[nn.Module, str, str]:
+    """Call a model's factory and move the model to the device, in evaluation mode, for an evaluator to train.
+
+    Returns:
+        As :func:`build`, with gradients required of all parameters.
+
+    Raises:
+        NotTrainableError: It is not an ``nn.Module``.
+        PluginError: The factory returned what an earlier call had returned: other cells would see the training.
+        Exception: Whatever the factory raises.
+    """
+    from torch import nn
+
+    model, weights, changes = _build(spec, context, device)
+    if not isinstance(model, nn.Module):
+        raise NotTrainableError(
+            f"{model_name(spec)} cannot be trained: it is of type {type(model).__name__}, not an nn.Module", ""
+        )
+    parts = _parts(model)
+    if any(number in _frozen or number in _trained for number in parts):
+        raise _shared(spec)
+    _trained.update(parts)
+    for parameter in model.parameters():
+        parameter.requires_grad_(parameter.is_floating_point() or parameter.is_complex())
+    return model, weights, changes
+
+
+def _build(spec: ModelSpec, context: ModelContext, device: torch.device) -> tuple[object, str, str]:
     from torch import nn
 
     model: object
@@ -102,6 +141,33 @@ def build(spec: ModelSpec, context: ModelContext, device: torch.device) -> tuple
     with Isolated(model_name(spec)):
         model = model.requires_grad_(False).eval().to(device)
         return model, weights_sha256(model), changes
+
+
+_frozen: WeakValueDictionary[int, Any] = WeakValueDictionary()
+"""Modules of loaded models that are in use, by their identity."""
+
+_trained: WeakValueDictionary[int, Any] = WeakValueDictionary()
+"""Those that an evaluator was given to train."""
+
+
+def _parts(model: object) -> dict[int, nn.Module]:
+    """Return the modules in a model that hold values of their own; others, as an activation, may well be shared."""
+    from torch import nn
+
+    if not isinstance(model, nn.Module):
+        return {}
+    return {
+        id(part): part
+        for part in model.modules()
+        if any(True for values in (part.parameters, part.buffers) for _ in values(recurse=False))
+    }
+
+
+def _shared(spec: ModelSpec) -> PluginError:
+    return PluginError(
+        f"{model_name(spec)} returned modules that an earlier call had returned, and an evaluator trains them",
+        "make new ones in every call",
+    )
 
 
 def model_name(spec: ModelSpec) -> str:

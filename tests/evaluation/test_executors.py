@@ -27,6 +27,7 @@ from gairbench import evaluators, hookimpl
 from gairbench.errors import PluginError, UsageError
 from gairbench.evaluation import executors, jobs
 from gairbench.evaluation.jobs import Memory, Site
+from gairbench.evaluation.open_model import unreplaced
 from gairbench.evaluation.plan import EvaluationRequest, make_plan
 from gairbench.evaluation.runner import Outcomes, run_plan
 from gairbench.plugins import Origin, Registry, register
@@ -399,7 +400,7 @@ def test_a_checkpoint_is_not_replaced_while_another_process_loads_it(
         except BaseException as error:
             errors.append(error)
 
-    with jobs._unused(job.target, site):
+    with unreplaced(job.target, site.cache):
         other = threading.Thread(target=replace_it)
         other.start()
         wait_for("pretrain")

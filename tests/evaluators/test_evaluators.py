@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from gairbench.errors import TrainingError
 from gairbench.evaluation.plan import default_evaluators
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
 from gairbench.evaluators import EVALUATORS, METRICS
@@ -20,6 +21,7 @@ from gairbench.kinds import DENSE
 from gairbench.metrics import load_metric
 from gairbench.plugins import load_registry
 from gairbench.spec import Kind, resolve
+from gairbench.testing.tiny_backbone import tiny_backbone
 
 N = {"train": 300, "val": 100, "test": 200}
 SPECS = {spec.name: spec for spec in EVALUATORS}
@@ -27,6 +29,10 @@ MEASURES = {spec.name: load_metric(spec) for spec in METRICS}
 
 
 def run(name: str, given: EvaluatorInput) -> EvaluatorOutput:
+    if SPECS[name].needs == "backbone":
+        images = {split: x[:, :, None, None].astype(np.float32) for split, x in given.features.items()}
+        features, backbone = tiny_backbone(images, "pooled")
+        given = replace(given, features=features, backbone=backbone)
     output: EvaluatorOutput = resolve(SPECS[name].factory)(given)
     return output
 
@@ -148,13 +154,8 @@ def test_every_kind_has_a_headline_evaluator(kind: Kind) -> None:
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [
-        ("linear", "classification"),
-        ("linear", "multilabel"),
-        ("knn", "classification"),
-        ("linear", "ordinal"),
-        ("ordinal_linear", "ordinal"),
-    ],
+    [(name, kind) for name in ("linear", "finetune") for kind in ("classification", "multilabel")]
+    + [("knn", "classification"), ("linear", "ordinal"), ("ordinal_linear", "ordinal")],
 )
 def test_scores_are_probabilities_that_rank_better_than_chance(name: str, kind: str) -> None:
     given, truth = data(Kind(kind))
@@ -169,7 +170,11 @@ def test_scores_are_probabilities_that_rank_better_than_chance(name: str, kind: 
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [(name, kind) for name, kind in CASES if name in {"linear", "knn", "ordinal_linear"} and kind != "multilabel"],
+    [
+        (name, kind)
+        for name, kind in CASES
+        if name in {"linear", "knn", "finetune", "ordinal_linear"} and kind in ("classification", "ordinal")
+    ],
 )
 def test_a_class_that_train_lacks_has_a_column_of_zeros(name: str, kind: Kind) -> None:
     given, _ = data(kind)
@@ -259,6 +264,54 @@ def test_a_probe_that_knows_the_order_errs_by_fewer_ranks_where_classes_overlap(
     given = replace(data(Kind.ORDINAL)[0], features=features, targets=targets, class_names=tuple("abcdefg"))
     errors = {name: MEASURES["rank_mae"](truth, run(name, given).prediction) for name in ("ordinal_linear", "linear")}
     assert errors["ordinal_linear"] < errors["linear"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "probe", "tolerance"),
+    [(Kind.CLASSIFICATION, "linear", 1e-3), (Kind.MULTILABEL, "linear", 1e-4), (Kind.REGRESSION, "ridge", 1e-3)],
+)
+def test_fine_tuning_starts_from_the_probe(
+    kind: Kind, probe: str, tolerance: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gairbench.evaluators.finetune.LEARNING_RATES", (0.0,))
+    given, _ = data(kind)
+    if kind is Kind.CLASSIFICATION:
+        two = {name: target % 2 for name, target in given.targets.items()}  # of which scikit-learn has one output
+        given = replace(given, targets=two)
+    standard = (given.features["train"].mean(axis=0), given.features["train"].std(axis=0))
+    scaled = {name: (x - standard[0]) / standard[1] for name, x in given.features.items()}
+    start, frozen = run("finetune", given), run(probe, replace(given, features=scaled))
+    if frozen.scores is not None and start.scores is not None:
+        np.testing.assert_allclose(start.scores, frozen.scores, atol=tolerance)
+    np.testing.assert_allclose(start.prediction, frozen.prediction, atol=tolerance)
+
+
+def test_each_learning_rate_starts_from_the_model_as_it_was_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    given, _ = data(Kind.REGRESSION)
+    monkeypatch.setattr("gairbench.evaluators.finetune.LEARNING_RATES", (1e-4,))
+    alone = run("finetune", given)
+    monkeypatch.setattr("gairbench.evaluators.finetune.LEARNING_RATES", (10.0, 1e-4))
+    after = run("finetune", given)
+    np.testing.assert_array_equal(after.prediction, alone.prediction)
+    assert after.params["learning_rate"] == 1e-4
+
+
+def test_a_loss_that_is_never_finite_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gairbench.evaluators.finetune.LEARNING_RATES", (1e30,))
+    with pytest.raises(TrainingError, match="not finite at any learning rate"):
+        run("finetune", data(Kind.REGRESSION)[0])
+
+
+@pytest.mark.filterwarnings("ignore:Label .* is present in all training examples:UserWarning")
+@pytest.mark.filterwarnings("ignore:Label not .* is present in all training examples:UserWarning")
+def test_labels_that_all_or_none_of_train_have_are_expected_of_all_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gairbench.evaluators.finetune.LEARNING_RATES", (0.0,))
+    given, _ = data(Kind.MULTILABEL)
+    train = given.targets["train"].copy()
+    train[:, 0], train[:, 1] = True, False
+    output = run("finetune", replace(given, targets={**given.targets, "train": train}))
+    assert output.prediction[:, 0].all()
+    assert not output.prediction[:, 1].any()
 
 
 def test_retrieval_ties_rank_at_chance() -> None:

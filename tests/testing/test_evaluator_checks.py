@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from points import checks, failures
 
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
@@ -198,6 +199,39 @@ def test_wrong_ranks_and_measurements_are_caught(
 ) -> None:
     with pytest.raises(AssertionError, match=why):
         checks(evaluator_checks)[check](replace(spec(function), kinds=frozenset({kind})), kind)
+
+
+def on_the_mean(data: EvaluatorInput) -> EvaluatorOutput:
+    """Encode the samples anew, as fine-tuning does, and go by the nearest mean of these."""
+    assert data.backbone is not None
+    encoded = {}
+    for split in ("train", "test"):
+        batches = [data.backbone.encode(batch).detach() for batch, _ in data.backbone.loader(split)]
+        encoded[split] = data.backbone.standardize(torch.cat(batches)).numpy()
+    return nearest(replace(data, features=encoded))
+
+
+def test_an_evaluator_that_is_given_the_model_passes() -> None:
+    trains = replace(spec(on_the_mean), needs="backbone")
+    cases = [(c.__name__, partial(c, trains, Kind.CLASSIFICATION)) for c in evaluator_checks.BEHAVIOUR]
+    assert failures(cases) == {}
+
+
+def test_the_given_model_is_the_one_of_the_features() -> None:
+    for kind in (Kind.CLASSIFICATION, Kind.SEGMENTATION):
+        data, _ = evaluator_checks.generated_input("backbone", kind)
+        assert data.backbone is not None
+        for split, features in data.features.items():
+            parts = [data.backbone.encode(batch) for batch, _ in data.backbone.loader(split)]
+            assert parts[0].requires_grad
+            found = data.backbone.standardize(torch.cat(parts)).detach().numpy()
+            np.testing.assert_allclose(found, features, atol=1e-4)
+
+
+def test_an_evaluator_that_trains_the_model_is_not_for_retrieval() -> None:
+    wrong = replace(GOOD, needs="backbone", kinds=frozenset({Kind.RETRIEVAL}), default=frozenset())
+    with pytest.raises(AssertionError, match="retrieval has nothing to train it on"):
+        evaluator_checks.check_kinds_are_stated(wrong)
 
 
 def labels_turned_round(data: EvaluatorInput) -> EvaluatorOutput:

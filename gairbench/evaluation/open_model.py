@@ -1,0 +1,95 @@
+"""A job's model in memory, with the content of the weights that it was loaded with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gairbench.errors import CheckpointError
+from gairbench.evaluation.cells import EmbedJob, IdentifyJob
+from gairbench.locks import locked
+from gairbench.results import UsedWeights
+from gairbench.spec import ModelContext, ModelSpec
+from gairbench.weights.environment_file import read_training_environment
+from gairbench.weights.loading import build
+from gairbench.weights.origin import checkpoint_sha256
+
+if TYPE_CHECKING:
+    import torch
+
+    Build = Callable[[ModelSpec, ModelContext, torch.device], tuple[object, str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenModel:
+    """A model in memory.
+
+    Args:
+        identity: What is the same for jobs that can use it.
+        model: As its factory made it, on the device.
+        used: Its weights.
+        trained_in: The environment of its training, where it was ours.
+        changes: What its factory changed in the process, which was undone.
+    """
+
+    identity: str
+    model: object
+    used: UsedWeights
+    trained_in: dict[str, str]
+    changes: str
+
+
+def open_model(job: EmbedJob | IdentifyJob, cache: Path, device: torch.device, make: Build = build) -> OpenModel:
+    """Load a job's model.
+
+    Args:
+        job: Names the model and where its weights come from.
+        cache: Folder of checkpoints.
+        device: Where it goes.
+        make: One of the functions of :mod:`gairbench.weights.loading` that build a model: frozen, or to be trained.
+
+    Raises:
+        CheckpointError: The checkpoint is not there, or was changed after the plan had been made.
+        StorageError: The lock of the checkpoint cannot be made.
+        Exception: Whatever the factory raises.
+    """
+    context = ModelContext(model=job.model.name, preset=job.preset.name, seed=job.seed, checkpoint=job.weights.path)
+    ours = job.weights.path is not None and not job.weights.foreign  # only ours can be replaced, by --fresh
+    with unreplaced(job.weights.path, cache) if ours else nullcontext():
+        checkpoint = _content(job, cache)
+        trained_in = read_training_environment(job.weights.path)
+        model, weights, changes = make(job.model, context, device)
+    return OpenModel(job.loaded_as, model, UsedWeights(checkpoint, weights), trained_in, changes)
+
+
+def _content(job: EmbedJob | IdentifyJob, cache: Path) -> str:
+    """Return what the job's weights are by content, as records state it."""
+    weights = job.weights
+    if weights.path is None:
+        return weights.identity
+    sha256 = checkpoint_sha256(weights.path, cache)
+    if not weights.foreign:
+        return f"pretrained:{sha256}"
+    if weights.identity != f"file:{sha256}":
+        raise CheckpointError(f"{weights.path} was changed after the run had begun", "run again")
+    return weights.identity
+
+
+def lock_of(target: Path, kind: str, cache: Path) -> Path:
+    """Return the lock file of a checkpoint of ours, for one kind of work on it."""
+    return cache / "locks" / f"{kind}-{target.parent.name}-{target.name}.lock"
+
+
+@contextmanager
+def unreplaced(target: Path | None, cache: Path) -> Iterator[None]:
+    """Keep a checkpoint for the block: no process replaces it while another one loads it."""
+    if target is None or (cache.is_dir() and not os.access(cache, os.W_OK)):
+        # Nobody who shares this cache as we see it can replace anything in it.
+        yield
+        return
+    with locked(lock_of(target, "checkpoint", cache)):
+        yield

@@ -1,0 +1,248 @@
+"""Full fine-tuning from the linear probe: the head starts as the probe, then all weights are trained (LP-FT).
+
+Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution", ICLR 2022 (arXiv
+2202.10054): a head that starts at random destroys good features before it is any use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gairbench.backbone import Backbone
+from gairbench.errors import TrainingError
+from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
+from gairbench.evaluators.linear import linear
+from gairbench.evaluators.ridge import ridge
+from gairbench.metrics import Array
+from gairbench.spec import Kind
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+LEARNING_RATES = (1e-5, 1e-4, 1e-3)
+"""Peak rates tried, of the model and of the head."""
+
+EPOCHS = 10
+STEPS = 300
+"""Steps of the optimizer at least: of few samples more epochs are trained, or the weights could hardly move."""
+
+BATCH = 32
+WEIGHT_DECAY = 0.01
+WARM_UP = 0.1
+"""Share of the steps in which the rate rises."""
+
+READERS = 4
+"""Threads that read the next batches."""
+
+
+def finetune(data: EvaluatorInput) -> EvaluatorOutput:
+    """Train the model and a linear head at every learning rate, keep what is best on val (the least rate of equals).
+
+    AdamW with a cosine schedule, in single precision. Each rate starts from the model as it was loaded and from the
+    linear probe, fitted on the frozen features with the strength that is best on val. Val is scored as by the probes:
+    accuracy, micro F1 over labels, squared error.
+
+    Raises:
+        TrainingError: The loss is not finite at any learning rate.
+    """
+    import torch
+
+    backbone = data.backbone
+    assert backbone is not None  # noqa: S101  (its spec says that it needs one)
+    goal = _goal(data)
+    epochs = max(EPOCHS, -(-STEPS // len(backbone.loader("train", batch_size=BATCH))))
+    start = deepcopy(backbone.module.state_dict())
+    best: Array | None = None
+    best_score, best_rate = -np.inf, 0.0
+    for rate in LEARNING_RATES:
+        torch.manual_seed(data.seed)
+        backbone.module.load_state_dict(start)
+        head = goal.head().to(data.device)
+        if not _train(data, backbone, head, goal, rate, epochs):
+            continue
+        score = goal.score(_outputs(backbone, head, "val"))
+        if score > best_score:
+            best, best_score, best_rate = _outputs(backbone, head, "test"), score, rate
+    if best is None:
+        raise TrainingError("the loss is not finite at any learning rate", "freeze the model: name another evaluator")
+    params = {
+        "learning_rate": best_rate,
+        "val_score": float(best_score),
+        "epochs": epochs,
+        "batch_size": BATCH,
+        "weight_decay": WEIGHT_DECAY,
+        **goal.strength,
+    }
+    return goal.output(best, params)
+
+
+def _train(data: EvaluatorInput, backbone: Backbone, head: nn.Module, goal: _Goal, rate: float, epochs: int) -> bool:
+    """Train model and head; return whether the loss stayed finite."""
+    import torch
+
+    module = backbone.module
+    batches = backbone.loader("train", batch_size=BATCH, shuffle=True, seed=data.seed, workers=READERS)
+    target = torch.as_tensor(goal.target, device=data.device)
+    optimizer = torch.optim.AdamW([*module.parameters(), *head.parameters()], lr=rate, weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, rate, total_steps=epochs * len(batches) + 1, pct_start=WARM_UP, cycle_momentum=False
+    )
+    module.train()
+    for _ in range(epochs):
+        for batch, rows in batches:
+            outputs = head(backbone.standardize(backbone.encode(batch)))
+            loss = goal.loss(outputs, target[torch.as_tensor(rows, device=data.device)])
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+        if not bool(torch.isfinite(loss)):
+            return False
+    return True
+
+
+def _outputs(backbone: Backbone, head: nn.Module, split: str) -> Array:
+    import torch
+
+    backbone.module.eval()
+    # Not in inference mode: what a model keeps between calls must serve the training that follows.
+    with torch.no_grad():
+        parts = [
+            head(backbone.standardize(backbone.encode(batch))).double().cpu().numpy()
+            for batch, _ in backbone.loader(split, batch_size=BATCH, workers=READERS)
+        ]
+    return np.concatenate(parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Goal:
+    """What a kind of task trains for.
+
+    Args:
+        weight: Of the head at the start ``(outputs, dim)``, on standardized features.
+        bias: Of the head at the start ``(outputs,)``.
+        target: What train's outputs are compared with.
+        loss: Of outputs and targets.
+        score: Of val's outputs; more is better.
+        output: Makes the prediction of test's outputs and of hyper-parameters.
+        strength: The probe's, for the record.
+    """
+
+    weight: Array
+    bias: Array
+    target: Array
+    loss: Callable[[Tensor, Tensor], Tensor]
+    score: Callable[[Array], float]
+    output: Callable[[Array, dict[str, Any]], EvaluatorOutput]
+    strength: dict[str, Any]
+
+    def head(self) -> nn.Module:
+        """Return the head as it starts."""
+        import torch
+        from torch import nn
+
+        head = nn.Linear(self.weight.shape[1], self.weight.shape[0])
+        with torch.no_grad():
+            head.weight.copy_(torch.from_numpy(self.weight))
+            head.bias.copy_(torch.from_numpy(self.bias))
+        return head
+
+
+def _goal(data: EvaluatorInput) -> _Goal:
+    goals = {Kind.CLASSIFICATION: _classes, Kind.MULTILABEL: _labels, Kind.REGRESSION: _value}
+    return goals[data.kind](data)
+
+
+def _classes(data: EvaluatorInput) -> _Goal:
+    from sklearn.linear_model import LogisticRegression
+    from torch.nn import functional
+
+    x, y, truth = data.features["train"], data.targets["train"], data.targets["val"]
+    c = linear(data).params["C"]
+    probe = LogisticRegression(C=c, solver="newton-cg", max_iter=200).fit(x, y)
+    # Only classes that train has are ever expected.
+    present, target = np.unique(y, return_inverse=True)
+    weight, bias = probe.coef_, probe.intercept_
+    if len(present) == 2:  # scikit-learn fits one output for two classes
+        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
+
+    def output(outputs: Array, params: dict[str, Any]) -> EvaluatorOutput:
+        likely = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        probabilities = np.zeros((len(outputs), data.classes))
+        probabilities[:, present] = likely / likely.sum(axis=1, keepdims=True)
+        return EvaluatorOutput(
+            prediction=present[outputs.argmax(axis=1)].astype(np.int64),
+            scores=probabilities,
+            scores_are="probabilities",
+            params=params,
+        )
+
+    return _Goal(
+        weight=weight,
+        bias=bias,
+        target=target.astype(np.int64),
+        loss=functional.cross_entropy,
+        score=lambda outputs: float(np.mean(present[outputs.argmax(axis=1)] == truth)),
+        output=output,
+        strength={"C": c},
+    )
+
+
+def _labels(data: EvaluatorInput) -> _Goal:
+    from scipy.special import expit
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import f1_score
+    from torch.nn import functional
+
+    x, y, truth = data.features["train"], data.targets["train"], data.targets["val"]
+    c = linear(data).params["C"]
+    weight, bias = np.zeros((y.shape[1], x.shape[1])), np.zeros(y.shape[1])
+    for label in range(y.shape[1]):
+        if y[:, label].any() and not y[:, label].all():
+            probe = LogisticRegression(C=c, solver="newton-cg", max_iter=200).fit(x, y[:, label])
+            weight[label], bias[label] = probe.coef_[0], probe.intercept_[0]
+        else:
+            # All samples have it or none has: as likely as the next one, by Laplace's rule.
+            bias[label] = np.log(len(y) + 1) * (1 if y[:, label].all() else -1)
+
+    return _Goal(
+        weight=weight,
+        bias=bias,
+        target=y.astype(np.float32),
+        loss=functional.binary_cross_entropy_with_logits,
+        score=lambda outputs: float(f1_score(truth, outputs > 0, average="micro", zero_division=0)),
+        output=lambda outputs, params: EvaluatorOutput(
+            prediction=outputs > 0, scores=expit(outputs), scores_are="probabilities", params=params
+        ),
+        strength={"C": c},
+    )
+
+
+def _value(data: EvaluatorInput) -> _Goal:
+    from sklearn.linear_model import Ridge
+    from torch.nn import functional
+
+    x, y, truth = data.features["train"], data.targets["train"], data.targets["val"]
+    alpha = ridge(data).params["alpha"]
+    probe = Ridge(alpha=alpha, solver="cholesky").fit(x, y)
+    # Of any unit, the loss and so the gradients have one scale.
+    mean, std = y.mean(), y.std()
+
+    def values(outputs: Array) -> Array:
+        scaled: Array = outputs[:, 0] * std + mean
+        return scaled
+
+    return _Goal(
+        weight=probe.coef_[None] / std,
+        bias=np.array([(probe.intercept_ - mean) / std]),
+        target=((y - mean) / std).astype(np.float32)[:, None],
+        loss=functional.mse_loss,
+        score=lambda outputs: -float(np.mean((values(outputs) - truth) ** 2)),
+        output=lambda outputs, params: EvaluatorOutput(prediction=values(outputs), params=params),
+        strength={"alpha": alpha},
+    )
