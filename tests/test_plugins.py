@@ -438,7 +438,7 @@ def test_the_guides_plugin_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     guide = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
     files = re.findall(r"^```python\n# (my_package/\w+\.py)\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
     stems = [Path(name).stem for name, _ in files]
-    assert stems == ["__init__", "model", "data", "joint", "sentinels", "ndvi", "heads", "mlp"]
+    assert stems == ["__init__", "model", "data", "joint", "sentinels", "ndvi", "heads", "mlp", "pyramid"]
     (tmp_path / "my_package").mkdir()
     for name, source in files:
         (tmp_path / name).write_text(source)
