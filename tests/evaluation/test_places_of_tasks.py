@@ -8,8 +8,9 @@ import pytest
 from points import TASKS
 
 from gairbench.errors import InputMismatchError
-from gairbench.evaluation.plan import _feeds
+from gairbench.evaluation.feeds import feeds_for
 from gairbench.evaluators import register_evaluators
+from gairbench.readout import Readout
 from gairbench.representation import RS_QUERY
 from gairbench.spec import ImageInput, Kind, LocationInput, Modality, ModelSpec, Preset
 
@@ -25,7 +26,7 @@ ZONE, PAIRS, PLACE = (next(t for t in TASKS if t.name == f"points-{name}") for n
 def forms(task: str, **changes: object) -> list[str]:
     spec = replace({"zone": ZONE, "pairs": PAIRS}[task], **changes)  # type: ignore[arg-type]
     probe = EVALUATORS["retrieval" if spec.kind is Kind.RETRIEVAL else "linear"]
-    return [feed.representation.form for feed in _feeds(MODEL, PRESET, spec, probe)]
+    return [feed.representation.form for feed in feeds_for(MODEL, PRESET, spec, probe, Readout())]
 
 
 def test_overhead_images_are_looked_up_where_the_task_is_localized_and_only_there() -> None:
@@ -39,7 +40,7 @@ def test_overhead_images_are_looked_up_where_the_task_is_localized_and_only_ther
 @pytest.mark.parametrize("more", [{"needs": frozenset({"lonlat"})}, {"wants": frozenset({"bbox"})}])
 def test_models_that_are_given_the_place_are_not_asked_for_it(more: dict[str, frozenset[str]]) -> None:
     probe = EVALUATORS["nearest_place"]
-    assert len(_feeds(MODEL, PRESET, PLACE, probe)) == 1
+    assert len(feeds_for(MODEL, PRESET, PLACE, probe, Readout())) == 1
     given = replace(PRESET, **more)  # type: ignore[arg-type]
     with pytest.raises(InputMismatchError, match="m is given the sample's place, which the task asks for"):
-        _feeds(MODEL, given, PLACE, probe)
+        feeds_for(MODEL, given, PLACE, probe, Readout())

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from gairbench import Modality
-from gairbench.evaluation.plan import _feeds
+from gairbench.evaluation.feeds import feeds_for
 from gairbench.plugins import load_registry
+from gairbench.readout import Readout
 from gairbench.representation import RS, RS_QUERY
 from gairbench.selection import select_tasks
 from gairbench.spec import DataContext, resolve
@@ -74,9 +75,9 @@ def test_diagnostic_tasks_are_run_by_name_and_family_and_not_by_all() -> None:
 
 def test_a_localized_task_looks_tiles_up_where_the_model_can() -> None:
     registry = load_registry()
-    task = registry.tasks["earth-offset-1-2-land-cover"]
+    task, linear = registry.tasks["earth-offset-1-2-land-cover"], registry.evaluators["linear"]
     views = {
-        name: [feed.representation for feed in _feeds(spec, spec.presets[0], task, registry.evaluators["linear"])]
+        name: [feed.representation for feed in feeds_for(spec, spec.presets[0], task, linear, Readout())]
         for name in ("gair", "gair[no-inr]", "pixel-stats")
         for spec in [registry.models[name]]
     }
