@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from rich.console import Console
 from trainables import BLIND, MODELS, SEEN
 
 import gairbench
-from gairbench import TaskSpec, evaluators, hookimpl
+from gairbench import TaskSpec, evaluators, hookimpl, split_policies
 from gairbench.evaluation import executors
 from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.plan import TRAINED, EvaluationRequest, make_plan
@@ -31,6 +32,7 @@ from gairbench.progress import Progress
 from gairbench.protocols import Call, PretrainContext, Submitted
 from gairbench.results import Result
 from gairbench.spec import ExecutorContext, ExecutorSpec, Pretraining
+from gairbench.split_choice import SplitChoice
 
 ZONE, TAGS, HEIGHT, MASK, RETRIEVAL, FUSED = TASKS
 VARYING = {"created", "seconds"}
@@ -75,6 +77,19 @@ def content(records: Sequence[Result]) -> dict[Path, dict[str, Any]]:
 
 
 # What the evaluator is given.
+
+
+def test_the_loaded_samples_are_those_of_a_new_division(request_: EvaluationRequest, registry: Registry) -> None:
+    register(registry, split_policies, Origin("gairbench-split-policies", "gairbench", "1.0"))
+    random = SplitChoice.of("random", registry.split_policies)
+    published, divided = run(replace(request_, splits=(SplitChoice(), random)), registry, by(ZONE, "encoding"))
+    assert {published.status, divided.status} == {"ok"}, divided.reason
+    (before, raw_before), (after, raw) = SEEN
+    assert not np.array_equal(raw["test"], raw_before["test"])
+    for (given, encoded), name in product(((before, raw_before), (after, raw)), ("train", "val", "test")):
+        mean, std = encoded["train"].mean(axis=0), encoded["train"].std(axis=0)
+        scaled = (encoded[name] - mean) / np.where(std < 1e-6, 1, std)
+        np.testing.assert_allclose(scaled, given.features[name], atol=1e-3)
 
 
 @pytest.mark.parametrize(
