@@ -32,10 +32,10 @@ from gairbench.embed_table.views import wanted_views
 from gairbench.embedding import BATCH, compute
 from gairbench.environment import choose_device
 from gairbench.files.rows import open_rows
+from gairbench.inputs import Unit
 from gairbench.memo import default_cache
 from gairbench.plugins import load_registry
 from gairbench.progress import Progress
-from gairbench.spec import Unit
 from gairbench.weights.loading import load_model
 from gairbench.weights.origin import find_weights
 

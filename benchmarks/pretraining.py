@@ -21,8 +21,8 @@ from torch import Tensor
 
 from gairbench import ImageInput, LocationInput, Modality
 from gairbench.conversion import make_converter
+from gairbench.inputs import Unit
 from gairbench.pretraining.augmentation import Augmentation
-from gairbench.spec import Unit
 from gairbench_models.gair.model import Gair, untrained
 from gairbench_models.gair.presets import PRESETS
 from gairbench_models.gair.pretraining import ContrastiveTraining

@@ -24,39 +24,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from gairbench.hookspecs import hookimpl
+from gairbench.inputs import ANY, RGB, Band, ImageInput, LocationInput, Modality, Normalization, Quantity, Sensor, Unit
+from gairbench.published import (
+    Download,
+    HubWeights,
+    PackageWeights,
+    RemoteFile,
+    TimmWeights,
+    TorchGeoWeights,
+    UrlWeights,
+)
 from gairbench.representation import Representation
 from gairbench.spec import (
-    ANY,
-    RGB,
-    Band,
     Category,
     DataContext,
     DatasetSpec,
-    Download,
     EvaluatorSpec,
-    HubWeights,
-    ImageInput,
     Kind,
-    LocationInput,
     MetricSpec,
-    Modality,
     ModelContext,
     ModelPattern,
     ModelSpec,
-    Normalization,
-    PackageWeights,
     Preset,
     Pretraining,
-    Quantity,
-    RemoteFile,
-    Sensor,
     SplitParameter,
     SplitPolicySpec,
     TaskSpec,
-    TimmWeights,
-    TorchGeoWeights,
-    Unit,
-    UrlWeights,
 )
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gairbench.spec import MissingPixels, ModelSpec, TaskSpec, Unit
+from gairbench.inputs import MissingPixels, Unit
+from gairbench.spec import ModelSpec, TaskSpec
 
 if TYPE_CHECKING:
     from gairbench.commands.outcomes import EmbeddedTable, EmbeddingMap, RunResults

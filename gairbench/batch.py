@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gairbench.inputs import Band, Unit
 from gairbench.sensors import band
-from gairbench.spec import Band, Unit
 
 if TYPE_CHECKING:
     import torch

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from gairbench import sensors, units
 from gairbench.errors import InputMismatchError
-from gairbench.spec import ANY, RGB, Band, ImageInput, Input, LocationInput, Normalization, Rendering, Unit
+from gairbench.inputs import ANY, RGB, Band, ImageInput, Input, LocationInput, Normalization, Rendering, Unit
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,7 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from gairbench.download import SCHEMES, fetch_file, file_size
 from gairbench.errors import DownloadError, UsageError
-from gairbench.spec import DatasetSpec, RemoteFile
+from gairbench.published import RemoteFile
+from gairbench.spec import DatasetSpec
 from gairbench.storage import unwritable
 
 _DIGITS = {"sha256": 64, "md5": 32}

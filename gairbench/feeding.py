@@ -10,10 +10,11 @@ from gairbench.batch import Batch, Images, concatenate
 from gairbench.conversion import ImageConverter, LocationConverter, check_delivered, make_converter, takes_pictures
 from gairbench.data import Sample, dates_key, sample_key
 from gairbench.errors import DataError, InputMismatchError
+from gairbench.inputs import ANY, EVERY, ImageInput, Input, LocationInput, Modality, Need
 from gairbench.readout import Readout, described_readouts
 from gairbench.representation import Form, Representation
 from gairbench.sensors import band
-from gairbench.spec import ANY, EVERY, DatasetSpec, ImageInput, Input, LocationInput, Modality, Need, Preset
+from gairbench.spec import DatasetSpec, Preset
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -208,7 +209,7 @@ def plan_feed(
 
     Returns:
         The feed for the first set of inputs that the preset accepts, that the dataset can serve, and for which the
-        model offers what is wanted. A baseline that takes everything (:data:`~gairbench.spec.EVERY`) is fed with
+        model offers what is wanted. A baseline that takes everything (:data:`~gairbench.inputs.EVERY`) is fed with
         everything where RGB pictures would leave out bands or images; what shares a space with photos stays a picture.
 
     Raises:

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from gairbench.errors import PluginError, UsageError
+from gairbench.inputs import ImageInput, LocationInput, Need
 from gairbench.representation import Representation
-from gairbench.spec import ImageInput, LocationInput, ModelContext, ModelSpec, Need, Preset
+from gairbench.spec import ModelContext, ModelSpec, Preset
 
 _REFERENCE = re.compile(r"(.+\.py):(\w*)")
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*(:[\w.-]+)?")

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gairbench.inputs import Modality, Unit
 from gairbench.representation import Representation
-from gairbench.spec import Modality, Unit
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

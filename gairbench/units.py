@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gairbench.spec import Quantity, Unit
+from gairbench.inputs import Quantity, Unit
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,7 +12,7 @@ from torch.nn import functional
 from gairbench import ImageInput, LocationInput, Modality, Normalization, Unit
 from gairbench.conversion import ImageConverter, make_converter
 from gairbench.errors import InputMismatchError
-from gairbench.spec import Rendering
+from gairbench.inputs import Rendering
 
 RGB_UINT8 = ImageInput(modality=Modality.RS, size=8)
 S2 = ImageInput(modality=Modality.RS, bands=("B2", "B3", "B4", "B8"), unit=Unit.S2_DN, size=8)

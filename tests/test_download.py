@@ -14,7 +14,8 @@ from gairbench.dataset_download import fetch_dataset, is_here, remote_file_probl
 from gairbench.download import fetch_file
 from gairbench.errors import BusyError, DownloadError, StorageError, UsageError
 from gairbench.locks import exclusive
-from gairbench.spec import DatasetSpec, Download, RemoteFile
+from gairbench.published import Download, RemoteFile
+from gairbench.spec import DatasetSpec
 
 CONTENT = bytes(range(256)) * (3 << 12)
 SHA256 = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"

@@ -16,8 +16,8 @@ from gairbench import ANY, DatasetSpec, ImageInput, LocationInput, Modality, Nor
 from gairbench.data import Sample
 from gairbench.errors import DataError, InputMismatchError
 from gairbench.feeding import Feed, plan_feed
+from gairbench.inputs import EVERY, Input
 from gairbench.representation import Representation
-from gairbench.spec import EVERY, Input
 from gairbench.testing.inputs import SPAN
 from gairbench.units import convert, convertible
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from gairbench.inputs import Normalization, Unit
 from gairbench.sensors import BUILTIN
-from gairbench.spec import Kind, Normalization, Unit
+from gairbench.spec import Kind
 from gairbench.units import ALLOWED, measured_in
 
 PAGE = Path(__file__).parents[1] / "docs" / "names.md"

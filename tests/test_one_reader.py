@@ -20,10 +20,11 @@ from rasterio.transform import Affine, from_bounds, from_origin
 from gairbench.embed_table.reader import SampleReader
 from gairbench.errors import DataError
 from gairbench.files.rows import open_rows
+from gairbench.inputs import ImageInput, MissingPixels, Modality, Unit
 from gairbench.maps.scene import open_scene
 from gairbench.maps.tiling import Tile
 from gairbench.representation import RS, RS_QUERY
-from gairbench.spec import DataContext, DatasetSpec, ImageInput, MissingPixels, Modality, Preset, Unit, resolve
+from gairbench.spec import DataContext, DatasetSpec, Preset, resolve
 from gairbench.taskfiles.parsing import registry_with
 from gairbench.testing.dataset_report import check_dataset
 from gairbench.triplets.manifest import ManifestTriplets

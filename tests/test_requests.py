@@ -11,8 +11,8 @@ import pytest
 from annotated_types import Ge, Gt, Le
 
 from gairbench.errors import UsageError
+from gairbench.inputs import Unit
 from gairbench.requests import Named, Pairs, command_line, keyword_error, make_request
-from gairbench.spec import Unit
 
 HERE = Named("here")
 

@@ -14,11 +14,12 @@ from gairbench.commands.options import check_readable, check_writable
 from gairbench.commands.output import show
 from gairbench.dataset_download import fetch_dataset, is_here, terms_of
 from gairbench.errors import GairbenchError, UsageError
+from gairbench.inputs import MissingPixels, Unit
 from gairbench.plugins import load_registry
 from gairbench.progress import Progress
 from gairbench.requests import Pairs
 from gairbench.selection import split_names, unknown
-from gairbench.spec import DatasetSpec, MissingPixels, Unit
+from gairbench.spec import DatasetSpec
 from gairbench.taskfiles.parsing import load_task_file, registry_with
 
 

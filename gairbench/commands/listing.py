@@ -10,8 +10,9 @@ from typing import Any
 from tabulate import tabulate
 
 from gairbench.commands.output import holds_unicode, show
+from gairbench.inputs import ANY, ImageInput, Input
 from gairbench.plugins import Registry, load_registry
-from gairbench.spec import ANY, ImageInput, Input, MetricSpec
+from gairbench.spec import MetricSpec
 
 
 def list_models(*, as_json: bool) -> None:

@@ -23,12 +23,13 @@ from gairbench.commands.options import (
 )
 from gairbench.commands.outcomes import EmbeddingMap
 from gairbench.errors import DataError, InputMismatchError, UsageError
+from gairbench.inputs import ImageInput, MissingPixels, Modality, Unit
 from gairbench.isolation import Isolated
 from gairbench.maps.formats import map_format
 from gairbench.plugins import Registry, load_registry
 from gairbench.progress import Progress
 from gairbench.requests import Pairs
-from gairbench.spec import ImageInput, MissingPixels, Modality, ModelSpec, Preset, Unit
+from gairbench.spec import ModelSpec, Preset
 from gairbench.weights.origin import Weights
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class MapRequest:
         checkpoint: File or folder of its weights.
         bands: Names of the scene's bands, in its order; ``None``: as the file says.
         rendering: How the values become display values for a model of RGB pictures, by the names of
-            :class:`gairbench.spec.Rendering`'s arguments.
+            :class:`gairbench.inputs.Rendering`'s arguments.
         missing_pixels: ``"fill"`` missing pixels for the encoder, which the map leaves empty, or ``"refuse"`` the
             scene.
         resolution: Size of an output pixel in units of the scene's CRS; ``None``: one token of the model.

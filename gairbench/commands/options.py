@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gairbench.errors import CheckpointError, StorageError, UsageError
+from gairbench.inputs import Rendering
 from gairbench.memo import default_cache
 from gairbench.model_names import known_models
 from gairbench.plugins import Registry
 from gairbench.requests import flag
 from gairbench.selection import split_names, unknown
 from gairbench.sensors import canonical
-from gairbench.spec import ModelSpec, Preset, Rendering
+from gairbench.spec import ModelSpec, Preset
 from gairbench.weights.loading import choose_preset
 from gairbench.weights.origin import Weights, model_code, required_weights
 from gairbench.weights.sources import fetch_missing
@@ -49,7 +50,7 @@ def rendering_of(pairs: Mapping[str, str]) -> Rendering | None:
     """Return the rendering that options state; ``None`` if there are none.
 
     Args:
-        pairs: Texts by the names of :class:`gairbench.spec.Rendering`'s arguments; bands are separated by commas.
+        pairs: Texts by the names of :class:`gairbench.inputs.Rendering`'s arguments; bands are separated by commas.
 
     Raises:
         UsageError: A name is unknown, ``low`` or ``high`` is missing, or a value is not possible.

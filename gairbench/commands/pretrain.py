@@ -16,6 +16,7 @@ from gairbench.commands.interrupts import if_interrupted
 from gairbench.commands.options import check_device_name, check_writable, find_model
 from gairbench.data import DataSource
 from gairbench.errors import UsageError
+from gairbench.inputs import ImageInput, Input, MissingPixels, Modality, Unit
 from gairbench.isolation import call_factory, named
 from gairbench.locks import exclusive, lock_beside
 from gairbench.plugins import Registry, load_registry
@@ -24,16 +25,7 @@ from gairbench.pretraining.processes import check_ranks, is_first_process, on_on
 from gairbench.progress import Progress
 from gairbench.protocols import PretrainContext, TrainerOptions
 from gairbench.requests import Pairs
-from gairbench.spec import (
-    DataContext,
-    ImageInput,
-    Input,
-    MissingPixels,
-    Modality,
-    ModelSpec,
-    Pretraining,
-    Unit,
-)
+from gairbench.spec import DataContext, ModelSpec, Pretraining
 
 if TYPE_CHECKING:
     from gairbench.triplets.options import TripletOptions

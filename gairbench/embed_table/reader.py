@@ -21,8 +21,9 @@ from gairbench.files.missing_pixels import Fills
 from gairbench.files.overhead import OverheadSample, read_overhead
 from gairbench.files.rows import InputTable, Rows
 from gairbench.georeference import Box, Georeference
+from gairbench.inputs import RGB, ImageInput, Input, LocationInput, MissingPixels, Modality, Rendering, Unit
 from gairbench.representation import Representation
-from gairbench.spec import RGB, ImageInput, Input, LocationInput, MissingPixels, Modality, Preset, Rendering, Unit
+from gairbench.spec import Preset
 
 if TYPE_CHECKING:
     from torch import Tensor

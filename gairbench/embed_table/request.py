@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge
 
+from gairbench.inputs import MissingPixels, Unit
 from gairbench.requests import Pairs
-from gairbench.spec import MissingPixels, Unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class EmbedRequest:
         rs_unit: Scale of the overhead images' values.
         rs_bands: Names of their bands, in the files' order; ``None``: as the files say.
         rs_rendering: How their values become display values for a model of RGB pictures, by the names of
-            :class:`gairbench.spec.Rendering`'s arguments.
+            :class:`gairbench.inputs.Rendering`'s arguments.
         missing_pixels: ``"fill"`` their missing pixels with the mean of the others, or ``"refuse"`` such images.
         root: What the table's paths are relative to; ``None``: its own folder.
         follow_links: Accept paths in the table that are links to files outside of ``root``.

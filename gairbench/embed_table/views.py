@@ -14,9 +14,10 @@ from gairbench.feeding import feed_for
 from gairbench.files.geometry import BBOX
 from gairbench.files.overhead import check_bands, read_place
 from gairbench.files.rows import Columns, InputTable
+from gairbench.inputs import RGB, ImageInput, LocationInput, Modality, Rendering, Unit
 from gairbench.representation import Representation
 from gairbench.selection import split_names, unknown
-from gairbench.spec import RGB, ImageInput, LocationInput, Modality, ModelSpec, Preset, Rendering, Unit
+from gairbench.spec import ModelSpec, Preset
 
 if TYPE_CHECKING:
     from gairbench.progress import Progress

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from gairbench.data import Sample, Split
 from gairbench.errors import DataError, InputMismatchError, PluginError
 from gairbench.evaluation.open_data import OpenData, dataset_name
+from gairbench.inputs import LocationInput
 from gairbench.isolation import Isolated, named
 from gairbench.kinds import DENSE
 from gairbench.limit import limited
-from gairbench.spec import DatasetSpec, LocationInput, TaskSpec, resolve
+from gairbench.spec import DatasetSpec, TaskSpec, resolve
 from gairbench.split_choice import SplitChoice
 from gairbench.split_policy import SPLITS, SplitInput
 from gairbench.splitting import Names, division_problem

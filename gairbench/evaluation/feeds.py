@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from gairbench.errors import InputMismatchError
 from gairbench.feeding import Feed, plan_feed, readouts_offered
+from gairbench.inputs import Modality
 from gairbench.kinds import DENSE
 from gairbench.readout import AskedReadout, Readout
 from gairbench.representation import Form
-from gairbench.spec import EvaluatorSpec, Kind, Modality, ModelSpec, Preset, TaskSpec
+from gairbench.spec import EvaluatorSpec, Kind, ModelSpec, Preset, TaskSpec
 
 
 class _Need(NamedTuple):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gairbench.errors import DataError
 from gairbench.files.guard import reading
 from gairbench.files.rasters import REPLACE, driver_of, first_bytes, open_raster
-from gairbench.spec import RGB
+from gairbench.inputs import RGB
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.files.badrows import ProblemKind, RowError
-from gairbench.spec import MissingPixels
+from gairbench.inputs import MissingPixels
 
 Values = NDArray[Any]
 Valid = NDArray[np.bool_]

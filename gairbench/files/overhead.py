@@ -19,8 +19,8 @@ from gairbench.files.images import is_turned, picture_names, read_picture, resiz
 from gairbench.files.missing_pixels import Valid, Values, fill_missing
 from gairbench.files.rasters import REPLACE, driver_of, open_raster
 from gairbench.georeference import Georeference, georeference
+from gairbench.inputs import RGB, MissingPixels, Unit
 from gairbench.sensors import band, canonical, is_known
-from gairbench.spec import RGB, MissingPixels, Unit
 from gairbench.units import band_problem, dtype_problem, possible, reading_problem, scale_problem
 
 if TYPE_CHECKING:

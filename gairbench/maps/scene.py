@@ -15,8 +15,8 @@ from gairbench.errors import DataError
 from gairbench.files.missing_pixels import Fills, filled, missing_share
 from gairbench.files.overhead import Overhead, Window, open_overhead
 from gairbench.georeference import Georeference
+from gairbench.inputs import MissingPixels, Unit
 from gairbench.maps.tiling import Tile
-from gairbench.spec import MissingPixels, Unit
 
 if TYPE_CHECKING:
     from rasterio.crs import CRS

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from gairbench.conversion import Converter
+from gairbench.inputs import Modality
 from gairbench.pretraining.budget import Budget
-from gairbench.spec import Modality
 
 
 @dataclass(frozen=True, slots=True)

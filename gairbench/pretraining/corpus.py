@@ -14,11 +14,11 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from gairbench.conversion import Converter, make_converter
 from gairbench.data import SAMPLE_KEYS, Sample
 from gairbench.errors import DataError, GairbenchError, UsageError
+from gairbench.inputs import Input, LocationInput, Modality
 from gairbench.limit import limited
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.sampling import BatchStream, Shard
 from gairbench.protocols import PretrainContext
-from gairbench.spec import Input, LocationInput, Modality
 
 Batch = dict[str, Tensor]
 """``image`` and ``street_view`` as delivered, ``lonlat`` in degrees, ``position`` of the point in its tile."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gairbench.digests import digest
-from gairbench.spec import Kind, MissingPixels, Modality, Unit
+from gairbench.inputs import MissingPixels, Modality, Unit
+from gairbench.spec import Kind
 
 FOLDER_LABEL = "folder"
 """Name of the label that is an image's folder."""
@@ -72,7 +73,7 @@ class ImageFiles:
             ``("{uuid}.jpeg",)``: one for each frame, or one from the columns of ``series``.
         series: The table of frames.
         array: The array that holds them, instead of a folder.
-        frames: Frames of a series, see :class:`gairbench.spec.ImageInput`.
+        frames: Frames of a series, see :class:`gairbench.inputs.ImageInput`.
         dates: Columns that say when each was taken, or an array of it; empty: nobody says.
         location: Regular expression with groups ``lon`` and ``lat`` that finds the coordinates in a file's name.
         bands: Names of the bands, in the files' order.

@@ -10,8 +10,8 @@ from typing import cast
 from gairbench.bands import ALPHA
 from gairbench.data import SAMPLE_KEYS
 from gairbench.files.folders import check_pattern
+from gairbench.inputs import RGB, ImageInput, MissingPixels, Modality, Rendering, Unit
 from gairbench.sensors import band, canonical
-from gairbench.spec import RGB, ImageInput, MissingPixels, Modality, Rendering, Unit
 from gairbench.taskfiles.declaration import DateArray, FrameTable, ImageArray, ImageFiles, Table
 from gairbench.taskfiles.paths import check_template, missing_rule, relative_path
 from gairbench.units import band_problem

@@ -10,19 +10,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from gairbench.errors import DataError
+from gairbench.inputs import ImageInput, Input, LocationInput, Modality
 from gairbench.kinds import DEFAULT_METRICS
 from gairbench.plugins import Origin, Registry, load_registry
-from gairbench.spec import (
-    Category,
-    DataContext,
-    DatasetSpec,
-    ImageInput,
-    Input,
-    Kind,
-    LocationInput,
-    Modality,
-    TaskSpec,
-)
+from gairbench.spec import Category, DataContext, DatasetSpec, Kind, TaskSpec
 from gairbench.taskfiles.declaration import Extent, FileDataset, ImageFiles, SplitRule, Table, Target
 from gairbench.taskfiles.images_section import read_images
 from gairbench.taskfiles.split_section import TEST_ONLY, read_split

@@ -13,7 +13,7 @@ from gairbench.errors import DataError
 from gairbench.files.arrays import open_array
 from gairbench.files.images import read_photo, resize
 from gairbench.files.overhead import open_overhead, read_overhead
-from gairbench.spec import Modality
+from gairbench.inputs import Modality
 from gairbench.taskfiles.dates import dates_in_array, dates_of
 from gairbench.taskfiles.declaration import DateArray, FileDataset, ImageFiles
 from gairbench.taskfiles.rows import SampleRows

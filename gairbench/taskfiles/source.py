@@ -16,9 +16,10 @@ from gairbench.digests import digest, file_sha256
 from gairbench.errors import DataError
 from gairbench.files.formats import table_sha256
 from gairbench.files.missing_pixels import Fills
+from gairbench.inputs import Modality
 from gairbench.kinds import DENSE, WITH_CLASSES
 from gairbench.names import composed, plain_name
-from gairbench.spec import Kind, Modality
+from gairbench.spec import Kind
 from gairbench.taskfiles.declaration import DateArray, Extent, FileDataset, Target
 from gairbench.taskfiles.division import divide
 from gairbench.taskfiles.labels import Labelled, SampleLabels

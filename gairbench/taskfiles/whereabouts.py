@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gairbench.errors import DataError
 from gairbench.files.coordinates import check_coordinates
 from gairbench.georeference import Box, Georeference
-from gairbench.spec import Modality
+from gairbench.inputs import Modality
 from gairbench.taskfiles.declaration import FileDataset
 from gairbench.taskfiles.places import (
     boxes,

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from gairbench.data import DataSource, Sample, Split, sample_key
 from gairbench.dataset_download import remote_file_problem
-from gairbench.spec import DatasetSpec, Unit
+from gairbench.inputs import Unit
+from gairbench.spec import DatasetSpec
 from gairbench.testing import declarations
 from gairbench.testing.declarations import require
 from gairbench.testing.elsewhere import elsewhere

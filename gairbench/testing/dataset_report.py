@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from gairbench.data import sample_key
 from gairbench.errors import DataError, GairbenchError
+from gairbench.inputs import Modality
 from gairbench.isolation import Isolated, named
 from gairbench.kinds import WITH_CLASSES
-from gairbench.spec import DatasetSpec, Kind, Modality, TaskSpec
+from gairbench.spec import DatasetSpec, Kind, TaskSpec
 from gairbench.targets import target_problem
 from gairbench.testing import dataset_checks, task_checks
 from gairbench.testing.dataset_checks import LAND_AT_LEAST

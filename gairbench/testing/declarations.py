@@ -14,18 +14,15 @@ from collections.abc import Iterable
 from functools import cache
 
 from gairbench.errors import PluginWarning
+from gairbench.inputs import ANY, ImageInput, Input, Normalization
 from gairbench.plugins import BUILTIN, GROUP, Origin, Registry, load_registry
 from gairbench.sensors import band as sensor_band
 from gairbench.spec import (
-    ANY,
     DatasetSpec,
     EvaluatorSpec,
     Factory,
-    ImageInput,
-    Input,
     MetricSpec,
     ModelSpec,
-    Normalization,
     SplitPolicySpec,
     TaskSpec,
     resolve,

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from gairbench.batch import Batch
 from gairbench.data import Sample, dates_key, sample_key
 from gairbench.feeding import Feed, feed_for
+from gairbench.inputs import ANY, RGB, ImageInput, Input, LocationInput, Modality, Normalization, Unit
 from gairbench.representation import Representation
-from gairbench.spec import ANY, RGB, ImageInput, Input, LocationInput, Modality, Normalization, Preset, Unit
+from gairbench.spec import Preset
 
 if TYPE_CHECKING:
     from torch import Tensor

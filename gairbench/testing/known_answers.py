@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from gairbench.errors import GairbenchError
 from gairbench.golden import Golden, GoldenImage
-from gairbench.spec import Preset, Unit
+from gairbench.inputs import Unit
+from gairbench.spec import Preset
 from gairbench.testing.question import Encode, Question, frames_of, unit_of, values_of
 from gairbench.testing.suspects import suspects
 from gairbench.units import range_problem

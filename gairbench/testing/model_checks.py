@@ -18,21 +18,13 @@ from gairbench.batch import Batch, concatenate
 from gairbench.download import SCHEMES
 from gairbench.embedding import compute
 from gairbench.errors import PluginError, PluginWarning, UsageError
+from gairbench.inputs import ImageInput
 from gairbench.isolation import Isolated, call_factory
 from gairbench.memo import default_cache
+from gairbench.published import PackageWeights, TimmWeights, UrlWeights
 from gairbench.readout import RESERVED, Readout
 from gairbench.representation import METHODS, Representation
-from gairbench.spec import (
-    ImageInput,
-    ModelContext,
-    ModelSpec,
-    PackageWeights,
-    Preset,
-    Pretraining,
-    TimmWeights,
-    UrlWeights,
-    resolve,
-)
+from gairbench.spec import ModelContext, ModelSpec, Preset, Pretraining, resolve
 from gairbench.testing import declarations, inputs
 from gairbench.testing.corners import CORNERS, misplaced
 from gairbench.testing.declarations import require

@@ -14,8 +14,9 @@ from gairbench.batch import Batch
 from gairbench.data import dates_key, sample_key
 from gairbench.feeding import Feed, feed_for, plan_feed
 from gairbench.golden import Golden, GoldenImage
+from gairbench.inputs import ANY, ImageInput, Input, LocationInput, Modality, Unit
 from gairbench.representation import Representation
-from gairbench.spec import ANY, DatasetSpec, ImageInput, Input, LocationInput, Modality, Preset, Unit
+from gairbench.spec import DatasetSpec, Preset
 
 if TYPE_CHECKING:
     from torch import Tensor

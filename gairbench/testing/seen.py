@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from gairbench.data import Sample, Split, dates_key, sample_key
 from gairbench.errors import GairbenchError
-from gairbench.spec import DatasetSpec, ImageInput, LocationInput
+from gairbench.inputs import ImageInput, LocationInput
+from gairbench.spec import DatasetSpec
 from gairbench.testing.inputs import spread_indices
 from gairbench.units import range_problem
 

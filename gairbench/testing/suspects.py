@@ -9,8 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gairbench.batch import Batch
+from gairbench.inputs import ANY, ImageInput, LocationInput, Unit
 from gairbench.sensors import band
-from gairbench.spec import ANY, ImageInput, LocationInput, Preset, Unit
+from gairbench.spec import Preset
 from gairbench.testing.question import Question, changed_image, frames_of, values_of
 from gairbench.units import convertible
 

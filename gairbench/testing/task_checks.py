@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from gairbench.data import sample_key
 from gairbench.errors import DataError
+from gairbench.inputs import ImageInput, Modality
 from gairbench.kinds import DENSE, ONE_CLASS, WITH_CLASSES
 from gairbench.selection import unknown
-from gairbench.spec import ImageInput, Kind, Modality, TaskSpec
+from gairbench.spec import Kind, TaskSpec
 from gairbench.targets import degenerate, present_classes, target_problem
 from gairbench.testing import declarations
 from gairbench.testing.declarations import require

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from gairbench.data import ArraySplit
 from gairbench.feeding import plan_feed
+from gairbench.inputs import ImageInput, Modality, Unit
 from gairbench.representation import RS_TOKENS, Form
-from gairbench.spec import DatasetSpec, ImageInput, Modality, Preset, Unit
+from gairbench.spec import DatasetSpec, Preset
 from gairbench.trainable import TrainableModel
 
 BANDS = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8")

@@ -20,7 +20,7 @@ from gairbench.files.images import resize
 from gairbench.files.missing_pixels import MOST_MISSING, fill_missing, missing_share
 from gairbench.files.overhead import Overhead, PicturePixels, RasterPixels, Window, grid_of
 from gairbench.georeference import SPLIT_IT, WGS84, Box, Georeference, project
-from gairbench.spec import MissingPixels
+from gairbench.inputs import MissingPixels
 
 ATTEMPTS = 10
 """Placements tried for one without missing data."""

@@ -19,7 +19,7 @@ from gairbench.files.missing_pixels import Fills
 from gairbench.files.overhead import open_overhead
 from gairbench.files.rows import CHUNK, InputTable, Rows, open_rows
 from gairbench.georeference import Box
-from gairbench.spec import RGB, ImageInput, Input, LocationInput, Modality, Unit
+from gairbench.inputs import RGB, ImageInput, Input, LocationInput, Modality, Unit
 from gairbench.triplets.crops import check_place, in_degrees, read_crop
 from gairbench.triplets.options import TripletOptions
 

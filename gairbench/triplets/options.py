@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gairbench.data import DataSource, Sample
 from gairbench.errors import UsageError
 from gairbench.files.badrows import RowReport
-from gairbench.spec import Input, MissingPixels, Unit
+from gairbench.inputs import Input, MissingPixels, Unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

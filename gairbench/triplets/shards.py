@@ -19,8 +19,8 @@ from gairbench.digests import digest, file_sha256
 from gairbench.errors import DataError
 from gairbench.files.badrows import BadRow, ProblemKind, RowError, RowReport
 from gairbench.files.missing_pixels import Fills
+from gairbench.inputs import RGB, ImageInput, Input, LocationInput, Modality, Unit
 from gairbench.progress import Step
-from gairbench.spec import RGB, ImageInput, Input, LocationInput, Modality, Unit
 from gairbench.storage import atomic_file, write_atomically
 from gairbench.triplets.manifest import ManifestSplit, ManifestTriplets
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import gairbench
 from gairbench.digests import file_sha256
 from gairbench.errors import CheckpointError
-from gairbench.spec import Input
+from gairbench.inputs import Input
 from gairbench.storage import write_atomically
 from gairbench.weights.formats import HEAD, format_of, refuse_placeholder
 from gairbench.weights.serialization import inputs_from_json, to_json

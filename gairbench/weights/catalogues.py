@@ -14,7 +14,7 @@ from typing import Any
 
 from gairbench.errors import CheckpointError
 from gairbench.memo import remembered
-from gairbench.spec import HubWeights, TimmWeights, TorchGeoWeights
+from gairbench.published import HubWeights, TimmWeights, TorchGeoWeights
 
 _TIMM_FILES = ("model.safetensors", "pytorch_model.bin")
 """Names of timm's files on Hugging Face; it takes the first that is there."""

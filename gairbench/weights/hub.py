@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gairbench.errors import CheckpointError
-from gairbench.spec import HubWeights
+from gairbench.published import HubWeights
 
 
 def find_hub_file(weights: HubWeights) -> Path | None:

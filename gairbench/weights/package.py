@@ -6,7 +6,7 @@ import importlib.metadata as md
 from pathlib import Path
 
 from gairbench.errors import CheckpointError
-from gairbench.spec import PackageWeights
+from gairbench.published import PackageWeights
 
 
 def find_packaged_file(weights: PackageWeights) -> Path | None:

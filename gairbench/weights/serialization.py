@@ -9,7 +9,7 @@ from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from gairbench.spec import ImageInput, Input, LocationInput
+from gairbench.inputs import ImageInput, Input, LocationInput
 
 T = TypeVar("T")
 

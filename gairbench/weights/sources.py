@@ -8,7 +8,8 @@ from pathlib import Path
 from gairbench.download import fetch_file, file_size
 from gairbench.errors import CheckpointError, DownloadError
 from gairbench.memo import content_sha256
-from gairbench.spec import HubWeights, ModelSpec, PackageWeights, Pretraining, PublishedWeights, TimmWeights, UrlWeights
+from gairbench.published import HubWeights, PackageWeights, PublishedWeights, TimmWeights, UrlWeights
+from gairbench.spec import ModelSpec, Pretraining
 from gairbench.weights.catalogues import ListedFile, timm_files, torchgeo_file
 from gairbench.weights.hub import fetch_hub_file, find_hub_file
 from gairbench.weights.package import find_packaged_file

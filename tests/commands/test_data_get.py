@@ -20,7 +20,7 @@ from gairbench.commands.run import RunRequest, evaluate, run_command
 from gairbench.errors import DownloadError, UsageError
 from gairbench.plugins import Origin, Registry, load_registry
 from gairbench.progress import Progress
-from gairbench.spec import Download, RemoteFile
+from gairbench.published import Download, RemoteFile
 
 CONTENT = b"some pixels"
 

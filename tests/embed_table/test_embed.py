@@ -25,9 +25,10 @@ from gairbench.embed_table import parts as embed_parts
 from gairbench.files.geometry import BBOX
 from gairbench.files.overhead import read_place
 from gairbench.files.tables import read_table
+from gairbench.inputs import RGB, ImageInput, LocationInput, Modality, Unit
 from gairbench.isolation import Ended
 from gairbench.locks import exclusive, lock_beside
-from gairbench.spec import RGB, ImageInput, LocationInput, Modality, ModelContext, Unit
+from gairbench.spec import ModelContext
 from gairbench_models.controls.random import load
 from gairbench_models.gair.presets import PRESETS
 

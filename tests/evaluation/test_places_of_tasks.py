@@ -10,9 +10,10 @@ from points import TASKS
 from gairbench.errors import InputMismatchError
 from gairbench.evaluation.feeds import feeds_for
 from gairbench.evaluators import register_evaluators
+from gairbench.inputs import ImageInput, LocationInput, Modality
 from gairbench.readout import Readout
 from gairbench.representation import RS_QUERY
-from gairbench.spec import ImageInput, Kind, LocationInput, Modality, ModelSpec, Preset
+from gairbench.spec import Kind, ModelSpec, Preset
 
 EVALUATORS = {spec.name: spec for spec in register_evaluators()}
 RS, SV = (ImageInput(modality=modality, size=8) for modality in (Modality.RS, Modality.SV))

@@ -21,9 +21,10 @@ from gairbench.evaluation import executors
 from gairbench.evaluation.cells import Plan
 from gairbench.evaluation.plan import EvaluationRequest, make_plan
 from gairbench.evaluation.runner import run_plan
+from gairbench.inputs import Modality
 from gairbench.plugins import Origin, Registry, register
 from gairbench.progress import Progress
-from gairbench.spec import Modality, ModelSpec
+from gairbench.spec import ModelSpec
 
 
 @pytest.fixture

@@ -14,12 +14,13 @@ import pytest
 from gairbench.data import Sample
 from gairbench.errors import UsageError
 from gairbench.files.badrows import ProblemKind, RowError
+from gairbench.inputs import LocationInput
 from gairbench.limit import limited
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.corpus import Corpus
 from gairbench.pretraining.sampling import Shard
 from gairbench.protocols import PretrainContext, TrainerOptions
-from gairbench.spec import DataContext, LocationInput
+from gairbench.spec import DataContext
 
 
 def test_a_limited_pre_training_takes_the_draw_of_every_command(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 from gairbench.errors import DataError, UsageError
-from gairbench.spec import DataContext, ImageInput, Kind, LocationInput, Modality, Rendering, TaskSpec, Unit
+from gairbench.inputs import ImageInput, LocationInput, Modality, Rendering, Unit
+from gairbench.spec import DataContext, Kind, TaskSpec
 from gairbench.taskfiles.parsing import load_task_file
 from gairbench.taskfiles.source import FileSource
 

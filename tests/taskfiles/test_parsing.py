@@ -12,8 +12,9 @@ from PIL import Image
 from gairbench.data import sample_key
 from gairbench.errors import DataError, UsageError
 from gairbench.evaluation.samples import select
+from gairbench.inputs import ImageInput, LocationInput, Modality, Unit
 from gairbench.plugins import Origin, Registry
-from gairbench.spec import DataContext, ImageInput, Kind, LocationInput, Modality, TaskSpec, Unit
+from gairbench.spec import DataContext, Kind, TaskSpec
 from gairbench.taskfiles.parsing import load_task_file
 from gairbench.taskfiles.source import FileSource
 from gairbench.testing.dataset_report import check_dataset

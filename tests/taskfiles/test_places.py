@@ -14,7 +14,8 @@ from rasterio.transform import Affine, from_origin
 from rasterio.warp import transform
 
 from gairbench.errors import DataError, UsageError
-from gairbench.spec import DataContext, Modality, TaskSpec
+from gairbench.inputs import Modality
+from gairbench.spec import DataContext, TaskSpec
 from gairbench.taskfiles.parsing import load_task_file
 from gairbench.taskfiles.source import FileSource
 from gairbench.testing.dataset_report import DataReport, check_dataset

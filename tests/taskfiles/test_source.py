@@ -19,7 +19,8 @@ from PIL import Image
 
 from gairbench.data import DataSource, Split
 from gairbench.errors import DataError, UsageError
-from gairbench.spec import DataContext, ImageInput, Kind, Modality, TaskSpec, Unit
+from gairbench.inputs import ImageInput, Modality, Unit
+from gairbench.spec import DataContext, Kind, TaskSpec
 from gairbench.taskfiles.parsing import load_task_file
 from gairbench.taskfiles.source import FileSource
 

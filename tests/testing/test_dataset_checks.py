@@ -25,7 +25,7 @@ from gairbench import (
     Unit,
 )
 from gairbench.data import ArraySplit, Sample
-from gairbench.spec import Download, RemoteFile
+from gairbench.published import Download, RemoteFile
 from gairbench.testing import (
     dataset_checks,
 )

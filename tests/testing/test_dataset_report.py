@@ -15,8 +15,9 @@ from torch import Tensor
 
 from gairbench.data import ArraySplit
 from gairbench.errors import DataError, PluginError
+from gairbench.inputs import ImageInput, LocationInput, Modality, Unit
 from gairbench.kinds import DEFAULT_METRICS
-from gairbench.spec import DatasetSpec, ImageInput, Kind, LocationInput, Modality, Unit
+from gairbench.spec import DatasetSpec, Kind
 from gairbench.testing.dataset_report import DataReport, check_dataset
 
 IMAGE = ImageInput(modality=Modality.RS, size=4)

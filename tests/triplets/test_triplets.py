@@ -23,10 +23,10 @@ from gairbench.commands.data import ShardRequest, shard_command
 from gairbench.errors import BusyError, DataError, GairbenchError, UsageError
 from gairbench.files.overhead import read_overhead
 from gairbench.georeference import relative_position
+from gairbench.inputs import ImageInput, Unit
 from gairbench.locks import exclusive, lock_beside
 from gairbench.maps.scene import open_scene as open_map
 from gairbench.maps.tiling import Tile
-from gairbench.spec import ImageInput, Unit
 from gairbench.triplets.balance import balance_weights
 from gairbench.triplets.manifest import ManifestTriplets
 from gairbench.triplets.options import TripletOptions

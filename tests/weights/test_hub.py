@@ -14,7 +14,7 @@ from rasterio.transform import from_origin
 
 from gairbench import cli
 from gairbench.errors import CheckpointError
-from gairbench.spec import HubWeights
+from gairbench.published import HubWeights
 from gairbench.weights import hub
 from gairbench.weights.origin import required_weights
 from gairbench_models.gair import MODELS

@@ -12,7 +12,8 @@ import pytest
 from gairbench.digests import file_sha256
 from gairbench.errors import CheckpointError, PluginError, UsageError
 from gairbench.plugins import load_registry
-from gairbench.spec import DatasetSpec, HubWeights, ModelSpec, Preset, Pretraining
+from gairbench.published import HubWeights
+from gairbench.spec import DatasetSpec, ModelSpec, Preset, Pretraining
 from gairbench.weights import sources
 from gairbench.weights.environment_file import ENVIRONMENT
 from gairbench.weights.origin import Weights, checkpoint_sha256, model_code, pretrained_weights

@@ -13,16 +13,8 @@ import pytest
 from server import Served, serve
 
 from gairbench.errors import CheckpointError
-from gairbench.spec import (
-    HubWeights,
-    ModelSpec,
-    PackageWeights,
-    Preset,
-    PublishedWeights,
-    TimmWeights,
-    TorchGeoWeights,
-    UrlWeights,
-)
+from gairbench.published import HubWeights, PackageWeights, PublishedWeights, TimmWeights, TorchGeoWeights, UrlWeights
+from gairbench.spec import ModelSpec, Preset
 from gairbench.weights import catalogues, sources
 from gairbench.weights.origin import find_weights
 from gairbench.weights.sources import fetch_missing, find_file, how_to_get

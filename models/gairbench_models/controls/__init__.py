@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gairbench import ANY, ImageInput, LocationInput, Modality, ModelSpec, Normalization, Preset
+from gairbench.inputs import EVERY
 from gairbench.representation import RS_TOKENS, Representation
-from gairbench.spec import EVERY
 from gairbench_models.gair import MODELS as GAIR
 
 _GAIR = GAIR[0]

@@ -10,8 +10,8 @@ from torch import Tensor
 from gairbench import ModelContext
 from gairbench.batch import Batch, Images
 from gairbench.errors import CheckpointError
+from gairbench.inputs import EVERY
 from gairbench.representation import Representation
-from gairbench.spec import EVERY
 from gairbench_models.gair.config import GairConfig
 from gairbench_models.gair.model import Gair, untrained
 from gairbench_models.gair.presets import PRESETS

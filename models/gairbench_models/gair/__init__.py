@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gairbench import Modality, ModelSpec, Pretraining
+from gairbench.published import HubWeights
 from gairbench.representation import RS_QUERY, SV_PROJECTED, Representation
-from gairbench.spec import HubWeights
 from gairbench_models.gair.config import GairConfig
 from gairbench_models.gair.offers import rs_offers, sv_offers
 from gairbench_models.gair.presets import DATASET, OFFICIAL, PRESETS, VERSION, preset_specs

@@ -11,7 +11,7 @@ import torch
 
 from gairbench import ModelContext, Preset
 from gairbench.errors import CheckpointError
-from gairbench.spec import ImageInput, Input, Modality
+from gairbench.inputs import ImageInput, Input, Modality
 from gairbench.weights.card import CARD, Card, read_card, read_state, save_checkpoint
 from gairbench.weights.formats import format_of
 from gairbench.weights.serialization import from_json

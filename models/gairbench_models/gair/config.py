@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Interval
 
+from gairbench.inputs import Input, Modality
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.overrides import FOLLOWS
-from gairbench.spec import Input, Modality
 from gairbench_models.location.config import LocationConfig
 
 Localization = Literal["nili", "bilinear", "bicubic", "none"]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gairbench.digests import file_sha256
 from gairbench.errors import CheckpointError, UsageError
-from gairbench.spec import Modality
+from gairbench.inputs import Modality
 from gairbench.weights.tensors import check_tensors, check_types, read_file, state_dict
 from gairbench_models.gair.initial_location_weights import start_location
 from gairbench_models.gair.model import Gair

@@ -9,8 +9,8 @@ from typing import Annotated
 from annotated_types import Gt
 
 from gairbench.errors import UsageError
+from gairbench.inputs import ImageInput, Input, Modality, Unit
 from gairbench.sensors import canonical
-from gairbench.spec import ImageInput, Input, Modality, Unit
 from gairbench_models.gair.config import VisionConfig
 
 

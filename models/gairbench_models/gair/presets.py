@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from gairbench import ImageInput, LocationInput, Modality, Normalization, Preset, Unit
+from gairbench.inputs import Input
 from gairbench.pretraining.budget import Budget
-from gairbench.spec import Input, Pretraining, PublishedWeights
+from gairbench.published import PublishedWeights
+from gairbench.spec import Pretraining
 from gairbench_models.gair.config import ContrastiveConfig, GairConfig, GairPreset, VisionConfig
 from gairbench_models.gair.variants import VARIANTS
 from gairbench_models.location.config import LocationConfig

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gairbench.errors import UsageError
+from gairbench.inputs import ImageInput, Modality
 from gairbench.pretraining.augmentation import Augmentation, jitter_coordinates
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.corpus import Batch, Corpus
@@ -16,7 +17,6 @@ from gairbench.pretraining.distributed import gather
 from gairbench.pretraining.fitting import fit, identify
 from gairbench.pretraining.objective import Losses, Objective
 from gairbench.protocols import PretrainContext
-from gairbench.spec import ImageInput, Modality
 from gairbench_models.gair.checkpoint import save_gair
 from gairbench_models.gair.config import ContrastiveConfig, GairConfig, InitialWeights
 from gairbench_models.gair.losses import CoordinateQueue, gair_losses

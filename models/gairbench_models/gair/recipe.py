@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from gairbench.errors import UsageError
+from gairbench.inputs import Input, Modality
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.overrides import override
-from gairbench.spec import Input, Modality
 from gairbench_models.gair.config import ContrastiveConfig, GairConfig, InitialWeights
 from gairbench_models.gair.inputs import TileInput, adapted, tile_input
 from gairbench_models.gair.presets import PRESETS, config_of

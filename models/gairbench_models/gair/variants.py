@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gairbench.spec import Modality
+from gairbench.inputs import Modality
 from gairbench_models.gair.config import Localization
 
 _ALL = (Modality.RS, Modality.SV, Modality.LOCATION)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gairbench.inputs import ImageInput
 from gairbench.pretraining.overrides import FOLLOWS
-from gairbench.spec import ImageInput, Preset, Pretraining
+from gairbench.spec import Preset, Pretraining
 from gairbench_models.gair.config import VisionConfig
 from gairbench_models.gair.offers import rs_offers, sv_offers
 from gairbench_models.gair.presets import PRESETS

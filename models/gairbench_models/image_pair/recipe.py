@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
+from gairbench.inputs import Input
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.overrides import override
-from gairbench.spec import Input
 from gairbench_models.gair.inputs import TileInput, adapted, tile_input
 from gairbench_models.gair.presets import PRESETS
 from gairbench_models.image_pair.config import PairConfig, Pool, pair_config_of, pair_preset_specs

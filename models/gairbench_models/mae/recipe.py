@@ -9,7 +9,7 @@ from typing import Annotated
 from annotated_types import Ge, Interval
 
 from gairbench.errors import UsageError
-from gairbench.spec import Input
+from gairbench.inputs import Input
 from gairbench_models.image_pair.recipe import PairRecipe, make_pair_recipe, pair_inputs_of
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Interval
 
-from gairbench.spec import Input
+from gairbench.inputs import Input
 from gairbench_models.gair.presets import PRESETS
 from gairbench_models.image_pair.recipe import PairRecipe, make_pair_recipe, pair_inputs_of
 

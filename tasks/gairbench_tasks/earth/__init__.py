@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gairbench.spec import Category, DatasetSpec, ImageInput, Kind, LocationInput, Modality, TaskSpec
+from gairbench.inputs import ImageInput, LocationInput, Modality
+from gairbench.spec import Category, DatasetSpec, Kind, TaskSpec
 
 _SOURCES = "gairbench_tasks.earth.sources"
 _CITATION = "docs/earth.md"

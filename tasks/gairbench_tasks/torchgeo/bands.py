@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from gairbench.errors import PluginError
+from gairbench.inputs import ImageInput
 from gairbench.sensors import SEPARATOR, canonical, is_known, same_band
-from gairbench.spec import ImageInput
 from gairbench_tasks.torchgeo.addresses import found
 from gairbench_tasks.torchgeo.declaration import Part
 

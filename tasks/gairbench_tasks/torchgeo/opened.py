@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from gairbench.data import hash_files, sample_key
 from gairbench.digests import digest
 from gairbench.errors import DataError, PluginError
-from gairbench.spec import DatasetSpec, ImageInput, LocationInput
+from gairbench.inputs import ImageInput, LocationInput
+from gairbench.spec import DatasetSpec
 from gairbench.split_policy import SPLITS
 from gairbench.splitting import block_split, group_split, random_split
 from gairbench_tasks.torchgeo.bands import channels, check_band_names

@@ -16,7 +16,8 @@ from gairbench.data import SAMPLE_KEYS
 from gairbench.embedding import prefetched
 from gairbench.errors import DataError, PluginError
 from gairbench.georeference import WGS84, Box, project
-from gairbench.spec import Kind, Modality
+from gairbench.inputs import Modality
+from gairbench.spec import Kind
 from gairbench_tasks.torchgeo.addresses import check_names, file_ids, is_entry, name_of, per_sample
 from gairbench_tasks.torchgeo.bands import channels
 from gairbench_tasks.torchgeo.building import blamed

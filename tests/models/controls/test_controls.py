@@ -11,8 +11,9 @@ import torch
 from gairbench import DatasetSpec, ImageInput, Modality, ModelContext, ModelSpec, Unit
 from gairbench.errors import CheckpointError
 from gairbench.feeding import plan_feed
+from gairbench.inputs import Input, Rendering
 from gairbench.representation import RS_TOKENS
-from gairbench.spec import Input, Rendering, resolve
+from gairbench.spec import resolve
 from gairbench_models.controls import MODELS
 from gairbench_models.controls.lonlat import LonLat
 from gairbench_models.controls.pixel_stats import PixelStats

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from gairbench.errors import DataError
-from gairbench.spec import RGB, ImageInput
+from gairbench.inputs import RGB, ImageInput
 from gairbench_models.gair.config import GairConfig, VisionConfig
 from gairbench_models.gair.model import Gair, untrained
 from gairbench_models.gair.presets import PRESETS

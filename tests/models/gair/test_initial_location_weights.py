@@ -17,7 +17,7 @@ from scipy.special import lpmv
 from torch import Tensor
 
 from gairbench.errors import CheckpointError, GairbenchError, UsageError
-from gairbench.spec import Modality
+from gairbench.inputs import Modality
 from gairbench_models.gair.config import GairConfig, VisionConfig
 from gairbench_models.gair.initial_location_weights import satclip_factors
 from gairbench_models.gair.initial_weights import apply_starts

@@ -13,7 +13,7 @@ from torch import Tensor
 from torchgeo.models import CROMA
 
 from gairbench.errors import CheckpointError, UsageError
-from gairbench.spec import Modality
+from gairbench.inputs import Modality
 from gairbench_models.gair.config import GairConfig, VisionConfig
 from gairbench_models.gair.initial_weights import CROMA_BANDS, apply_starts
 from gairbench_models.gair.model import Gair, untrained

@@ -15,8 +15,8 @@ from PIL import Image
 
 from gairbench import ImageInput, Modality, cli
 from gairbench.errors import CheckpointError, UsageError
+from gairbench.inputs import Unit
 from gairbench.plugins import load_registry
-from gairbench.spec import Unit
 from gairbench.weights.loading import choose_preset, load_model
 from gairbench.weights.origin import required_weights
 from gairbench_models.gair.checkpoint import read_checkpoint

@@ -18,6 +18,7 @@ from gairbench.conversion import make_converter
 from gairbench.data import ArraySplit
 from gairbench.errors import DataError, InputMismatchError, UsageError
 from gairbench.georeference import relative_position
+from gairbench.inputs import Input
 from gairbench.pretraining.augmentation import (
     Augmentation,
     jitter_colours,
@@ -29,7 +30,7 @@ from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.monitoring import CollapseWarning
 from gairbench.protocols import PretrainContext, TrainerOptions
 from gairbench.representation import METHODS, RS_TOKENS
-from gairbench.spec import Input, resolve
+from gairbench.spec import resolve
 from gairbench_models.gair import MODELS
 from gairbench_models.gair.checkpoint import load
 from gairbench_models.gair.config import ContrastiveConfig, GairConfig, GairPreset, VisionConfig

@@ -9,9 +9,10 @@ from gairbench import ModelContext, ModelSpec
 from gairbench.batch import Batch, Images
 from gairbench.embedding import compute
 from gairbench.errors import CheckpointError
+from gairbench.inputs import EVERY, RGB, Unit
 from gairbench.representation import RS, RS_TOKENS, SV, Representation
 from gairbench.sensors import band
-from gairbench.spec import EVERY, RGB, Unit, resolve
+from gairbench.spec import resolve
 from gairbench_models.controls import MODELS as CONTROLS
 from gairbench_models.gair import MODELS as GAIR
 from gairbench_models.mae import MODELS as MAE

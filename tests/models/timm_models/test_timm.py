@@ -36,9 +36,11 @@ from gairbench.cli import app
 from gairbench.conversion import make_converter
 from gairbench.data import ArraySplit
 from gairbench.errors import CheckpointError, UsageError
+from gairbench.inputs import Rendering
+from gairbench.published import TimmWeights
 from gairbench.representation import RS, RS_TOKENS, Representation
 from gairbench.sensors import band
-from gairbench.spec import Rendering, TimmWeights, resolve
+from gairbench.spec import resolve
 from gairbench.testing import parametrize_with_model_checks
 from gairbench.weights.sources import find_file, how_to_get
 from gairbench_models.timm_models.declaration import make_timm_spec

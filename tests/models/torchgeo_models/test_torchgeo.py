@@ -26,8 +26,9 @@ from gairbench.batch import Batch
 from gairbench.cli import app
 from gairbench.errors import CheckpointError, InputMismatchError, UsageError
 from gairbench.feeding import feed_for
+from gairbench.published import TorchGeoWeights
 from gairbench.representation import Representation
-from gairbench.spec import TorchGeoWeights, resolve
+from gairbench.spec import resolve
 from gairbench.testing.declarations import require_inputs, require_model_name, require_value_object
 from gairbench.weights.catalogues import ListedFile
 from gairbench.weights.sources import find_file
