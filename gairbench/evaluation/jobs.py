@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from gairbench.embedding import dim_axis, embed_samples
 from gairbench.environment import choose_device, computing, device_name, versions
-from gairbench.errors import DataError, GairbenchError, NotTrainableError, PluginError, StorageError
+from gairbench.errors import GairbenchError, NotTrainableError, StorageError
 from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.cells import (
     Cell,
@@ -36,24 +36,20 @@ from gairbench.evaluation.cells import (
 )
 from gairbench.evaluation.divisions import Divisions
 from gairbench.evaluation.finetuning import backbone_of
+from gairbench.evaluation.given import Embedded, pairs_of, samples_of
 from gairbench.evaluation.open_data import OpenData, Reading, dataset_name
 from gairbench.evaluation.open_model import OpenModel, lock_of, open_model, unreplaced
 from gairbench.evaluation.records import recorded
-from gairbench.evaluation.samples import Selection, select
+from gairbench.evaluation.scoring import measure_test, run_evaluator
 from gairbench.evaluation.staleness import used_weights
-from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
-from gairbench.isolation import Blamed, Isolated, call_factory, culprit, named
-from gairbench.kinds import DENSE
+from gairbench.isolation import Blamed, Isolated, call_factory, culprit
 from gairbench.limit import limited
 from gairbench.locks import locked
-from gairbench.metrics import interval, load_metric, needed_by
-from gairbench.outputs import output_problem
 from gairbench.predictions import Predictions, save_predictions, scores_are_kept
 from gairbench.progress import Progress
 from gairbench.protocols import PretrainContext, TrainerOptions
-from gairbench.results import MetricValue, Result, UsedWeights, write_result
-from gairbench.spec import Kind, MetricSpec, resolve
-from gairbench.split_policy import SPLITS
+from gairbench.results import Result, UsedWeights, write_result
+from gairbench.spec import Kind
 from gairbench.storage import atomic_folder, write_atomically
 from gairbench.weights.environment_file import write_training_environment
 from gairbench.weights.loading import build, build_to_train, missing_module, model_name
@@ -61,13 +57,9 @@ from gairbench.weights.loading import build, build_to_train, missing_module, mod
 if TYPE_CHECKING:
     import torch
 
-    from gairbench.backbone import Backbone
-    from gairbench.data import Split
     from gairbench.evaluation.open_model import Build
 
 Array = NDArray[Any]
-
-_Embedded = list[tuple[Embedding, Array, dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -370,7 +362,7 @@ def run_evaluate_job(job: EvaluateJob, site: Site, memory: Memory, pretrained: f
     cell = job.cell
     with locked(_record_lock(cell.record, site)):
         cache = EmbeddingCache(site.cache)
-        embedded: _Embedded = []
+        embedded: Embedded = []
         missing = []
         for wanted in cell.embeddings:
             array = _stored(wanted.key, cache)
@@ -469,7 +461,7 @@ def _failed(blank: Result, why: Failure, site: Site) -> Result:
 
 def _evaluate(
     cell: Cell,
-    embedded: _Embedded,
+    embedded: Embedded,
     blank: Result,
     site: Site,
     memory: Memory,
@@ -479,15 +471,18 @@ def _evaluate(
     start = time.perf_counter()
     changes = [change for _, _, about in embedded for change in about.get("changes", ())]
     with Isolated(dataset_name(cell.task.dataset)) as read:
-        given = _pairs(cell, embedded, memory) if cell.task.kind is Kind.RETRIEVAL else _samples(cell, embedded, memory)
+        if cell.task.kind is Kind.RETRIEVAL:
+            given = pairs_of(cell, embedded, memory.data)
+        else:
+            given = samples_of(cell, embedded, memory.data, memory.divisions)
     backbone, trained_in = None, {}
     if opened is not None:
         backbone, changed = backbone_of(cell, opened, given.splits, given.positions, given.scale, device)
         changes += [opened.changes, changed]
         trained_in = {f"finetuning {name}": value for name, value in computing(device).items()}
-    output = _run_evaluator(cell, given, str(device), changes, backbone)
+    output = run_evaluator(cell, given, str(device), changes, backbone)
     predicted = Predictions(np.asarray(given.ids), given.target, output.prediction, output.scores, output.scores_are)
-    metrics = {spec.name: _measure(spec, cell, predicted, changes) for spec in cell.metrics}
+    metrics = {spec.name: measure_test(spec, cell, predicted, changes) for spec in cell.metrics}
     changes += [read.changes, memory.data.changes(cell.task.dataset), given.changes]
     process = "; ".join(dict.fromkeys(filter(None, changes)))
     abouts = [about for _, _, about in embedded]
@@ -530,208 +525,6 @@ def _environment(about: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Given:
-    """What an evaluator is given, and what its output is compared with.
-
-    Args:
-        features: By split, as the evaluator takes them.
-        targets: Of train and val.
-        class_names: Of the target.
-        groups: By split.
-        target: Of test.
-        ids: Of the test samples.
-        n: Samples by split.
-        dropped: Why others did not take part, by split.
-        splits: What the samples come from, by split.
-        positions: By split, where the samples stand in it.
-        scale: Mean and deviation by which features were standardized.
-        notes: What else was done to the samples, for the record.
-        changes: What a split policy changed in the process, which was undone; empty if nothing.
-    """
-
-    features: dict[str, Array]
-    targets: dict[str, Array]
-    class_names: tuple[str, ...]
-    groups: dict[str, Array | None]
-    target: Array
-    ids: Sequence[str]
-    n: dict[str, int]
-    dropped: dict[str, str]
-    splits: Mapping[str, Split]
-    positions: dict[str, Array]
-    scale: tuple[Array, Array]
-    notes: dict[str, str] = field(default_factory=dict)
-    changes: str = ""
-
-
-def _pairs(cell: Cell, embedded: _Embedded, memory: Memory) -> _Given:
-    query, gallery = (array for _, array, _ in embedded)
-    split = memory.data.split(cell.task.dataset, cell.fingerprint, "test")
-    rows = limited(len(split), cell.record.limit)
-    groups = _groups(cell, "test", split, rows)
-    return _Given(
-        features={"query": query, "gallery": gallery},
-        targets={},
-        class_names=(),
-        groups={"query": groups, "gallery": groups},
-        target=np.arange(len(query)),
-        ids=[split.ids[i] for i in rows],
-        n={"test": len(query)},
-        dropped={},
-        splits={"test": split},
-        positions={"test": rows},
-        scale=(np.zeros(1), np.ones(1)),
-    )
-
-
-def _samples(cell: Cell, embedded: _Embedded, memory: Memory) -> _Given:
-    names, limit, seed = SPLITS, cell.record.limit, cell.record.seed
-    source = memory.data.source(cell.task.dataset, cell.fingerprint)
-    splits: Mapping[str, Split]
-    policy, divided = "", None
-    if cell.split.published:
-        splits = {name: memory.data.split(cell.task.dataset, cell.fingerprint, name) for name in names}
-    else:
-        policy = str(cell.split)
-        divided = memory.divisions.divide(cell.task, cell.fingerprint, cell.split, seed=seed, limit=limit)
-        splits = divided.splits
-    chosen: dict[str, Selection] = select(cell.task, source, splits, limit, cell.labels, seed, policy)
-    if divided is None:
-        features = {name: _features(embedded, name)[chosen[name].rows] for name in names}
-    else:
-        whole = divided.features({name: _features(embedded, name) for name in names}, limit)
-        features = {name: whole[name][chosen[name].rows] for name in names}
-    scale = _standardize(features)
-    rows = {name: limited(len(splits[name]), limit)[chosen[name].rows] for name in names}
-    return _Given(
-        features=features,
-        targets={name: chosen[name].target for name in ("train", "val")},
-        class_names=tuple(source.classes(cell.task.target)),
-        groups={name: _groups(cell, name, splits[name], rows[name]) for name in names},
-        target=chosen["test"].target,
-        ids=chosen["test"].ids,
-        n={name: len(chosen[name].rows) for name in names},
-        dropped={name: chosen[name].dropped for name in names if chosen[name].dropped},
-        splits=splits,
-        positions=rows,
-        scale=scale,
-        notes={"split": divided.note} if divided is not None and divided.note else {},
-        changes="" if divided is None else divided.changes,
-    )
-
-
-def _features(embedded: _Embedded, split: str) -> Array:
-    """Return the features of a published split, those of several inputs beside each other."""
-    arrays = [array for e, array, _ in embedded if e.split == split]
-    return np.concatenate(arrays, axis=dim_axis(arrays[0].ndim))
-
-
-def _groups(cell: Cell, name: str, split: Split, rows: Array) -> Array | None:
-    """Return the groups of some samples of a split, or ``None`` where the task names no grouping.
-
-    Raises:
-        DataError: The split has no such grouping, or not one group a sample.
-    """
-    wanted = cell.task.group
-    if not wanted:
-        return None
-    what = f"split {name!r} of dataset {cell.task.dataset.name!r} has"
-    find = getattr(split, "groups", None)
-    try:
-        groups = None if find is None else np.asarray(find(wanted))
-    except KeyError:
-        groups = None
-    if groups is None:
-        raise DataError(f"{what} no grouping {wanted!r}", "correct the task's group")
-    if groups.shape != (len(split),):
-        raise DataError(f"{what} groups of shape {groups.shape} for {len(split)} samples", "correct the dataset")
-    return groups[rows]
-
-
-def _run_evaluator(
-    cell: Cell, given: _Given, device: str, changes: list[str], backbone: Backbone | None
-) -> EvaluatorOutput:
-    """Return what the evaluator predicts, with scores in single precision; add what it changes in the process.
-
-    Raises:
-        PluginError: It returned what cannot be scored.
-    """
-    kind, spec = cell.task.kind, cell.evaluator
-    assert spec is not None  # noqa: S101  (a cell without an evaluator has failed)
-    height_width = (int(given.target.shape[1]), int(given.target.shape[2])) if kind in DENSE else None
-    with Isolated(named("evaluator", spec.name, spec.factory), seed=cell.record.seed) as call:
-        output: EvaluatorOutput = resolve(spec.factory)(
-            EvaluatorInput(
-                kind=kind,
-                features=given.features,
-                targets=given.targets,
-                class_names=given.class_names,
-                groups=given.groups,
-                mask_size=height_width,
-                seed=cell.record.seed,
-                device=device,
-                backbone=backbone,
-            )
-        )
-    changes.append(call.changes)
-    problem = output_problem(
-        kind, output, samples=len(given.target), classes=len(given.class_names), mask_size=height_width
-    )
-    if problem:
-        raise PluginError(f"evaluator {spec.name!r}: {problem}", "correct the evaluator")
-    if output.scores is None:
-        return output
-    # Metrics are computed from what is saved, so that they can be computed again from the file.
-    return replace(output, scores=output.scores.astype(np.float32))
-
-
-def _measure(spec: MetricSpec, cell: Cell, predicted: Predictions, changes: list[str]) -> MetricValue:
-    """Return a metric of the test split; add what it changes in the process.
-
-    Raises:
-        PluginError: The evaluator returned no scores that the metric can be computed from.
-    """
-    given = needed_by(spec, predicted)
-    if given is None:
-        returned = "decision values" if predicted.scores_are == "decisions" else "no scores"
-        raise PluginError(
-            f"metric {spec.name!r} needs {spec.needs}, and evaluator {cell.record.probe!r} returned {returned}",
-            f"name another metric or evaluator in task {cell.task.name!r}",
-        )
-    with Isolated(named("metric", spec.name, spec.factory), seed=cell.record.seed) as call:
-        measure = load_metric(spec)
-        value = measure(predicted.target, given)
-        low, high = interval(measure.resampled(predicted.target, given, cell.record.seed))
-    changes.append(call.changes)
-    return MetricValue(
-        value=value,
-        low=low,
-        high=high,
-        higher_is_better=spec.higher_is_better,
-        version=spec.version,
-        unit=spec.unit,
-    )
-
-
 def _record_lock(record: Result, site: Site) -> Path:
     name = hashlib.sha256(record.path(Path()).as_posix().encode()).hexdigest()[:24]
     return site.results / ".locks" / f"{name}.lock"
-
-
-def _standardize(features: dict[str, Array]) -> tuple[Array, Array]:
-    """Standardize every feature by its mean and deviation on train, over positions too for token grids.
-
-    Returns:
-        Mean and deviation.
-    """
-    several = dim_axis(features["train"].ndim)
-    # Of several layers each has its own: the last axis before the positions, and the one of the layers.
-    axes = tuple(axis for axis in range(features["train"].ndim) if not 1 <= axis <= several)
-    mean = features["train"].mean(axis=axes, keepdims=True, dtype=np.float64)
-    std = features["train"].std(axis=axes, keepdims=True, dtype=np.float64)
-    std[std < 1e-12] = 1.0
-    for name, values in features.items():
-        scaled = (values - mean) / std
-        features[name] = scaled.astype(np.float32) if values.ndim > 2 else scaled
-    return mean, std

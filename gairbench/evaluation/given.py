@@ -1,0 +1,171 @@
+"""What an evaluator is given of a cell's embeddings: the samples that take part, divided and standardized."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gairbench.embedding import dim_axis
+from gairbench.errors import DataError
+from gairbench.evaluation.cells import Cell, Embedding
+from gairbench.evaluation.divisions import Divisions
+from gairbench.evaluation.open_data import OpenData
+from gairbench.evaluation.samples import Selection, select
+from gairbench.limit import limited
+from gairbench.split_policy import SPLITS
+
+if TYPE_CHECKING:
+    from gairbench.data import Split
+
+Array = NDArray[Any]
+
+Embedded = list[tuple[Embedding, Array, dict[str, Any]]]
+"""Embeddings with their values and what the cache says about them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What an evaluator is given, and what its output is compared with.
+
+    Args:
+        features: By split, as the evaluator takes them.
+        targets: Of train and val.
+        class_names: Of the target.
+        groups: By split.
+        target: Of test.
+        ids: Of the test samples.
+        n: Samples by split.
+        dropped: Why others did not take part, by split.
+        splits: What the samples come from, by split.
+        positions: By split, where the samples stand in it.
+        scale: Mean and deviation by which features were standardized.
+        notes: What else was done to the samples, for the record.
+        changes: What a split policy changed in the process, which was undone; empty if nothing.
+    """
+
+    features: dict[str, Array]
+    targets: dict[str, Array]
+    class_names: tuple[str, ...]
+    groups: dict[str, Array | None]
+    target: Array
+    ids: Sequence[str]
+    n: dict[str, int]
+    dropped: dict[str, str]
+    splits: Mapping[str, Split]
+    positions: dict[str, Array]
+    scale: tuple[Array, Array]
+    notes: dict[str, str] = field(default_factory=dict)
+    changes: str = ""
+
+
+def pairs_of(cell: Cell, embedded: Embedded, data: OpenData) -> Given:
+    """Return what retrieval is given: queries and the gallery, as they are."""
+    query, gallery = (array for _, array, _ in embedded)
+    split = data.split(cell.task.dataset, cell.fingerprint, "test")
+    rows = limited(len(split), cell.record.limit)
+    groups = _groups(cell, "test", split, rows)
+    return Given(
+        features={"query": query, "gallery": gallery},
+        targets={},
+        class_names=(),
+        groups={"query": groups, "gallery": groups},
+        target=np.arange(len(query)),
+        ids=[split.ids[i] for i in rows],
+        n={"test": len(query)},
+        dropped={},
+        splits={"test": split},
+        positions={"test": rows},
+        scale=(np.zeros(1), np.ones(1)),
+    )
+
+
+def samples_of(cell: Cell, embedded: Embedded, data: OpenData, divisions: Divisions) -> Given:
+    """Return what other tasks are given: the samples that take part, features standardized.
+
+    Raises:
+        DataError: Nothing can be learned from the samples, or a grouping is missing.
+        Exception: Whatever a third-party dataset or split policy raises.
+    """
+    names, limit, seed = SPLITS, cell.record.limit, cell.record.seed
+    source = data.source(cell.task.dataset, cell.fingerprint)
+    splits: Mapping[str, Split]
+    policy, divided = "", None
+    if cell.split.published:
+        splits = {name: data.split(cell.task.dataset, cell.fingerprint, name) for name in names}
+    else:
+        policy = str(cell.split)
+        divided = divisions.divide(cell.task, cell.fingerprint, cell.split, seed=seed, limit=limit)
+        splits = divided.splits
+    chosen: dict[str, Selection] = select(cell.task, source, splits, limit, cell.labels, seed, policy)
+    if divided is None:
+        features = {name: _features(embedded, name)[chosen[name].rows] for name in names}
+    else:
+        whole = divided.features({name: _features(embedded, name) for name in names}, limit)
+        features = {name: whole[name][chosen[name].rows] for name in names}
+    scale = _standardize(features)
+    rows = {name: limited(len(splits[name]), limit)[chosen[name].rows] for name in names}
+    return Given(
+        features=features,
+        targets={name: chosen[name].target for name in ("train", "val")},
+        class_names=tuple(source.classes(cell.task.target)),
+        groups={name: _groups(cell, name, splits[name], rows[name]) for name in names},
+        target=chosen["test"].target,
+        ids=chosen["test"].ids,
+        n={name: len(chosen[name].rows) for name in names},
+        dropped={name: chosen[name].dropped for name in names if chosen[name].dropped},
+        splits=splits,
+        positions=rows,
+        scale=scale,
+        notes={"split": divided.note} if divided is not None and divided.note else {},
+        changes="" if divided is None else divided.changes,
+    )
+
+
+def _features(embedded: Embedded, split: str) -> Array:
+    """Return the features of a published split, those of several inputs beside each other."""
+    arrays = [array for e, array, _ in embedded if e.split == split]
+    return np.concatenate(arrays, axis=dim_axis(arrays[0].ndim))
+
+
+def _groups(cell: Cell, name: str, split: Split, rows: Array) -> Array | None:
+    """Return the groups of some samples of a split, or ``None`` where the task names no grouping.
+
+    Raises:
+        DataError: The split has no such grouping, or not one group a sample.
+    """
+    wanted = cell.task.group
+    if not wanted:
+        return None
+    what = f"split {name!r} of dataset {cell.task.dataset.name!r} has"
+    find = getattr(split, "groups", None)
+    try:
+        groups = None if find is None else np.asarray(find(wanted))
+    except KeyError:
+        groups = None
+    if groups is None:
+        raise DataError(f"{what} no grouping {wanted!r}", "correct the task's group")
+    if groups.shape != (len(split),):
+        raise DataError(f"{what} groups of shape {groups.shape} for {len(split)} samples", "correct the dataset")
+    return groups[rows]
+
+
+def _standardize(features: dict[str, Array]) -> tuple[Array, Array]:
+    """Standardize every feature by its mean and deviation on train, over positions too for token grids.
+
+    Returns:
+        Mean and deviation.
+    """
+    several = dim_axis(features["train"].ndim)
+    # Of several layers each has its own: the last axis before the positions, and the one of the layers.
+    axes = tuple(axis for axis in range(features["train"].ndim) if not 1 <= axis <= several)
+    mean = features["train"].mean(axis=axes, keepdims=True, dtype=np.float64)
+    std = features["train"].std(axis=axes, keepdims=True, dtype=np.float64)
+    std[std < 1e-12] = 1.0
+    for name, values in features.items():
+        scaled = (values - mean) / std
+        features[name] = scaled.astype(np.float32) if values.ndim > 2 else scaled
+    return mean, std
