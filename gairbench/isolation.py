@@ -45,7 +45,7 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from gairbench.errors import PluginError, PluginWarning
-from gairbench.process_state import LIBRARIES, ProcessSetting, process_settings
+from gairbench.process_state import LIBRARIES, Undoable, process_settings
 from gairbench.spec import Factory, resolve
 
 
@@ -109,7 +109,7 @@ class Isolated(AbstractContextManager["Isolated"]):
         self.seed = seed
         self._blamed = Blamed(who)
         self.changes = ""
-        self._before: list[tuple[ProcessSetting, Any]] = []
+        self._before: list[tuple[Undoable, Any]] = []
         self._streams = contextlib.ExitStack()
         self._watch = _Watch({})
 
@@ -145,7 +145,7 @@ class Isolated(AbstractContextManager["Isolated"]):
                 warnings.warn(self.changes, PluginWarning, stacklevel=2)
         self._blamed.__exit__(kind, error, traceback)
 
-    def _note(self, settings: Sequence[ProcessSetting]) -> None:
+    def _note(self, settings: Sequence[Undoable]) -> None:
         self._before += [(setting, setting.read()) for setting in settings]
 
     def _begin(self, name: str) -> None:

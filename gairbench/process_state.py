@@ -24,7 +24,7 @@ def _unsaid(before: Any, after: Any) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessSetting:
+class Undoable:
     """Something of the process that a plugin can change.
 
     Args:
@@ -51,7 +51,7 @@ class WatchedLibrary:
         seed: Seeds its global generators.
     """
 
-    settings: Callable[[], Sequence[ProcessSetting]]
+    settings: Callable[[], Sequence[Undoable]]
     seed: Callable[[int], object] = field(default=lambda _: None)
 
 
@@ -112,28 +112,24 @@ def _handle_signals(before: Sequence[Any]) -> None:
 
 
 @lru_cache(maxsize=1)
-def process_settings() -> tuple[ProcessSetting, ...]:
+def process_settings() -> tuple[Undoable, ...]:
     """Return what of the process itself, libraries apart, can be set back."""
     return (
-        ProcessSetting("Python's random numbers", random.getstate, random.setstate, reported=False),
-        ProcessSetting("the working folder {}", _folder, _back_to_folder),
-        ProcessSetting("environment variables ({})", lambda: dict(os.environ), _set_variables, _variables),
-        ProcessSetting("warnings into errors", _warning_errors, _drop_warning_errors, _unsaid),
-        ProcessSetting(
-            "the handling of signals", lambda: [signal.getsignal(n) for n in _SIGNALS], _handle_signals, _unsaid
-        ),
+        Undoable("Python's random numbers", random.getstate, random.setstate, reported=False),
+        Undoable("the working folder {}", _folder, _back_to_folder),
+        Undoable("environment variables ({})", lambda: dict(os.environ), _set_variables, _variables),
+        Undoable("warnings into errors", _warning_errors, _drop_warning_errors, _unsaid),
+        Undoable("the handling of signals", lambda: [signal.getsignal(n) for n in _SIGNALS], _handle_signals, _unsaid),
     )
 
 
 @lru_cache(maxsize=1)
-def _numpy() -> tuple[ProcessSetting, ...]:
+def _numpy() -> tuple[Undoable, ...]:
     import numpy as np
 
     return (
-        ProcessSetting("numpy's random numbers", np.random.get_state, np.random.set_state, reported=False),
-        ProcessSetting(
-            "numpy's handling of floating-point errors", np.geterr, lambda before: np.seterr(**before), _unsaid
-        ),
+        Undoable("numpy's random numbers", np.random.get_state, np.random.set_state, reported=False),
+        Undoable("numpy's handling of floating-point errors", np.geterr, lambda before: np.seterr(**before), _unsaid),
     )
 
 
@@ -152,7 +148,7 @@ def _blas_of(modules: int) -> Any:
     return ThreadpoolController().select(user_api="blas")
 
 
-def _blas() -> tuple[ProcessSetting, ...]:
+def _blas() -> tuple[Undoable, ...]:
     controller = _blas_of(len(sys.modules))
 
     def write(before: list[int]) -> None:
@@ -162,26 +158,26 @@ def _blas() -> tuple[ProcessSetting, ...]:
     def read() -> list[int]:
         return [library.num_threads for library in controller.lib_controllers]
 
-    return (ProcessSetting("BLAS's number of threads {}", read, write),)
+    return (Undoable("BLAS's number of threads {}", read, write),)
 
 
 @lru_cache(maxsize=1)
-def _torch() -> tuple[ProcessSetting, ...]:
+def _torch() -> tuple[Undoable, ...]:
     import torch
 
     return (
-        ProcessSetting("torch's random numbers", _torch_random, _set_torch_random, reported=False),
-        ProcessSetting("torch's default dtype {}", torch.get_default_dtype, torch.set_default_dtype),
-        ProcessSetting("torch's default device {}", torch.get_default_device, _set_default_device),
-        ProcessSetting("torch's number of threads {}", torch.get_num_threads, torch.set_num_threads),
+        Undoable("torch's random numbers", _torch_random, _set_torch_random, reported=False),
+        Undoable("torch's default dtype {}", torch.get_default_dtype, torch.set_default_dtype),
+        Undoable("torch's default device {}", torch.get_default_device, _set_default_device),
+        Undoable("torch's number of threads {}", torch.get_num_threads, torch.set_num_threads),
         # Leaving inference mode turns gradients on.
-        ProcessSetting("torch's inference mode {}", torch.is_inference_mode_enabled, _set_inference_mode),
-        ProcessSetting("torch's grad mode {}", torch.is_grad_enabled, torch.set_grad_enabled),
-        ProcessSetting("torch's autocast", _autocast, _set_autocast, _unsaid),
-        ProcessSetting("torch's deterministic algorithms", _determinism, _set_determinism, _unsaid),
-        ProcessSetting("torch's precision of float32 products", _precisions, _set_precisions, _unsaid),
-        ProcessSetting("torch's switches of backends", _switches, _set_switches, _unsaid),
-        ProcessSetting("how subnormal numbers are computed", _flushes_subnormal, torch.set_flush_denormal, _unsaid),
+        Undoable("torch's inference mode {}", torch.is_inference_mode_enabled, _set_inference_mode),
+        Undoable("torch's grad mode {}", torch.is_grad_enabled, torch.set_grad_enabled),
+        Undoable("torch's autocast", _autocast, _set_autocast, _unsaid),
+        Undoable("torch's deterministic algorithms", _determinism, _set_determinism, _unsaid),
+        Undoable("torch's precision of float32 products", _precisions, _set_precisions, _unsaid),
+        Undoable("torch's switches of backends", _switches, _set_switches, _unsaid),
+        Undoable("how subnormal numbers are computed", _flushes_subnormal, torch.set_flush_denormal, _unsaid),
     )
 
 
