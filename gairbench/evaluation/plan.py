@@ -11,34 +11,28 @@ from typing import Any
 from gairbench import results
 from gairbench.backbone import BACKBONE_VERSION
 from gairbench.conversion import CONVERSION_VERSION
-from gairbench.dataset_download import is_here, terms_of
 from gairbench.digests import digest
 from gairbench.embedding import EMBEDDING_VERSION
-from gairbench.errors import DataMissingError, GairbenchError, InputMismatchError
+from gairbench.errors import GairbenchError, InputMismatchError
 from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.cells import Cell, Embedding, Plan, PretrainingData, State, jobs_of
-from gairbench.evaluation.divisions import Divisions
 from gairbench.evaluation.estimates import Estimates
 from gairbench.evaluation.feeds import feeds_for, readouts_for
-from gairbench.evaluation.open_data import OpenData, dataset_name
-from gairbench.evaluation.samples import select
+from gairbench.evaluation.findings import Findings, Trouble
+from gairbench.evaluation.open_data import OpenData
 from gairbench.evaluation.staleness import reuse
 from gairbench.feeding import Feed
-from gairbench.isolation import Isolated, culprit
-from gairbench.kinds import DENSE, HEADLINE
+from gairbench.kinds import HEADLINE
 from gairbench.label_budget import LabelBudget
-from gairbench.plugin_code import code_digest, is_third_party
-from gairbench.plugins import BUILTIN, Origin, Registry
+from gairbench.plugin_code import is_third_party
+from gairbench.plugins import Registry
 from gairbench.readout import AskedReadout, Readout
 from gairbench.selection import unknown
-from gairbench.spec import DatasetSpec, EvaluatorSpec, Kind, MetricSpec, ModelSpec, Preset, SplitPolicySpec, TaskSpec
+from gairbench.spec import EvaluatorSpec, Kind, MetricSpec, ModelSpec, Preset, TaskSpec
 from gairbench.split_choice import SplitChoice
 from gairbench.split_policy import SPLITS
 from gairbench.weights.loading import choose_preset
 from gairbench.weights.origin import Weights, find_weights, model_code, pretrained_weights
-
-_Trouble = tuple[State, str]
-"""``skipped`` or ``failed``, and why."""
 
 TRAINED = "the model was trained on the task, not frozen"
 """Why a number of an evaluator that trains the model does not stand beside those of frozen ones unmarked."""
@@ -104,9 +98,17 @@ def make_plan(request: EvaluationRequest, registry: Registry, data: OpenData | N
     Raises:
         CheckpointError: A checkpoint file does not exist, or is of another preset.
     """
-    looked = _Looked(request, registry, data or OpenData(request.data_root))
+    findings = Findings(
+        registry,
+        data or OpenData(request.data_root),
+        cache=request.cache,
+        data_root=request.data_root,
+        limit=request.limit,
+    )
     groups = [
-        list(_model_cells(request, registry, looked, model, seed)) for seed in request.seeds for model in request.models
+        list(_model_cells(request, registry, findings, model, seed))
+        for seed in request.seeds
+        for model in request.models
     ]
     estimates = Estimates.from_records(request.results)
     groups.sort(key=lambda cells: estimates.cost(jobs_of(_to_do(cells))))
@@ -120,9 +122,9 @@ def _to_do(cells: Sequence[Cell]) -> list[Cell]:
 
 
 def _model_cells(
-    request: EvaluationRequest, registry: Registry, looked: _Looked, model: ModelSpec, seed: int
+    request: EvaluationRequest, registry: Registry, findings: Findings, model: ModelSpec, seed: int
 ) -> Iterator[Cell]:
-    trouble: _Trouble | None = None
+    trouble: Trouble | None = None
     given = request.checkpoints.get(model.name)
     try:
         preset = choose_preset(model, request.preset, given)
@@ -132,7 +134,7 @@ def _model_cells(
     except Exception as error:
         preset = model.preset(request.preset)
         trouble = ("failed", f"model {model.name!r} cannot read its checkpoint: {type(error).__name__}: {error}")
-    weights, code, corpus, problem_of_weights = _weights(request, registry, looked, model, preset, seed)
+    weights, code, corpus, problem_of_weights = _weights(request, registry, findings, model, preset, seed)
     trouble = trouble or problem_of_weights
     cells = []
     for task in sorted(request.tasks, key=lambda t: t.dataset.name):
@@ -164,11 +166,11 @@ def _model_cells(
                 third_party=is_third_party(model.factory),
             )
             misnamed = problem or _evaluator_problem(registry, task, name)
-            cells.append(_stopped(cell, "failed", misnamed) if misnamed else _planned(request, looked, cell, trouble))
+            cells.append(_stopped(cell, "failed", misnamed) if misnamed else _planned(request, findings, cell, trouble))
     if not request.fresh:
         cells = reuse(cells, weights.content, request.results, EmbeddingCache(request.cache))
     for cell in cells:
-        unusable = looked.target_problem(cell) if cell.state == "todo" else None
+        unusable = findings.target_problem(cell) if cell.state == "todo" else None
         yield _stopped(cell, *unusable) if unusable else cell
 
 
@@ -223,108 +225,9 @@ def _split_fields(registry: Registry, split: SplitChoice) -> dict[str, Any]:
     return {"split": str(split), "split_version": split.policy.version, "split_origin": str(origin)}
 
 
-class _Looked:
-    """What the plan has found in the data: each dataset is opened once, and each target read once."""
-
-    def __init__(self, request: EvaluationRequest, registry: Registry, data: OpenData) -> None:
-        self.data = data
-        self._request = request
-        self._registry = registry
-        self._fingerprints: dict[str, str | _Trouble] = {}
-        self._divisions = Divisions(data)
-        self._targets: dict[tuple[str, ...], _Trouble | None] = {}
-        self._codes: dict[tuple[type, str], str] = {}
-        self._origins: Mapping[type, Mapping[str, Origin]] = {
-            DatasetSpec: registry.dataset_origins,
-            EvaluatorSpec: registry.evaluator_origins,
-            MetricSpec: registry.metric_origins,
-            SplitPolicySpec: registry.split_policy_origins,
-        }
-
-    def code(self, spec: DatasetSpec | EvaluatorSpec | MetricSpec | SplitPolicySpec) -> str:
-        """Return a digest of the code of a dataset, an evaluator, a metric or a split policy; empty for our own.
-
-        Raises:
-            OSError: A file of it cannot be read.
-        """
-        which = type(spec), spec.name
-        if which not in self._codes:
-            distribution = self._origins[type(spec)][spec.name].distribution
-            self._codes[which] = code_digest(spec.factory, distribution, self._request.cache.absolute())
-        return self._codes[which]
-
-    def fingerprint(self, spec: DatasetSpec) -> str | _Trouble:
-        """Return the fingerprint, or why there is none."""
-        if spec.name not in self._fingerprints:
-            self._fingerprints[spec.name] = self._open(spec)
-        return self._fingerprints[spec.name]
-
-    def _open(self, spec: DatasetSpec) -> str | _Trouble:
-        root = self._request.data_root
-        get = f", or get it ({terms_of(spec)}): gairbench data get {spec.name} --data-root " if spec.download else ""
-        if spec.folder and root is None:
-            get = get and f"{get}FOLDER"
-            return "skipped", f"dataset {spec.name!r} needs files in folder {spec.folder!r}; give --data-root{get}"
-        try:
-            if root is not None and not is_here(spec, root):
-                how = f"correct --data-root{get}{root}" if get else _how_to_get(spec, root)
-                return "skipped", f"dataset {spec.name!r} is not at {root / spec.folder}; {how}"
-            return self.data.fingerprint(spec)
-        except DataMissingError as error:
-            return "skipped", str(error)
-        except GairbenchError as error:
-            return "failed", str(error)
-        # A dataset may be a third party's code; its fault is this dataset's, not the run's.
-        except Exception as error:
-            return "failed", f"dataset {spec.name!r}: {type(error).__name__}: {error}"
-
-    def target_problem(self, cell: Cell) -> _Trouble | None:
-        """Return why a task cannot be divided, learned or scored; ``None`` where it can, or only pixels can show it."""
-        which = (cell.task.name, str(cell.split), "" if cell.split.published else str(cell.record.seed))
-        if which not in self._targets:
-            self._targets[which] = self._read_targets(cell)
-        return self._targets[which]
-
-    def _read_targets(self, cell: Cell) -> _Trouble | None:
-        task, limit, published = cell.task, self._request.limit, cell.split.published
-        if task.kind is Kind.RETRIEVAL or (published and task.kind in DENSE):
-            return None
-        dataset, fingerprint = task.dataset, cell.fingerprint
-        # The suite has read what is embedded in this version, all samples of it; reading them again takes seconds.
-        embedded = self._registry.task_origins[task.name].plugin in BUILTIN and not dataset.folder
-        if embedded and limit is None and published:
-            return None
-        try:
-            splits = {name: self.data.split(dataset, fingerprint, name) for name in SPLITS}
-            source = self.data.source(dataset, fingerprint)
-            if published:
-                with Isolated(dataset_name(dataset)):
-                    select(task, source, splits, limit)
-                return None
-            seed = cell.record.seed
-            divided = self._divisions.divide(task, fingerprint, cell.split, seed=seed, limit=limit)
-            if task.kind not in DENSE:
-                with Isolated(dataset_name(dataset)):
-                    select(task, source, divided.splits, limit, policy=str(cell.split))
-        except InputMismatchError as error:
-            return "skipped", str(error)
-        except GairbenchError as error:
-            return "failed", str(error)
-        # A dataset or a split policy may be a third party's code; its fault is theirs, not the run's.
-        except Exception as error:
-            return "failed", f"{culprit(error) or f'dataset {dataset.name!r}'}: {type(error).__name__}: {error}"
-        return None
-
-
-def _how_to_get(spec: DatasetSpec, root: Path) -> str:
-    """Return what to do about a missing folder; a factory may know, by its optional method ``how_to_get(folder)``."""
-    ask = None if isinstance(spec.factory, str) else getattr(spec.factory, "how_to_get", None)
-    return f"correct --data-root, or get it: {ask(root / spec.folder)}" if ask else "correct --data-root"
-
-
 def _weights(
-    request: EvaluationRequest, registry: Registry, looked: _Looked, model: ModelSpec, preset: Preset, seed: int
-) -> tuple[Weights, str, PretrainingData | None, _Trouble | None]:
+    request: EvaluationRequest, registry: Registry, findings: Findings, model: ModelSpec, preset: Preset, seed: int
+) -> tuple[Weights, str, PretrainingData | None, Trouble | None]:
     """Return where a model's weights come from, its code, what it is trained on, and why it cannot be had."""
     given = request.checkpoints.get(model.name)
     distribution, cache = registry.model_origins[model.name].distribution, request.cache.absolute()
@@ -352,7 +255,7 @@ def _weights(
             ("failed", f"it is pre-trained on dataset {recipe.dataset!r}, which no plugin provides"),
         )
     corpus = registry.datasets[recipe.dataset]
-    fingerprint = looked.fingerprint(corpus)
+    fingerprint = findings.fingerprint(corpus)
     if isinstance(fingerprint, tuple):
         state, reason = fingerprint
         return weights, code, None, (state, f"pre-training: {reason}")
@@ -378,11 +281,11 @@ def _stopped(cell: Cell, state: State, reason: str) -> Cell:
     return replace(cell, state=state, record=replace(cell.record, reason=reason, status=_STATUS[state]))
 
 
-def _planned(request: EvaluationRequest, looked: _Looked, cell: Cell, trouble: _Trouble | None) -> Cell:
+def _planned(request: EvaluationRequest, findings: Findings, cell: Cell, trouble: Trouble | None) -> Cell:
     """Return a cell with its key and what it needs, or why it does not run."""
     task, evaluator = cell.task, cell.evaluator
     assert evaluator is not None  # noqa: S101  (a cell without one has failed)
-    fingerprint = looked.fingerprint(task.dataset)
+    fingerprint = findings.fingerprint(task.dataset)
     if isinstance(fingerprint, tuple):
         return _stopped(cell, *fingerprint)
     cell = replace(cell, record=replace(cell.record, dataset_fingerprint=fingerprint))
@@ -399,8 +302,10 @@ def _planned(request: EvaluationRequest, looked: _Looked, cell: Cell, trouble: _
         if split not in task.dataset.splits:
             return _stopped(cell, "failed", f"dataset {task.dataset.name!r} declares no split {split!r}")
     try:
-        embeddings = tuple(_embedding(request, looked, cell, split, feed) for split in wanted_splits for feed in feeds)
-        key = _key(looked, cell, evaluator, embeddings)
+        embeddings = tuple(
+            _embedding(request, findings, cell, split, feed) for split in wanted_splits for feed in feeds
+        )
+        key = _key(findings, cell, evaluator, embeddings)
     except OSError as error:
         return _stopped(cell, "failed", f"the code of a plugin cannot be read: {error}")
     caveats = dict.fromkeys(filter(None, (feed.gsd_problem() for feed in feeds)))
@@ -408,7 +313,7 @@ def _planned(request: EvaluationRequest, looked: _Looked, cell: Cell, trouble: _
     return replace(cell, record=replace(cell.record, key=key, caveats=tuple(caveats)), embeddings=embeddings)
 
 
-def _key(looked: _Looked, cell: Cell, evaluator: EvaluatorSpec, embeddings: Sequence[Embedding]) -> str:
+def _key(findings: Findings, cell: Cell, evaluator: EvaluatorSpec, embeddings: Sequence[Embedding]) -> str:
     """Return the key of a cell's record; code stands in it where it counts, so that our own keys stay as they are."""
     task = cell.task
     return digest(
@@ -416,31 +321,31 @@ def _key(looked: _Looked, cell: Cell, evaluator: EvaluatorSpec, embeddings: Sequ
         embeddings=[embedding.key for embedding in embeddings],
         task=[task.name, task.version, task.target, task.kind, task.group],
         metrics=[
-            [metric.name, metric.version, metric.higher_is_better, *filter(None, [looked.code(metric)])]
+            [metric.name, metric.version, metric.higher_is_better, *filter(None, [findings.code(metric)])]
             for metric in cell.metrics
         ],
-        evaluator=[evaluator.name, evaluator.version, *filter(None, [looked.code(evaluator)])],
+        evaluator=[evaluator.name, evaluator.version, *filter(None, [findings.code(evaluator)])],
         seed=cell.record.seed,
         # Keys of records that were made before there were parts of the labels stay what they are.
         **({} if cell.labels.whole else {"labels": cell.record.labels}),
-        **({} if cell.split.published else {"split": _split_key(looked, cell.split)}),
+        **({} if cell.split.published else {"split": _split_key(findings, cell.split)}),
         **({"backbone": BACKBONE_VERSION} if cell.trains_model else {}),
     )
 
 
-def _split_key(looked: _Looked, split: SplitChoice) -> list[object]:
+def _split_key(findings: Findings, split: SplitChoice) -> list[object]:
     policy = split.policy
-    return [policy.name, policy.version, split.parameter, *filter(None, [looked.code(policy)])]
+    return [policy.name, policy.version, split.parameter, *filter(None, [findings.code(policy)])]
 
 
 _STATUS: Mapping[State, results.Status] = {"skipped": "skipped", "failed": "failed"}
 
 
-def _embedding(request: EvaluationRequest, looked: _Looked, cell: Cell, split: str, feed: Feed) -> Embedding:
+def _embedding(request: EvaluationRequest, findings: Findings, cell: Cell, split: str, feed: Feed) -> Embedding:
     dataset = cell.task.dataset
     key = digest(
         model=[cell.model.name, cell.model.version, cell.preset.name],
-        code=[cell.code, looked.code(dataset)],
+        code=[cell.code, findings.code(dataset)],
         weights=cell.weights.identity,
         feed=feed,
         dataset=[dataset.name, dataset.version, cell.fingerprint, split],

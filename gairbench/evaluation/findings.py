@@ -1,0 +1,133 @@
+"""What a plan finds in datasets and in the code of plugins, before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from gairbench.dataset_download import is_here, terms_of
+from gairbench.errors import DataMissingError, GairbenchError, InputMismatchError
+from gairbench.evaluation.cells import Cell, State
+from gairbench.evaluation.divisions import Divisions
+from gairbench.evaluation.open_data import OpenData, dataset_name
+from gairbench.evaluation.samples import select
+from gairbench.isolation import Isolated, culprit
+from gairbench.kinds import DENSE
+from gairbench.plugin_code import code_digest
+from gairbench.plugins import BUILTIN, Origin, Registry
+from gairbench.spec import DatasetSpec, EvaluatorSpec, Kind, MetricSpec, SplitPolicySpec
+from gairbench.split_policy import SPLITS
+
+Trouble = tuple[State, str]
+"""``skipped`` or ``failed``, and why."""
+
+
+class Findings:
+    """What a plan has found: each dataset is opened once, each target read once, and each plugin's code hashed once.
+
+    Args:
+        registry: What is installed.
+        data: Open datasets.
+        cache: Folder of checkpoints and embeddings.
+        data_root: Folder of datasets that are not embedded.
+        limit: The run's ``--limit``.
+    """
+
+    def __init__(
+        self, registry: Registry, data: OpenData, *, cache: Path, data_root: Path | None, limit: int | None
+    ) -> None:
+        self.data = data
+        self._cache = cache
+        self._root = data_root
+        self._limit = limit
+        self._registry = registry
+        self._fingerprints: dict[str, str | Trouble] = {}
+        self._divisions = Divisions(data)
+        self._targets: dict[tuple[str, ...], Trouble | None] = {}
+        self._codes: dict[tuple[type, str], str] = {}
+        self._origins: Mapping[type, Mapping[str, Origin]] = {
+            DatasetSpec: registry.dataset_origins,
+            EvaluatorSpec: registry.evaluator_origins,
+            MetricSpec: registry.metric_origins,
+            SplitPolicySpec: registry.split_policy_origins,
+        }
+
+    def code(self, spec: DatasetSpec | EvaluatorSpec | MetricSpec | SplitPolicySpec) -> str:
+        """Return a digest of the code of a dataset, an evaluator, a metric or a split policy; empty for our own.
+
+        Raises:
+            OSError: A file of it cannot be read.
+        """
+        which = type(spec), spec.name
+        if which not in self._codes:
+            distribution = self._origins[type(spec)][spec.name].distribution
+            self._codes[which] = code_digest(spec.factory, distribution, self._cache.absolute())
+        return self._codes[which]
+
+    def fingerprint(self, spec: DatasetSpec) -> str | Trouble:
+        """Return the fingerprint, or why there is none."""
+        if spec.name not in self._fingerprints:
+            self._fingerprints[spec.name] = self._open(spec)
+        return self._fingerprints[spec.name]
+
+    def _open(self, spec: DatasetSpec) -> str | Trouble:
+        root = self._root
+        get = f", or get it ({terms_of(spec)}): gairbench data get {spec.name} --data-root " if spec.download else ""
+        if spec.folder and root is None:
+            get = get and f"{get}FOLDER"
+            return "skipped", f"dataset {spec.name!r} needs files in folder {spec.folder!r}; give --data-root{get}"
+        try:
+            if root is not None and not is_here(spec, root):
+                how = f"correct --data-root{get}{root}" if get else _how_to_get(spec, root)
+                return "skipped", f"dataset {spec.name!r} is not at {root / spec.folder}; {how}"
+            return self.data.fingerprint(spec)
+        except DataMissingError as error:
+            return "skipped", str(error)
+        except GairbenchError as error:
+            return "failed", str(error)
+        # A dataset may be a third party's code; its fault is this dataset's, not the run's.
+        except Exception as error:
+            return "failed", f"dataset {spec.name!r}: {type(error).__name__}: {error}"
+
+    def target_problem(self, cell: Cell) -> Trouble | None:
+        """Return why a task cannot be divided, learned or scored; ``None`` where it can, or only pixels can show it."""
+        which = (cell.task.name, str(cell.split), "" if cell.split.published else str(cell.record.seed))
+        if which not in self._targets:
+            self._targets[which] = self._read_targets(cell)
+        return self._targets[which]
+
+    def _read_targets(self, cell: Cell) -> Trouble | None:
+        task, limit, published = cell.task, self._limit, cell.split.published
+        if task.kind is Kind.RETRIEVAL or (published and task.kind in DENSE):
+            return None
+        dataset, fingerprint = task.dataset, cell.fingerprint
+        # The suite has read what is embedded in this version, all samples of it; reading them again takes seconds.
+        embedded = self._registry.task_origins[task.name].plugin in BUILTIN and not dataset.folder
+        if embedded and limit is None and published:
+            return None
+        try:
+            splits = {name: self.data.split(dataset, fingerprint, name) for name in SPLITS}
+            source = self.data.source(dataset, fingerprint)
+            if published:
+                with Isolated(dataset_name(dataset)):
+                    select(task, source, splits, limit)
+                return None
+            seed = cell.record.seed
+            divided = self._divisions.divide(task, fingerprint, cell.split, seed=seed, limit=limit)
+            if task.kind not in DENSE:
+                with Isolated(dataset_name(dataset)):
+                    select(task, source, divided.splits, limit, policy=str(cell.split))
+        except InputMismatchError as error:
+            return "skipped", str(error)
+        except GairbenchError as error:
+            return "failed", str(error)
+        # A dataset or a split policy may be a third party's code; its fault is theirs, not the run's.
+        except Exception as error:
+            return "failed", f"{culprit(error) or f'dataset {dataset.name!r}'}: {type(error).__name__}: {error}"
+        return None
+
+
+def _how_to_get(spec: DatasetSpec, root: Path) -> str:
+    """Return what to do about a missing folder; a factory may know, by its optional method ``how_to_get(folder)``."""
+    ask = None if isinstance(spec.factory, str) else getattr(spec.factory, "how_to_get", None)
+    return f"correct --data-root, or get it: {ask(root / spec.folder)}" if ask else "correct --data-root"
