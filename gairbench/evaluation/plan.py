@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -302,8 +302,10 @@ def _planned(request: EvaluationRequest, findings: Findings, cell: Cell, trouble
         if split not in task.dataset.splits:
             return _stopped(cell, "failed", f"dataset {task.dataset.name!r} declares no split {split!r}")
     try:
+        # Feeds are deep: they are made plain once for all splits.
+        plain = [(feed, asdict(feed)) for feed in feeds]
         embeddings = tuple(
-            _embedding(request, findings, cell, split, feed) for split in wanted_splits for feed in feeds
+            _embedding(request, findings, cell, split, *feed) for split in wanted_splits for feed in plain
         )
         key = _key(findings, cell, evaluator, embeddings)
     except OSError as error:
@@ -341,13 +343,15 @@ def _split_key(findings: Findings, split: SplitChoice) -> list[object]:
 _STATUS: Mapping[State, results.Status] = {"skipped": "skipped", "failed": "failed"}
 
 
-def _embedding(request: EvaluationRequest, findings: Findings, cell: Cell, split: str, feed: Feed) -> Embedding:
+def _embedding(
+    request: EvaluationRequest, findings: Findings, cell: Cell, split: str, feed: Feed, plain: Mapping[str, Any]
+) -> Embedding:
     dataset = cell.task.dataset
     key = digest(
         model=[cell.model.name, cell.model.version, cell.preset.name],
         code=[cell.code, findings.code(dataset)],
         weights=cell.weights.identity,
-        feed=feed,
+        feed=plain,
         dataset=[dataset.name, dataset.version, cell.fingerprint, split],
         limit=request.limit,
         versions=[CONVERSION_VERSION, EMBEDDING_VERSION],

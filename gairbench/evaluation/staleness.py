@@ -41,14 +41,13 @@ def reuse(cells: Sequence[Cell], content: str, results: Path, cache: EmbeddingCa
         with other weights is marked as stale. Other cells are returned as they are.
     """
     records: dict[str, Result] = {}
-    embeddings: dict[str, UsedWeights] = {}
     todo = [cell for cell in cells if cell.state == "todo"]
     for cell in todo:
         if (record := recorded(cell.record, results)) is not None:
             records[cell.id] = record
-        for embedding in cell.embeddings:
-            if embedding.key not in embeddings and (about := cache.about(embedding.key)) is not None:
-                embeddings[embedding.key] = used_weights(about)
+    # Most are needed by several cells.
+    abouts = {key: cache.about(key) for key in {embedding.key for cell in todo for embedding in cell.embeddings}}
+    embeddings = {key: used_weights(about) for key, about in abouts.items() if about is not None}
     found = {record.used for record in records.values()}
     needed = {embedding.key for cell in todo if cell.id not in records for embedding in cell.embeddings}
     found.update(embeddings[key] for key in needed & embeddings.keys())
