@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -104,7 +106,8 @@ def run_command(request: RunRequest, *, dry_run: bool) -> int:
     """
     registry = registry_with(request.task_file)
     if dry_run:
-        plan = _planned(request, registry, Progress(Console(stderr=True)))[0]
+        with _uncollected():
+            plan = _planned(request, registry, Progress(Console(stderr=True)))[0]
         show(_describe(plan))
         return 0 if any(cell.state in {"cached", "todo"} for cell in plan.cells) else 1
     # The leaderboard is what standard output is for; progress goes beside it.
@@ -142,6 +145,18 @@ def evaluate(request: RunRequest, registry: Registry, progress: Progress) -> Run
         outcomes = run_plan(plan, wanted, registry, progress, data)
         write_page(request.results, request.results)
         return RunResults(tuple(outcomes.records), request.results, len(outcomes.reused))
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Do not look for garbage: a plan is made of what stays, and a dry run ends with it."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _what_is_safe(request: RunRequest) -> str:
