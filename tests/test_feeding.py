@@ -18,6 +18,7 @@ from gairbench.errors import DataError, InputMismatchError
 from gairbench.feeding import Feed, plan_feed
 from gairbench.inputs import EVERY, Input
 from gairbench.representation import Representation
+from gairbench.sensors import band
 from gairbench.testing.inputs import SPAN
 from gairbench.units import convert, convertible
 
@@ -287,24 +288,41 @@ def test_samples_of_different_size_need_an_encoder_that_resizes() -> None:
 
 # What must not change anything.
 
-UNITS = [Unit.REFLECTANCE, Unit.S2_DN, Unit.S2_DN_OFFSET, Unit.LANDSAT_C2_DN]
+FAMILIES = (
+    (S2.bands, Unit.REFLECTANCE, (Unit.REFLECTANCE, Unit.S2_DN, Unit.S2_DN_OFFSET, Unit.LANDSAT_C2_DN)),
+    (("VV", "VH", "HH"), Unit.POWER, (Unit.POWER, Unit.AMPLITUDE, Unit.DB)),
+    (("landsat-8:B10", "landsat-8:B11"), Unit.KELVIN, (Unit.KELVIN, Unit.LANDSAT_C2_DN)),
+)
+"""Bands, and the units that they convert between, with the first of them."""
 
 
-@settings(deadline=None, max_examples=60)
-@given(st.permutations(range(4)), st.sampled_from(UNITS), st.sampled_from(UNITS), st.integers(0, 9))
-def test_the_order_of_bands_and_the_unit_of_the_data_change_nothing(
-    order: list[int], stored: Unit, taken: Unit, seed: int
+@st.composite
+def stored_and_taken(draw: st.DrawFn) -> tuple[tuple[str, ...], list[int], Unit, list[Unit], list[Unit]]:
+    """Draw bands, an order of them, the unit of their true values, and each band's unit in the data and the encoder."""
+    bands, first, units = draw(st.sampled_from(FAMILIES))
+    each = st.lists(st.sampled_from(units), min_size=len(bands), max_size=len(bands))
+    return bands, draw(st.permutations(range(len(bands)))), first, draw(each), draw(each)
+
+
+@settings(deadline=None, max_examples=150)
+@given(stored_and_taken(), st.integers(0, 9))
+def test_the_order_of_bands_and_the_units_of_the_data_change_nothing(
+    drawn: tuple[tuple[str, ...], list[int], Unit, list[Unit], list[Unit]], seed: int
 ) -> None:
-    low, high = SPAN[Unit.REFLECTANCE]
-    reflectance = low + (high - low) * torch.rand(3, 4, 4, 4, generator=torch.Generator().manual_seed(seed))
-    plain = replace(S2, name="rs", unit=Unit.REFLECTANCE)
-    preset = single(unit=taken)
-    expected = feed(preset, plain).batch([{"image": image} for image in reflectance]).images["rs"].values
-    data = replace(plain, bands=tuple(plain.bands[i] for i in order), unit=stored)
-    values = convert(reflectance, Unit.REFLECTANCE, stored, None)[:, order]
+    bands, order, first, stored, taken = drawn
+    low, high = SPAN[first]
+    # Not zero, which has no decibels.
+    share = 0.01 + 0.98 * torch.rand(3, len(bands), 4, 4, generator=torch.Generator().manual_seed(seed))
+    truth = low + (high - low) * share
+    plain = ImageInput(modality=RS, bands=bands, unit=first, size=4)
+    preset = Preset(name="single", inputs=(replace(plain, unit=tuple(taken)),))
+    expected = feed(preset, plain).batch([{"image": image} for image in truth]).images["rs"].values
+    data = replace(plain, bands=tuple(bands[i] for i in order), unit=tuple(stored[i] for i in order))
+    values = torch.stack([convert(truth[:, i], first, stored[i], band(bands[i]).quantity) for i in order], dim=1)
     found = feed(preset, data).batch([{"image": image} for image in values]).images["rs"].values
-    span = float(expected.max() - expected.min())
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5 * span)
+    for one, other in zip(found.unbind(1), expected.unbind(1), strict=True):
+        span = float(other.max() - other.min())
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=2e-5 * span)
 
 
 @settings(deadline=None, max_examples=40)
