@@ -30,6 +30,23 @@ ScoresAre = Literal["probabilities", "decisions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationProtocol:
+    """Under which conditions a model is evaluated, beside the task and the evaluator.
+
+    Args:
+        split: How the samples are divided: ``"published"``, or a split policy with its parameter, as ``"blocks:5"``.
+        labels: The part of train's labels: ``"all"``, ``"10%"`` or ``"5-shot"``; ``targets`` hold no others.
+        readout: The pooling and layers that are read out: ``"default"``, ``"mean"``, ``"cls@5"`` ...
+        limit: At most so many samples a split; ``None``: all.
+    """
+
+    split: str = "published"
+    labels: str = "all"
+    readout: str = "default"
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluatorInput:
     """What an evaluator learns from and predicts on. It must not change the arrays.
 
@@ -48,6 +65,11 @@ class EvaluatorInput:
         device: Where to compute, as torch names it: ``"cpu"``, ``"cuda"`` ...
         backbone: The model, to be trained, and batches of the samples; ``None`` unless the evaluator's spec says
             ``needs="backbone"``.
+        lonlat: By split name longitude and latitude of every sample in degrees ``(samples, 2)``; empty unless the
+            evaluator's spec says ``places=True``.
+        parts: The columns of ``dim`` that each of the task's inputs has in the features, by the input's name; empty for
+            retrieval.
+        protocol: Under which conditions it is called.
     """
 
     kind: Kind
@@ -59,6 +81,9 @@ class EvaluatorInput:
     seed: int
     device: str
     backbone: Backbone | None = None
+    lonlat: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    parts: Mapping[str, slice] = field(default_factory=dict)
+    protocol: EvaluationProtocol = field(default_factory=EvaluationProtocol)
 
     @property
     def classes(self) -> int:

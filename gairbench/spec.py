@@ -315,6 +315,8 @@ class EvaluatorSpec:
             (:mod:`gairbench.backbone`).
         layers: Token grids of so many layers, two or more, as a decoder of several scales takes them; 0: the one grid
             where the model ends. A model that offers no such number of layers is a visible skip.
+        places: It is given where the samples are. A dataset that does not say it, and a task that asks for it, are
+            visible skips.
         description: One line for the listings.
 
     Raises:
@@ -328,6 +330,7 @@ class EvaluatorSpec:
     default: frozenset[Kind] = frozenset()
     needs: Literal["features", "tokens", "backbone"] = "features"
     layers: int = 0
+    places: bool = False
     description: str = ""
 
     def __post_init__(self) -> None:

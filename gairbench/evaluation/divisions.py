@@ -74,7 +74,7 @@ class SamplePool:
             find = getattr(part, "groups", None)
             if find is None:
                 raise KeyError(name)
-            found.append(self._aligned(np.asarray(find(name)), len(part), f"grouping {name!r}", ()))
+            found.append(_aligned(self._dataset, np.asarray(find(name)), len(part), f"grouping {name!r}", ()))
         return np.concatenate(found)
 
     def lonlat(self) -> Array | None:
@@ -85,13 +85,12 @@ class SamplePool:
         """
         found = []
         for part in self._parts:
-            places = getattr(part, "places", lambda: None)()
+            places = places_of(self._dataset, part)
             if places is None:
                 return None
-            found.append(self._aligned(np.asarray(places, dtype=np.float64), len(part), "places", (2,)))
+            found.append(places)
         lonlat: Array = np.concatenate(found)
-        orders = {one.order for one in self._dataset.delivers if isinstance(one, LocationInput)}
-        return lonlat[:, ::-1] if orders == {"latlon"} else lonlat
+        return lonlat
 
     def embedded(self, limit: int | None) -> Array:
         """Return the positions of the samples that are embedded: of each published split what ``--limit`` keeps."""
@@ -132,13 +131,29 @@ class SamplePool:
             seed=seed,
         )
 
-    def _aligned(self, values: Array, samples: int, what: str, more: tuple[int, ...]) -> Array:
-        if values.shape != (samples, *more):
-            raise DataError(
-                f"{what} of dataset {self._dataset.name!r} have shape {values.shape} for {samples} samples",
-                "correct the dataset",
-            )
-        return values
+
+def places_of(dataset: DatasetSpec, split: Split) -> Array | None:
+    """Return longitude and latitude of every sample of a split in degrees, ``(samples, 2)``, or ``None``.
+
+    Raises:
+        DataError: There is not one place a sample.
+    """
+    if isinstance(split, PooledSplit):
+        return split.lonlat()
+    places = getattr(split, "places", lambda: None)()
+    if places is None:
+        return None
+    found = _aligned(dataset, np.asarray(places, dtype=np.float64), len(split), "places", (2,))
+    orders = {one.order for one in dataset.delivers if isinstance(one, LocationInput)}
+    return found[:, ::-1] if orders == {"latlon"} else found
+
+
+def _aligned(dataset: DatasetSpec, values: Array, samples: int, what: str, more: tuple[int, ...]) -> Array:
+    if values.shape != (samples, *more):
+        raise DataError(
+            f"{what} of dataset {dataset.name!r} have shape {values.shape} for {samples} samples", "correct the dataset"
+        )
+    return values
 
 
 class PooledSplit:
@@ -177,6 +192,11 @@ class PooledSplit:
         """
         groups: Array = self._pool.groups(name)[self._rows]
         return groups
+
+    def lonlat(self) -> Array | None:
+        """Return longitude and latitude of every sample in degrees, ``(samples, 2)``, or ``None``."""
+        places = self._pool.lonlat()
+        return None if places is None else places[self._rows]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

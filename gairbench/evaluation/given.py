@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.embedding import dim_axis
-from gairbench.errors import DataError
+from gairbench.errors import DataError, InputMismatchError
 from gairbench.evaluation.cells import Cell, Embedding
-from gairbench.evaluation.divisions import Divisions
+from gairbench.evaluation.divisions import Divisions, places_of
 from gairbench.evaluation.open_data import OpenData
 from gairbench.evaluation.samples import Selection, select
 from gairbench.limit import limited
@@ -43,6 +43,8 @@ class Given:
         splits: What the samples come from, by split.
         positions: By split, where the samples stand in it.
         scale: Mean and deviation by which features were standardized.
+        parts: The columns of the features that come from each input.
+        lonlat: Places by split, where the evaluator asks for them.
         notes: What else was done to the samples, for the record.
         changes: What a split policy changed in the process, which was undone; empty if nothing.
     """
@@ -58,6 +60,8 @@ class Given:
     splits: Mapping[str, Split]
     positions: dict[str, Array]
     scale: tuple[Array, Array]
+    parts: dict[str, slice] = field(default_factory=dict)
+    lonlat: dict[str, Array] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     changes: str = ""
 
@@ -88,6 +92,7 @@ def samples_of(cell: Cell, embedded: Embedded, data: OpenData, divisions: Divisi
 
     Raises:
         DataError: Nothing can be learned from the samples, or a grouping is missing.
+        InputMismatchError: The evaluator needs places, and the dataset has none.
         Exception: Whatever a third-party dataset or split policy raises.
     """
     names, limit, seed = SPLITS, cell.record.limit, cell.record.seed
@@ -120,6 +125,8 @@ def samples_of(cell: Cell, embedded: Embedded, data: OpenData, divisions: Divisi
         splits=splits,
         positions=rows,
         scale=scale,
+        parts=_parts(cell, embedded),
+        lonlat={name: _places(cell, name, splits[name], rows[name]) for name in names} if _asks_places(cell) else {},
         notes={"split": divided.note} if divided is not None and divided.note else {},
         changes="" if divided is None else divided.changes,
     )
@@ -129,6 +136,30 @@ def _features(embedded: Embedded, split: str) -> Array:
     """Return the features of a published split, those of several inputs beside each other."""
     arrays = [array for e, array, _ in embedded if e.split == split]
     return np.concatenate(arrays, axis=dim_axis(arrays[0].ndim))
+
+
+def _parts(cell: Cell, embedded: Embedded) -> dict[str, slice]:
+    """Return the columns that each of the task's inputs has in the features, by its name."""
+    arrays = [array for e, array, _ in embedded if e.split == "train"]
+    ends = np.cumsum([array.shape[dim_axis(array.ndim)] for array in arrays]).tolist()
+    return {name: slice(start, end) for name, start, end in zip(cell.task.inputs, [0, *ends], ends, strict=False)}
+
+
+def _asks_places(cell: Cell) -> bool:
+    return cell.evaluator is not None and cell.evaluator.places
+
+
+def _places(cell: Cell, name: str, split: Split, rows: Array) -> Array:
+    """Return longitude and latitude of some samples of a split.
+
+    Raises:
+        InputMismatchError: The dataset does not say where its samples are.
+    """
+    places = places_of(cell.task.dataset, split)
+    if places is None:
+        of = f"split {name!r} of dataset {cell.task.dataset.name!r}"
+        raise InputMismatchError(f"evaluator {cell.record.probe!r} needs places, and {of} has none", "")
+    return places[rows]
 
 
 def _groups(cell: Cell, name: str, split: Split, rows: Array) -> Array | None:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from gairbench.embedding import dim_axis, embed_samples
 from gairbench.environment import choose_device, computing, device_name, versions
-from gairbench.errors import GairbenchError, NotTrainableError, StorageError
+from gairbench.errors import GairbenchError, InputMismatchError, NotTrainableError, StorageError
 from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.cells import (
     Cell,
@@ -98,7 +98,7 @@ class Failure:
     Args:
         reason: One line.
         traceback: For the author of a plugin that raised; empty where the line says all.
-        skipped: The model is not made for it, which is not a mistake.
+        skipped: The model or the dataset is not made for it, which is not a mistake.
     """
 
     reason: str
@@ -157,7 +157,7 @@ def failure(error: Exception, what: str = "") -> Failure:
         what: What failed; empty: whoever raised it, if that is known.
     """
     if isinstance(error, GairbenchError):
-        return Failure(reason=str(error), skipped=isinstance(error, NotTrainableError))
+        return Failure(reason=str(error), skipped=isinstance(error, NotTrainableError | InputMismatchError))
     reason = f"{type(error).__name__}: {error}"
     what = what or culprit(error)
     return Failure(reason=f"{what}: {reason}" if what else reason, traceback=traceback.format_exc())

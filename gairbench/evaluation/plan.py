@@ -199,6 +199,8 @@ def _evaluator_problem(registry: Registry, task: TaskSpec, name: str) -> str:
         return f"evaluator {name!r} does not serve {task.kind}; it is for {', '.join(sorted(kinds))}"
     if task.kind is Kind.RETRIEVAL and registry.evaluators[name].needs == "backbone":
         return f"evaluator {name!r} trains the model, and {task.kind} has nothing to train it on"
+    if task.kind in {Kind.RETRIEVAL, Kind.GEOLOCALIZATION} and registry.evaluators[name].places:
+        return f"evaluator {name!r} is given the samples' places, by which {task.kind} would be answered"
     return ""
 
 

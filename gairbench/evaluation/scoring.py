@@ -10,7 +10,7 @@ import numpy as np
 from gairbench.errors import PluginError
 from gairbench.evaluation.cells import Cell
 from gairbench.evaluation.given import Given
-from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
+from gairbench.evaluator import EvaluationProtocol, EvaluatorInput, EvaluatorOutput
 from gairbench.isolation import Isolated, named
 from gairbench.kinds import DENSE
 from gairbench.metrics import interval, load_metric, needed_by
@@ -46,6 +46,14 @@ def run_evaluator(
                 seed=cell.record.seed,
                 device=device,
                 backbone=backbone,
+                lonlat=given.lonlat,
+                parts=given.parts,
+                protocol=EvaluationProtocol(
+                    split=cell.record.split,
+                    labels=cell.record.labels,
+                    readout=cell.record.readout,
+                    limit=cell.record.limit,
+                ),
             )
         )
     changes.append(call.changes)

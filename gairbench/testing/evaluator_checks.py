@@ -71,7 +71,7 @@ def check_registering_imports_nothing_heavy(spec: EvaluatorSpec) -> None:
 
 def check_output_can_be_scored(spec: EvaluatorSpec, kind: Kind) -> None:
     """Prediction and scores have the length, shape and type that the kind asks for, and are finite."""
-    given, truth = generated_input(spec.needs, kind, spec.layers)
+    given, truth = generated_input(spec.needs, kind, spec.layers, places=spec.places)
     problem = _problem(given, truth, _output(spec, kind))
     require(not problem, f"{spec.name}: {problem}")
 
@@ -80,7 +80,10 @@ def check_output_is_the_same_for_a_seed(spec: EvaluatorSpec, kind: Kind) -> None
     """The same input gives the same output."""
     import numpy as np
 
-    first, second = _output(spec, kind), _run(spec, generated_input(spec.needs, kind, spec.layers)[0])
+    first, second = (
+        _output(spec, kind),
+        _run(spec, generated_input(spec.needs, kind, spec.layers, places=spec.places)[0]),
+    )
     same = np.array_equal(first.prediction, second.prediction)
     require(same, f"{spec.name}: two predictions for the same {kind} data and seed differ; use data.seed")
     if first.scores is not None and second.scores is not None:
@@ -91,8 +94,8 @@ def check_input_is_not_written_to(spec: EvaluatorSpec, kind: Kind) -> None:
     """The arrays that it is given are as they were."""
     import numpy as np
 
-    given, _ = generated_input(spec.needs, kind, spec.layers)
-    before, _ = generated_input(spec.needs, kind, spec.layers)
+    given, _ = generated_input(spec.needs, kind, spec.layers, places=spec.places)
+    before, _ = generated_input(spec.needs, kind, spec.layers, places=spec.places)
     _run(spec, given)
     for what in ("features", "targets", "groups"):
         for name, array in getattr(before, what).items():
@@ -104,7 +107,7 @@ def check_what_is_there_is_learned(spec: EvaluatorSpec, kind: Kind) -> None:
     """On data that are easy to learn, the prediction is better than the same prediction in another order."""
     import numpy as np
 
-    given, truth = generated_input(spec.needs, kind, spec.layers)
+    given, truth = generated_input(spec.needs, kind, spec.layers, places=spec.places)
     prediction = _output(spec, kind).prediction
     require(not _problem(given, truth, _output(spec, kind)), f"{spec.name}: its output cannot be scored")
     if kind is Kind.RETRIEVAL:
@@ -148,7 +151,7 @@ def check_every_class_has_its_column(spec: EvaluatorSpec, kind: Kind) -> None:
     if kind not in ONE_CLASS:
         return
     missing = 1
-    given, truth = generated_input(spec.needs, kind, spec.layers, without=missing)
+    given, truth = generated_input(spec.needs, kind, spec.layers, without=missing, places=spec.places)
     output = _run(spec, given)
     problem = _problem(given, truth, output)
     require(not problem, f"{spec.name}: where train lacks class {missing} of {given.classes}: {problem}")
@@ -177,7 +180,7 @@ BEHAVIOUR: tuple[Callable[[EvaluatorSpec, Kind], None], ...] = (
 
 
 def generated_input(
-    needs: str, kind: Kind, layers: int = 0, *, without: int | None = None
+    needs: str, kind: Kind, layers: int = 0, *, without: int | None = None, places: bool = False
 ) -> tuple[EvaluatorInput, NDArray[Any]]:
     """Return data that are easy to learn, new arrays and a new model at every call, and the targets of test.
 
@@ -186,6 +189,7 @@ def generated_input(
         kind: What the task asks for.
         layers: Token grids of so many layers, of which the last alone shows what is to be learned; 0: one grid.
         without: A class that train and val lack.
+        places: The evaluator is given places.
     """
     import numpy as np
 
@@ -221,6 +225,10 @@ def generated_input(
         seed=0,
         device="cpu",
         backbone=backbone,
+        lonlat={name: rng.uniform((-180, -60), (180, 80), (len(x), 2)) for name, x in features.items()}
+        if places
+        else {},
+        parts={} if kind is Kind.RETRIEVAL else {"rs": slice(0, DIM)},
     )
     return given, truth
 
@@ -265,7 +273,7 @@ def _run(spec: EvaluatorSpec, given: EvaluatorInput) -> EvaluatorOutput:
 
 @lru_cache(maxsize=8)
 def _output(spec: EvaluatorSpec, kind: Kind) -> EvaluatorOutput:
-    return _run(spec, generated_input(spec.needs, kind, spec.layers)[0])
+    return _run(spec, generated_input(spec.needs, kind, spec.layers, places=spec.places)[0])
 
 
 def _problem(given: EvaluatorInput, truth: NDArray[Any], output: object) -> str:

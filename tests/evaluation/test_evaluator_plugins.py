@@ -14,19 +14,21 @@ import pytest
 from generated import SHADES, TASKS, World
 from rich.console import Console
 
-from gairbench import DatasetSpec, EvaluatorSpec, Kind, MetricSpec, TaskSpec, evaluators
+from gairbench import DatasetSpec, EvaluatorSpec, Kind, LocationInput, MetricSpec, TaskSpec, evaluators, split_policies
 from gairbench.data import ArraySplit
 from gairbench.evaluation import executors
 from gairbench.evaluation.plan import EvaluationRequest, make_plan
 from gairbench.evaluation.runner import run_plan
-from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
+from gairbench.evaluator import EvaluationProtocol, EvaluatorInput, EvaluatorOutput
+from gairbench.label_budget import LabelBudget
 from gairbench.plugins import Origin, Registry, register
 from gairbench.predictions import load_predictions
 from gairbench.progress import Progress
 from gairbench.results import Result
+from gairbench.split_choice import SplitChoice
 from gairbench_leaderboard.comparison import compare_models
 
-ZONE, TAGS, HEIGHT, MASK, PAIRS, _ = TASKS
+ZONE, TAGS, HEIGHT, MASK, PAIRS, FUSED = TASKS
 ALL_KINDS = frozenset(Kind)
 THEIRS = Origin("theirs", "their-dist", "1.0")
 
@@ -152,6 +154,83 @@ def test_groups_are_those_of_the_samples_that_take_part(
     split = Grouped(None).split("test")  # type: ignore[arg-type]
     lonlat = dict(zip(split.ids, split._inputs["lonlat"], strict=True))
     assert found.prediction.tolist() == [float(lonlat[name][0] > 0) for name in found.ids]
+
+
+class Placeless(World):
+    """The world, of which nobody says where its samples are."""
+
+    def split(self, name: str) -> ArraySplit:
+        split = super().split(name)
+        split.places = lambda: None  # type: ignore[method-assign]
+        return split
+
+
+class LatitudeFirst(World):
+    """The world with coordinates in the other order."""
+
+    def split(self, name: str) -> ArraySplit:
+        split = super().split(name)
+        inputs = split._inputs | {"lonlat": split._inputs["lonlat"][:, ::-1].copy()}
+        return ArraySplit(split.ids, inputs, split._targets)
+
+
+@pytest.mark.parametrize("source", [World, LatitudeFirst])
+@pytest.mark.parametrize("changes", [{}, {"limit": 20}, {"labels": (LabelBudget.of("10%"),)}, {"split": "random"}])
+def test_an_evaluator_that_asks_is_given_the_places_of_the_samples_that_take_part(
+    request_: EvaluationRequest, registry: Registry, source: type[World], changes: dict[str, Any]
+) -> None:
+    def by_latitude(data: EvaluatorInput) -> EvaluatorOutput:
+        for name in ("train", "val"):
+            np.testing.assert_allclose(data.targets[name], 2 * data.lonlat[name][:, 1] + 3)
+        return EvaluatorOutput(prediction=2 * data.lonlat["test"][:, 1] + 3)
+
+    order = "latlon" if source is LatitudeFirst else "lonlat"
+    delivers = tuple(
+        LocationInput(order=order) if isinstance(one, LocationInput) else one  # type: ignore[arg-type]
+        for one in generated.DATASET.delivers
+    )
+    dataset = DatasetSpec(name="placed", version=1, factory=source, delivers=delivers)
+    register(registry, split_policies, Origin("gairbench-split-policies", "gairbench", "1.0"))
+    registry.add(THEIRS, datasets=[dataset], evaluators=[evaluator(by_latitude, places=True)])
+    if "split" in changes:
+        changes = {"splits": (SplitChoice.of(changes["split"], registry.split_policies),)}
+    task = replace(HEIGHT, dataset=dataset, evaluators=("theirs",), extra_metrics=())
+    (record,) = run(replace(request_, **changes), registry, task)
+    assert record.status == "ok", record.reason
+    assert record.metrics["r2"].value == pytest.approx(1)
+
+
+def test_places_that_nobody_says_are_a_visible_skip_and_those_that_are_asked_for_are_not_given(
+    request_: EvaluationRequest, registry: Registry
+) -> None:
+    dataset = DatasetSpec(name="placeless", version=1, factory=Placeless, delivers=generated.DATASET.delivers)
+    registry.add(THEIRS, datasets=[dataset], evaluators=[evaluator(lambda data: None, places=True)])
+    where = replace(HEIGHT, name="where", kind=Kind.GEOLOCALIZATION, target="", metric="median_km", extra_metrics=())
+    tasks = [replace(HEIGHT, dataset=dataset), where]
+    skipped, refused = run(request_, registry, *(replace(task, evaluators=("theirs",)) for task in tasks))
+    assert (skipped.status, skipped.reason) == (
+        "skipped", "evaluator 'theirs' needs places, and split 'train' of dataset 'placeless' has none",
+    )  # fmt: skip
+    assert refused.status == "failed"
+    assert "by which geolocalization would be answered" in refused.reason
+
+
+def test_an_evaluator_sees_which_columns_each_input_has_and_the_protocol(
+    request_: EvaluationRequest, registry: Registry
+) -> None:
+    def alone(data: EvaluatorInput) -> EvaluatorOutput:
+        assert list(data.parts) == ["rs", "location"]
+        assert [part.stop - part.start for part in data.parts.values()] == [8, 2]
+        latitude = data.features["test"][:, data.parts["location"]][:, 1]
+        assert data.protocol == EvaluationProtocol(labels="50%", limit=60)
+        return EvaluatorOutput(prediction=latitude)
+
+    registry.add(THEIRS, evaluators=[evaluator(alone)])
+    task = replace(FUSED, kind=Kind.REGRESSION, target="height", metric="pearson_r", extra_metrics=())
+    request = replace(request_, limit=60, labels=(LabelBudget.of("50%"),))
+    (record,) = run(request, registry, replace(task, evaluators=("theirs",)))
+    assert record.status == "ok", record.reason
+    assert record.metrics["pearson_r"].value == pytest.approx(1)
 
 
 def test_a_grouping_that_does_not_exist_fails_the_task(request_: EvaluationRequest, registry: Registry) -> None:
