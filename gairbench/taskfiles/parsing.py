@@ -52,7 +52,7 @@ def load_task_file(path: Path) -> tuple[TaskSpec, ...]:
     for section in wanted:
         section.only(
             "name", "version", "dataset", "input", "localized", "category", "family", "description", "evaluators",
-            "metric", "extra_metrics", *TARGET_KEYS,
+            "metric", "extra_metrics", "group", "diagnostic", "sweep", *TARGET_KEYS,
         )  # fmt: skip
         dataset = section.choice("dataset", parts)
         parts[dataset][1].append(section)
@@ -127,7 +127,19 @@ def _task(section: Section, policy: str, spec: DatasetSpec, synthetic: bool) -> 
         synthetic=synthetic,
         description=section.get("description", str, ""),
         localized=section.get("localized", bool, False),
+        group=section.get("group", str, ""),
+        diagnostic=section.get("diagnostic", bool, False),
+        sweep=_sweep(section) if "sweep" in section else None,
     )
+
+
+def _sweep(section: Section) -> tuple[str, float]:
+    """Return the quantity in which a diagnostic task differs from others of its family, and its value."""
+    if not section.get("diagnostic", bool, False):
+        raise section.error("sweep", "is for diagnostic tasks", "add 'diagnostic: true'")
+    sweep: Section = section.get("sweep", Section)
+    sweep.only("quantity", "value")
+    return sweep.get("quantity", str), float(sweep.get("value", (int, float)))
 
 
 def _names(section: Section, key: str, default: tuple[str, ...]) -> tuple[str, ...]:

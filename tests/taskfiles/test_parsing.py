@@ -394,3 +394,21 @@ def test_examples_hold_the_counts_that_the_sources_state(shared: Path) -> None:
         "streetscapes-photos": 25,
         "triples": 3,
     }
+
+
+def test_groups_diagnostics_and_sweeps_are_those_of_the_task(table: Path, tmp_path: Path) -> None:
+    keys = "group: country, family: shifts, diagnostic: true, sweep: {quantity: offset (m), value: 30}"
+    text = f"{TABLE}  - {{name: shifted, dataset: points, label: metres, kind: regression, {keys}}}\n"
+    (tmp_path / "own.yaml").write_text(text)
+    height, *_, shifted = load_task_file(tmp_path / "own.yaml")
+    assert (shifted.group, shifted.diagnostic, shifted.sweep) == ("country", True, ("offset (m)", 30.0))
+    assert (height.group, height.diagnostic, height.sweep) == ("", False, None)
+
+
+def test_a_sweep_is_of_diagnostic_tasks(table: Path, tmp_path: Path) -> None:
+    task = "{name: s, dataset: points, label: metres, kind: regression, sweep: {quantity: m, value: 1}}"
+    (tmp_path / "own.yaml").write_text(f"{TABLE}  - {task}\n")
+    with pytest.raises(
+        UsageError, match=r"line 11, key 'tasks\[3\]\.sweep': is for diagnostic tasks; add 'diagnostic: true'"
+    ):
+        load_task_file(tmp_path / "own.yaml")
