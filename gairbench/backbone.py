@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from gairbench.batch import Batch
 
+TRAINED = "the model was trained on the task, not frozen"
+"""Why a number of an evaluator that trains the model does not stand beside those of frozen ones unmarked."""
+
 BACKBONE_VERSION = 1
 """Part of the key of every record whose evaluator trains the model: raise it when batches or their order change."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gairbench import results
-from gairbench.backbone import BACKBONE_VERSION
+from gairbench.backbone import BACKBONE_VERSION, TRAINED
 from gairbench.conversion import CONVERSION_VERSION
 from gairbench.digests import digest
 from gairbench.embedding import EMBEDDING_VERSION
@@ -33,9 +33,6 @@ from gairbench.split_choice import SplitChoice
 from gairbench.split_policy import SPLITS
 from gairbench.weights.loading import choose_preset
 from gairbench.weights.origin import Weights, find_weights, model_code, pretrained_weights
-
-TRAINED = "the model was trained on the task, not frozen"
-"""Why a number of an evaluator that trains the model does not stand beside those of frozen ones unmarked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from gairbench.backbone import TRAINED
 from gairbench.errors import UsageError
 from gairbench.results import Result
 from gairbench.storage import write_atomically
@@ -37,6 +38,11 @@ on the test split, with a 95 % bootstrap interval: `± half width`, or `[low, hi
 criterion: it ignores that both models saw the same samples). Every dash has its reason below the table, and so has a
 number that does not show what its model can, for instance with images of another ground sample distance than it was
 trained with. Real data and rendered or simulated data are never in one table."""
+
+_BUT_TRAINED = (
+    "Every model is frozen,",
+    "Every model is frozen, but where a note says that it was trained on the task,",
+)
 
 _MEANS = """\
 Means: only rows with a number for every task of the table. A metric is averaged only with itself. Ranks have no unit
@@ -79,7 +85,8 @@ def render_leaderboard(results: Sequence[Result], *, commands: Sequence[str] = (
         )
     results = sorted(results, key=lambda r: (r.task, r.probe, r.model, r.variant))
     current, stale = split_stale(results)
-    parts = ["# Leaderboard", _LEGEND]
+    trained = any(TRAINED in result.caveats for result in results)
+    parts = ["# Leaderboard", _LEGEND.replace(*_BUT_TRAINED) if trained else _LEGEND]
     settings = by_setting(current)
     published = next(iter(settings), None)
     for setting, everything in settings.items():

@@ -21,9 +21,10 @@ from trainables import BLIND, MODELS, SEEN
 
 import gairbench
 from gairbench import TaskSpec, evaluators, hookimpl, split_policies
+from gairbench.backbone import TRAINED
 from gairbench.evaluation import executors
 from gairbench.evaluation.cache import EmbeddingCache
-from gairbench.evaluation.plan import TRAINED, EvaluationRequest, make_plan
+from gairbench.evaluation.plan import EvaluationRequest, make_plan
 from gairbench.evaluation.runner import run_plan
 from gairbench.label_budget import LabelBudget
 from gairbench.plugins import Origin, Registry, register

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from records import make_result
 
+from gairbench.backbone import TRAINED
 from gairbench.errors import StorageError, UsageError
 from gairbench.results import MetricValue, Result
 from gairbench_leaderboard.comparable import split_stale
@@ -279,6 +280,13 @@ def test_other_seeds_are_ranked_apart() -> None:
     text = render_leaderboard(results)
     assert "**0.400" in section(text, "## Remote sensing, real data")
     assert "**0.900" in section(text, "## Seed 1")
+
+
+def test_the_page_says_that_models_are_frozen_unless_one_was_trained() -> None:
+    frozen = make_result("gair")
+    trained = make_result("gair", probe="finetune", caveats=(TRAINED,))
+    assert "\nEvery model is frozen, and the same probe" in render_leaderboard([frozen])
+    assert "\nEvery model is frozen, but where a note says that it was trained" in render_leaderboard([frozen, trained])
 
 
 def test_parts_of_the_labels_stand_below_all_of_them_the_largest_first_and_above_trials() -> None:
