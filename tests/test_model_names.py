@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 import sys
@@ -307,6 +308,44 @@ def test_a_file_whose_class_loads_other_weights_is_computed_again(
     assert new.headline_value is not None
     assert old.headline_value is not None
     assert new.headline_value.value < old.headline_value.value
+
+
+def test_a_preset_in_a_file_names_the_weights_beside_it(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAIRBENCH_CACHE", str(tmp_path / "cache"))
+    own.write_text(
+        OWN.replace(
+            "    inputs = (ImageInput(modality=Modality.RS, size=8),)",
+            "    preset = Preset(\n        name='default',\n"
+            "        inputs=(ImageInput(modality=Modality.RS, size=8),),\n"
+            "        weights=FileWeights(path=Path(__file__).with_name('scale.txt')),\n    )",
+        )
+        .replace("import ImageInput, Modality", "import FileWeights, ImageInput, Modality, Preset")
+        .replace("import torch\n", "from pathlib import Path\n\nimport torch\n", 1)
+        .replace(
+            "        super().__init__()",
+            "        super().__init__()\n        self.scale = float(context.checkpoint.read_text())",
+        )
+        .replace("images.mean((2, 3))", "images.mean((2, 3)) * self.scale")
+    )
+    task = next(task for task in TASKS if task.name == "world-zone")
+    arguments = {"model": f"{own}:Mean", "task": task, "results": tmp_path / "results", "quiet": True, "device": "cpu"}
+    skipped = gb.run(**arguments).skipped
+    assert skipped
+    assert {record.reason.partition(", or")[0] for record in skipped} == {
+        f"its weights are not here; put them at {tmp_path / 'scale.txt'}"
+    }
+    numbers = []
+    for content in ("1.0", "0.0", "1.0"):
+        own.with_name("scale.txt").write_text(content)
+        done = gb.run(**arguments)
+        assert not done.failed
+        (record,) = [r for r in done.records if r.headline]
+        assert record.headline_value is not None
+        assert record.checkpoint == f"file:{hashlib.sha256(content.encode()).hexdigest()}"
+        numbers.append(record.headline_value.value)
+    assert numbers[0] == numbers[2] > numbers[1]
 
 
 def test_messages_name_the_file_of_a_class(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
