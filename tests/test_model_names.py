@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 import gairbench as gb
 from gairbench import LocationInput, ModelPattern, ModelSpec, Preset, hookimpl
 from gairbench.cli import app
-from gairbench.errors import PluginError, UsageError
+from gairbench.errors import CheckpointError, PluginError, UsageError
 from gairbench.file_models import FileFactory, model_in_file
 from gairbench.isolation import named
 from gairbench.model_names import known_models
@@ -346,6 +346,42 @@ def test_a_preset_in_a_file_names_the_weights_beside_it(
         assert record.checkpoint == f"file:{hashlib.sha256(content.encode()).hexdigest()}"
         numbers.append(record.headline_value.value)
     assert numbers[0] == numbers[2] > numbers[1]
+
+
+@pytest.mark.parametrize("written", ["{own}:Mean", "mine:Mean"])
+def test_a_checkpoint_is_given_by_the_name_that_the_model_was_asked_by(
+    written: str, own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAIRBENCH_CACHE", str(tmp_path / "cache"))
+    own.write_text(OWN.replace("__init__()\n", "__init__()\n        assert context.checkpoint\n"))
+    weights = tmp_path / "w.pth"
+    weights.write_bytes(b"of one's own")
+    task = next(task for task in TASKS if task.name == "world-zone")
+    arguments = {"model": f"{own}:Mean", "task": task, "results": tmp_path / "results", "quiet": True, "device": "cpu"}
+    name = written.format(own=own)
+    for checkpoint in ({name: weights}, f"{name}={weights}"):
+        done = gb.run(checkpoint=checkpoint, **arguments)
+        assert not done.failed
+        assert {record.checkpoint for record in done.records} == {
+            f"file:{hashlib.sha256(weights.read_bytes()).hexdigest()}"
+        }
+
+
+def test_a_checkpoint_of_a_class_that_is_not_run_or_given_twice_is_refused(own: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "w.pth"
+    weights.write_bytes(b"of one's own")
+    reference = f"{own}:Mean"
+    with pytest.raises(UsageError, match=r"--checkpoint names '.*mine.py:Mean', which is not run; the models are "):
+        gb.run(model="lonlat", task="earth-rs-koeppen", checkpoint={reference: weights}, quiet=True)
+    with pytest.raises(UsageError, match=r"--checkpoint names 'mine:Mean' twice"):
+        gb.run(
+            model=reference,
+            task="earth-rs-koeppen",
+            checkpoint={reference: weights, "mine:Mean": weights},
+            quiet=True,
+        )
+    with pytest.raises(CheckpointError, match=r"no checkpoint gone.pth; .*--checkpoint .*mine.py:Mean=PATH"):
+        gb.run(model=reference, task="earth-rs-koeppen", checkpoint={reference: Path("gone.pth")}, quiet=True)
 
 
 def test_messages_name_the_file_of_a_class(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
