@@ -27,6 +27,7 @@ from gairbench.hookspecs import hookimpl
 from gairbench.inputs import ANY, RGB, Band, ImageInput, LocationInput, Modality, Normalization, Quantity, Sensor, Unit
 from gairbench.published import (
     Download,
+    FileWeights,
     HubWeights,
     PackageWeights,
     RemoteFile,
@@ -69,6 +70,7 @@ __all__ = [
     "DatasetSpec",
     "Download",
     "EvaluatorSpec",
+    "FileWeights",
     "HubWeights",
     "ImageInput",
     "Kind",

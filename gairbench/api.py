@@ -55,7 +55,7 @@ def run(
         config: YAML file with the same settings; arguments override it.
         task_file: YAML files that declare tasks over your data.
         preset: Preset for every model that has one of that name.
-        checkpoint: Checkpoint files or folders by model name.
+        checkpoint: Checkpoint files or folders by model name, any that ``model`` takes.
         data_root: Folder of datasets that are not embedded.
         results: Folder of the records.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"`` or ``"auto"``.

@@ -184,7 +184,8 @@ def _module(path: Path, sha256: str) -> Any:
     content = _read(path)
     if hashlib.sha256(content).hexdigest() != sha256:
         raise PluginError(f"{path} was changed while it was in use", "run the same command again")
-    spec = importlib.util.spec_from_loader(name, _Content(path, content), origin=str(path))
+    # With a location: a class may look for its weights beside __file__.
+    spec = importlib.util.spec_from_file_location(name, path, loader=_Content(path, content))
     assert spec is not None and spec.loader is not None  # noqa: S101, PT018  (of a loader of ours)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module

@@ -45,6 +45,7 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from gairbench.errors import PluginError, PluginWarning
+from gairbench.factories import code_address
 from gairbench.process_state import LIBRARIES, Undoable, process_settings
 from gairbench.spec import Factory, resolve
 
@@ -200,10 +201,7 @@ def call_factory(who: str, factory: Factory, *arguments: Any, seed: int | None =
 
 def named(kind: str, name: str, factory: Factory) -> str:
     """Return how to name what a plugin provides, with the address of its code: ``"model 'x' (their_package:X)"``."""
-    if isinstance(factory, str):
-        return f"{kind} {name!r} ({factory})"
-    code = factory if hasattr(factory, "__qualname__") else type(factory)
-    return f"{kind} {name!r} ({code.__module__}:{code.__qualname__})"
+    return f"{kind} {name!r} ({code_address(factory)})"
 
 
 def culprit(error: BaseException) -> str:

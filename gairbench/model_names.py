@@ -29,10 +29,11 @@ def known_models(values: Sequence[str], registry: Registry) -> list[str]:
         UsageError: There is no such model.
         PluginError: A file or a pattern gives no model, or a name is taken.
     """
-    return [_known(name, registry) for name in split_names(values)]
+    return [known_model(name, registry) for name in split_names(values)]
 
 
-def _known(name: str, registry: Registry) -> str:
+def known_model(name: str, registry: Registry) -> str:
+    """Return the name of one model asked for, as :func:`known_models` does of several."""
     if name in registry.models or name == EVERYTHING:
         return name
     reference = as_reference(name)

@@ -15,11 +15,11 @@ import sys
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gairbench.digests import digest
+from gairbench.factories import code_module, definition
 from gairbench.memo import content_sha256
 from gairbench.spec import Factory
 
@@ -32,12 +32,12 @@ _PROCESS = uuid.uuid4().hex
 
 
 def code_digest(factory: Factory, distribution: str, cache: Path) -> str:
-    """Return a digest of the code that a factory stands for; empty for gairbench's own.
+    """Return a digest of the code that a factory stands for; empty for gairbench's own, and for a class in a file.
 
     It covers the name and version of the distribution and the content of the factory's top-level package or module,
     with the other top-level packages that the distribution says it holds: they may make the factory of a part of
     gairbench and arguments of their own. Code that lies in no file, and code that was edited after this process may
-    have loaded it, gets a digest that no other process has.
+    have loaded it, gets a digest that no other process has. A class in a file has that of its file as its version.
 
     Args:
         factory: A callable or its address.
@@ -47,8 +47,8 @@ def code_digest(factory: Factory, distribution: str, cache: Path) -> str:
     Raises:
         OSError: A file of the package cannot be read.
     """
-    module = _module(factory)
-    names = {module, *_top_levels(distribution)}
+    module = code_module(factory)
+    names = {*filter(None, [module]), *_top_levels(distribution)}
     third_party = sorted(name for name in names if name.partition(".")[0] not in OURS)
     if not third_party:
         return ""
@@ -65,21 +65,7 @@ def code_digest(factory: Factory, distribution: str, cache: Path) -> str:
 
 def is_third_party(factory: Factory) -> bool:
     """Whether a factory's code is not gairbench's own."""
-    return _module(factory).partition(".")[0] not in OURS
-
-
-def _module(factory: Factory) -> str:
-    """Return the name of the module that defines a factory."""
-    if isinstance(factory, str):
-        return factory.partition(":")[0]
-    return str(_definition(factory).__module__)
-
-
-def _definition(factory: Any) -> Any:
-    """Return the class or function whose source says what a callable does."""
-    while isinstance(factory, partial):
-        factory = factory.func
-    return factory if inspect.isclass(factory) or hasattr(factory, "__qualname__") else type(factory)
+    return code_module(factory).partition(".")[0] not in OURS
 
 
 def _roots(module: str, factory: Factory | None) -> Iterator[Path]:
@@ -105,7 +91,7 @@ def _roots(module: str, factory: Factory | None) -> Iterator[Path]:
 
 def _source(factory: Any) -> str | None:
     try:
-        return inspect.getsourcefile(_definition(factory))
+        return inspect.getsourcefile(definition(factory))
     except (TypeError, OSError):
         return None
 

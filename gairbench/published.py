@@ -3,6 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileWeights:
+    """Weights in a file of this machine, one's own for instance; results are keyed by its content, not by its place.
+
+    Args:
+        path: Where it is: absolute, or from ``~`` on. A relative path is refused, since it would be another file in
+            another working folder; ``Path(__file__).with_name("w.pth")`` is a file beside the code.
+        sha256: Of the file; empty: whatever the file holds.
+    """
+
+    path: str | Path
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +99,8 @@ class TorchGeoWeights:
     licence: str
 
 
-PublishedWeights = PackageWeights | HubWeights | UrlWeights | TimmWeights | TorchGeoWeights
-"""Weights that others have made: a file, here or to be had."""
+PublishedWeights = FileWeights | PackageWeights | HubWeights | UrlWeights | TimmWeights | TorchGeoWeights
+"""Weights that are made already: a file, here or to be had."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

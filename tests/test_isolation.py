@@ -11,6 +11,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -303,6 +304,7 @@ def test_what_an_import_changes_does_not_reach_the_call(tmp_path: Path, monkeypa
 def test_a_name_has_the_address_of_the_code() -> None:
     assert named("model", "x", "their.module:X") == "model 'x' (their.module:X)"
     assert named("dataset", "y", Path) == "dataset 'y' (pathlib:Path)"
+    assert named("dataset", "y", partial(Path, "folder")) == "dataset 'y' (pathlib:Path)"
 
 
 LATE = """

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 import sys
+import unittest
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -16,13 +19,15 @@ from typer.testing import CliRunner
 import gairbench as gb
 from gairbench import LocationInput, ModelPattern, ModelSpec, Preset, hookimpl
 from gairbench.cli import app
-from gairbench.errors import PluginError, UsageError
+from gairbench.errors import CheckpointError, PluginError, UsageError
 from gairbench.file_models import FileFactory, model_in_file
+from gairbench.isolation import named
 from gairbench.model_names import known_models
+from gairbench.plugin_code import code_digest, is_third_party
 from gairbench.plugins import Origin, Registry, register
-from gairbench.results import read_results
+from gairbench.results import Result, read_results
 from gairbench.spec import ModelContext, resolve
-from gairbench.testing.declarations import require_model_name
+from gairbench.testing.declarations import require_cheap, require_model_name
 
 OWN = '''
 import torch
@@ -272,6 +277,136 @@ def test_a_file_runs_like_a_registered_model_and_a_changed_one_is_computed_again
     assert changed[1] != first[1]
     own.write_text(OWN)
     assert number() == first
+
+
+def test_a_file_whose_class_loads_other_weights_is_computed_again(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAIRBENCH_CACHE", str(tmp_path / "cache"))
+    weights = tmp_path / "weights.txt"
+    own.write_text(
+        OWN.replace(
+            "        super().__init__()\n",
+            "        super().__init__()\n"
+            f"        self.scale = torch.nn.Parameter(torch.tensor(float(open({str(weights)!r}).read())))\n",
+        ).replace("images.mean((2, 3))", "images.mean((2, 3)) * self.scale")
+    )
+    task = next(task for task in TASKS if task.name == "world-zone")
+    arguments = {"model": f"{own}:Mean", "task": task, "results": tmp_path / "results", "quiet": True, "device": "cpu"}
+
+    def record() -> Result:
+        assert not gb.run(**arguments).failed
+        (found,) = [r for r in read_results(tmp_path / "results") if r.headline]
+        return found
+
+    weights.write_text("1.0")
+    old = record()
+    assert record() == old
+    weights.write_text("0.0")
+    new = record()
+    assert new.weights != old.weights
+    assert new.headline_value is not None
+    assert old.headline_value is not None
+    assert new.headline_value.value < old.headline_value.value
+
+
+def test_a_preset_in_a_file_names_the_weights_beside_it(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAIRBENCH_CACHE", str(tmp_path / "cache"))
+    own.write_text(
+        OWN.replace(
+            "    inputs = (ImageInput(modality=Modality.RS, size=8),)",
+            "    preset = Preset(\n        name='default',\n"
+            "        inputs=(ImageInput(modality=Modality.RS, size=8),),\n"
+            "        weights=FileWeights(path=Path(__file__).with_name('scale.txt')),\n    )",
+        )
+        .replace("import ImageInput, Modality", "import FileWeights, ImageInput, Modality, Preset")
+        .replace("import torch\n", "from pathlib import Path\n\nimport torch\n", 1)
+        .replace(
+            "        super().__init__()",
+            "        super().__init__()\n        self.scale = float(context.checkpoint.read_text())",
+        )
+        .replace("images.mean((2, 3))", "images.mean((2, 3)) * self.scale")
+    )
+    task = next(task for task in TASKS if task.name == "world-zone")
+    arguments = {"model": f"{own}:Mean", "task": task, "results": tmp_path / "results", "quiet": True, "device": "cpu"}
+    skipped = gb.run(**arguments).skipped
+    assert skipped
+    assert {record.reason.partition(", or")[0] for record in skipped} == {
+        f"its weights are not here; put them at {tmp_path / 'scale.txt'}"
+    }
+    numbers = []
+    for content in ("1.0", "0.0", "1.0"):
+        own.with_name("scale.txt").write_text(content)
+        done = gb.run(**arguments)
+        assert not done.failed
+        (record,) = [r for r in done.records if r.headline]
+        assert record.headline_value is not None
+        assert record.checkpoint == f"file:{hashlib.sha256(content.encode()).hexdigest()}"
+        numbers.append(record.headline_value.value)
+    assert numbers[0] == numbers[2] > numbers[1]
+
+
+@pytest.mark.parametrize("written", ["{own}:Mean", "mine:Mean"])
+def test_a_checkpoint_is_given_by_the_name_that_the_model_was_asked_by(
+    written: str, own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAIRBENCH_CACHE", str(tmp_path / "cache"))
+    own.write_text(OWN.replace("__init__()\n", "__init__()\n        assert context.checkpoint\n"))
+    weights = tmp_path / "w.pth"
+    weights.write_bytes(b"of one's own")
+    task = next(task for task in TASKS if task.name == "world-zone")
+    arguments = {"model": f"{own}:Mean", "task": task, "results": tmp_path / "results", "quiet": True, "device": "cpu"}
+    name = written.format(own=own)
+    for checkpoint in ({name: weights}, f"{name}={weights}"):
+        done = gb.run(checkpoint=checkpoint, **arguments)
+        assert not done.failed
+        assert {record.checkpoint for record in done.records} == {
+            f"file:{hashlib.sha256(weights.read_bytes()).hexdigest()}"
+        }
+
+
+def test_a_checkpoint_of_a_class_that_is_not_run_or_given_twice_is_refused(own: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "w.pth"
+    weights.write_bytes(b"of one's own")
+    reference = f"{own}:Mean"
+    with pytest.raises(UsageError, match=r"--checkpoint names '.*mine.py:Mean', which is not run; the models are "):
+        gb.run(model="lonlat", task="earth-rs-koeppen", checkpoint={reference: weights}, quiet=True)
+    with pytest.raises(UsageError, match=r"--checkpoint names 'mine:Mean' twice"):
+        gb.run(
+            model=reference,
+            task="earth-rs-koeppen",
+            checkpoint={reference: weights, "mine:Mean": weights},
+            quiet=True,
+        )
+    with pytest.raises(CheckpointError, match=r"no checkpoint gone.pth; .*--checkpoint .*mine.py:Mean=PATH"):
+        gb.run(model=reference, task="earth-rs-koeppen", checkpoint={reference: Path("gone.pth")}, quiet=True)
+
+
+def test_messages_name_the_file_of_a_class(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAIRBENCH_CACHE", str(tmp_path / "cache"))
+    own.write_text(OWN.replace("        super().__init__()", "        raise RuntimeError('no weights')"))
+    task = next(task for task in TASKS if task.name == "world-zone")
+    done = gb.run(model=f"{own}:Mean", task=task, results=tmp_path / "results", quiet=True, device="cpu")
+    reasons = {record.reason for record in done.failed}
+    assert any("RuntimeError: no weights" in reason for reason in reasons), reasons
+    assert all("FileFactory" not in reason for reason in reasons), reasons
+    factory = model_in_file(own, "Mean").factory
+    assert named("model", "mine:Mean", factory) == f"model 'mine:Mean' ({own}:Mean)"
+
+
+def test_a_class_in_a_file_is_its_user_s_code_and_counts_by_its_version(own: Path, tmp_path: Path) -> None:
+    spec = model_in_file(own, "Mean")
+    for factory in (spec.factory, partial(spec.factory)):  # type: ignore[arg-type]
+        assert is_third_party(factory)
+        assert code_digest(factory, own.name, tmp_path) == ""
+    assert not is_third_party("gairbench.anything:load")
+
+
+def test_a_class_in_a_file_is_not_looked_for_in_a_package(own: Path) -> None:
+    with pytest.raises(unittest.SkipTest, match="no installed plugin registers 'mine:Mean', nor does its file"):
+        require_cheap(model_in_file(own, "Mean"))
 
 
 def test_workers_load_a_file_by_its_path(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

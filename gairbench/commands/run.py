@@ -6,7 +6,7 @@ import gc
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,9 +23,10 @@ from gairbench.commands.outcomes import RunResults
 from gairbench.commands.output import show
 from gairbench.dataset_download import is_here
 from gairbench.errors import CheckpointError, UsageError
+from gairbench.file_models import as_reference
 from gairbench.label_budget import LabelBudget
 from gairbench.memo import default_cache
-from gairbench.model_names import known_models
+from gairbench.model_names import known_model, known_models
 from gairbench.plugins import Registry
 from gairbench.progress import Progress
 from gairbench.readout import Readout, asked_readout
@@ -54,7 +55,7 @@ class RunRequest:
         task: Names, globs, families or categories of tasks, or ``all``; ``None``: all, or those of the task files.
         task_file: YAML files that declare tasks.
         preset: Preset for every model that has one of that name; ``None``: the models' defaults.
-        checkpoint: Checkpoint files or folders by model name.
+        checkpoint: Checkpoint files or folders by model name, any that ``model`` takes.
         data_root: Folder of datasets that are not embedded.
         results: Folder of the records.
         device: As torch names it, or ``"auto"``.
@@ -169,6 +170,7 @@ def _planned(
 ) -> tuple[Plan, EvaluationRequest, OpenData]:
     """Return what will be done, what it was planned from, and the data that were opened for it."""
     models, tasks = _selected(request, registry)
+    request = replace(request, checkpoint=_checkpoints(request, registry, models))
     if download:
         for spec in models:
             fetch_missing(spec, request.preset, request.checkpoint.get(spec.name), default_cache())
@@ -213,14 +215,6 @@ def _selected(request: RunRequest, registry: Registry) -> tuple[Sequence[ModelSp
         presets = {preset.name for model in models for preset in model.presets}
         if request.preset not in presets:
             raise unknown("preset", request.preset, presets)
-    for name, path in request.checkpoint.items():
-        if name not in {model.name for model in models}:
-            raise UsageError(
-                f"--checkpoint names {name!r}, which is not run",
-                f"the models are {', '.join(model.name for model in models)}",
-            )
-        if not path.exists():
-            raise CheckpointError(f"no checkpoint {path}", f"correct the path of --checkpoint {name}=PATH")
     check_device_name(request.device)
     for part in request.labels:
         LabelBudget.of(part)
@@ -233,6 +227,25 @@ def _selected(request: RunRequest, registry: Registry) -> tuple[Sequence[ModelSp
 
     check_executor(registry, request.executor.name, request.executor.keys)
     return models, chosen
+
+
+def _checkpoints(request: RunRequest, registry: Registry, models: Sequence[ModelSpec]) -> dict[str, Path]:
+    """Return the checkpoints by the models' own names; they may be given by any name that ``--model`` takes."""
+    found: dict[str, Path] = {}
+    names = {model.name for model in models}
+    for given, path in request.checkpoint.items():
+        name = given if as_reference(given) is None else known_model(given, registry)
+        if name not in names:
+            raise UsageError(
+                f"--checkpoint names {given!r}, which is not run",
+                f"the models are {', '.join(model.name for model in models)}",
+            )
+        if name in found:
+            raise UsageError(f"--checkpoint names {name!r} twice, as {given!r} too", "leave one out")
+        if not path.exists():
+            raise CheckpointError(f"no checkpoint {path}", f"correct the path of --checkpoint {given}=PATH")
+        found[name] = path
+    return found
 
 
 def _evaluation(

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from gairbench.errors import PluginWarning
+from gairbench.factories import code_module
 from gairbench.inputs import ANY, ImageInput, Input, Normalization
 from gairbench.plugins import BUILTIN, GROUP, Origin, Registry, load_registry
 from gairbench.sensors import band as sensor_band
@@ -131,9 +132,9 @@ def require_cheap(spec: Spec) -> None:
     address = _plugin_address(spec)
     if not address:
         address = _package(spec)
-        # A package that is not installed may hold its hooks in any module, or none.
-        if spec.name not in _loaded(address, installed=False)[1]:
-            raise unittest.SkipTest(f"no installed plugin registers {spec.name!r}, nor does {address}")
+        # A package that is not installed may hold its hooks in any module, or none; a class in a file has no package.
+        if not address or spec.name not in _loaded(address, installed=False)[1]:
+            raise unittest.SkipTest(f"no installed plugin registers {spec.name!r}, nor does {address or 'its file'}")
     imported = _loaded(address, installed=True)[0]
     require(not imported, f"registering {address} imports {', '.join(imported)}; import them inside the factory")
 
@@ -171,9 +172,7 @@ def _plugin_address(spec: Spec) -> str:
 
 
 def _package(spec: Spec) -> str:
-    factory = _factories(spec)[0]
-    module = factory.partition(":")[0] if isinstance(factory, str) else factory.__module__
-    return module.partition(".")[0]
+    return code_module(_factories(spec)[0]).partition(".")[0]
 
 
 def _entry_point(origin: Origin) -> str:

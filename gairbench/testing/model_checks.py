@@ -17,11 +17,11 @@ from gairbench import embedding
 from gairbench.batch import Batch, concatenate
 from gairbench.download import SCHEMES
 from gairbench.embedding import compute
-from gairbench.errors import PluginError, PluginWarning, UsageError
+from gairbench.errors import CheckpointError, PluginError, PluginWarning, UsageError
 from gairbench.inputs import ImageInput
 from gairbench.isolation import Isolated, call_factory
 from gairbench.memo import default_cache
-from gairbench.published import PackageWeights, TimmWeights, UrlWeights
+from gairbench.published import FileWeights, PackageWeights, TimmWeights, UrlWeights
 from gairbench.readout import RESERVED, Readout
 from gairbench.representation import METHODS, Representation
 from gairbench.spec import ModelContext, ModelSpec, Preset, Pretraining, resolve
@@ -33,6 +33,7 @@ from gairbench.testing.known_answers import known_answer_problem
 from gairbench.testing.offline import offline
 from gairbench.testing.training_mode import running_in_training_mode
 from gairbench.weights.loading import model_name
+from gairbench.weights.local import local_place
 from gairbench.weights.sources import find_file, how_to_get
 
 if TYPE_CHECKING:
@@ -135,19 +136,24 @@ def check_factories_can_be_imported(spec: ModelSpec) -> None:
 
 
 def check_weights_are_declared_whole(spec: ModelSpec) -> None:
-    """Published weights state a licence and, where the declaration is of one file, its whole SHA-256."""
+    """Published weights state a licence and, where it is of one file, its whole SHA-256; those in a file, a place."""
     for preset in spec.presets:
         if preset.weights is None or preset.recipe is not None:
             continue
         name, source = f"{spec.name}-{preset.name}", preset.weights
         licence = getattr(source, "licence", "")
-        require(bool(licence) or isinstance(source, TimmWeights), f"{name}: weights without a licence")
+        require(bool(licence) or isinstance(source, FileWeights | TimmWeights), f"{name}: weights without a licence")
         sha256 = getattr(source, "sha256", "")
         if sha256 or isinstance(source, PackageWeights | UrlWeights):
             require(re.fullmatch("[0-9a-f]{64}", sha256) is not None, f"{name}: {sha256!r} is not a SHA-256")
         if isinstance(source, UrlWeights):
             require(source.size > 0, f"{name}: weights of {source.size} bytes")
             require(source.url.startswith(SCHEMES), f"{name}: {source.url} is not an address that can be fetched")
+        if isinstance(source, FileWeights):
+            try:
+                local_place(source)
+            except CheckpointError as error:
+                raise AssertionError(f"{name}: {error}") from error
 
 
 def check_network_is_left_alone(spec: ModelSpec, preset: Preset) -> None:

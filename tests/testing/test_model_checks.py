@@ -20,6 +20,7 @@ from points import checks, failures
 from torch import Tensor, nn
 
 from gairbench import (
+    FileWeights,
     ImageInput,
     LocationInput,
     Modality,
@@ -290,6 +291,12 @@ FILE = UrlWeights(url="https://example.org/w-1.pth", sha256="0" * 64, size=1, li
         ({"presets": weighted(replace(FILE, sha256="abc"))}, "check_weights_are_declared_whole", "is not a SHA-256"),
         ({"presets": weighted(replace(FILE, size=0))}, "check_weights_are_declared_whole", "weights of 0 bytes"),
         ({"presets": weighted(replace(FILE, url="s3://a"))}, "check_weights_are_declared_whole", "can be fetched"),
+        ({"presets": weighted(FileWeights(path="w.pth"))}, "check_weights_are_declared_whole", "says no folder"),
+        (
+            {"presets": weighted(FileWeights(path="/w.pth", sha256="abc"))},
+            "check_weights_are_declared_whole",
+            "is not a SHA-256",
+        ),
         ({"factory": "gairbench.spec:Nothing"}, "check_factories_can_be_imported", "Nothing"),
         (
             {"presets": weighted(replace(RECIPE, inputs="gairbench.spec:Nothing"))},
@@ -310,6 +317,11 @@ FILE = UrlWeights(url="https://example.org/w-1.pth", sha256="0" * 64, size=1, li
 def test_a_wrong_declaration_is_caught(changes: dict[str, Any], check: str, why: str) -> None:
     with pytest.raises((AssertionError, AttributeError), match=why):
         checks(model_checks)[check](replace(MODEL, **changes))
+
+
+def test_a_file_of_weights_needs_a_place_and_no_licence() -> None:
+    for weights in (FileWeights(path="~/w.pth"), FileWeights(path=Path(__file__), sha256="0" * 64)):
+        model_checks.check_weights_are_declared_whole(replace(MODEL, presets=weighted(weights)))
 
 
 def test_an_import_of_torch_at_registration_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

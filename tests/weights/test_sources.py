@@ -13,7 +13,15 @@ import pytest
 from server import Served, serve
 
 from gairbench.errors import CheckpointError
-from gairbench.published import HubWeights, PackageWeights, PublishedWeights, TimmWeights, TorchGeoWeights, UrlWeights
+from gairbench.published import (
+    FileWeights,
+    HubWeights,
+    PackageWeights,
+    PublishedWeights,
+    TimmWeights,
+    TorchGeoWeights,
+    UrlWeights,
+)
 from gairbench.spec import ModelSpec, Preset
 from gairbench.weights import catalogues, sources
 from gairbench.weights.origin import find_weights
@@ -38,6 +46,65 @@ def torch_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def server() -> Iterator[Served]:
     with serve({"weights-1.pth": TENSORS}) as server:
         yield server
+
+
+# Files.
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Path:
+    path = tmp_path / "w.pth"
+    path.write_bytes(TENSORS)
+    return path
+
+
+def identity(weights: FileWeights, cache: Path) -> str:
+    spec = spec_of(weights)
+    return find_weights(spec, spec.presets[0], None, seed=0, code="", cache=cache).identity
+
+
+def test_a_local_file_is_known_by_its_content_and_not_by_its_place(local: Path, tmp_path: Path) -> None:
+    weights = FileWeights(path=local)
+    assert find_file(weights, tmp_path) == local
+    assert identity(weights, tmp_path) == f"file:{SHA256}"
+    copy = local.rename(tmp_path / "copy.pth")
+    assert identity(FileWeights(path=str(copy), sha256=SHA256), tmp_path) == f"file:{SHA256}"
+    copy.write_bytes(b"other tensors")
+    assert identity(FileWeights(path=copy), tmp_path) not in {f"file:{SHA256}", "missing:"}
+
+
+def test_a_local_file_may_lie_in_the_home_folder(local: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert find_file(FileWeights(path="~/w.pth"), tmp_path) == local
+    with pytest.raises(CheckpointError, match=r"~nobody-of-that-name/w.pth'.*; declare an absolute path"):
+        find_file(FileWeights(path="~nobody-of-that-name/w.pth"), tmp_path)
+
+
+@pytest.mark.parametrize("path", ["w.pth", "./w.pth", ""])
+def test_a_local_file_relative_to_the_working_folder_is_refused(
+    path: str, local: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for wanted in (path, Path(path)):
+        with pytest.raises(CheckpointError, match=r"says no folder; .* Path\(__file__\)"):
+            find_file(FileWeights(path=wanted), tmp_path)
+
+
+def test_a_local_file_that_is_missing_says_where_it_has_to_be(tmp_path: Path) -> None:
+    weights = FileWeights(path=tmp_path / "gone.pth")
+    assert find_file(weights, tmp_path) is None
+    assert how_to_get(weights, tmp_path) == f"put them at {tmp_path / 'gone.pth'}, or give a copy with --checkpoint"
+    assert identity(weights, tmp_path) == "missing:"
+    fetch_missing(spec_of(weights), None, None, tmp_path)  # --download has nothing to fetch
+
+
+def test_a_local_file_of_another_content_and_a_folder_are_refused(local: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        CheckpointError, match=r"w.pth is not the declared file: SHA-256 .*; put the declared file there"
+    ):
+        find_file(FileWeights(path=local, sha256="0" * 64), tmp_path)
+    with pytest.raises(CheckpointError, match=r"is a folder; declare a file in it"):
+        find_file(FileWeights(path=tmp_path), tmp_path)
 
 
 # Packages.
@@ -196,6 +263,7 @@ def test_finding_weights_imports_neither_torch_nor_what_lists_them(tmp_path: Pat
         'UrlWeights(url="https://example.org/w.pth", sha256="0" * 64, size=9, licence="MIT")',
         'PackageWeights(distribution="nothing", path="w", sha256="0" * 64, licence="MIT")',
         'HubWeights(repo="a/b", filename="w", licence="MIT")',
+        'FileWeights(path="/nowhere/w.pth")',
     )
     code = (
         "import sys; from pathlib import Path; from gairbench.spec import *; from gairbench.weights.sources import *\n"
@@ -203,7 +271,7 @@ def test_finding_weights_imports_neither_torch_nor_what_lists_them(tmp_path: Pat
         "print({'torch', 'timm', 'torchgeo', 'numpy'} & {*sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["None", "None", "None", "set()"]
+    assert done.stdout.splitlines() == ["None", "None", "None", "None", "set()"]
 
 
 def test_hub_weights_with_a_hash_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
