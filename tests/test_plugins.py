@@ -346,6 +346,13 @@ def test_a_plugin_that_prints_does_not_spoil_what_commands_print(
             r"'x', presets: inputs=LocationInput.* is not a tuple",
         ),
         (('version="1"', "version=1"), r"ModelSpec 'x': version=1 is not a str; it is str"),
+        (('version="1"', 'version="1", golden=3'), r"ModelSpec 'x': golden=3 is not a str or callable or None"),
+        (("(),)),)", '(),), offers="rs_tokens"),)'), r"'x', presets: offers='rs_tokens' is not a tuple"),
+        (
+            ("(),)),)", '(),), needs=frozenset(["date"])),)'),
+            r"'x', presets: needs has 'date', which is not 'lonlat' or",
+        ),
+        (("LocationInput()", 'LocationInput(order="xy")'), r"ValueError: a location: order='xy' is not 'lonlat' or"),
     ],
 )
 def test_a_field_of_another_type_is_reported(change: tuple[str, str], why: str, install: Install) -> None:

@@ -89,37 +89,22 @@ def require_inputs(inputs: Iterable[Input], where: str, *, encoder: bool) -> Non
         if not isinstance(image, ImageInput):
             continue
         name = f"{where}, {image.name}"
-        require(bool(image.bands), f"{name}: no bands")
         require_slug(image.name, f"{where}: input")
         _require_image(image, name, encoder=encoder)
 
 
 def _require_image(image: ImageInput, name: str, *, encoder: bool) -> None:
-    require(len(set(image.bands)) == len(image.bands), f"{name}: a band twice in {image.bands}")
-    require(image.size is None or image.size > 0, f"{name}: size {image.size}")
-    require(image.gsd_m is None or image.gsd_m > 0, f"{name}: gsd_m {image.gsd_m}")
-    least, most = image.frame_range or (1, 1)
-    require(1 <= least <= most, f"{name}: frames {image.frames}")
     if encoder:
         require(not image.synthetic, f"{name}: 'synthetic' is for datasets")
         require(not image.dated, f"{name}: 'dated' is for datasets; a model says what it 'needs'")
-        require(image.resampling == "size" or image.gsd_m is not None, f"{name}: resampling by gsd without 'gsd_m'")
     else:
         require(image.normalization is Normalization.NONE, f"{name}: 'normalization' is for models")
         require(image.bands != ANY, f"{name}: ANY is for models; name the bands")
         require(image.unit is not None, f"{name}: no unit")
-    if isinstance(image.unit, tuple):
-        require(len(image.unit) == len(image.bands), f"{name}: {len(image.unit)} units for {len(image.bands)} bands")
     if image.bands != ANY:
         for band, unit in zip(image.bands, image.units(), strict=False):
             problem = band_problem(band, sensor_band(band).quantity, unit)
             require(not problem, f"{name}: {problem}")
-    if image.normalization in {Normalization.ZSCORE, Normalization.TWO_SIGMA_8BIT}:
-        require(image.bands != ANY, f"{name}: statistics of any bands")
-        for statistic in ("mean", "std"):
-            values = getattr(image, statistic)
-            require(len(values) == len(image.bands), f"{name}: {len(values)} {statistic} for {len(image.bands)} bands")
-        require(min(image.std) > 0, f"{name}: a std is not positive: {image.std}")
 
 
 def require_cheap(spec: Spec) -> None:
