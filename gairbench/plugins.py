@@ -27,6 +27,7 @@ from gairbench.spec import (
     SplitPolicySpec,
     TaskSpec,
 )
+from gairbench.spec_names import metric_name_problem, model_name_problem, slug_problem
 
 GROUP = "gairbench"
 BUILTIN: Mapping[str, str] = {
@@ -192,7 +193,7 @@ def register(registry: Registry, plugin: object, origin: Origin) -> None:
 
     Raises:
         PluginError: A hook is misspelt or returns something else than specs, a spec is not what its fields say, or a
-            name is taken.
+            name is taken or not safe in paths and on the command line.
     """
     # A manager per plugin: nothing it registers can be mistaken for another plugin's.
     manager = pluggy.PluginManager(GROUP)
@@ -239,7 +240,29 @@ def _specs(results: list[Iterable[S]], kind: type[S]) -> list[S]:
         if not isinstance(spec, kind):
             raise PluginError(f"expected {kind.__name__}, got {spec!r}", f"return {kind.__name__} objects")
         check_declared(spec)
+        if problem := _name_problem(spec, kind):
+            raise PluginError(problem, "rename it")
     return specs
+
+
+_CALLED: Mapping[type, str] = {
+    TaskSpec: "task",
+    DatasetSpec: "dataset",
+    EvaluatorSpec: "evaluator",
+    SplitPolicySpec: "split policy",
+    ExecutorSpec: "executor",
+    Sensor: "sensor",
+    ModelPattern: "model pattern",
+}
+
+
+def _name_problem(spec: _Named, kind: type) -> str:
+    if kind is ModelSpec:
+        return model_name_problem(spec.name)
+    if kind is MetricSpec:
+        return metric_name_problem(spec.name)
+    problem = slug_problem(spec.name, _CALLED[kind])
+    return problem or (_name_problem(spec.dataset, DatasetSpec) if isinstance(spec, TaskSpec) else "")
 
 
 def check_declared(spec: _Named) -> None:

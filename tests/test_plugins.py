@@ -361,6 +361,40 @@ def test_a_field_of_another_type_is_reported(change: tuple[str, str], why: str, 
     skipped(why)
 
 
+SENSOR_NAMED = """
+    from gairbench import Band, Sensor, hookimpl
+
+    @hookimpl
+    def register_sensors():
+        yield Sensor({name!r}, (Band({name!r} + ":red"),))
+"""
+NAMED = {
+    "model": MODEL,
+    "task": TASK.replace("{names!r}", "[{name!r}]").format(dataset="their-data", version=1, name="{name}"),
+    "dataset": DATASET,
+    "executor": EXECUTOR,
+    "evaluator": HEADS,
+    "metric": HEADS.replace("name={name!r}, version=3", "name='theirs', version=3"),
+    "split policy": POLICY,
+    "model pattern": PATTERN.replace('"their"', "{name!r}"),
+    "sensor": SENSOR_NAMED,
+}
+
+
+@pytest.mark.parametrize("name", ["a+b", "a:b c", "a/b", "A", "", "a,b"])
+@pytest.mark.parametrize("kind", NAMED)
+def test_a_name_that_nobody_could_write_is_refused(kind: str, name: str, install: Install) -> None:
+    source = NAMED[kind].replace("'{name}'", "{name!r}")
+    install("bad-dist", source, name=name)
+    registry = skipped(rf"{kind} name '{re.escape(name)}' (is not lower-case words|has other characters)")
+    assert next(iter(registry.failed.values())).endswith("rename it")
+
+
+def test_the_name_of_a_task_s_dataset_is_checked_too(install: Install) -> None:
+    install("bad-dist", TASK, names=["theirs"], dataset="Their Data", version=1)
+    assert "theirs" not in skipped("dataset name 'Their Data' is not lower-case words").tasks
+
+
 def test_a_plugin_with_a_missing_import_is_skipped(install: Install) -> None:
     install("bad-dist", "import no_such_module_at_all", entry="bad")
     skipped(r"bad \(bad-dist 1\.0\): ModuleNotFoundError: No module named 'no_such_module_at_all'")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata as md
 import json
 import pickle
-import re
 import subprocess
 import sys
 import unittest
@@ -27,6 +26,7 @@ from gairbench.spec import (
     TaskSpec,
     resolve,
 )
+from gairbench.spec_names import model_name_problem, slug_problem
 from gairbench.units import band_problem
 
 Spec = ModelSpec | DatasetSpec | TaskSpec | EvaluatorSpec | MetricSpec | SplitPolicySpec
@@ -46,24 +46,14 @@ def require(holds: bool, message: str) -> None:
 
 def require_slug(name: str, what: str) -> None:
     """Require a name that is safe in file names, tables and on the command line."""
-    require(
-        re.fullmatch(r"[a-z0-9]+([-_.][a-z0-9]+)*", name) is not None,
-        f"{what} name {name!r} is not lower-case words of letters and digits joined by '-', '_' or '.'",
-    )
+    problem = slug_problem(name, what)
+    require(not problem, problem)
 
 
 def require_model_name(name: str) -> None:
     """Require a slug, one with its variant in brackets (``gair[bilinear]``), or a name of a pattern (``timm:vit``)."""
-    prefix, colon, rest = name.partition(":")
-    if colon:
-        require_slug(prefix, "pattern of model")
-        safe = re.fullmatch(r"[A-Za-z0-9]+([-_.]+[A-Za-z0-9]+)*", rest) is not None
-        require(safe, f"model name {name!r} has other characters than letters, digits, '-', '_' and '.'")
-        return
-    base, bracket, variant = name.removesuffix("]").partition("[") if name.endswith("]") else (name, "", "")
-    require_slug(base, "model")
-    if bracket:
-        require_slug(variant, f"variant of model {base}")
+    problem = model_name_problem(name)
+    require(not problem, problem)
 
 
 def require_value_object(spec: Spec) -> None:
