@@ -402,12 +402,11 @@ def check_delivered(delivered: ImageInput) -> None:
     """Refuse a dataset's declaration of an image that contradicts itself, whoever is fed with it.
 
     Raises:
-        InputMismatchError: There are not as many units as bands, or a band is in a unit of something else.
+        InputMismatchError: It states no unit, or a band is in a unit of something else.
     """
-    if len(delivered.units()) != len(delivered.bands):
+    if delivered.unit is None:
         raise InputMismatchError(
-            f"{delivered.name} images declare {len(delivered.units())} units for {len(delivered.bands)} bands",
-            "declare one unit for all bands, or one for each",
+            f"{delivered.name} images are declared without a unit", "declare one unit for all bands, or one for each"
         )
     for name, unit in zip(delivered.bands, delivered.units(), strict=True):
         if problem := units.band_problem(name, sensors.band(name).quantity, unit):

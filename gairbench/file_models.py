@@ -14,10 +14,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from gairbench.errors import PluginError, UsageError
-from gairbench.inputs import ImageInput, LocationInput, Need
+from gairbench.inputs import ImageInput, LocationInput
 from gairbench.representation import Representation
 from gairbench.spec import ModelContext, ModelSpec, Preset
 
@@ -117,10 +117,6 @@ def _preset(made: object, where: str) -> Preset:
     if wrong := [one for one in inputs if not isinstance(one, ImageInput | LocationInput)]:
         raise PluginError(f"{where} takes {wrong[0]!r}", f"write for instance {LINE}")
     more: Mapping[str, Any] = {key: _value(made, key) for key in OF_PRESET if hasattr(made, key)}
-    known = get_args(Need)
-    for key in ("needs", "wants"):
-        if unknown := sorted(set(more.get(key, ())) - {*known}):
-            raise PluginError(f"{where} {key} {unknown[0]!r}", f"what it can be given is {', '.join(known)}")
     return Preset(name="default", inputs=tuple(inputs), **more)
 
 
@@ -128,10 +124,14 @@ def _value(made: object, key: str) -> Any:
     value = getattr(made, key)
     if isinstance(value, str | Representation) and key in {*OF_PRESET, *_SETS}:
         value = (value,)
-    if key in _SETS:
-        return frozenset(value)
-    if key == "accepts":
-        return tuple((one,) if isinstance(one, str) else tuple(one) for one in value)
+    try:
+        if key in _SETS:
+            return frozenset(value)
+        if key == "accepts":
+            return tuple((one,) if isinstance(one, str) else tuple(one) for one in value)
+    except TypeError:
+        # What is not several values is refused by its field's type, as it is written.
+        return value
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -156,6 +156,9 @@ def _attribute(path: Path, attribute: str, sha256: str) -> Any:
         there = f"its classes are {', '.join(own)}" if own else "it has no class"
         raise PluginError(f"{path} has no class {attribute!r}", f"{there}; write {path.name}:Class")
     return found
+
+
+_ALONE = "a file stands alone: it imports installed packages only, and runs nothing when it is imported"
 
 
 class _Content(importlib.abc.SourceLoader):
@@ -194,8 +197,7 @@ def _module(path: Path, sha256: str) -> Any:
     # A user's script: whatever it raises, and if it leaves the process, is its own.
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        raise PluginError(
-            f"{path} cannot be loaded: {type(error).__name__}: {error}",
-            "a file stands alone: it imports installed packages only, and runs nothing when it is imported",
-        ) from error
+        # A declaration says itself what is wrong with it.
+        hint = "" if isinstance(error, ValueError) else _ALONE
+        raise PluginError(f"{path} cannot be loaded: {type(error).__name__}: {error}", hint) from error
     return module

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf, isfinite
 from typing import Literal
+
+from gairbench.field_types import field_problem
 
 
 class Modality(StrEnum):
@@ -128,7 +131,8 @@ class Rendering:
         gamma: Above 1 brightens dark pixels.
 
     Raises:
-        ValueError: There are not three bands, the range is empty, or gamma is not positive.
+        ValueError: A field is not of its type, there are not three bands, the range is empty or endless, or gamma is
+            not positive.
 
     Example:
         >>> Rendering(bands=("B4", "B3", "B2"), low=0, high=3000).gamma
@@ -142,11 +146,13 @@ class Rendering:
 
     def __post_init__(self) -> None:
         """Refuse what renders nothing."""
+        if problem := field_problem(self):
+            raise ValueError(f"a rendering{problem}")
         if len(self.bands) != len(RGB):
             raise ValueError(f"a rendering shows {len(RGB)} bands, got {', '.join(self.bands)}")
-        if not self.low < self.high:
+        if not -inf < self.low < self.high < inf:
             raise ValueError(f"a rendering from {self.low:g} to {self.high:g} shows nothing")
-        if not self.gamma > 0:
+        if not 0 < self.gamma < inf:
             raise ValueError(f"a rendering's gamma is above 0, got {self.gamma:g}")
 
 
@@ -184,6 +190,10 @@ class ImageInput:
         rendering: Dataset side only: how the values become display values for encoders that take RGB pictures;
             ``None``: such encoders are skipped where the data are not pictures.
         synthetic: Dataset side only: the images are rendered, not taken.
+
+    Raises:
+        ValueError: No plan could serve it: a field is not of its type, a number is not positive, a band is there twice,
+            or units or statistics are not one for each band.
     """
 
     modality: Modality
@@ -206,9 +216,11 @@ class ImageInput:
     synthetic: bool = False
 
     def __post_init__(self) -> None:
-        """Call an image that has no name by its modality."""
+        """Call an image that has no name by its modality, and refuse what no plan could serve."""
         if not self.name:
             object.__setattr__(self, "name", str(self.modality))
+        if problem := field_problem(self) or _image_problem(self):
+            raise ValueError(f"image {self.name!r}{problem}")
 
     @property
     def frame_range(self) -> tuple[int, int] | None:
@@ -222,16 +234,62 @@ class ImageInput:
         return () if self.unit is None else (self.unit,) * len(self.bands)
 
 
+def _image_problem(image: ImageInput) -> str:
+    """Return which numbers or bands of an image contradict each other or mean nothing; empty if none do."""
+    count, bands = len(image.bands), f"{len(image.bands)} band{'s' * (len(image.bands) != 1)}"
+    if image.modality is Modality.LOCATION:
+        return ": modality=Modality.LOCATION is not one of images; a place is a LocationInput"
+    if not count or "" in image.bands:
+        return f": bands={image.bands!r}: name one band at least, each by a text"
+    if twice := [name for name in dict.fromkeys(image.bands) if image.bands.count(name) > 1]:
+        return f": band {twice[0]!r} is there twice in bands={image.bands!r}"
+    if isinstance(image.unit, tuple) and len(image.unit) != count:
+        return f": unit={tuple(map(str, image.unit))!r} for {bands}; give one unit, or one for each band"
+    if image.size is not None and image.size < 1:
+        return f": size={image.size} is not a number of pixels; it is 1 or more"
+    if image.gsd_m is not None and not 0 < image.gsd_m < inf:
+        return f": gsd_m={image.gsd_m:g} is not a distance; it is metres per pixel, above 0"
+    least, most = image.frame_range or (1, 1)
+    if not 1 <= least <= most:
+        return f": frames={image.frames} is not a number of images, 1 or more, or the least and the greatest one"
+    if image.resampling == "gsd" and image.gsd_m is None:
+        return ": resampling='gsd' without gsd_m; state the ground sample distance that the encoder wants"
+    return _statistics_problem(image, bands)
+
+
+def _statistics_problem(image: ImageInput, bands: str) -> str:
+    wanted = image.normalization in {Normalization.ZSCORE, Normalization.TWO_SIGMA_8BIT}
+    how = f"normalization {image.normalization}"
+    if wanted and image.bands == ANY:
+        return f": {how} needs mean and std of each band, and its bands are any; name them, or use NOMINAL"
+    for name, values in (("mean", image.mean), ("std", image.std)):
+        if wanted and not values:
+            return f": {how} needs {name}, one number for each band"
+        if values and len(values) != len(image.bands):
+            return f": {name}={values!r} for {bands}; give one number for each band"
+        if not all(map(isfinite, values)) or (name == "std" and min(values, default=1) <= 0):
+            return f": {name}={values!r} is not a {'positive ' * (name == 'std')}number for each band"
+    return ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocationInput:
     """Coordinates in WGS 84 degrees.
 
     Args:
         order: ``"lonlat"`` (longitude first) or ``"latlon"``.
+
+    Raises:
+        ValueError: It is another order.
     """
 
     order: Literal["lonlat", "latlon"] = "lonlat"
     modality: Literal[Modality.LOCATION] = field(default=Modality.LOCATION, init=False)
+
+    def __post_init__(self) -> None:
+        """Refuse an order that there is not."""
+        if problem := field_problem(self):
+            raise ValueError(f"a location{problem}")
 
     @property
     def name(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gairbench.errors import GairbenchError, PluginError, UsageError
 from gairbench.file_models import as_reference, model_in_file
-from gairbench.plugins import Origin, Registry
+from gairbench.plugins import Origin, Registry, check_declared
 from gairbench.selection import split_names, unknown
 from gairbench.spec import ModelPattern, ModelSpec, resolve
 
@@ -49,6 +49,8 @@ def known_model(name: str, registry: Registry) -> str:
 
 
 def _added(spec: ModelSpec, origin: Origin, registry: Registry) -> str:
+    # Whoever made it: a field of another type would fail cells of other models.
+    check_declared(spec)
     if registry.models.get(spec.name) != spec:
         registry.add(origin, models=[spec])
     return spec.name

@@ -6,13 +6,14 @@ import importlib.metadata as md
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 import pluggy
 
 from gairbench import hookspecs
 from gairbench.errors import PluginError, PluginWarning
+from gairbench.field_types import field_problem
 from gairbench.inputs import Sensor
 from gairbench.isolation import Isolated
 from gairbench.sensors import add_sensor
@@ -26,6 +27,7 @@ from gairbench.spec import (
     SplitPolicySpec,
     TaskSpec,
 )
+from gairbench.spec_names import metric_name_problem, model_name_problem, slug_problem
 
 GROUP = "gairbench"
 BUILTIN: Mapping[str, str] = {
@@ -191,7 +193,7 @@ def register(registry: Registry, plugin: object, origin: Origin) -> None:
 
     Raises:
         PluginError: A hook is misspelt or returns something else than specs, a spec is not what its fields say, or a
-            name is taken.
+            name is taken or not safe in paths and on the command line.
     """
     # A manager per plugin: nothing it registers can be mistaken for another plugin's.
     manager = pluggy.PluginManager(GROUP)
@@ -237,23 +239,40 @@ def _specs(results: list[Iterable[S]], kind: type[S]) -> list[S]:
     for spec in specs:
         if not isinstance(spec, kind):
             raise PluginError(f"expected {kind.__name__}, got {spec!r}", f"return {kind.__name__} objects")
-        _check_fields(spec, f"{kind.__name__} {spec.name!r}")
-        if isinstance(spec, ModelSpec) and not spec.presets:
-            raise PluginError(f"{kind.__name__} {spec.name!r} has no presets", "declare Preset(name='default', ...)")
+        check_declared(spec)
+        if problem := _name_problem(spec, kind):
+            raise PluginError(problem, "rename it")
     return specs
 
 
-_TYPES = {"str": str, "int": int, "bool": bool, "tuple": tuple, "frozenset": frozenset}
+_CALLED: Mapping[type, str] = {
+    TaskSpec: "task",
+    DatasetSpec: "dataset",
+    EvaluatorSpec: "evaluator",
+    SplitPolicySpec: "split policy",
+    ExecutorSpec: "executor",
+    Sensor: "sensor",
+    ModelPattern: "model pattern",
+}
 
 
-def _check_fields(spec: Any, where: str) -> None:
-    """Refuse what dataclasses let pass, such as one input in place of a tuple: it would fail other plugins' cells."""
-    for declared in fields(spec):
-        value = getattr(spec, declared.name)
-        name, _, rest = str(declared.type).partition("[")
-        # An annotation that goes on after the bracket is of several types.
-        if name in _TYPES and rest.endswith("]") == bool(rest) and not isinstance(value, _TYPES[name]):
-            raise PluginError(f"{where}: {declared.name}={value!r} is not a {name}", f"it is {declared.type}")
-        for item in value if isinstance(value, tuple | frozenset) else (value,):
-            if is_dataclass(item):
-                _check_fields(item, f"{where}, {declared.name}")
+def _name_problem(spec: _Named, kind: type) -> str:
+    if kind is ModelSpec:
+        return model_name_problem(spec.name)
+    if kind is MetricSpec:
+        return metric_name_problem(spec.name)
+    problem = slug_problem(spec.name, _CALLED[kind])
+    return problem or (_name_problem(spec.dataset, DatasetSpec) if isinstance(spec, TaskSpec) else "")
+
+
+def check_declared(spec: _Named) -> None:
+    """Refuse a spec that would fail cells of other plugins, such as one input in place of a tuple.
+
+    Raises:
+        PluginError: A field is not of its type, or a model has no presets.
+    """
+    where = f"{type(spec).__name__} {spec.name!r}"
+    if problem := field_problem(spec):
+        raise PluginError(f"{where}{problem}", "")
+    if isinstance(spec, ModelSpec) and not spec.presets:
+        raise PluginError(f"{where} has no presets", "declare Preset(name='default', ...)")

@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from gairbench.field_types import field_problem
 from gairbench.inputs import Input, Modality, Need
 from gairbench.published import Download, PublishedWeights
 from gairbench.representation import Representation
@@ -320,7 +321,7 @@ class EvaluatorSpec:
         description: One line for the listings.
 
     Raises:
-        ValueError: It wants layers without tokens, or a single one.
+        ValueError: A field is not of its type, or it wants layers without tokens, or a single one.
     """
 
     name: str
@@ -334,7 +335,8 @@ class EvaluatorSpec:
     description: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse layers that no plan could serve."""
+        """Refuse needs and layers that no plan could serve."""
+        _check_fields(self, f"evaluator {self.name!r}")
         if self.layers and (self.needs != "tokens" or self.layers < 2):
             raise ValueError(
                 f"evaluator {self.name!r} needs {self.needs} of {self.layers} layers: layers are of tokens, two or more"
@@ -356,6 +358,9 @@ class MetricSpec:
             or decision values; or ``"probabilities"``, scores that are probabilities.
         unit: Of its values, for instance ``"km"``; empty: a pure number, or the unit of the target.
         description: One line for the listings.
+
+    Raises:
+        ValueError: A field is not of its type.
     """
 
     name: str
@@ -366,6 +371,10 @@ class MetricSpec:
     needs: Literal["prediction", "scores", "probabilities"] = "prediction"
     unit: str = ""
     description: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse needs that no evaluator could serve."""
+        _check_fields(self, f"metric {self.name!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -378,6 +387,9 @@ class SplitParameter:
         number: It is a number, which is then written in one way only.
         above: A number is larger than this.
         most: A number is at most this.
+
+    Raises:
+        ValueError: A field is not of its type, or no number is within its bounds, or what is not a number has bounds.
     """
 
     name: str
@@ -385,6 +397,16 @@ class SplitParameter:
     number: bool = False
     above: float | None = None
     most: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse bounds that nothing is within."""
+        who = f"split parameter {self.name!r}"
+        _check_fields(self, who)
+        bounds = [bound for bound in (self.above, self.most) if bound is not None]
+        if bounds and not self.number:
+            raise ValueError(f"{who} has bounds and is not a number; write number=True, or leave them out")
+        if len(bounds) > 1 and not bounds[0] < bounds[1]:
+            raise ValueError(f"{who}: no number is above {bounds[0]:g} and at most {bounds[1]:g}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -401,6 +423,9 @@ class SplitPolicySpec:
             ``"group"``, the grouping that its parameter names, up to a ``=``; ``"group:NAME"``, the grouping of that
             name.
         description: One line for the listings.
+
+    Raises:
+        ValueError: A field is not of its type, or it needs what no policy is given.
     """
 
     name: str
@@ -409,6 +434,17 @@ class SplitPolicySpec:
     parameter: SplitParameter | None = None
     needs: tuple[str, ...] = ()
     description: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse needs that no plan could serve."""
+        who = f"split policy {self.name!r}"
+        _check_fields(self, who)
+        for need in self.needs:
+            grouping = need.removeprefix("group:")
+            if need not in {"lonlat", "group"} and (grouping == need or not grouping.strip()):
+                raise ValueError(f"{who} needs {need!r}; what it can need is 'lonlat', 'group' or 'group:NAME'")
+            if need == "group" and self.parameter is None:
+                raise ValueError(f"{who} needs 'group', which a parameter names; give it one, or write 'group:NAME'")
 
     def __str__(self) -> str:
         """Return how it is asked for, as ``"blocks:DEGREES"``."""
@@ -492,6 +528,16 @@ class DataContext:
 
     root: Path | None = None
     dataset: DatasetSpec | None = None
+
+
+def _check_fields(spec: object, who: str) -> None:
+    """Refuse a spec with a field that is not of its type.
+
+    Raises:
+        ValueError: There is one.
+    """
+    if problem := field_problem(spec):
+        raise ValueError(f"{who}{problem}")
 
 
 def resolve(factory: Factory) -> Callable[..., Any]:

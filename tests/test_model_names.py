@@ -59,6 +59,8 @@ def made(rest: str) -> ModelSpec:
         factory="nowhere:load",
         presets=(Preset(name="default", inputs=(LocationInput(),)),),
     )
+    if rest == "mistyped":
+        return replace(spec, presets=(replace(spec.presets[0], offers="rs"),))
     return replace(spec, name="other") if rest == "renamed" else spec
 
 
@@ -114,6 +116,8 @@ def test_a_pattern_s_own_error_is_passed_on(registry: Registry) -> None:
 def test_what_a_pattern_raises_or_makes_wrongly_is_named(registry: Registry) -> None:
     with pytest.raises(PluginError, match=r"'zoo:broken' of plugin zoo-plugin .*: RuntimeError: out of order"):
         known_models(["zoo:broken"], registry)
+    with pytest.raises(PluginError, match=r"ModelSpec 'zoo:mistyped', presets: offers='rs' is not a tuple"):
+        known_models(["zoo:mistyped"], registry)
     with pytest.raises(PluginError, match=r"plugin zoo-plugin .* made 'other' of the name 'zoo:renamed'"):
         known_models(["zoo:renamed"], registry)
 
@@ -186,13 +190,41 @@ def test_a_class_may_hold_a_whole_preset_and_a_name(own: Path) -> None:
     assert (spec.name, spec.presets[0].name) == ("bands", "small")
 
 
-def test_what_a_class_needs_is_one_of_what_there_is(own: Path) -> None:
+def test_what_a_class_needs_is_one_of_what_there_is(own: Path, registry: Registry) -> None:
     own.write_text(OWN.replace("    inputs = ", "    needs = 'gsd'\n    accepts = ['rs']\n    inputs = "))
     preset = model_in_file(own, "Mean").presets[0]
     assert (preset.needs, preset.accepts) == ({"gsd"}, (("rs",),))
     own.write_text(OWN.replace("    inputs = ", "    wants = ['gds']\n    inputs = "))
-    with pytest.raises(PluginError, match=r"mine\.py:Mean wants 'gds'; what it can be given is lonlat, bbox, dates"):
+    with pytest.raises(PluginError, match=r"'mine:Mean', presets: wants has 'gds', which is not 'lonlat' or 'bbox' or"):
+        known_models([f"{own}:Mean"], registry)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("offers = 'rs_tokens'", r"'mine:Mean', presets: offers has 'rs_tokens', which is not a Representation"),
+        ("offers = 3", r"'mine:Mean', presets: offers=3 is not a tuple"),
+        ("accepts = 3", r"'mine:Mean', presets: accepts=3 is not a tuple"),
+        ("needs = 3", r"'mine:Mean', presets: needs=3 is not a frozenset"),
+        ("aligned = ['rs']", r"'mine:Mean': aligned has 'rs', which is not a Modality; write Modality\.RS"),
+        ("seeded = 'yes'", r"'mine:Mean': seeded='yes' is not a bool"),
+        ("trained_on = [['earth']]", r"'mine:Mean': trained_on=\[\['earth'\]\] is not a frozenset"),
+    ],
+)
+def test_an_attribute_of_another_type_is_refused_by_name(own: Path, registry: Registry, line: str, why: str) -> None:
+    own.write_text(OWN.replace("    inputs = ", f"    {line}\n    inputs = "))
+    with pytest.raises(PluginError, match=why):
+        known_models([f"{own}:Mean"], registry)
+    assert "mine:Mean" not in registry.models
+
+
+def test_an_input_that_no_plan_could_serve_is_refused_in_one_line(own: Path) -> None:
+    own.write_text(
+        OWN.replace("    inputs = ", "    other = ImageInput(modality=Modality.RS, gsd_m='10')\n    inputs = ")
+    )
+    with pytest.raises(PluginError) as refused:
         model_in_file(own, "Mean")
+    assert str(refused.value).endswith("ValueError: image 'rs': gsd_m='10' is not a number or None; it is float | None")
 
 
 def test_a_class_without_inputs_is_refused_with_the_line_to_add(own: Path) -> None:

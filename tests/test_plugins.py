@@ -346,12 +346,53 @@ def test_a_plugin_that_prints_does_not_spoil_what_commands_print(
             r"'x', presets: inputs=LocationInput.* is not a tuple",
         ),
         (('version="1"', "version=1"), r"ModelSpec 'x': version=1 is not a str; it is str"),
+        (('version="1"', 'version="1", golden=3'), r"ModelSpec 'x': golden=3 is not a str or callable or None"),
+        (("(),)),)", '(),), offers="rs_tokens"),)'), r"'x', presets: offers='rs_tokens' is not a tuple"),
+        (
+            ("(),)),)", '(),), needs=frozenset(["date"])),)'),
+            r"'x', presets: needs has 'date', which is not 'lonlat' or",
+        ),
+        (("LocationInput()", 'LocationInput(order="xy")'), r"ValueError: a location: order='xy' is not 'lonlat' or"),
     ],
 )
 def test_a_field_of_another_type_is_reported(change: tuple[str, str], why: str, install: Install) -> None:
     assert change[0] in MODEL
     install("bad-dist", MODEL.replace(*change), name="x")
     skipped(why)
+
+
+SENSOR_NAMED = """
+    from gairbench import Band, Sensor, hookimpl
+
+    @hookimpl
+    def register_sensors():
+        yield Sensor({name!r}, (Band({name!r} + ":red"),))
+"""
+NAMED = {
+    "model": MODEL,
+    "task": TASK.replace("{names!r}", "[{name!r}]").format(dataset="their-data", version=1, name="{name}"),
+    "dataset": DATASET,
+    "executor": EXECUTOR,
+    "evaluator": HEADS,
+    "metric": HEADS.replace("name={name!r}, version=3", "name='theirs', version=3"),
+    "split policy": POLICY,
+    "model pattern": PATTERN.replace('"their"', "{name!r}"),
+    "sensor": SENSOR_NAMED,
+}
+
+
+@pytest.mark.parametrize("name", ["a+b", "a:b c", "a/b", "A", "", "a,b"])
+@pytest.mark.parametrize("kind", NAMED)
+def test_a_name_that_nobody_could_write_is_refused(kind: str, name: str, install: Install) -> None:
+    source = NAMED[kind].replace("'{name}'", "{name!r}")
+    install("bad-dist", source, name=name)
+    registry = skipped(rf"{kind} name '{re.escape(name)}' (is not lower-case words|has other characters)")
+    assert next(iter(registry.failed.values())).endswith("rename it")
+
+
+def test_the_name_of_a_task_s_dataset_is_checked_too(install: Install) -> None:
+    install("bad-dist", TASK, names=["theirs"], dataset="Their Data", version=1)
+    assert "theirs" not in skipped("dataset name 'Their Data' is not lower-case words").tasks
 
 
 def test_a_plugin_with_a_missing_import_is_skipped(install: Install) -> None:

@@ -138,11 +138,11 @@ def _model_cells(
         metrics, problem = _metrics(registry, task)
         names = task.evaluators or default_evaluators(registry, task.kind)
         evaluated = [
-            (number, name, readout)
+            (number, name, *found)
             for number, name in enumerate(names)
-            for readout in readouts_for(request.readouts, preset, task, registry.evaluators.get(name))
+            for found in _readouts(request, preset, model, task, registry.evaluators.get(name))
         ]
-        for split, labels, (number, name, readout) in product(request.splits, request.labels, evaluated):
+        for split, labels, (number, name, readout, unread) in product(request.splits, request.labels, evaluated):
             evaluator = registry.evaluators.get(name)
             blank = _blank(request, registry, model, preset, weights, task, name, seed, headline=number == 0)
             cell = Cell(
@@ -162,13 +162,36 @@ def _model_cells(
                 code=code,
                 third_party=is_third_party(model.factory),
             )
-            misnamed = problem or _evaluator_problem(registry, task, name)
-            cells.append(_stopped(cell, "failed", misnamed) if misnamed else _planned(request, findings, cell, trouble))
+            if wrong := problem or _evaluator_problem(registry, task, name) or unread:
+                cells.append(_stopped(cell, "failed", wrong))
+                continue
+            try:
+                cells.append(_planned(request, findings, cell, trouble))
+            # What a plugin declares may be wrong in any way; its fault is this cell's, not the run's.
+            except Exception as error:
+                cells.append(_stopped(cell, "failed", _unplannable(model, task, error)))
     if not request.fresh:
         cells = reuse(cells, weights.content, request.results, EmbeddingCache(request.cache))
     for cell in cells:
         unusable = findings.target_problem(cell) if cell.state == "todo" else None
         yield _stopped(cell, *unusable) if unusable else cell
+
+
+def _readouts(
+    request: EvaluationRequest, preset: Preset, model: ModelSpec, task: TaskSpec, evaluator: EvaluatorSpec | None
+) -> list[tuple[Readout, str]]:
+    """Return how a model is read out for a task, or its own readout with why that cannot be found out."""
+    try:
+        return [(readout, "") for readout in readouts_for(request.readouts, preset, task, evaluator)]
+    except Exception as error:
+        return [(Readout(), _unplannable(model, task, error))]
+
+
+def _unplannable(model: ModelSpec, task: TaskSpec, error: Exception) -> str:
+    if isinstance(error, GairbenchError):
+        return str(error)
+    what = f"what model {model.name!r}, dataset {task.dataset.name!r} and task {task.name!r} declare cannot be planned"
+    return f"{what}: {type(error).__name__}: {error}"
 
 
 def default_evaluators(registry: Registry, kind: Kind) -> tuple[str, ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gairbench.kinds import ONE_CLASS
 from gairbench.spec import Kind, MetricSpec
+from gairbench.spec_names import metric_name_problem
 from gairbench.testing import declarations
 from gairbench.testing.declarations import require
 
@@ -24,11 +24,8 @@ CLOSE = 1e-9
 
 def check_name_is_a_plain_word(spec: MetricSpec) -> None:
     """The name is safe in tables and task files; ``@`` may join a number, as in ``recall@10``."""
-    plain = re.fullmatch(r"[a-z0-9]+([-_.@][a-z0-9]+)*", spec.name)
-    require(
-        plain is not None,
-        f"metric name {spec.name!r} is not lower-case words of letters and digits joined by '-', '_', '.' or '@'",
-    )
+    problem = metric_name_problem(spec.name)
+    require(not problem, problem)
 
 
 def check_version_counts_from_one(spec: MetricSpec) -> None:

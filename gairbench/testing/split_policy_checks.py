@@ -33,16 +33,6 @@ def check_version_counts_from_one(spec: SplitPolicySpec) -> None:
     require(spec.version >= 1, f"{spec.name}: version {spec.version}")
 
 
-def check_needs_are_known(spec: SplitPolicySpec) -> None:
-    """It needs what there is, and has a parameter where that names the grouping."""
-    for need in spec.needs:
-        kind, colon, name = need.partition(":")
-        known = need in {"lonlat", "group"} or (kind == "group" and bool(colon and name))
-        require(known, f"{spec.name}: needs {need!r}, which is not 'lonlat', 'group' or 'group:NAME'")
-    named = "group" not in spec.needs or spec.parameter is not None
-    require(named, f"{spec.name}: needs 'group', and has no parameter that names it; write 'group:NAME'")
-
-
 def check_example_can_be_asked_for(spec: SplitPolicySpec) -> None:
     """The parameter's example is one that the policy takes."""
     if spec.parameter is None:
@@ -118,7 +108,6 @@ def check_input_is_not_written_to(spec: SplitPolicySpec) -> None:
 DECLARATION: tuple[Callable[[SplitPolicySpec], None], ...] = (
     check_name_is_a_slug,
     check_version_counts_from_one,
-    check_needs_are_known,
     check_example_can_be_asked_for,
     check_spec_is_a_value,
     check_factories_can_be_imported,

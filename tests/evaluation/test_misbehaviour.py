@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import random
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from gairbench.evaluation.plan import EvaluationRequest, make_plan
 from gairbench.evaluation.runner import run_plan
 from gairbench.plugins import Origin, Registry, register
 from gairbench.progress import Progress
+from gairbench.readout import asked_readout
 from gairbench.results import Result
 from gairbench.spec import resolve
 
@@ -97,6 +99,27 @@ def content(records: list[Result], folder: Path, name: str) -> dict[tuple[str, s
 
 class Custom(BaseException):
     pass
+
+
+# What the hooks would refuse: a checkpoint's preset, or a spec whose objects compute, comes past them.
+UNREADABLE = replace(SHADES, name="bad", presets=(replace(SHADES.presets[0], offers="rs_tokens"),))  # type: ignore[arg-type]
+UNFEEDABLE = replace(SHADES, name="bad", presets=(replace(SHADES.presets[0], needs="gsd"),))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("asked", ["default", "each"])
+@pytest.mark.parametrize("bad", [UNREADABLE, UNFEEDABLE], ids=["offers", "needs"])
+def test_a_declaration_that_cannot_be_planned_fails_its_own_cells(
+    bad: ModelSpec, asked: str, tmp_path: Path, registry: Registry
+) -> None:
+    readouts = (asked_readout(asked),)
+    records = run(tmp_path, registry, [GOOD, bad], [ZONE, MASK], readouts=readouts)
+    found = {(record.model, record.task): record for record in records}
+    assert {found["good", task.name].status for task in (ZONE, MASK)} == {"ok"}
+    for task in (ZONE, MASK):
+        record = found["bad", task.name]
+        assert record.status == "failed"
+        start = f"what model 'bad', dataset 'world' and task {task.name!r} declare cannot be planned: "
+        assert re.fullmatch(re.escape(start) + r"(AttributeError|TypeError): .*", record.reason)
 
 
 def in_factory(act: Callable[[], Any]) -> type[Shades]:

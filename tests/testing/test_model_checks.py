@@ -26,7 +26,6 @@ from gairbench import (
     Modality,
     ModelContext,
     ModelSpec,
-    Normalization,
     Preset,
     Pretraining,
     Unit,
@@ -259,16 +258,6 @@ FILE = UrlWeights(url="https://example.org/w-1.pth", sha256="0" * 64, size=1, li
         ({"presets": (preset(*INPUTS), preset(*INPUTS))}, "check_presets_are_unique", "a preset twice"),
         ({"presets": ()}, "check_presets_are_unique", "no presets"),
         ({"presets": (preset(*INPUTS, RS),)}, "check_inputs_leave_nothing_to_guess", "declares an input twice"),
-        (
-            {"presets": (preset(replace(RS, normalization=Normalization.ZSCORE, mean=(1.0,), std=(1.0,))),)},
-            "check_inputs_leave_nothing_to_guess",
-            "1 mean for 2 bands",
-        ),
-        (
-            {"presets": (preset(replace(RS, normalization=Normalization.ZSCORE, mean=(1, 1), std=(1, 0))),)},
-            "check_inputs_leave_nothing_to_guess",
-            "a std is not positive",
-        ),
         (
             {"presets": (Preset(name="default", inputs=INPUTS, offers=(SV_PROJECTED,)),)},
             "check_offers_have_their_inputs",

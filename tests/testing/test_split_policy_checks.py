@@ -23,9 +23,6 @@ GOOD = next(spec for spec in SPLIT_POLICIES if spec.name == "random")
     [
         ({"name": "leave one out"}, "check_name_is_a_slug", "not lower-case"),
         ({"version": 0}, "check_version_counts_from_one", "version 0"),
-        ({"needs": ("places",)}, "check_needs_are_known", "needs 'places', which is not 'lonlat'"),
-        ({"needs": ("group:",)}, "check_needs_are_known", "needs 'group:'"),
-        ({"needs": ("group",)}, "check_needs_are_known", "has no parameter that names it"),
         (
             {"parameter": SplitParameter(name="KM", example="0", number=True, above=0)},
             "check_example_can_be_asked_for",
