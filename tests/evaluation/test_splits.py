@@ -131,6 +131,26 @@ def test_samples_are_divided_anew_and_embedded_once(request_: EvaluationRequest,
     assert sorted(in_blocks) == sorted(load_predictions(blocks, request_.results).ids.tolist())
 
 
+@pytest.mark.parametrize("what", ["target", "published", "lonlat", "groups", "ids"])
+def test_a_policy_that_writes_to_what_it_is_given_fails_and_changes_no_number(
+    request_: EvaluationRequest, registry: Registry, what: str
+) -> None:
+    honest = run(request_, registry, "random", tasks=[GROUPED_ZONE])
+
+    def writes(data: SplitInput) -> np.ndarray:
+        given: Any = data.groups["stripe"] if what == "groups" else getattr(data, what)
+        given[:] = given[::-1]
+        return data.published
+
+    registry.add(THEIRS, split_policies=[policy(writes, needs=("lonlat", "group:stripe"))])
+    records = run(request_, registry, "theirs", "random", tasks=[GROUPED_ZONE], fresh=True)
+    for failed in (r for r in records if r.split == "theirs"):
+        assert failed.status == "failed"
+        assert failed.reason.startswith("split policy 'theirs' (")
+    again = [record.metrics for record in records if record.split == "random"]
+    assert again == [record.metrics for record in honest]
+
+
 def test_features_targets_and_groups_are_those_of_their_samples(
     request_: EvaluationRequest, registry: Registry
 ) -> None:
