@@ -26,6 +26,7 @@ from gairbench.plugins import Origin, Registry, register
 from gairbench.predictions import load_predictions
 from gairbench.progress import Progress
 from gairbench.results import Result, read_results
+from gairbench.spec import SplitParameter
 from gairbench.split_choice import SplitChoice
 from gairbench.split_policy import SPLITS, SplitInput
 from gairbench_leaderboard.leaderboard_page import render_leaderboard
@@ -149,6 +150,23 @@ def test_a_policy_that_writes_to_what_it_is_given_fails_and_changes_no_number(
         assert failed.reason.startswith("split policy 'theirs' (")
     again = [record.metrics for record in records if record.split == "random"]
     assert again == [record.metrics for record in honest]
+
+
+def test_groups_of_nearly_the_same_name_have_records_of_their_own(
+    request_: EvaluationRequest, registry: Registry
+) -> None:
+    def one_group(data: SplitInput) -> np.ndarray:
+        stripes = np.unique(data.groups["stripe"])
+        chosen = stripes[0] if data.parameter.endswith("a:b") else stripes[1]
+        return np.where(data.groups["stripe"] == chosen, "test", np.where(data.published == "val", "val", "train"))
+
+    takes = SplitParameter(name="GROUPING=GROUP", example="stripe=a")
+    registry.add(THEIRS, split_policies=[policy(one_group, parameter=takes, needs=("group",))])
+    records = run(request_, registry, "theirs:stripe=a:b", "theirs:stripe=a+b", tasks=[GROUPED_ZONE])
+    assert [record.status for record in records] == ["ok"] * len(records)
+    tested = {r.split: load_predictions(r, request_.results).ids.tolist() for r in records if r.headline}
+    assert len(tested) == 2
+    assert set(tested["theirs:stripe=a:b"]).isdisjoint(tested["theirs:stripe=a+b"])
 
 
 def test_features_targets_and_groups_are_those_of_their_samples(
