@@ -152,6 +152,14 @@ def test_a_policy_that_writes_to_what_it_is_given_fails_and_changes_no_number(
     assert again == [record.metrics for record in honest]
 
 
+def test_progress_names_split_and_seed(request_: EvaluationRequest, registry: Registry) -> None:
+    said = io.StringIO()
+    request = asked(request_, registry, "published", "random", seeds=(0, 3))
+    run_plan(make_plan(request, registry), request, registry, Progress(Console(file=said, width=200)))
+    for how in ("linear", "linear random", "linear seed 3", "linear random seed 3"):
+        assert f"shades x world-zone ({how}): accuracy " in said.getvalue()
+
+
 def test_groups_of_nearly_the_same_name_have_records_of_their_own(
     request_: EvaluationRequest, registry: Registry
 ) -> None:
