@@ -137,10 +137,12 @@ def encode_on_device(model: object, representation: Representation, batch: Batch
     """
     output = compute(model, representation, batch.to(device)).float()
     dimensions = _dimensions(representation)
-    if len(output) != len(batch) or output.ndim != len(dimensions):
+    several = len(representation.layers) if "layers" in dimensions else None
+    fits = len(output) == len(batch) and output.ndim == len(dimensions)
+    if not fits or (several is not None and output.shape[1] != several):
         raise DataError(
             f"{type(model).__name__} returned {tuple(output.shape)} as {representation} of {len(batch)} samples",
-            f"return ({', '.join(dimensions)})",
+            f"return ({', '.join(dimensions)})" + (f" of {several} layers" if several is not None else ""),
         )
     return output
 

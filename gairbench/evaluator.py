@@ -19,6 +19,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from gairbench.read_only import read_only
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -48,7 +50,7 @@ class EvaluationProtocol:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluatorInput:
-    """What an evaluator learns from and predicts on. It must not change the arrays.
+    """What an evaluator learns from and predicts on. The arrays are read-only: copy what you change.
 
     Args:
         kind: What the task asks for.
@@ -84,6 +86,12 @@ class EvaluatorInput:
     lonlat: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     parts: Mapping[str, slice] = field(default_factory=dict)
     protocol: EvaluationProtocol = field(default_factory=EvaluationProtocol)
+
+    def __post_init__(self) -> None:
+        for name in ("features", "targets", "groups"):
+            arrays = getattr(self, name)
+            sealed = {split: None if array is None else read_only(array) for split, array in arrays.items()}
+            object.__setattr__(self, name, sealed)
 
     @property
     def classes(self) -> int:

@@ -39,7 +39,8 @@ def quoted_in_path(text: str) -> str:
         >>> quoted_in_path("leave:country=South Africa")
         'leave+country=South%20Africa'
     """
-    quoted = quote(in_path(text), safe="+=")
+    # Each part by itself: a plus stands for the colon alone, and one of the text is quoted.
+    quoted = "+".join(quote(part, safe="=") for part in text.split(":"))
     if len(quoted) <= _LONGEST:
         return quoted
     return f"{quoted[:_LONGEST]}~{sha256(text.encode()).hexdigest()[:12]}"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from gairbench.errors import StorageError
 from gairbench.evaluator import ScoresAre
+from gairbench.read_only import read_only
 from gairbench.results import Result
 from gairbench.storage import write_atomically
 
@@ -30,7 +31,7 @@ _MEANINGS: tuple[ScoresAre, ...] = ("probabilities", "decisions")
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """What an evaluator predicted for the test split.
+    """What an evaluator predicted for the test split; the arrays are read-only, as every metric is given the same.
 
     Args:
         ids: Identifiers of the samples, ``(samples,)``.
@@ -45,6 +46,11 @@ class Predictions:
     prediction: Array
     scores: Array | None = None
     scores_are: ScoresAre | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("ids", "target", "prediction", "scores"):
+            array = getattr(self, name)
+            object.__setattr__(self, name, None if array is None else read_only(array))
 
 
 def scores_are_kept(values: int, *, needed: bool) -> bool:

@@ -20,6 +20,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gairbench.read_only import read_only
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -30,7 +32,7 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitInput:
-    """What a split policy divides: all samples of train, val and test. It must not change the arrays.
+    """What a split policy divides: all samples of train, val and test. The arrays are read-only.
 
     What it returns, one name a sample, must depend on samples and seed, and not on their order.
 
@@ -54,6 +56,14 @@ class SplitInput:
     groups: Mapping[str, NDArray[Any]]
     parameter: str
     seed: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ids", tuple(self.ids))
+        for name in ("published", "target", "lonlat"):
+            array = getattr(self, name)
+            object.__setattr__(self, name, None if array is None else read_only(array))
+        groups = {name: read_only(array) for name, array in self.groups.items()}
+        object.__setattr__(self, "groups", groups)
 
     @property
     def shares(self) -> tuple[float, float, float]:

@@ -26,9 +26,10 @@ def test_error_that_names_such_a_path_can_be_printed() -> None:
 
 
 def test_any_text_can_be_a_part_of_a_path_and_stays_distinct() -> None:
-    texts = ["leave:a=b", "leave:a/b", "leave:a\\b", "leave:a b", "leave:a%20b", "leave:é", "leave:..", 'leave:"*?<>|']
+    texts = ["leave:a=b:c", "leave:a=b+c", "leave:a=b%3Ac", "leave:a=b%2Bc"]
+    texts += ["leave:a=b", "leave:a/b", "leave:a\\b", "leave:a b", "leave:a%20b", "leave:é", "leave:..", 'leave:"*?<>|']
     quoted = [quoted_in_path(text) for text in texts]
-    assert quoted[0] == "leave+a=b"
+    assert quoted_in_path("leave:a=b") == "leave+a=b"
     assert len(set(quoted)) == len(texts)
     assert all(re.fullmatch(r"[\w.~%+=-]+", text, re.ASCII) for text in quoted)
 

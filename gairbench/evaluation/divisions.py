@@ -77,6 +77,20 @@ class SamplePool:
             found.append(_aligned(self._dataset, np.asarray(find(name)), len(part), f"grouping {name!r}", ()))
         return np.concatenate(found)
 
+    def left_out(self, target: str, rows: Array) -> str:
+        """Return what the published splits of some samples say of those that take no part in a task; empty if nothing.
+
+        Args:
+            target: The task's target.
+            rows: Positions of the samples.
+        """
+        said: dict[str, list[str]] = {}
+        for part in np.unique(np.searchsorted(self._starts, rows, side="right")) - 1:
+            why = getattr(self._parts[part], "left_out", None)
+            if why is not None and (text := why(target)):
+                said.setdefault(text, []).append(SPLITS[part])
+        return "; ".join(f"published {', '.join(names)}: {text}" for text, names in said.items())
+
     def lonlat(self) -> Array | None:
         """Return longitude and latitude of every sample in degrees, ``(samples, 2)``, or ``None``.
 
@@ -183,6 +197,10 @@ class PooledSplit:
         """
         values: Array = self._pool.target(name)[self._rows]
         return values
+
+    def left_out(self, target: str) -> str:
+        """Return what the published splits that its samples are of say of those that take no part in a task."""
+        return self._pool.left_out(target, self._rows)
 
     def groups(self, name: str) -> Array:
         """Return the group of every sample in a grouping.

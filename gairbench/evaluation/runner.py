@@ -119,12 +119,18 @@ def _touch(folder: Path) -> float:
 
 
 def _summary(result: Result) -> str:
-    parts = [part for part, usual in ((result.labels, "all"), (result.readout, "default")) if part != usual]
-    head = f"{result.model} x {result.task} ({' '.join([result.probe, *parts])}): "
+    head = f"{result.model} x {result.task} ({_how(result)}): "
     value = result.headline_value
     if value is None:
         return head + f"{result.status}: {result.reason}"
     return head + f"{result.metric} {value.value:.3f} [{value.low:.3f}, {value.high:.3f}]"
+
+
+def _how(result: Result) -> str:
+    """Return the probe of a cell, and what of its labels, split, readout and seed is not the usual."""
+    shown = {result.labels: "all", result.split: "published", result.readout: "default"}
+    parts = [part for part, usual in shown.items() if part != usual]
+    return " ".join([result.probe, *parts, *([f"seed {result.seed}"] if result.seed else [])])
 
 
 @dataclass(slots=True)
@@ -279,7 +285,7 @@ class _Run:
         if isinstance(subject, _Waiting):
             cell = subject.job.cell
             work = Work(subject.job, self.site, self.seconds.get(cell.loaded_as))
-            label = f"evaluate {cell.model.name} on {cell.task.name} by {cell.record.probe}"
+            label = f"evaluate {cell.model.name} on {cell.task.name} by {_how(cell.record)}"
         elif isinstance(subject, PretrainJob | IdentifyJob):
             work = Work(subject, self.site)
             label = f"{'pretrain' if isinstance(subject, PretrainJob) else 'identify'} {subject.model.name}"

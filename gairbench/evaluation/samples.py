@@ -69,7 +69,7 @@ def select(
             and where a policy made the splits, samples of classes that train lacks are dropped instead, which is
             recorded.
     """
-    chosen = {name: _select(task, name, split, limit) for name, split in splits.items()}
+    chosen = {name: _select(task, name, split, limit, policy) for name, split in splits.items()}
     _check_targets(task, source, chosen)
     if task.kind in ONE_CLASS:
         known = set(np.unique(chosen["train"].target).tolist())
@@ -96,7 +96,7 @@ def _within(labels: LabelBudget, kind: Kind, train: Selection, draw: int) -> Sel
     )
 
 
-def _select(task: TaskSpec, name: str, split: Split, limit: int | None) -> Selection:
+def _select(task: TaskSpec, name: str, split: Split, limit: int | None, policy: str) -> Selection:
     rows = limited(len(split), limit)
     try:
         target = split.target(task.target)[rows]
@@ -125,8 +125,14 @@ def _select(task: TaskSpec, name: str, split: Split, limit: int | None) -> Selec
         )
     left_out = int((~keep).sum())
     why = getattr(split, "left_out", None)
-    dropped = why(task.target) if why else f"{left_out} samples without this label" if left_out else ""
-    return Selection(rows=position, ids=ids, target=target, dropped=dropped)
+    said = why(task.target) if why else ""
+    counted = f"{left_out} samples without this label" if left_out else ""
+    if policy and task.kind in ONE_CLASS:
+        # What is said counts samples of the published splits.
+        return Selection(
+            rows=position, ids=ids, target=target, dropped=f"{counted} ({said})" if counted and said else counted
+        )
+    return Selection(rows=position, ids=ids, target=target, dropped=said or counted)
 
 
 def _check_targets(task: TaskSpec, source: DataSource, chosen: Mapping[str, Selection]) -> None:

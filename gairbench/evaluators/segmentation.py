@@ -45,7 +45,7 @@ def _train(data: EvaluatorInput, decay: float) -> nn.Module:
     from torch import nn
     from torch.nn import functional
 
-    tokens = torch.from_numpy(data.features["train"].astype(np.float32, copy=False))
+    tokens = data.features["train"]
     masks = torch.from_numpy(data.targets["train"].astype(np.int64))
     for ignored in IGNORED:
         masks[masks == ignored] = -1
@@ -65,7 +65,8 @@ def _train(data: EvaluatorInput, decay: float) -> nn.Module:
             if not bool((labels >= 0).any()):
                 schedule.step()
                 continue
-            logits = _logits_at(head(tokens[batch]), rows, columns, height, width)
+            some = torch.from_numpy(tokens[batch.numpy()].astype(np.float32, copy=False))
+            logits = _logits_at(head(some), rows, columns, height, width)
             loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-1)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -94,7 +95,8 @@ def _predict(head: nn.Module, features: Array, size: tuple[int, ...]) -> Array:
 
     predictions = []
     with torch.inference_mode():
-        for tokens in torch.split(torch.from_numpy(features.astype(np.float32, copy=False)), BATCH):
+        for start in range(0, len(features), BATCH):
+            tokens = torch.from_numpy(features[start : start + BATCH].astype(np.float32))
             logits = functional.interpolate(head(tokens), size=size, mode="bilinear", align_corners=False)
             predictions.append(logits.argmax(1).to(torch.uint8).numpy())
     return np.concatenate(predictions)

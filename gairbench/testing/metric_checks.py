@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gairbench.kinds import ONE_CLASS
+from gairbench.read_only import read_only
 from gairbench.spec import Kind, MetricSpec
 from gairbench.spec_names import metric_name_problem
 from gairbench.testing import declarations
@@ -71,7 +72,7 @@ def check_resampled_values_surround_the_value(spec: MetricSpec, kind: Kind) -> N
 
     from gairbench.metrics import RESAMPLES, load_metric
 
-    target, mixed = generated_predictions(spec, kind)["mixed"]
+    target, mixed = map(read_only, generated_predictions(spec, kind)["mixed"])
     measure = load_metric(spec)
     first, second = (measure.resampled(target, mixed, 0) for _ in range(2))
     require(np.shape(first) == (RESAMPLES,), f"{spec.name}: resampled values have shape {np.shape(first)}")
@@ -99,9 +100,12 @@ def check_input_is_not_written_to(spec: MetricSpec, kind: Kind) -> None:
     """Targets and predictions are as they were."""
     import numpy as np
 
+    from gairbench.metrics import load_metric
+
     before = generated_predictions(spec, kind)["mixed"]
     given = generated_predictions(spec, kind)["mixed"]
-    _value(spec, *given)
+    # A run gives it read-only views. Here the write goes through, so that it can be named.
+    load_metric(spec)(*given)
     # Pixels that are not scored are not numbers.
     same = all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(before, given, strict=True))
     require(same, f"{spec.name}: it writes to the targets or to what it is given; copy them first")
@@ -205,4 +209,4 @@ def _perfect(spec: MetricSpec, kind: Kind, target: NDArray[Any]) -> NDArray[Any]
 def _value(spec: MetricSpec, target: NDArray[Any], given: NDArray[Any]) -> float:
     from gairbench.metrics import load_metric
 
-    return load_metric(spec)(target, given)
+    return load_metric(spec)(read_only(target), read_only(given))

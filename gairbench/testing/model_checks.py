@@ -185,17 +185,23 @@ def check_embeddings_have_the_declared_shape(spec: ModelSpec, preset: Preset) ->
         for count in (1, BATCH):
             batch = inputs.generate(preset, view, count, seed=0)
             output = _call(spec, preset, view, batch)
-            wanted = {"tokens": 4 + (len(view.layers) > 1)}.get(view.form, 2)
             shape = tuple(output.shape)
-            require(
-                len(shape) == wanted and shape[0] == count, f"{_name(view)} returned shape {shape} for batch {count}"
-            )
+            _require_shape(view, shape, count)
             require(output.is_floating_point(), f"{_name(view)} returned {output.dtype}")
             require(output.device.type == "cpu", f"{_name(view)} moved its output to {output.device}")
             shapes.append(shape[1:])
         require(
             shapes[0] == shapes[1], f"{_name(view)} returned {shapes[0]} for one sample and {shapes[1]} for {BATCH}"
         )
+
+
+def _require_shape(view: Representation, shape: tuple[int, ...], count: int) -> None:
+    several = view.form == "tokens" and len(view.layers) > 1
+    wanted = {"tokens": 4 + several}.get(view.form, 2)
+    require(len(shape) == wanted and shape[0] == count, f"{_name(view)} returned shape {shape} for batch {count}")
+    if several:
+        layers = len(view.layers)
+        require(shape[1] == layers, f"{_name(view)} returned shape {shape}, wanted (batch, {layers} layers, ...)")
 
 
 def check_embeddings_are_finite(spec: ModelSpec, preset: Preset) -> None:
@@ -341,6 +347,7 @@ def check_layers_differ(spec: ModelSpec, preset: Preset) -> None:
     for view in preset.offered():
         if view.layers:
             output = _call(spec, preset, view, inputs.generate(preset, view, 2, seed=0))
+            _require_shape(view, tuple(output.shape), 2)
             alike.setdefault(replace(view, layers=()), {})[view.layers] = output
     for view, found in alike.items():
         for (first, one), (second, other) in itertools.combinations(found.items(), 2):

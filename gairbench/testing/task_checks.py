@@ -10,6 +10,7 @@ from gairbench.data import sample_key
 from gairbench.errors import DataError
 from gairbench.inputs import ImageInput, Modality
 from gairbench.kinds import DENSE, ONE_CLASS, WITH_CLASSES
+from gairbench.read_only import read_only
 from gairbench.selection import unknown
 from gairbench.spec import Kind, TaskSpec
 from gairbench.targets import degenerate, present_classes, target_problem
@@ -205,7 +206,7 @@ def check_metrics_prefer_the_truth(spec: TaskSpec, data: OpenedDataset) -> Itera
         if metric is None or metric.needs != "prediction":
             continue
         measure = load_metric(metric)
-        best, worse = measure(target, perfect), measure(target, wrong)
+        best, worse = (measure(read_only(target), read_only(given)) for given in (perfect, wrong))
         if not (best > worse if metric.higher_is_better else best < worse):
             yield f"{name} of target {spec.target!r} is {best:g} for a perfect prediction and {worse:g} for a wrong one"
 

@@ -305,24 +305,6 @@ def test_an_evaluator_that_goes_wrong_fails_its_own_cells_and_is_named(
     assert found["knn"].status == "ok"
 
 
-def test_an_evaluator_that_writes_to_its_input_does_not_change_what_it_is_scored_on(
-    request_: EvaluationRequest, registry: Registry
-) -> None:
-    def cheat(data: EvaluatorInput) -> EvaluatorOutput:
-        for array in (*data.features.values(), *data.targets.values()):
-            array[:] = 0
-        return EvaluatorOutput(prediction=RIGHT)
-
-    registry.add(THEIRS, evaluators=[evaluator(cheat)])
-    task = replace(ZONE, evaluators=("linear", "theirs"))
-    before = by_probe(run(replace(request_, results=request_.results / "a"), registry, replace(ZONE, name="z")))
-    after = by_probe(run(request_, registry, task, replace(ZONE, name="z")))
-    assert after["linear"].metrics == before["linear"].metrics
-    assert after["theirs"].metrics["accuracy"].value == pytest.approx(
-        np.mean(World(None).split("test").target("zone") == 0)  # type: ignore[arg-type]
-    )
-
-
 # Metrics.
 
 
@@ -407,3 +389,61 @@ def test_many_scores_are_kept_only_where_a_metric_needs_them(
     monkeypatch.setattr("gairbench.predictions.UNNEEDED", 79)
     (record,) = run(request_, registry, replace(ZONE, metric=metric_name, extra_metrics=(), evaluators=("linear",)))
     assert (load_predictions(record, request_.results).scores is not None) is kept
+
+
+# What a plugin cannot change.
+
+
+def test_a_metric_that_writes_fails_and_the_saved_predictions_of_others_are_as_predicted(
+    request_: EvaluationRequest, registry: Registry
+) -> None:
+    def sorts(target: np.ndarray, given: np.ndarray) -> float:
+        target.sort()
+        return float((target == given).mean())
+
+    def overwrites(target: np.ndarray, given: np.ndarray) -> float:
+        given[:] = target
+        return 1.0
+
+    for name, function in (("sorts", sorts), ("overwrites", overwrites)):
+        registry.add(THEIRS, metrics=[replace(metric(function), name=name)])
+        (record,) = run(
+            request_, registry, replace(ZONE, name=f"by-{name}", evaluators=("linear",), extra_metrics=(name,))
+        )
+        assert record.status == "failed"
+        assert f"metric {name!r} (" in record.reason
+        assert "read-only" in record.reason
+
+
+@pytest.mark.parametrize("what", ["features", "targets", "groups"])
+def test_an_evaluator_that_writes_to_what_it_is_given_fails_by_name(
+    request_: EvaluationRequest, registry: Registry, what: str
+) -> None:
+    def writes(data: EvaluatorInput) -> EvaluatorOutput:
+        array = getattr(data, what)["train"]
+        array[:] = array[::-1].copy()
+        return EvaluatorOutput(prediction=np.zeros(len(data.features["test"]), dtype=np.int64))
+
+    registry.add(THEIRS, datasets=[GROUPED], evaluators=[evaluator(writes)])
+    task = replace(ZONE, dataset=GROUPED, group="hemisphere", evaluators=("theirs",))
+    (record,) = run(request_, registry, task)
+    assert record.status == "failed"
+    assert record.reason.startswith("evaluator 'theirs' (")
+    assert "read-only" in record.reason
+
+
+def test_arrays_of_whoever_gives_them_stay_writable() -> None:
+    features = {"train": np.zeros((3, 2)), "test": np.zeros((3, 2))}
+    data = EvaluatorInput(
+        kind=Kind.REGRESSION,
+        features=features,
+        targets={},
+        class_names=(),
+        groups={"train": None},
+        mask_size=None,
+        seed=0,
+        device="cpu",
+    )
+    assert not data.features["train"].flags.writeable
+    features["train"][0] = 1
+    assert data.features["train"][0, 0] == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -263,6 +264,30 @@ def test_an_evaluator_is_given_the_token_grids_of_as_many_layers_as_it_needs(
     assert record.metrics["miou"].value > records["linear_segmentation"].metrics["miou"].value + 0.1
     again = make_plan(replace(request_, tasks=[DENSE]), registry)
     assert {cell.state for cell in again.cells} == {"cached"}
+
+
+class Short(Deep):
+    """It leaves the last layer out of several."""
+
+    def encode(self, batch: Batch, wanted: Representation) -> Tensor:
+        output = super().encode(batch, wanted)
+        return output[:, :-1] if output.ndim == 5 else output
+
+
+def test_a_model_that_returns_another_number_of_layers_fails_by_name(
+    request_: EvaluationRequest, registry: Registry
+) -> None:
+    registry.add(THEIRS, evaluators=[PYRAMID], tasks=[DENSE])
+    (model,) = request_.models
+    request = replace(request_, models=[replace(model, name="short", factory=Short)])
+    registry.add(THEIRS, models=request.models)
+    records = {r.probe: r for r in run(request, registry, tasks=[DENSE])}
+    assert records["pyramid"].status == "failed"
+    assert re.search(
+        r"Short returned \(\d+, 2, 3, 4, 4\) as rs:tokens@0,1,2 of .* return \(batch, layers, .*\) of 3 layers",
+        records["pyramid"].reason,
+    )
+    assert records["linear_segmentation"].status == "ok"
 
 
 def test_grids_of_several_inputs_stand_beside_each_other_in_every_layer(

@@ -26,6 +26,7 @@ from gairbench.plugins import Origin, Registry, register
 from gairbench.predictions import load_predictions
 from gairbench.progress import Progress
 from gairbench.results import Result, read_results
+from gairbench.spec import SplitParameter
 from gairbench.split_choice import SplitChoice
 from gairbench.split_policy import SPLITS, SplitInput
 from gairbench_leaderboard.leaderboard_page import render_leaderboard
@@ -129,6 +130,51 @@ def test_samples_are_divided_anew_and_embedded_once(request_: EvaluationRequest,
     assert len(inside) < len(outside)
     in_blocks = [name for name in POOL if tuple(np.floor(where[name] / 30)) in inside]
     assert sorted(in_blocks) == sorted(load_predictions(blocks, request_.results).ids.tolist())
+
+
+@pytest.mark.parametrize("what", ["target", "published", "lonlat", "groups", "ids"])
+def test_a_policy_that_writes_to_what_it_is_given_fails_and_changes_no_number(
+    request_: EvaluationRequest, registry: Registry, what: str
+) -> None:
+    honest = run(request_, registry, "random", tasks=[GROUPED_ZONE])
+
+    def writes(data: SplitInput) -> np.ndarray:
+        given: Any = data.groups["stripe"] if what == "groups" else getattr(data, what)
+        given[:] = given[::-1]
+        return data.published
+
+    registry.add(THEIRS, split_policies=[policy(writes, needs=("lonlat", "group:stripe"))])
+    records = run(request_, registry, "theirs", "random", tasks=[GROUPED_ZONE], fresh=True)
+    for failed in (r for r in records if r.split == "theirs"):
+        assert failed.status == "failed"
+        assert failed.reason.startswith("split policy 'theirs' (")
+    again = [record.metrics for record in records if record.split == "random"]
+    assert again == [record.metrics for record in honest]
+
+
+def test_progress_names_split_and_seed(request_: EvaluationRequest, registry: Registry) -> None:
+    said = io.StringIO()
+    request = asked(request_, registry, "published", "random", seeds=(0, 3))
+    run_plan(make_plan(request, registry), request, registry, Progress(Console(file=said, width=200)))
+    for how in ("linear", "linear random", "linear seed 3", "linear random seed 3"):
+        assert f"shades x world-zone ({how}): accuracy " in said.getvalue()
+
+
+def test_groups_of_nearly_the_same_name_have_records_of_their_own(
+    request_: EvaluationRequest, registry: Registry
+) -> None:
+    def one_group(data: SplitInput) -> np.ndarray:
+        stripes = np.unique(data.groups["stripe"])
+        chosen = stripes[0] if data.parameter.endswith("a:b") else stripes[1]
+        return np.where(data.groups["stripe"] == chosen, "test", np.where(data.published == "val", "val", "train"))
+
+    takes = SplitParameter(name="GROUPING=GROUP", example="stripe=a")
+    registry.add(THEIRS, split_policies=[policy(one_group, parameter=takes, needs=("group",))])
+    records = run(request_, registry, "theirs:stripe=a:b", "theirs:stripe=a+b", tasks=[GROUPED_ZONE])
+    assert [record.status for record in records] == ["ok"] * len(records)
+    tested = {r.split: load_predictions(r, request_.results).ids.tolist() for r in records if r.headline}
+    assert len(tested) == 2
+    assert set(tested["theirs:stripe=a:b"]).isdisjoint(tested["theirs:stripe=a+b"])
 
 
 def test_features_targets_and_groups_are_those_of_their_samples(

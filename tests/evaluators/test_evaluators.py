@@ -20,7 +20,8 @@ from gairbench.geography import from_sphere, on_sphere
 from gairbench.kinds import DENSE
 from gairbench.metrics import load_metric
 from gairbench.plugins import load_registry
-from gairbench.spec import Kind, resolve
+from gairbench.spec import EvaluatorSpec, Kind, resolve
+from gairbench.testing.evaluator_checks import generated_input
 from gairbench.testing.tiny_backbone import tiny_backbone
 
 N = {"train": 300, "val": 100, "test": 200}
@@ -364,3 +365,15 @@ def test_dense_ridge_agrees_with_scikit_learn_where_all_pixels_are_drawn() -> No
     x = {name: values.transpose(0, 2, 3, 1).reshape(-1, 3) for name, values in features.items()}
     reference = Ridge(alpha=output.params["alpha"]).fit(x["train"], targets["train"].ravel())
     np.testing.assert_allclose(output.prediction.ravel(), reference.predict(x["test"]), atol=1e-5)
+
+
+@pytest.mark.parametrize("spec", EVALUATORS, ids=lambda spec: spec.name)
+@pytest.mark.filterwarnings("error:The given NumPy array is not writable")
+def test_no_probe_makes_tensors_of_arrays_that_are_read_only(spec: EvaluatorSpec) -> None:
+    # PyTorch warns once in a process.
+    torch.set_warn_always(True)
+    try:
+        for kind in sorted(spec.kinds):
+            resolve(spec.factory)(generated_input(spec.needs, kind)[0])
+    finally:
+        torch.set_warn_always(False)

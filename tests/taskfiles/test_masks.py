@@ -14,9 +14,11 @@ from PIL import Image
 from rasterio.transform import from_origin
 
 from gairbench.errors import DataError
+from gairbench.evaluation.divisions import PooledSplit, SamplePool
 from gairbench.evaluation.samples import select
 from gairbench.files.masks import resized_mask
 from gairbench.spec import DataContext, Kind, TaskSpec
+from gairbench.split_policy import SPLITS
 from gairbench.taskfiles import masks
 from gairbench.taskfiles.parsing import load_task_file
 from gairbench.taskfiles.source import FileSource
@@ -223,6 +225,26 @@ def test_classes_are_left_out_of_all_splits_counted_and_named(rare: Path, keys: 
     assert source.classes(several.target) == ("a", "b")
     assert chosen["test"].target.shape == (11, 2)
     assert chosen["test"].dropped == "labels left out: 'rare'"
+
+
+def test_why_classes_are_left_out_is_said_of_splits_that_a_policy_makes(rare: Path) -> None:
+    task, several = load(rare, LABELS.replace("KEYS", "min_samples: 2"))
+    source = opened(task, rare)
+    pool = SamplePool(task.dataset, {name: source.split(name) for name in SPLITS})
+    dropped = [i for i, number in enumerate(pool.target(task.target)) if number < 0]
+    kept = [i for i in range(len(pool)) if i not in dropped]
+    # Two of three are tested on; none is in val.
+    rows = {"train": [*kept[:15], dropped[0]], "val": kept[15:20], "test": [*kept[20:], *dropped[1:]]}
+    splits = {name: PooledSplit(pool, np.array(some)) for name, some in rows.items()}
+    chosen = select(task, source, splits, None, policy="mine")
+    why = "1 samples of classes that are left out: 'rare' (1)"
+    assert {name: selection.dropped for name, selection in chosen.items()} == {
+        "train": f"1 samples without this label (published train, val: {why})",
+        "val": "",
+        "test": f"2 samples without this label (published val, test: {why})",
+    }
+    chosen = select(several, source, splits, None, policy="mine")
+    assert chosen["test"].dropped == "published val, test: labels left out: 'rare'"
 
 
 def test_a_class_that_stays_is_learned_as_before(rare: Path) -> None:

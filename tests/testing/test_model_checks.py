@@ -116,6 +116,12 @@ class TurnsLayersRound(Layered):
         return super().encode(batch, replace(wanted, layers=wanted.layers[::-1]))
 
 
+class DropsLayers(Layered):
+    def encode(self, batch: Batch, wanted: Representation) -> Tensor:
+        output = super().encode(batch, wanted)
+        return output[:, :1] if len(wanted.layers) > 1 else output
+
+
 LAYERED = replace(
     MODEL,
     name="layered",
@@ -139,6 +145,13 @@ def test_layers_that_are_not_those_that_are_wanted_are_caught(model: type, why: 
     spec = replace(LAYERED, factory=model)
     with pytest.raises(AssertionError, match=why):
         checks(model_checks)["check_layers_differ"](spec, spec.presets[0])
+
+
+@pytest.mark.parametrize("check", ["check_embeddings_have_the_declared_shape", "check_layers_differ"])
+def test_another_number_of_layers_than_is_wanted_is_caught(check: str) -> None:
+    spec = replace(LAYERED, factory=DropsLayers)
+    with pytest.raises(AssertionError, match=r"rs:tokens@0,1 returned shape \(\d+, 1, .*, wanted \(batch, 2 layers"):
+        checks(model_checks)[check](spec, spec.presets[0])
 
 
 def failing_model_checks(spec: ModelSpec) -> dict[str, str]:
