@@ -88,7 +88,7 @@ class EvaluatorInput:
     protocol: EvaluationProtocol = field(default_factory=EvaluationProtocol)
 
     def __post_init__(self) -> None:
-        for name in ("features", "targets", "groups"):
+        for name in ("features", "targets", "groups", "lonlat"):
             arrays = getattr(self, name)
             sealed = {split: None if array is None else read_only(array) for split, array in arrays.items()}
             object.__setattr__(self, name, sealed)
