@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gairbench.data import Sample, Split
 from gairbench.errors import DataError, InputMismatchError, PluginError
 from gairbench.evaluation.open_data import OpenData, dataset_name
+from gairbench.files.coordinates import check_coordinates
 from gairbench.inputs import LocationInput
 from gairbench.isolation import Isolated, named
 from gairbench.kinds import DENSE
@@ -95,7 +96,7 @@ class SamplePool:
         """Return longitude and latitude of every sample in degrees, ``(samples, 2)``, or ``None``.
 
         Raises:
-            DataError: There is not one place a sample.
+            DataError: There is not one place a sample, or one is not on Earth.
         """
         found = []
         for part in self._parts:
@@ -105,7 +106,9 @@ class SamplePool:
             found.append(self._aligned(np.asarray(places, dtype=np.float64), len(part), "places", (2,)))
         lonlat: Array = np.concatenate(found)
         orders = {one.order for one in self._dataset.delivers if isinstance(one, LocationInput)}
-        return lonlat[:, ::-1] if orders == {"latlon"} else lonlat
+        if orders == {"latlon"}:
+            lonlat = lonlat[:, ::-1]
+        return check_coordinates(lonlat, lambda row: f"sample {self.ids[row]!r} of dataset {self._dataset.name!r}")
 
     def embedded(self, limit: int | None) -> Array:
         """Return the positions of the samples that are embedded: of each published split what ``--limit`` keeps."""
