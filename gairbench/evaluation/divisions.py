@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gairbench.data import Sample, Split
 from gairbench.errors import DataError, InputMismatchError, PluginError
 from gairbench.evaluation.open_data import OpenData, dataset_name
+from gairbench.files.coordinates import check_coordinates
 from gairbench.inputs import LocationInput
 from gairbench.isolation import Isolated, named
 from gairbench.kinds import DENSE
@@ -95,7 +96,7 @@ class SamplePool:
         """Return longitude and latitude of every sample in degrees, ``(samples, 2)``, or ``None``.
 
         Raises:
-            DataError: There is not one place a sample.
+            DataError: There is not one place a sample, or one is not on Earth.
         """
         found = []
         for part in self._parts:
@@ -150,16 +151,18 @@ def places_of(dataset: DatasetSpec, split: Split) -> Array | None:
     """Return longitude and latitude of every sample of a split in degrees, ``(samples, 2)``, or ``None``.
 
     Raises:
-        DataError: There is not one place a sample.
+        DataError: There is not one place on Earth a sample.
     """
     if isinstance(split, PooledSplit):
         return split.lonlat()
     places = getattr(split, "places", lambda: None)()
     if places is None:
         return None
-    found = _aligned(dataset, np.asarray(places, dtype=np.float64), len(split), "places", (2,))
+    lonlat = _aligned(dataset, np.asarray(places, dtype=np.float64), len(split), "places", (2,))
     orders = {one.order for one in dataset.delivers if isinstance(one, LocationInput)}
-    return found[:, ::-1] if orders == {"latlon"} else found
+    if orders == {"latlon"}:
+        lonlat = lonlat[:, ::-1]
+    return check_coordinates(lonlat, lambda row: f"sample {split.ids[row]!r} of dataset {dataset.name!r}")
 
 
 def _aligned(dataset: DatasetSpec, values: Array, samples: int, what: str, more: tuple[int, ...]) -> Array:

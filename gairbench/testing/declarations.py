@@ -8,11 +8,9 @@ import pickle
 import subprocess
 import sys
 import unittest
-import warnings
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, partial
 
-from gairbench.errors import PluginWarning
 from gairbench.factories import code_module
 from gairbench.inputs import ANY, ImageInput, Input, Normalization
 from gairbench.plugins import BUILTIN, GROUP, Origin, Registry, load_registry
@@ -28,6 +26,7 @@ from gairbench.spec import (
     resolve,
 )
 from gairbench.spec_names import model_name_problem, slug_problem
+from gairbench.testing.isolated import call_isolated, unreported
 from gairbench.units import band_problem
 
 Spec = ModelSpec | DatasetSpec | TaskSpec | EvaluatorSpec | MetricSpec | SplitPolicySpec
@@ -125,9 +124,11 @@ def _factories(spec: Spec) -> list[Factory]:
 
 
 def require_factories(spec: Spec) -> None:
-    """Require that every lazy address leads to something callable."""
+    """Require that every lazy address leads to something callable, and that importing it leaves the process alone."""
     for factory in _factories(spec):
-        require(callable(resolve(factory)), f"{spec.name}: {factory!r} is not callable")
+        made, changes = call_isolated(f"importing {factory!r} of {spec.name!r}", partial(resolve, factory))
+        require(callable(made), f"{spec.name}: {factory!r} is not callable")
+        require(not changes, changes)
 
 
 def _plugin_address(spec: Spec) -> str:
@@ -161,8 +162,7 @@ def _entry_point(origin: Origin) -> str:
 def installed() -> Registry:
     """Return what the installed plugins provide, loaded once; a broken one is left out."""
     # Other plugins may be broken or change what they like: that is not this suite's matter.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PluginWarning)
+    with unreported():
         return load_registry(strict=False)
 
 

@@ -7,10 +7,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
+from gairbench.isolation import named
 from gairbench.kinds import DENSE, ONE_CLASS, WITH_NAMES
 from gairbench.spec import EvaluatorSpec, Kind, resolve
 from gairbench.testing import declarations
 from gairbench.testing.declarations import require
+from gairbench.testing.isolated import call_isolated
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,6 +110,12 @@ def check_input_is_not_written_to(spec: EvaluatorSpec, kind: Kind) -> None:
             require(same, f"{spec.name}: it writes to {what}[{name!r}]; copy it first")
 
 
+def check_the_process_is_left_as_it_was(spec: EvaluatorSpec, kind: Kind) -> None:
+    """It changes nothing that others compute with: torch's settings, the working folder ..."""
+    _, changes = _called(spec, generated_input(spec.needs, kind, spec.layers)[0])
+    require(not changes, changes)
+
+
 def check_what_is_there_is_learned(spec: EvaluatorSpec, kind: Kind) -> None:
     """On data that are easy to learn, the prediction is better than the same prediction in another order."""
     import numpy as np
@@ -178,6 +186,7 @@ BEHAVIOUR: tuple[Callable[[EvaluatorSpec, Kind], None], ...] = (
     check_output_can_be_scored,
     check_output_is_the_same_for_a_seed,
     check_input_is_not_written_to,
+    check_the_process_is_left_as_it_was,
     check_what_is_there_is_learned,
     check_scores_agree_with_the_prediction,
     check_every_class_has_its_column,
@@ -272,8 +281,13 @@ def _target(kind: Kind, vectors: NDArray[Any], tokens: NDArray[Any], weights: ND
 
 
 def _run(spec: EvaluatorSpec, given: EvaluatorInput) -> EvaluatorOutput:
-    output: EvaluatorOutput = resolve(spec.factory)(given)
-    return output
+    return _called(spec, given)[0]
+
+
+def _called(spec: EvaluatorSpec, given: EvaluatorInput) -> tuple[EvaluatorOutput, str]:
+    """Return what it returns, and what it changed in the process."""
+    who = named("evaluator", spec.name, spec.factory)
+    return call_isolated(who, lambda: resolve(spec.factory)(given), seed=given.seed)
 
 
 @lru_cache(maxsize=8)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from gairbench.isolation import named
 from gairbench.kinds import ONE_CLASS
 from gairbench.read_only import read_only
 from gairbench.spec import Kind, MetricSpec
 from gairbench.spec_names import metric_name_problem
 from gairbench.testing import declarations
 from gairbench.testing.declarations import require
+from gairbench.testing.isolated import call_isolated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,14 +72,13 @@ def check_resampled_values_surround_the_value(spec: MetricSpec, kind: Kind) -> N
     """There are 1,000 resampled values, the same ones for a seed, and the value lies among them."""
     import numpy as np
 
-    from gairbench.metrics import RESAMPLES, load_metric
+    from gairbench.metrics import RESAMPLES
 
-    target, mixed = map(read_only, generated_predictions(spec, kind)["mixed"])
-    measure = load_metric(spec)
-    first, second = (measure.resampled(target, mixed, 0) for _ in range(2))
+    target, mixed = generated_predictions(spec, kind)["mixed"]
+    first, second = (_resampled(spec, target, mixed)[0] for _ in range(2))
     require(np.shape(first) == (RESAMPLES,), f"{spec.name}: resampled values have shape {np.shape(first)}")
     require(np.array_equal(first, second, equal_nan=True), f"{spec.name}: resampled values differ for the same seed")
-    value = measure(target, mixed)
+    value = _value(spec, target, mixed)
     low, high = float(np.nanmin(first)), float(np.nanmax(first))
     surrounded = low - CLOSE <= value <= high + CLOSE
     require(surrounded, f"{spec.name}: its value {value:g} is not among the resampled ones, {low:g} to {high:g}")
@@ -100,15 +101,20 @@ def check_input_is_not_written_to(spec: MetricSpec, kind: Kind) -> None:
     """Targets and predictions are as they were."""
     import numpy as np
 
-    from gairbench.metrics import load_metric
-
     before = generated_predictions(spec, kind)["mixed"]
     given = generated_predictions(spec, kind)["mixed"]
     # A run gives it read-only views. Here the write goes through, so that it can be named.
-    load_metric(spec)(*given)
+    _measured(spec, *given)
     # Pixels that are not scored are not numbers.
     same = all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(before, given, strict=True))
     require(same, f"{spec.name}: it writes to the targets or to what it is given; copy them first")
+
+
+def check_the_process_is_left_as_it_was(spec: MetricSpec, kind: Kind) -> None:
+    """It changes nothing that others compute with: torch's settings, the working folder ..."""
+    target, mixed = generated_predictions(spec, kind)["mixed"]
+    for _, changes in (_measured(spec, target, mixed), _resampled(spec, target, mixed)):
+        require(not changes, changes)
 
 
 def check_perfect_is_at_least_as_good_as_shuffled(spec: MetricSpec, kind: Kind) -> None:
@@ -139,6 +145,7 @@ BEHAVIOUR: tuple[Callable[[MetricSpec, Kind], None], ...] = (
     check_resampled_values_surround_the_value,
     check_order_of_samples_does_not_matter,
     check_input_is_not_written_to,
+    check_the_process_is_left_as_it_was,
     check_perfect_is_at_least_as_good_as_shuffled,
 )
 
@@ -207,6 +214,22 @@ def _perfect(spec: MetricSpec, kind: Kind, target: NDArray[Any]) -> NDArray[Any]
 
 
 def _value(spec: MetricSpec, target: NDArray[Any], given: NDArray[Any]) -> float:
+    return _measured(spec, read_only(target), read_only(given))[0]
+
+
+def _measured(spec: MetricSpec, target: NDArray[Any], given: NDArray[Any]) -> tuple[float, str]:
+    """Return its value, and what it changed in the process."""
     from gairbench.metrics import load_metric
 
-    return load_metric(spec)(read_only(target), read_only(given))
+    return call_isolated(_who(spec), lambda: load_metric(spec)(target, given))
+
+
+def _resampled(spec: MetricSpec, target: NDArray[Any], given: NDArray[Any]) -> tuple[NDArray[Any], str]:
+    """Return its resampled values, and what it changed in the process."""
+    from gairbench.metrics import load_metric
+
+    return call_isolated(_who(spec), lambda: load_metric(spec).resampled(read_only(target), read_only(given), 0))
+
+
+def _who(spec: MetricSpec) -> str:
+    return named("metric", spec.name, spec.factory)

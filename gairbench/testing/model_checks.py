@@ -5,9 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import unittest
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -17,7 +15,7 @@ from gairbench import embedding
 from gairbench.batch import Batch, concatenate
 from gairbench.download import SCHEMES
 from gairbench.embedding import compute
-from gairbench.errors import CheckpointError, PluginError, PluginWarning, UsageError
+from gairbench.errors import CheckpointError, PluginError, UsageError
 from gairbench.inputs import ImageInput
 from gairbench.isolation import Isolated, call_factory
 from gairbench.memo import default_cache
@@ -29,6 +27,7 @@ from gairbench.testing import declarations, inputs
 from gairbench.testing.corners import CORNERS, misplaced
 from gairbench.testing.declarations import require
 from gairbench.testing.elsewhere import elsewhere
+from gairbench.testing.isolated import unreported
 from gairbench.testing.known_answers import known_answer_problem
 from gairbench.testing.offline import offline
 from gairbench.testing.training_mode import running_in_training_mode
@@ -501,21 +500,13 @@ def _made(spec: ModelSpec, preset: str, seed: int) -> tuple[Any, str]:
 
     checkpoint = _published(spec.preset(preset))
     context = ModelContext(preset=preset, seed=seed, model=spec.name, checkpoint=checkpoint)
-    with _unreported():
+    with unreported():
         model, changes = call_factory(model_name(spec), spec.factory, context, seed=seed)
         return model.requires_grad_(False).eval() if isinstance(model, nn.Module) else model, changes
 
 
 def _build(spec: ModelSpec, preset: str, seed: int) -> Any:
     return _made(spec, preset, seed)[0]
-
-
-@contextmanager
-def _unreported() -> Iterator[None]:
-    """Report changes of the process in the one check that is for them."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PluginWarning)
-        yield
 
 
 def _published(preset: Preset) -> Path | None:
@@ -547,7 +538,7 @@ def _encoded(model: Any, view: Representation, batch: Batch, who: str) -> tuple[
     """Return embeddings, and what computing them changed in the process."""
     import torch
 
-    with _unreported(), Isolated(who, seed=next(_SEEDS)) as call, torch.inference_mode():
+    with unreported(), Isolated(who, seed=next(_SEEDS)) as call, torch.inference_mode():
         try:
             output = compute(model, view, batch)
         except PluginError as error:

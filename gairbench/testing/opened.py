@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import itertools
 import unittest
-import warnings
 from collections.abc import Callable, Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec
 
 from gairbench.data import DataSource, Split
-from gairbench.errors import DataError, DataMissingError, GairbenchError, PluginWarning
+from gairbench.errors import DataError, DataMissingError, GairbenchError
 from gairbench.files.folders import require_folder
 from gairbench.isolation import call_factory, named
 from gairbench.spec import DataContext, DatasetSpec, TaskSpec
+from gairbench.testing.isolated import unreported
 from gairbench.testing.seen import Seen, look
 
 if TYPE_CHECKING:
@@ -68,9 +68,7 @@ class OpenedDataset:
             require_folder(self.root / folder, f"folder of dataset {self.spec.name!r}:")
         who = named("dataset", self.spec.name, self.spec.factory)
         context = DataContext(root=self.root, dataset=self.spec)
-        with warnings.catch_warnings():
-            # The check that is for it reports it.
-            warnings.simplefilter("ignore", PluginWarning)
+        with unreported():
             source: DataSource
             source, changes = call_factory(who, self.spec.factory, context, seed=next(_SEEDS))
         # What is changed while a module is imported is changed once.

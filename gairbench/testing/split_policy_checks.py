@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gairbench.errors import UsageError
+from gairbench.isolation import named
 from gairbench.spec import Kind, SplitPolicySpec, resolve
 from gairbench.split_choice import SplitChoice
 from gairbench.split_policy import SPLITS, SplitInput
 from gairbench.testing import declarations
 from gairbench.testing.declarations import require
+from gairbench.testing.isolated import call_isolated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -109,6 +111,12 @@ def check_input_is_not_written_to(spec: SplitPolicySpec) -> None:
         require(same, f"{spec.name}: it writes to groups[{name!r}]; copy it first")
 
 
+def check_the_process_is_left_as_it_was(spec: SplitPolicySpec) -> None:
+    """It changes nothing that others compute with: torch's settings, the working folder ..."""
+    _, changes = _called(spec, generated_samples(spec))
+    require(not changes, changes)
+
+
 DECLARATION: tuple[Callable[[SplitPolicySpec], None], ...] = (
     check_name_is_a_slug,
     check_version_counts_from_one,
@@ -123,6 +131,7 @@ BEHAVIOUR: tuple[Callable[[SplitPolicySpec], None], ...] = (
     check_division_is_the_same_for_a_seed,
     check_order_of_samples_does_not_matter,
     check_input_is_not_written_to,
+    check_the_process_is_left_as_it_was,
 )
 
 
@@ -169,7 +178,13 @@ def _taken(given: SplitInput, rows: NDArray[Any]) -> SplitInput:
 def _divide(spec: SplitPolicySpec, given: SplitInput) -> NDArray[Any]:
     from gairbench.splitting import division_problem
 
-    names: NDArray[Any] = resolve(spec.factory)(given)
+    names, _ = _called(spec, given)
     problem = division_problem(names, len(given.ids))
     require(not problem, f"{spec.name}: {problem}")
     return names
+
+
+def _called(spec: SplitPolicySpec, given: SplitInput) -> tuple[NDArray[Any], str]:
+    """Return what it returns, and what it changed in the process."""
+    who = named("split policy", spec.name, spec.factory)
+    return call_isolated(who, lambda: resolve(spec.factory)(given), seed=given.seed)

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 from gairbench.data import sample_key
 from gairbench.errors import DataError
 from gairbench.inputs import ImageInput, Modality
+from gairbench.isolation import named
 from gairbench.kinds import DENSE, ONE_CLASS, WITH_CLASSES
 from gairbench.read_only import read_only
 from gairbench.selection import unknown
-from gairbench.spec import Kind, TaskSpec
+from gairbench.spec import Kind, MetricSpec, TaskSpec
 from gairbench.targets import degenerate, present_classes, target_problem
 from gairbench.testing import declarations
 from gairbench.testing.declarations import require
 from gairbench.testing.inputs import spread_indices
+from gairbench.testing.isolated import call_isolated
 from gairbench.testing.opened import OpenedDataset, TaskCheck
 from gairbench.testing.seen import read_many
 
@@ -184,8 +186,6 @@ def check_metrics_prefer_the_truth(spec: TaskSpec, data: OpenedDataset) -> Itera
     """Every metric of predictions applies to these targets and rates a perfect prediction above a wrong one."""
     import numpy as np
 
-    from gairbench.metrics import load_metric
-
     if spec.kind is Kind.RETRIEVAL:
         if "test" not in data.splits:
             return
@@ -205,10 +205,16 @@ def check_metrics_prefer_the_truth(spec: TaskSpec, data: OpenedDataset) -> Itera
         # Scores are an evaluator's: the suite of metrics looks at those that need them.
         if metric is None or metric.needs != "prediction":
             continue
-        measure = load_metric(metric)
-        best, worse = (measure(read_only(target), read_only(given)) for given in (perfect, wrong))
+        best, worse = (_value(metric, target, given) for given in (perfect, wrong))
         if not (best > worse if metric.higher_is_better else best < worse):
             yield f"{name} of target {spec.target!r} is {best:g} for a perfect prediction and {worse:g} for a wrong one"
+
+
+def _value(metric: MetricSpec, target: NDArray[Any], given: NDArray[Any]) -> float:
+    from gairbench.metrics import load_metric
+
+    who = named("metric", metric.name, metric.factory)
+    return call_isolated(who, lambda: load_metric(metric)(read_only(target), read_only(given)))[0]
 
 
 @TaskCheck

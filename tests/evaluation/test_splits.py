@@ -313,6 +313,30 @@ def test_places_are_given_longitude_first(request_: EvaluationRequest, registry:
     np.testing.assert_array_equal(found[0].lonlat, [where[name] for name in found[0].ids])
 
 
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [((np.nan, 5.0), "nan"), ((np.inf, 5.0), "inf"), ((10.0, 95.0), "95"), ((300.0, 5.0), "300")],
+)
+def test_a_place_that_is_not_on_earth_is_refused_and_its_sample_named(
+    request_: EvaluationRequest, registry: Registry, place: tuple[float, float], why: str
+) -> None:
+    class Lost(World):
+        def split(self, name: str) -> ArraySplit:
+            split = super().split(name)
+            split.places = lambda: np.where(  # type: ignore[method-assign]
+                np.arange(len(split))[:, None] == 3, place, split._inputs["lonlat"]
+            )
+            return split
+
+    lost = replace(GROUPED, name="lost", factory=Lost)
+    task = replace(ZONE, name="lost-zone", dataset=lost)
+    registry.add(THEIRS, tasks=[task])
+    for record in run(request_, registry, "blocks:30", tasks=[task]):
+        assert record.status == "failed"
+        assert "sample 'train-3' of dataset 'lost'" in record.reason
+        assert why in record.reason
+
+
 def test_samples_in_no_split_are_noted(request_: EvaluationRequest, registry: Registry) -> None:
     registry.add(THEIRS, split_policies=[policy(lambda data: np.where(np.arange(160) < 7, "", data.published))])
     (record, *_) = run(request_, registry, "theirs")

@@ -78,6 +78,11 @@ def sorting_in_place(data: EvaluatorInput) -> EvaluatorOutput:
     return output
 
 
+def in_double_precision(data: EvaluatorInput) -> EvaluatorOutput:
+    torch.set_default_dtype(torch.float64)
+    return nearest(data)
+
+
 def always_the_first(data: EvaluatorInput) -> EvaluatorOutput:
     return EvaluatorOutput(prediction=np.zeros(40, dtype=np.int64))
 
@@ -113,6 +118,12 @@ def test_a_good_evaluator_of_a_plugin_passes(function: Callable[[EvaluatorInput]
     assert failures(cases) == {}
 
 
+@pytest.mark.parametrize("check", evaluator_checks.BEHAVIOUR, ids=lambda check: check.__name__)
+def test_no_check_lets_an_evaluator_change_the_process_for_others(check: Callable[..., None]) -> None:
+    failures([("", partial(check, spec(in_double_precision), Kind.CLASSIFICATION))])
+    assert torch.get_default_dtype() == torch.float32
+
+
 def on_the_last_layer(data: EvaluatorInput) -> EvaluatorOutput:
     return nearest(replace(data, features={name: x[:, -1].mean((2, 3)) for name, x in data.features.items()}))
 
@@ -141,6 +152,11 @@ def test_an_evaluator_of_several_layers_is_given_as_many_and_must_use_the_one_th
         (by_chance_in_scores, "check_output_is_the_same_for_a_seed", "scores differ for the same"),
         (scaling_in_place, "check_input_is_not_written_to", r"it writes to features\['train'\]"),
         (sorting_in_place, "check_input_is_not_written_to", r"it writes to targets\['val'\]"),
+        (
+            in_double_precision,
+            "check_the_process_is_left_as_it_was",
+            r"evaluator 'mine' \(.*in_double_precision\) changed torch's default",
+        ),
         (always_the_first, "check_what_is_there_is_learned", "it learns nothing"),
         (scores_turned_round, "check_scores_agree_with_the_prediction", "has the highest score for"),
         (columns_of_train, "check_every_class_has_its_column", r"shape \(40, 3\), wanted \(40, 4\)"),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from points import checks
+import torch
+from points import checks, failures
 
 from gairbench.evaluators import METRICS
 from gairbench.spec import Kind
@@ -64,6 +67,11 @@ def sorting_in_place(target: np.ndarray, given: np.ndarray) -> float:
     return value
 
 
+def in_double_precision(target: np.ndarray, given: np.ndarray) -> float:
+    torch.set_default_dtype(torch.float64)
+    return float(np.mean(target == given))
+
+
 def error_rate(target: np.ndarray, given: np.ndarray) -> float:
     return float(np.mean(target != given))
 
@@ -93,9 +101,31 @@ def test_an_error_that_is_declared_as_a_gain_is_caught_for_ranks_and_measurement
         (FewValues(lambda seed: np.zeros(1000)), "check_resampled_values_surround_the_value", "is not among the"),
         (of_the_first, "check_order_of_samples_does_not_matter", "in another order"),
         (sorting_in_place, "check_input_is_not_written_to", "it writes to the targets or to what it is given"),
+        (
+            in_double_precision,
+            "check_the_process_is_left_as_it_was",
+            r"metric '.*' \(.*in_double_precision\) changed torch's default",
+        ),
         (error_rate, "check_perfect_is_at_least_as_good_as_shuffled", "0 for a perfect classification prediction"),
     ],
 )
 def test_wrong_behaviour_is_caught(function: Any, check: str, why: str) -> None:
     with pytest.raises(AssertionError, match=why):
         checks(metric_checks)[check](replace(GOOD, factory=function), Kind.CLASSIFICATION)
+
+
+@pytest.mark.parametrize("check", metric_checks.BEHAVIOUR, ids=lambda check: check.__name__)
+def test_no_check_lets_a_metric_change_the_process_for_others(check: Callable[..., None]) -> None:
+    failures([("", partial(check, replace(GOOD, factory=in_double_precision), Kind.CLASSIFICATION))])
+    assert torch.get_default_dtype() == torch.float32
+
+
+def test_a_module_that_changes_the_process_when_it_is_imported_is_caught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "import torch\ntorch.set_default_dtype(torch.float64)\ndef mine(target, given):\n    return 1.0\n"
+    (tmp_path / "metric_in_double.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(AssertionError, match=r"importing 'metric_in_double:mine' of .* changed torch's default"):
+        metric_checks.check_factories_can_be_imported(replace(GOOD, factory="metric_in_double:mine"))
+    assert torch.get_default_dtype() == torch.float32

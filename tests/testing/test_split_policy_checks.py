@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
-from points import checks
+import torch
+from points import checks, failures
 
 from gairbench.spec import SplitParameter, SplitPolicySpec
 from gairbench.split_policies import SPLIT_POLICIES
@@ -76,6 +78,11 @@ def renaming_groups(data: SplitInput) -> np.ndarray:
     return data.published
 
 
+def in_double_precision(data: SplitInput) -> np.ndarray:
+    torch.set_default_dtype(torch.float64)
+    return data.published
+
+
 NEEDY = ("lonlat", "group:season")
 
 
@@ -89,6 +96,11 @@ NEEDY = ("lonlat", "group:season")
         (by_position, "check_order_of_samples_does_not_matter", "where samples come in another order"),
         (sorting_in_place, "check_input_is_not_written_to", "it writes to published"),
         (moving_places, "check_input_is_not_written_to", "it writes to lonlat"),
+        (
+            in_double_precision,
+            "check_the_process_is_left_as_it_was",
+            r"split policy 'theirs' \(.*in_double_precision\) changed torch's default",
+        ),
         (renaming_groups, "check_input_is_not_written_to", r"it writes to groups\['season'\]"),
     ],
 )
@@ -96,6 +108,12 @@ def test_wrong_behaviour_is_caught(function: Callable[[SplitInput], Any], check:
     spec = SplitPolicySpec(name="theirs", version=1, factory=function, needs=NEEDY)
     with pytest.raises(AssertionError, match=why):
         checks(split_policy_checks)[check](spec)
+
+
+@pytest.mark.parametrize("check", split_policy_checks.BEHAVIOUR, ids=lambda check: check.__name__)
+def test_no_check_lets_a_policy_change_the_process_for_others(check: Callable[..., None]) -> None:
+    failures([("", partial(check, SplitPolicySpec(name="theirs", version=1, factory=in_double_precision)))])
+    assert torch.get_default_dtype() == torch.float32
 
 
 def test_a_sound_policy_that_is_not_installed_passes() -> None:
