@@ -50,7 +50,8 @@ class Split(Protocol):
 
     It may also have ``__getitems__(indices) -> list[Sample]``, which PyTorch's ``DataLoader`` then calls once a batch,
     ``groups(name) -> array``, which returns the group of every sample ``(n,)``, numbers or texts, aligned with ``ids``,
-    in a named grouping (block, city, country ...; ``KeyError`` where there is no such grouping), ``places() -> array``,
+    in a named grouping (block, city, country ...; ``KeyError`` where there is no such grouping), ``groupings() ->
+    sequence``, the names of its groupings, for messages, ``places() -> array``,
     which returns the ``lonlat`` of every sample ``(n, 2)`` without reading the samples, longitude first unless the
     dataset declares another order (``None`` where they have no place), ``note() -> str``, which says what was done to
     the samples that were read, for the record; empty if nothing; and ``left_out(target: str) -> str``, which says which
@@ -157,6 +158,10 @@ class ArraySplit:
     def groups(self, name: str) -> NDArray[np.generic]:
         """Return the group of every sample in a grouping."""
         return self._groups[name]
+
+    def groupings(self) -> tuple[str, ...]:
+        """Return the names of the groupings."""
+        return tuple(self._groups)
 
     def places(self) -> NDArray[np.generic] | None:
         """Return the ``lonlat`` of every sample, or ``None`` where they have none."""

@@ -256,7 +256,7 @@ def plan_feed(
         everything = [feed for feed in feeds if EVERY in feed.representation.of]
         return everything[0] if everything and not projected and _is_part(feeds[0], available) else feeds[0]
     first = problems[0]
-    others = "".join(f"; nor {'+'.join(one)}: {e.what}" for one, e in zip(serving[1:], problems[1:], strict=True))
+    others = "".join(f"; nor {_named(one)}: {e.what}" for one, e in zip(serving[1:], problems[1:], strict=True))
     raise InputMismatchError(first.what + others, first.hint)
 
 
@@ -315,6 +315,10 @@ def _is_part(feed: Feed, available: Sequence[Input]) -> bool:
 
 
 _FORMS: Mapping[Form, str] = {"pooled": "vector of an image", "tokens": "token grid", "query": "lookup at a point"}
+
+
+def _named(accepted: Sequence[str]) -> str:
+    return "all images" if EVERY in accepted else "+".join(accepted)
 
 
 def feed_for(

@@ -13,16 +13,24 @@ LISTED = 20
 """Names an error message lists at most."""
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
-    """Return the error for a name that does not exist: the near ones, else all there are."""
+def unknown(kind: str, name: str, known: Iterable[str], *, of: str = "") -> UsageError:
+    """Return the error for a name that does not exist: the near ones, else all there are.
+
+    Args:
+        kind: What it would be the name of.
+        name: The name.
+        known: Names that exist.
+        of: Where they belong, for the message: ``"in grouping 'country'"``.
+    """
+    what = f"no {kind} {name!r} {of}".rstrip()
     names = sorted(known)
     # Variants are near whatever their base is near, and would crowd out other names.
     likely = names if "[" in name else [known_name for known_name in names if "[" not in known_name]
     near = difflib.get_close_matches(name, likely, n=3, cutoff=0.5)
     if near:
-        return UsageError(f"no {kind} {name!r}", f"did you mean {' or '.join(near)}?")
+        return UsageError(what, f"did you mean {' or '.join(near)}?")
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return UsageError(f"no {kind} {name!r}", f"there are: {', '.join(names[:LISTED])}{more}")
+    return UsageError(what, f"there are: {', '.join(names[:LISTED])}{more}")
 
 
 def split_names(values: Sequence[str]) -> list[str]:

@@ -339,7 +339,8 @@ class EvaluatorSpec:
         _check_fields(self, f"evaluator {self.name!r}")
         if self.layers and (self.needs != "tokens" or self.layers < 2):
             raise ValueError(
-                f"evaluator {self.name!r} needs {self.needs} of {self.layers} layers: layers are of tokens, two or more"
+                f"evaluator {self.name!r}: needs={self.needs!r} and layers={self.layers}; layers are of tokens, two or"
+                " more, or 0 for the one grid where the model ends"
             )
 
 

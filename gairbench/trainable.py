@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from gairbench.data import Sample, Split
 from gairbench.embedding import encode_on_device, prefetched, read_samples
 from gairbench.errors import NotTrainableError, PluginError
 from gairbench.feeding import Feed
+from gairbench.inputs import EVERY
 from gairbench.isolation import Blamed
 
 if TYPE_CHECKING:
@@ -117,10 +118,10 @@ class TrainableModel:
             if output.requires_grad:
                 reached = torch.autograd.grad(output.sum(), parameters, allow_unused=True)
         if all(gradient is None for gradient in reached):
-            of = " and ".join(str(feed.representation) for feed in self._feeds)
+            of = " and ".join(map(_said, self._feeds))
             raise NotTrainableError(
                 f"{self._who} cannot be trained: no gradient reaches its parameters from {of}",
-                "its methods must not use no_grad, inference_mode or detach",
+                "evaluate it without this evaluator; in a model of your own, leave out no_grad, inference_mode, detach",
             )
 
 
@@ -149,6 +150,12 @@ class _Loader:
 
     def __len__(self) -> int:
         return -(-len(self.positions) // self.batch_size)
+
+
+def _said(feed: Feed) -> str:
+    """Return what is computed, by the names of the dataset where an encoder takes whatever images there are."""
+    wanted = feed.representation
+    return str(replace(wanted, of=tuple(feed.images)) if EVERY in wanted.of else wanted)
 
 
 def _converted(feeds: Sequence[Feed], samples: Sequence[Sample]) -> tuple[Batch, ...]:

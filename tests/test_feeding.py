@@ -75,6 +75,12 @@ def test_why_no_set_can_be_served_is_said_of_each() -> None:
         feed(JOINT, ImageInput(modality=RS))
     assert "the encoder needs band B8 and the dataset has red, green, blue; nor s2:" in caught.value.what
     assert "nor s1: the encoder needs band VV, VH" in caught.value.what
+    every = ImageInput(modality=RS, name=EVERY, bands=ANY, unit=None)
+    with pytest.raises(InputMismatchError, match="; nor all images: rs is a series of 4 frames"):
+        feed(
+            replace(JOINT, inputs=(*JOINT.inputs, every), accepts=(("s2",), (EVERY,))),
+            ImageInput(modality=RS, frames=4),
+        )
 
 
 def test_two_images_that_would_do_are_refused_until_one_is_named() -> None:

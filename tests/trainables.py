@@ -10,8 +10,11 @@ import torch
 from generated import SHADES, TRAINED, Shades
 from torch import Tensor, nn
 
-from gairbench import EvaluatorSpec, Kind, ModelContext, ModelSpec
+from gairbench import EvaluatorSpec, ImageInput, Kind, Modality, ModelContext, ModelSpec, Preset
+from gairbench.batch import Batch
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
+from gairbench.inputs import ANY, EVERY
+from gairbench.representation import Representation
 
 
 class Blind(nn.Module):
@@ -89,6 +92,18 @@ class Drawn(Shades):
         self.weight = nn.Parameter(torch.randn(8, 6, generator=torch.Generator().manual_seed(Shades.built)))
 
 
+class Enclosed(Shades):
+    """Takes every image there is, and cuts the gradient off."""
+
+    def encode(self, batch: Batch, wanted: Representation) -> Tensor:
+        """Return the mean colours as constants."""
+        images = torch.cat([image.values for image in batch.images.values()], dim=1)
+        return (images.mean((2, 3)) @ self.weight[: images.shape[1]]).detach()
+
+
+ALL_IMAGES = Preset(name="default", inputs=(ImageInput(modality=Modality.RS, name=EVERY, bands=ANY, unit=None),))
+
+
 @cache
 def _one(seed: int) -> Shades:
     return Shades(ModelContext(preset="default", seed=seed))
@@ -111,6 +126,7 @@ MODELS = (
     model("plain", Plain),
     model("closed", Closed),
     model("detached", Detached),
+    model("enclosed", Enclosed, replace(SHADES, presets=(ALL_IMAGES,))),
     model("empty", Empty),
     model("drawn", Drawn),
     model("kept", kept),

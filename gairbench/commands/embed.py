@@ -162,7 +162,7 @@ def _checked(request: EmbedRequest, registry: Registry) -> ModelSpec:
     known = list(dict.fromkeys(preset.view_name(offer) for preset in spec.presets for offer in preset.offered()))
     for name in request.views or ():
         if name not in known:
-            raise unknown(f"view of model {spec.name!r}", name, known)
+            raise unknown("view", name, known, of=f"of model {spec.name!r}")
     check_checkpoint(request.checkpoint)
     check_device_name(request.device)
     rendering_of(request.rs_rendering)

@@ -42,7 +42,7 @@ def find_model(name: str, registry: Registry, preset: str | None = None) -> Mode
     spec = registry.models[name]
     names = [known.name for known in spec.presets]
     if preset is not None and preset not in names:
-        raise unknown(f"preset of model {name!r}", preset, names)
+        raise unknown("preset", preset, names, of=f"of model {name!r}")
     return spec
 
 

@@ -61,7 +61,7 @@ def wanted_views(
     chosen = set()
     for name in split_names(request.views):
         if name not in names:
-            raise unknown(f"view of {spec.name} ({preset.name})", name, names)
+            raise unknown("view", name, names, of=f"of {spec.name} ({preset.name})")
         if reasons[name]:
             raise UsageError(f"view {name!r} is not possible: {reasons[name]}", "leave it out, or fix that")
         chosen.add(name)

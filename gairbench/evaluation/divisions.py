@@ -18,6 +18,7 @@ from gairbench.inputs import LocationInput
 from gairbench.isolation import Isolated, named
 from gairbench.kinds import DENSE
 from gairbench.limit import limited
+from gairbench.selection import unknown
 from gairbench.spec import DatasetSpec, TaskSpec, resolve
 from gairbench.split_choice import SplitChoice
 from gairbench.split_policy import SPLITS, SplitInput
@@ -119,16 +120,16 @@ class SamplePool:
             InputMismatchError: The dataset lacks what the policy needs.
             DataError: It has no such target, or no group or place for a sample.
         """
-        lacks = f"split {choice} divides by {{}}, and dataset {self._dataset.name!r} has none"
         lonlat = self.lonlat() if choice.needs_places else None
         if choice.needs_places and lonlat is None:
-            raise InputMismatchError(lacks.format("places"), "")
+            what = f"split {choice} divides by places, and dataset {self._dataset.name!r} has none"
+            raise InputMismatchError(what, "")
         groups = {}
         for name in choice.groupings:
             try:
                 groups[name] = self.groups(name)
             except KeyError:
-                raise InputMismatchError(lacks.format(f"grouping {name!r}"), "") from None
+                raise self._lacking(choice, name) from None
         try:
             target = None if task.kind in DENSE else self.target(task.target)
         except KeyError:
@@ -144,6 +145,16 @@ class SamplePool:
             groups=groups,
             parameter=choice.parameter,
             seed=seed,
+        )
+
+    def _lacking(self, choice: SplitChoice, grouping: str) -> InputMismatchError:
+        """Return the error for a grouping that there is not, with those that there are where the dataset lists them."""
+        listed = [getattr(part, "groupings", None) for part in self._parts]
+        names = set[str]().union(*(ask() for ask in listed if ask is not None))
+        return InputMismatchError(
+            f"split {choice} divides by grouping {grouping!r}, and dataset {self._dataset.name!r} has none of that"
+            " name",
+            unknown("grouping", grouping, names).hint if names else "",
         )
 
 

@@ -44,7 +44,7 @@ def draw_groups(data: SplitInput) -> Names:
         return group_split(groups, data.shares, data.seed)
     left = groups == plain_name(wanted)
     if not left.any():
-        raise unknown(f"group in grouping {grouping!r}", wanted, set(groups.tolist()))
+        raise unknown("group", wanted, set(groups.tolist()), of=f"in grouping {grouping!r}")
     names = np.full(len(groups), "test", dtype="<U5")
     train, val, _ = data.shares
     names[~left] = group_split(groups[~left], (train / (train + val), val / (train + val), 0.0), data.seed)

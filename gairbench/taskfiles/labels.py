@@ -201,6 +201,12 @@ class SampleLabels:
         table = self.rows.table
         return self._is_folder(name) or (table is not None and plain_name(name) in table.names)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns, and of the images' folders where no column is called so."""
+        columns = () if self.rows.table is None else tuple(self.rows.table.names)
+        return (*columns, *((FOLDER_LABEL,) if self._is_folder(FOLDER_LABEL) else ()))
+
     def values(self, name: str) -> NDArray[np.object_]:
         """Return a column of the samples without empty values, or the images' folders if there is no such column.
 

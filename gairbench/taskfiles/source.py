@@ -280,6 +280,10 @@ class FileSplit:
             raise KeyError(name)
         return labels.values(name).astype(np.str_)[self._rows]
 
+    def groupings(self) -> tuple[str, ...]:
+        """Return the names of the table's columns, and ``"folder"`` where that means the images' folders."""
+        return self._source.labels.names
+
     def places(self) -> NDArray[np.float64] | None:
         """Return longitude and latitude of every sample, or ``None`` where they have no place."""
         lonlat = self._source.lonlat

@@ -273,6 +273,11 @@ def test_a_kept_model_that_was_trained_first_embeds_nothing(request_: Evaluation
         ("empty", "model 'empty' (trainables:Empty) cannot be trained: it has no parameters"),
         ("closed", "model 'closed' (trainables:Closed) cannot be trained: no gradient reaches its parameters from rs"),
         ("detached", "model 'detached' (trainables:Detached) cannot be trained: no gradient reaches its parameters"),
+        (
+            "enclosed",
+            "model 'enclosed' (trainables:Enclosed) cannot be trained: no gradient reaches its parameters from rs;"
+            " evaluate it without this evaluator; in a model of your own, leave out no_grad",
+        ),
     ],
 )
 def test_a_model_that_cannot_be_trained_is_a_visible_skip_of_those_cells_alone(

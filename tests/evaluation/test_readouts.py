@@ -340,7 +340,7 @@ def test_the_list_of_evaluators_says_how_many_layers_are_needed(
 
 @pytest.mark.parametrize("wrong", [{"layers": 1}, {"layers": -2}, {"layers": 2, "needs": "features"}])
 def test_layers_that_no_plan_could_serve_are_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="layers are of tokens, two or more"):
+    with pytest.raises(ValueError, match=r"needs='\w+' and layers=-?\d; layers are of tokens, two or more"):
         replace(PYRAMID, **wrong)  # type: ignore[arg-type]
 
 

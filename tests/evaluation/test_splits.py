@@ -435,11 +435,33 @@ def test_what_a_dataset_lacks_is_a_visible_skip_that_computes_nothing(
     assert {r.status for r in found.values()} == {"skipped"}
     assert found["blocks:5"].reason == "split blocks:5 divides by places, and dataset 'nowhere' has none"
     assert found["leave:country"].reason == (
-        "split leave:country divides by grouping 'country', and dataset 'nowhere' has none"
+        "split leave:country divides by grouping 'country', and dataset 'nowhere' has none of that name"
     )
     assert Shades.calls == calls
     (record, *_) = run(request_, registry, "random", tasks=[bare])
     assert record.status == "ok", record.reason
+
+
+class Listing(generated.World):
+    """Its splits know the country of each sample, and list that."""
+
+    def split(self, name: str) -> ArraySplit:
+        split = super().split(name)
+        lonlat = split.places()
+        assert lonlat is not None
+        return ArraySplit(split.ids, {"lonlat": lonlat}, {}, groups={"country": lonlat[:, 0] > 0, "year": lonlat[:, 1]})
+
+
+def test_a_misspelt_grouping_is_a_skip_with_the_near_ones(request_: EvaluationRequest, registry: Registry) -> None:
+    task = replace(ZONE, name="listing", dataset=replace(generated.DATASET, name="listing", factory=Listing))
+    registry.add(THEIRS, tasks=[task])
+    found = {r.split: r for r in run(request_, registry, "leave:coutry", "leave:place", tasks=[task])}
+    for asked, hint in (("coutry", "did you mean country?"), ("place", "there are: country, year")):
+        record = found[f"leave:{asked}"]
+        assert (record.status, record.reason) == (
+            "skipped",
+            f"split leave:{asked} divides by grouping {asked!r}, and dataset 'listing' has none of that name; {hint}",
+        )
 
 
 def broken(data: SplitInput) -> Any:

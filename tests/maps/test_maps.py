@@ -422,7 +422,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], type[GairbenchError], str]] = {
     "no tokens": ({"model": "gridless"}, UsageError, "model 'gridless' has no token grid"),
     "no images": ({"model": "lonlat"}, UsageError, "model 'lonlat' has no RS encoder"),
     "no weights": ({"model": "untrained"}, UsageError, "no weights until it is trained; give --checkpoint"),
-    "no preset": ({"preset": "huge"}, UsageError, "no preset of model 'ramp' 'huge'"),
+    "no preset": ({"preset": "huge"}, UsageError, "no preset 'huge' of model 'ramp'"),
     "too coarse": ({"resolution": 5000.0}, UsageError, "coarser than the scene, which is 200 x 200"),
     "no folder": (
         {"out": "scene.tif/map.tif"},

@@ -98,5 +98,5 @@ def test_numbers_are_groups_too() -> None:
 
 
 def test_a_group_that_does_not_exist_is_refused_with_the_near_ones() -> None:
-    with pytest.raises(UsageError, match="no group in grouping 'country' 'Jpan'; did you mean Japan"):
+    with pytest.raises(UsageError, match="no group 'Jpan' in grouping 'country'; did you mean Japan"):
         draw_groups(given(parameter="country=Jpan"))

@@ -345,6 +345,7 @@ def test_columns_and_folders_are_groupings_and_coordinates_are_places(tmp_path: 
     csv(tmp_path, "id,lon,lat,country,y", lambda i: f"{i},{i},{-i},{'ab'[i % 2]},{i}")
     split = source_of(declare(tmp_path, table="{path: t.csv, id: id, lon: lon, lat: lat}"), tmp_path).split("train")
     assert split.groups("country").tolist() == ["ab"[int(i) % 2] for i in split.ids]
+    assert split.groupings() == ("id", "lon", "lat", "country", "y")
     with pytest.raises(KeyError):
         split.groups("city")
     places = split.places()
@@ -356,6 +357,7 @@ def test_columns_and_folders_are_groupings_and_coordinates_are_places(tmp_path: 
     bare = source_of(declare(tmp_path, images=images, tasks="label: folder, kind: classification"), tmp_path)
     assert bare.split("test").places() is None
     assert bare.split("test").groups("folder").tolist() == [i.partition("/")[0] for i in bare.split("test").ids]
+    assert bare.split("test").groupings() == ("folder",)
     with pytest.raises(KeyError):
         bare.split("test").groups("country")
 

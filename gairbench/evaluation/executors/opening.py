@@ -28,7 +28,7 @@ def check_executor(registry: Registry, name: str, options: Mapping[str, Any]) ->
     declared = {option.name: option for option in spec.options}
     for key in options:
         if key not in declared:
-            raise unknown(f"key of executor {name!r}", key, declared)
+            raise unknown("key", key, declared, of=f"of executor {name!r}")
     return {key: _value(spec, declared[key], value) for key, value in options.items() if value is not None}
 
 

@@ -37,7 +37,7 @@ def make_timm_spec(rest: str) -> ModelSpec:
         tags = [known.partition(".")[2] for known in list_pretrained(f"{name}.*")]
         if not tags:
             raise UsageError(f"timm has no weights of {name}", f"timm:{name} is the untrained architecture")
-        raise unknown(f"weights of timm:{name}", tag, tags)
+        raise unknown("weights", tag, tags, of=f"of timm:{name}")
     # Of an architecture without weights at all timm states what it takes by the architecture alone.
     config: Any = get_pretrained_cfg(rest) or timm.create_model(name, pretrained=False).pretrained_cfg
     config = config if isinstance(config, dict) else config.to_dict()

@@ -108,6 +108,10 @@ class EarthSplit:
         """
         return self._groups[name]
 
+    def groupings(self) -> tuple[str, ...]:
+        """Return the names of the groupings."""
+        return tuple(self._groups)
+
 
 class EmbeddedSource(ABC):
     """What the embedded datasets share; a subclass makes splits and names classes.

@@ -271,6 +271,10 @@ class TorchGeoSplit:
             raise KeyError(name)
         return np.array(groups, dtype=np.str_)[self._rows]
 
+    def groupings(self) -> tuple[str, ...]:
+        """Return the name of the grouping, if one is declared."""
+        return () if self._samples.groups is None else (GROUP,)
+
     def places(self) -> NDArray[np.float64] | None:
         """Return longitude and latitude of every sample, or ``None`` where they have no place."""
         lonlat = self._samples.lonlat

@@ -100,7 +100,7 @@ def test_weights_at_an_address_alone_are_found_where_torch_keeps_them(
 def test_unknown_names_and_tags_name_near_ones() -> None:
     with pytest.raises(UsageError, match=r"no timm model 'resnet81'; did you mean .*resnet18"):
         make_timm_spec("resnet81")
-    with pytest.raises(UsageError, match=r"no weights of timm:resnet18 'a1_in2k'; did you mean .*a1_in1k"):
+    with pytest.raises(UsageError, match=r"no weights 'a1_in2k' of timm:resnet18; did you mean .*a1_in1k"):
         make_timm_spec("resnet18.a1_in2k")
 
 
