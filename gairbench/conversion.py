@@ -170,13 +170,20 @@ class ImageConverter:
         return self.delivered.gsd_m * height / self.target_size(height, height)[0]
 
     def gsd_problem(self) -> str:
-        """Return what is wrong with the ground sample distance that the encoder is fed with; empty if nothing is."""
-        made_for, size = self.wanted.gsd_m, self.delivered.size
-        if made_for is None or self.delivered.gsd_m is None or (size is None and self.wanted.size is not None):
+        """Return what is wrong with the ground sample distance that the encoder is fed with; empty if nothing is.
+
+        Where images are resized whose size is not declared, their own distance is compared, and the sentence says so.
+        """
+        made_for, delivered, size = self.wanted.gsd_m, self.delivered.gsd_m, self.delivered.size
+        if made_for is None or delivered is None or self.wanted.resampling == "gsd":
             return ""
-        fed = self.gsd_m(size or 1)
+        unknown = size is None and self.wanted.size is not None
+        fed = delivered if unknown else self.gsd_m(size or 1)
         if 1 / GSD_FACTOR <= fed / made_for <= GSD_FACTOR:
             return ""
+        if unknown:
+            resized = f"resized from an undeclared size to {self.wanted.size} pixels"
+            return f"images of {_metres(fed)} per pixel, {resized}, made for {_metres(made_for)}"
         return f"fed with {_metres(fed)} per pixel, made for {_metres(made_for)}"
 
     def describe(self) -> dict[str, Any]:

@@ -259,6 +259,18 @@ def test_another_ground_sample_distance_is_marked_and_resampled_by_declaration()
         feed(single(resampling="gsd"), replace(fine, gsd_m=None))
 
 
+def test_the_declared_distance_is_compared_where_the_size_of_the_images_is_not_declared() -> None:
+    coarse = replace(S2, name="rs", gsd_m=7_400.0, size=None)
+    assert feed(single(), coarse).gsd_problem() == (
+        "rs: images of 7,400 m per pixel, resized from an undeclared size to 4 pixels, made for 10 m"
+    )
+    assert feed(single(), replace(coarse, gsd_m=19.0)).gsd_problem() == ""
+    assert feed(single(), replace(coarse, gsd_m=None)).gsd_problem() == ""
+    # Resampled to what the encoder is made for, whatever their size.
+    assert feed(single(resampling="gsd"), replace(coarse, gsd_m=4.0)).gsd_problem() == ""
+    assert feed(single(resampling="gsd", size=None), replace(coarse, gsd_m=4.0)).gsd_problem() == ""
+
+
 def test_a_baseline_takes_every_image_under_the_datasets_name() -> None:
     every = ImageInput(modality=RS, name=EVERY, bands=ANY, unit=None, frames=(1, 9))
     found = feed(Preset(name="x", inputs=(every,)), replace(S2, frames=(1, 3)), S1)
