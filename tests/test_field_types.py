@@ -95,7 +95,8 @@ def test_a_value_of_many_lines_is_shown_on_one() -> None:
 
 
 def test_fields_of_public_specs_are_followed() -> None:
-    assert field_problem(SplitParameter(name="X", example="5", most="6")).startswith(": most='6' is not a number")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="'X': most='6' is not a number"):
+        SplitParameter(name="X", example="5", most="6")  # type: ignore[arg-type]
     wrong = Preset(name="x", inputs=(), needs=frozenset({"date"}))  # type: ignore[arg-type]
     assert field_problem(wrong).startswith(": needs has 'date', which is not 'lonlat' or 'bbox' or 'dates'")
     assert "Kind.RETRIEVAL" in field_problem(_Kinded("retrieval"))  # type: ignore[arg-type]

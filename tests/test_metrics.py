@@ -127,7 +127,8 @@ def predicted(scores_are: Any) -> Predicted:
     ],
 )
 def test_a_metric_is_given_what_it_needs_or_nothing(needs: str, scores_are: Any, given: Any) -> None:
-    assert needed_by(spec(right, needs), predicted(scores_are)) is given
+    found = needed_by(spec(right, needs), predicted(scores_are))
+    assert found is given is None or (found is not None and np.shares_memory(found, given))
 
 
 def test_kilometres_agree_with_scikit_learn_and_errors_at_the_antimeridian_are_small() -> None:

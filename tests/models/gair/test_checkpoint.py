@@ -199,7 +199,8 @@ def test_other_sizes_and_inputs_come_back_as_they_were_trained(tmp_path: Path) -
 
 def test_a_card_whose_inputs_do_not_fit_its_encoder_is_refused(folder: Path) -> None:
     card = json.loads((folder / "checkpoint.json").read_text())
-    card["inputs"][0]["bands"] = ["B2"]
+    statistics = {name: card["inputs"][0][name][:1] for name in ("mean", "std")}
+    card["inputs"][0] |= {"bands": ["B2"], **statistics}
     rewrite_card(folder, inputs=card["inputs"])
     with pytest.raises(CheckpointError, match="input of bands B2 for an encoder of 3 bands"):
         read_checkpoint(folder)
