@@ -155,7 +155,8 @@ def _entry_point(origin: Origin) -> str:
     for entry in md.entry_points(group=GROUP, name=origin.plugin):
         if entry.dist and entry.dist.name == origin.distribution:
             return entry.value
-    return BUILTIN[origin.plugin]  # a checkout that was never installed
+    # A checkout that was never installed; otherwise the plugin has been removed since.
+    return BUILTIN.get(origin.plugin, "")
 
 
 @cache
