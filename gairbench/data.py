@@ -54,8 +54,13 @@ class Split(Protocol):
     sequence``, the names of its groupings, for messages, ``places() -> array``,
     which returns the ``lonlat`` of every sample ``(n, 2)`` without reading the samples, longitude first unless the
     dataset declares another order (``None`` where they have no place), ``note() -> str``, which says what was done to
-    the samples that were read, for the record; empty if nothing; and ``left_out(target: str) -> str``, which says which
-    samples of a class -1 are not part of a task, and why.
+    the samples that were read, for the record; empty if nothing; ``left_out(target: str) -> str``, which says which
+    samples of a class -1 are not part of a task, and why; and ``target_at(name: str, index: int) -> array``.
+
+    ``target_at`` returns the mask or map ``(height, width)`` of one sample, of the type and with the values that
+    :meth:`target` describes, and raises ``KeyError`` where there is no such mask or map. A run, ``gairbench data
+    check`` and the conformance suite then read the targets of segmentation and dense regression through it alone,
+    sample by sample and from several threads, and keep them on the disk: their size is not limited by the memory.
     """
 
     @property

@@ -15,7 +15,7 @@ the model itself is given it as well (:mod:`gairbench.backbone`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -48,6 +48,12 @@ class EvaluationProtocol:
     limit: int | None = None
 
 
+def _in_memory(shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
+    import numpy as np
+
+    return np.zeros(shape, dtype)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluatorInput:
     """What an evaluator learns from and predicts on. The arrays are read-only: copy what you change.
@@ -72,6 +78,8 @@ class EvaluatorInput:
         parts: The columns of ``dim`` that each of the task's inputs has in the features, by the input's name; empty for
             retrieval.
         protocol: Under which conditions it is called.
+        new_array: ``new_array(shape, dtype)`` returns an array of zeros for predictions of masks and maps, which a run
+            keeps on the disk, as it does the targets: both may be larger than the memory.
     """
 
     kind: Kind
@@ -86,6 +94,7 @@ class EvaluatorInput:
     lonlat: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     parts: Mapping[str, slice] = field(default_factory=dict)
     protocol: EvaluationProtocol = field(default_factory=EvaluationProtocol)
+    new_array: Callable[[tuple[int, ...], str], NDArray[Any]] = _in_memory
 
     def __post_init__(self) -> None:
         for name in ("features", "targets", "groups", "lonlat"):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gairbench.evaluator import EvaluatorOutput
 from gairbench.kinds import DENSE, ONE_CLASS
+from gairbench.sample_blocks import sample_blocks
 from gairbench.spec import Kind
 
 Array = NDArray[Any]
@@ -64,7 +65,9 @@ def _problem_of_prediction(
         return "" if 0 <= least <= most < classes else f"it predicts classes {least} ... {most} of {classes}"
     if kind is Kind.MULTILABEL:
         return ""
-    bad = np.flatnonzero(~np.isfinite(prediction).reshape(samples, -1).all(axis=1))
+    axes = tuple(range(1, prediction.ndim))
+    finite = [np.isfinite(prediction[block]).all(axis=axes) for block in sample_blocks(prediction)]
+    bad = np.flatnonzero(~np.concatenate([np.ones(0, dtype=bool), *finite]))
     if len(bad):
         return f"its prediction is not finite ({len(bad)} samples; first: sample {bad[0]})"
     if kind is Kind.RETRIEVAL and prediction.min() < 1:

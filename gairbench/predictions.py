@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from gairbench.errors import StorageError
 from gairbench.evaluator import ScoresAre
 from gairbench.read_only import read_only
 from gairbench.results import Result
-from gairbench.storage import write_atomically
+from gairbench.storage import atomic_file
 
 Array = NDArray[Any]
 
@@ -77,7 +76,6 @@ def save_predictions(record: Path, predictions: Predictions) -> str:
         StorageError: It cannot be written.
     """
     path = record.with_suffix(".predictions.npz")
-    buffer = io.BytesIO()
     arrays: dict[str, Any] = {
         "ids": np.asarray(predictions.ids, dtype=np.str_),
         "target": predictions.target,
@@ -86,8 +84,8 @@ def save_predictions(record: Path, predictions: Predictions) -> str:
     if predictions.scores is not None:
         # The name says what they mean.
         arrays[str(predictions.scores_are)] = predictions.scores
-    np.savez_compressed(buffer, **arrays)
-    write_atomically(path, buffer.getvalue())
+    with atomic_file(path) as file:
+        np.savez_compressed(file, **arrays)
     return path.name
 
 

@@ -11,6 +11,7 @@ import errno
 import os
 import shutil
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -122,6 +123,48 @@ def write_atomically(path: Path, content: bytes) -> None:
     """
     with atomic_file(path) as file:
         file.write(content)
+
+
+@contextmanager
+def unnamed_file(folder: Path, size: int) -> Iterator[IO[bytes]]:
+    """Open a file that no one else sees, for what does not fit in memory: its space is free when nothing uses it.
+
+    All of its space is taken at once, since a program that writes to a mapped file on a full disk is killed.
+
+    Args:
+        folder: Where it lies; made if it is missing.
+        size: Its bytes, all 0.
+
+    Yields:
+        A binary file; what is mapped of it stays when the block ends.
+
+    Raises:
+        StorageError: The disk has no room for it, or the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  (it is closed below)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    with file:
+        try:
+            _reserve(file, size)
+        except OSError as error:
+            raise StorageError(
+                f"cannot write {size / 2**30:.2g} GiB in {folder}: {error.strerror or error}",
+                "free space, or set GAIRBENCH_CACHE to a folder with more",
+            ) from error
+        yield file
+
+
+def _reserve(file: IO[bytes], size: int) -> None:
+    if sys.platform == "linux":
+        os.posix_fallocate(file.fileno(), 0, size)
+        return
+    zeros = bytes(min(size, 1 << 20))
+    for start in range(0, size, len(zeros)):
+        file.write(zeros[: size - start])
+    file.flush()
 
 
 @contextmanager

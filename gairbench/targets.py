@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gairbench.kinds import ONE_CLASS, WITH_NAMES
+from gairbench.sample_blocks import sample_blocks
 from gairbench.spec import Kind
 
 if TYPE_CHECKING:
@@ -65,8 +66,6 @@ def degenerate(
         test: The target of the samples to score; measurements and ordered classes must differ there too, or R2 and
             kappa are undefined.
     """
-    import numpy as np
-
     if kind is Kind.RETRIEVAL:
         return "", ""
     if kind is Kind.GEOLOCALIZATION:
@@ -77,12 +76,11 @@ def degenerate(
         for name, values in (("train", train), ("test", test)):
             if values is None or not len(values):
                 continue
-            # Pixels of maps may be without a value.
-            known = values[np.isfinite(values)]
-            if not len(known):
+            low, _, high, known = known_span(values)
+            if not known:
                 return f"no {what} of {name} have a value", "use another target or split"
-            if float(np.ptp(known)) == 0:
-                return f"all {what} of {name} have the same value, {known[0]:g}", "use another target or split"
+            if low == high:
+                return f"all {what} of {name} have the same value, {low:g}", "use another target or split"
         return "", ""
     if kind is Kind.MULTI_REGRESSION:
         for number, one in enumerate(classes):
@@ -118,9 +116,42 @@ def present_classes(kind: Kind, values: NDArray[Any]) -> list[int]:
         labels: list[int] = np.flatnonzero(values.any(axis=0)).tolist()
         return labels
     ignored = {-1, 255} if kind is Kind.SEGMENTATION else {-1}
-    # Counting is far faster than sorting, and masks have many pixels.
-    found = np.flatnonzero(np.bincount(values.ravel())) if values.dtype == np.uint8 else np.unique(values)
-    return [int(value) for value in found if int(value) not in ignored]
+    return [number for number in value_counts(values) if number not in ignored]
+
+
+def value_counts(values: NDArray[Any]) -> dict[int, int]:
+    """Return how often each whole number occurs, the numbers ascending; few of an array are in memory at a time."""
+    import numpy as np
+
+    counts: dict[int, int] = {}
+    for block in sample_blocks(values):
+        if values.dtype == np.uint8:
+            # Counting is far faster than sorting, and masks have many pixels.
+            times = np.bincount(values[block].ravel())
+            numbers = np.flatnonzero(times)
+            times = times[numbers]
+        else:
+            numbers, times = np.unique(values[block], return_counts=True)
+        for number, count in zip(numbers.tolist(), times.tolist(), strict=True):
+            counts[number] = counts.get(number, 0) + count
+    return dict(sorted(counts.items()))
+
+
+def known_span(values: NDArray[Any]) -> tuple[float, float, float, int]:
+    """Return the least, mean and greatest value and the number of those that are finite, NaN where none is.
+
+    Few of an array are in memory at a time.
+    """
+    import numpy as np
+
+    low, total, high, number = np.inf, 0.0, -np.inf, 0
+    for block in sample_blocks(values):
+        some = values[block]
+        # Pixels of maps may be without a value.
+        if len(known := some[np.isfinite(some)]):
+            low, high = min(low, float(known.min())), max(high, float(known.max()))
+            total, number = total + float(known.sum(dtype=np.float64)), number + len(known)
+    return (low, total / number, high, number) if number else (np.nan, np.nan, np.nan, 0)
 
 
 def _problem_of_numbers(values: NDArray[Any]) -> str:
@@ -166,7 +197,8 @@ def _problem_of_maps(values: NDArray[Any]) -> str:
 
     if values.dtype not in (np.float32, np.float64) or values.ndim != 3:
         return f"is {values.dtype} of shape {values.shape}, wanted float32 or float64 (n, height, width)"
-    bad = np.flatnonzero(np.isinf(values).reshape(len(values), -1).any(axis=1))
+    infinite = (np.isinf(values[block]).any(axis=(1, 2)) for block in sample_blocks(values))
+    bad = np.flatnonzero(np.concatenate([np.zeros(0, dtype=bool), *infinite]))
     return f"has values that are infinite ({len(bad)} images; first: entry {bad[0]})" if len(bad) else ""
 
 

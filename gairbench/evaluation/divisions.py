@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.data import Sample, Split
+from gairbench.dense_targets import reads_dense
 from gairbench.errors import DataError, InputMismatchError, PluginError
 from gairbench.evaluation.open_data import OpenData, dataset_name
 from gairbench.files.coordinates import check_coordinates
@@ -51,8 +52,27 @@ class SamplePool:
 
     def sample(self, position: int) -> Sample:
         """Return one sample."""
+        part, index = self._found(position)
+        return part[index]
+
+    def _found(self, position: int) -> tuple[Split, int]:
         part = int(np.searchsorted(self._starts, position, side="right")) - 1
-        return self._parts[part][position - int(self._starts[part])]
+        return self._parts[part], position - int(self._starts[part])
+
+    @property
+    def reads_dense(self) -> bool:
+        """Whether all published splits read dense targets sample by sample."""
+        return all(map(reads_dense, self._parts))
+
+    def target_at(self, name: str, position: int) -> Array:
+        """Return a dense target of one sample, where the published splits read sample by sample.
+
+        Raises:
+            KeyError: The dataset has no such target.
+        """
+        part, index = self._found(position)
+        values: Array = part.target_at(name, index)  # type: ignore[attr-defined]
+        return values
 
     def target(self, name: str) -> Array:
         """Return a target of all samples.
@@ -196,6 +216,8 @@ class PooledSplit:
         self._pool = pool
         self._rows = rows
         self.ids: Sequence[str] = [pool.ids[row] for row in rows]
+        if pool.reads_dense:
+            self.target_at = self._target_at
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -211,6 +233,9 @@ class PooledSplit:
         """
         values: Array = self._pool.target(name)[self._rows]
         return values
+
+    def _target_at(self, name: str, index: int) -> Array:
+        return self._pool.target_at(name, int(self._rows[index]))
 
     def left_out(self, target: str) -> str:
         """Return what the published splits that its samples are of say of those that take no part in a task."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gairbench.embedding import dim_axis
 from gairbench.errors import DataError, InputMismatchError
 from gairbench.evaluation.cells import Cell, Embedding
+from gairbench.evaluation.dense_store import DenseStore
 from gairbench.evaluation.divisions import Divisions, places_of
 from gairbench.evaluation.open_data import OpenData
 from gairbench.evaluation.samples import Selection, select
@@ -87,7 +88,7 @@ def pairs_of(cell: Cell, embedded: Embedded, data: OpenData) -> Given:
     )
 
 
-def samples_of(cell: Cell, embedded: Embedded, data: OpenData, divisions: Divisions) -> Given:
+def samples_of(cell: Cell, embedded: Embedded, data: OpenData, divisions: Divisions, dense: DenseStore) -> Given:
     """Return what other tasks are given: the samples that take part, features standardized.
 
     Raises:
@@ -105,7 +106,9 @@ def samples_of(cell: Cell, embedded: Embedded, data: OpenData, divisions: Divisi
         policy = str(cell.split)
         divided = divisions.divide(cell.task, cell.fingerprint, cell.split, seed=seed, limit=limit)
         splits = divided.splits
-    chosen: dict[str, Selection] = select(cell.task, source, splits, limit, cell.labels, seed, policy)
+    # What is published does not depend on the seed.
+    dense = dense.of(cell.task.dataset.name, cell.fingerprint, str(limit), policy, str(seed) if policy else "")
+    chosen: dict[str, Selection] = select(cell.task, source, splits, limit, cell.labels, seed, policy, dense)
     if divided is None:
         features = {name: _features(embedded, name)[chosen[name].rows] for name in names}
     else:

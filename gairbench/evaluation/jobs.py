@@ -34,6 +34,7 @@ from gairbench.evaluation.cells import (
     PretrainJob,
     identification,
 )
+from gairbench.evaluation.dense_store import DenseStore
 from gairbench.evaluation.divisions import Divisions
 from gairbench.evaluation.finetuning import backbone_of
 from gairbench.evaluation.given import Embedded, pairs_of, samples_of
@@ -134,6 +135,7 @@ class Memory:
     def __init__(self, site: Site, data: OpenData | None = None) -> None:
         self.data = data or OpenData(site.data_root, site.planned_on)
         self.divisions = Divisions(self.data)
+        self.dense = DenseStore(site.cache)
         self.loaded: OpenModel | None = None
         self._name = site.device
         self._device: torch.device | None = None
@@ -474,13 +476,13 @@ def _evaluate(
         if cell.task.kind is Kind.RETRIEVAL:
             given = pairs_of(cell, embedded, memory.data)
         else:
-            given = samples_of(cell, embedded, memory.data, memory.divisions)
+            given = samples_of(cell, embedded, memory.data, memory.divisions, memory.dense)
     backbone, trained_in = None, {}
     if opened is not None:
         backbone, changed = backbone_of(cell, opened, given.splits, given.positions, given.scale, device)
         changes += [opened.changes, changed]
         trained_in = {f"finetuning {name}": value for name, value in computing(device).items()}
-    output = run_evaluator(cell, given, str(device), changes, backbone)
+    output = run_evaluator(cell, given, str(device), changes, backbone, site.cache)
     predicted = Predictions(np.asarray(given.ids), given.target, output.prediction, output.scores, output.scores_are)
     metrics = {spec.name: measure_test(spec, cell, predicted, changes) for spec in cell.metrics}
     changes += [read.changes, memory.data.changes(cell.task.dataset), given.changes]

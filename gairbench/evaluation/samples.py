@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.data import DataSource, Split
+from gairbench.dense_targets import reads_dense
 from gairbench.errors import DataError
-from gairbench.kinds import ONE_CLASS, WITH_NAMES
+from gairbench.evaluation.dense_store import DenseStore
+from gairbench.kinds import DENSE, ONE_CLASS, WITH_NAMES
 from gairbench.label_budget import LabelBudget
 from gairbench.limit import limited
 from gairbench.spec import Kind, TaskSpec
@@ -48,6 +50,7 @@ def select(
     labels: LabelBudget = _ALL_LABELS,
     draw: int = 0,
     policy: str = "",
+    dense: DenseStore | None = None,
 ) -> dict[str, Selection]:
     """Choose the samples of every split that take part, and refuse targets that cannot be learned or scored.
 
@@ -59,6 +62,7 @@ def select(
         labels: The part of train to learn from.
         draw: Which such part.
         policy: The split policy that made the splits; empty: they are the published ones.
+        dense: Where dense targets are kept that are read sample by sample; ``None``: in memory.
 
     Returns:
         One selection per split.
@@ -69,7 +73,7 @@ def select(
             and where a policy made the splits, samples of classes that train lacks are dropped instead, which is
             recorded.
     """
-    chosen = {name: _select(task, name, split, limit, policy) for name, split in splits.items()}
+    chosen = {name: _select(task, name, split, limit, policy, dense) for name, split in splits.items()}
     _check_targets(task, source, chosen)
     if task.kind in ONE_CLASS:
         known = set(np.unique(chosen["train"].target).tolist())
@@ -77,12 +81,12 @@ def select(
             unseen = set(np.unique(selection.target).tolist()) - known
             if unseen:
                 chosen[name] = _without(task, source, name, selection, unseen, limit, policy)
-    chosen["train"] = _within(labels, task.kind, chosen["train"], draw)
+    chosen["train"] = _within(labels, task.kind, chosen["train"], draw, dense)
     _check_something_to_learn(task, source, chosen, limit, labels)
     return chosen
 
 
-def _within(labels: LabelBudget, kind: Kind, train: Selection, draw: int) -> Selection:
+def _within(labels: LabelBudget, kind: Kind, train: Selection, draw: int, dense: DenseStore | None) -> Selection:
     """Return the part of train whose labels are learned from."""
     kept = labels.chosen(kind, train.ids, train.target, draw)
     if len(kept) == len(train.rows):
@@ -91,15 +95,17 @@ def _within(labels: LabelBudget, kind: Kind, train: Selection, draw: int) -> Sel
     return Selection(
         rows=train.rows[kept],
         ids=[train.ids[i] for i in kept],
-        target=train.target[kept],
+        target=dense.chosen(train.target, kept) if kind in DENSE and dense else train.target[kept],
         dropped="; ".join(filter(None, [train.dropped, note])),
     )
 
 
-def _select(task: TaskSpec, name: str, split: Split, limit: int | None, policy: str) -> Selection:
+def _select(
+    task: TaskSpec, name: str, split: Split, limit: int | None, policy: str, dense: DenseStore | None
+) -> Selection:
     rows = limited(len(split), limit)
     try:
-        target = split.target(task.target)[rows]
+        target = _target(task, name, split, rows, dense)
     except KeyError:
         raise DataError(
             f"dataset {task.dataset.name!r} has no target {task.target!r}", "correct the task's target"
@@ -116,7 +122,7 @@ def _select(task: TaskSpec, name: str, split: Split, limit: int | None, policy: 
         raise DataError(
             f"split {name!r} of task {task.name!r} is empty", "check how the dataset is split, and its labels"
         )
-    target = target[keep]
+    target = target if task.kind in DENSE else target[keep]
     numbers = task.kind in {Kind.REGRESSION, Kind.MULTI_REGRESSION, Kind.GEOLOCALIZATION}
     if numbers and not np.isfinite(target).all():
         bad = ids[int(np.flatnonzero(~np.isfinite(target).reshape(len(target), -1).all(axis=1))[0])]
@@ -133,6 +139,17 @@ def _select(task: TaskSpec, name: str, split: Split, limit: int | None, policy: 
             rows=position, ids=ids, target=target, dropped=f"{counted} ({said})" if counted and said else counted
         )
     return Selection(rows=position, ids=ids, target=target, dropped=said or counted)
+
+
+def _target(task: TaskSpec, name: str, split: Split, rows: Array, dense: DenseStore | None) -> Array:
+    """Return the target of some samples of a split; of maps nothing is copied that need not be."""
+    if task.kind not in DENSE:
+        return split.target(task.target)[rows]
+    if dense is not None and reads_dense(split):
+        what = f"target {task.target!r} in split {name!r} of task {task.name!r}"
+        return dense.read(name, split, task.target, rows, what)
+    values = split.target(task.target)
+    return values if len(rows) == len(values) else values[rows]
 
 
 def _check_targets(task: TaskSpec, source: DataSource, chosen: Mapping[str, Selection]) -> None:

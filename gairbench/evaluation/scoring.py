@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gairbench.disk_array import disk_array
 from gairbench.errors import PluginError
 from gairbench.evaluation.cells import Cell
 from gairbench.evaluation.given import Given
@@ -24,9 +27,17 @@ if TYPE_CHECKING:
 
 
 def run_evaluator(
-    cell: Cell, given: Given, device: str, changes: list[str], backbone: Backbone | None
+    cell: Cell, given: Given, device: str, changes: list[str], backbone: Backbone | None, folder: Path
 ) -> EvaluatorOutput:
     """Return what the evaluator predicts, with scores in single precision; add what it changes in the process.
+
+    Args:
+        cell: What is evaluated.
+        given: What its evaluator is given.
+        device: Where it computes.
+        changes: What is changed in the process is added here.
+        backbone: The model, where it is trained.
+        folder: Where predictions of masks and maps are kept, on the disk.
 
     Raises:
         PluginError: It returned what cannot be scored.
@@ -54,6 +65,7 @@ def run_evaluator(
                     readout=cell.record.readout,
                     limit=cell.record.limit,
                 ),
+                new_array=partial(disk_array, folder),
             )
         )
     changes.append(call.changes)

@@ -29,7 +29,7 @@ def dense_ridge(data: EvaluatorInput) -> EvaluatorOutput:
     import torch
 
     weights, bias = _fit(data)
-    errors = np.zeros(len(STRENGTHS))
+    errors, known_pixels = np.zeros(len(STRENGTHS)), 0
     truth = data.targets["val"]
     for start in range(0, len(truth), BATCH):
         guess = _predict(data.features["val"][start : start + BATCH], weights, bias, truth.shape[1:])
@@ -37,18 +37,17 @@ def dense_ridge(data: EvaluatorInput) -> EvaluatorOutput:
         known = wanted.isfinite()
         squared = torch.where(known, (guess - wanted.nan_to_num()) ** 2, 0.0)
         errors += squared.sum(dim=(0, 2, 3)).numpy()
+        known_pixels += int(known.sum())
     best = int(np.argmin(errors))
     chosen = slice(best, best + 1)
     size = data.mask_size
     assert size is not None  # noqa: S101  (a task of pixels has masks)
-    prediction = np.concatenate(
-        [
-            _predict(data.features["test"][start : start + BATCH], weights[chosen], bias, size)[:, 0].float().numpy()
-            for start in range(0, len(data.features["test"]), BATCH)
-        ]
-    )
-    known_pixels = max(int(np.isfinite(truth).sum()), 1)
-    params = {"alpha": float(STRENGTHS[best]), "val_mse": float(errors[best] / known_pixels)}
+    features = data.features["test"]
+    prediction = data.new_array((len(features), *size), "float32")
+    for start in range(0, len(features), BATCH):
+        some = _predict(features[start : start + BATCH], weights[chosen], bias, size)
+        prediction[start : start + BATCH] = some[:, 0].float().numpy()
+    params = {"alpha": float(STRENGTHS[best]), "val_mse": float(errors[best] / max(known_pixels, 1))}
     return EvaluatorOutput(prediction=prediction, params=params)
 
 

@@ -8,9 +8,13 @@ import numpy as np
 
 from gairbench.geography import great_circle_km
 from gairbench.metrics import IGNORED, Array, MedianMetric, Metric, mean_of_samples, with_count
+from gairbench.sample_blocks import sample_blocks
 
 MOMENTS = 7
 """Statistics of a measurement and its prediction that R2 and the correlation follow from."""
+
+CENTRED = 2**24
+"""Pixels that are summed at once for the centre of their moments."""
 
 accuracy = Metric(lambda target, prediction: with_count(target == prediction), mean_of_samples)
 
@@ -18,8 +22,16 @@ accuracy = Metric(lambda target, prediction: with_count(target == prediction), m
 def _confusion(target: Array, prediction: Array) -> Array:
     """Per-sample confusion matrices, flattened: ``(samples, classes * classes)``, rows are targets."""
     target, prediction = target.reshape(len(target), -1), prediction.reshape(len(prediction), -1)
+    most = 0
+    for block in sample_blocks(target):
+        known = target[block][~np.isin(target[block], IGNORED)]
+        most = max(most, int(known.max(initial=0)), int(prediction[block].max(initial=0)))
+    counts = [_confusion_of(target[block], prediction[block], most + 1) for block in sample_blocks(target)]
+    return np.concatenate([np.zeros((0, (most + 1) ** 2), dtype=np.int64), *counts])
+
+
+def _confusion_of(target: Array, prediction: Array, classes: int) -> Array:
     valid = ~np.isin(target, IGNORED)
-    classes = int(max(target[valid].max(initial=0), prediction.max(initial=0))) + 1
     sample = np.broadcast_to(np.arange(len(target))[:, None], target.shape)
     cell = (sample * classes + np.where(valid, target, 0)) * classes + prediction.astype(np.int64)
     counts = np.bincount(cell[valid], minlength=len(target) * classes * classes)
@@ -123,8 +135,17 @@ rmse = Metric(
 def _pixel_moments(target: Array, prediction: Array) -> Array:
     """Moments of the pixels with a value, summed over each image."""
     target, prediction = target.reshape(len(target), -1), prediction.reshape(len(prediction), -1)
+    total, number = 0.0, 0
+    for block in sample_blocks(target, CENTRED):
+        some = target[block][np.isfinite(target[block])]
+        total, number = total + some.sum(dtype=np.float64), number + len(some)
+    centre = total / number if number else 0.0
+    moments = (_pixel_moments_of(target[block], prediction[block], centre) for block in sample_blocks(target))
+    return np.concatenate([np.zeros((0, MOMENTS)), *moments])
+
+
+def _pixel_moments_of(target: Array, prediction: Array, centre: float) -> Array:
     known = np.isfinite(target)
-    centre = target[known].mean(dtype=np.float64) if known.any() else 0.0
     y = np.where(known, target, centre).astype(np.float64) - centre
     p = np.where(known, prediction, centre).astype(np.float64) - centre
     sums = (known, y, p, y * y, p * p, y * p, (y - p) ** 2)

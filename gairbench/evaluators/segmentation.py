@@ -31,12 +31,12 @@ def linear_segmentation(data: EvaluatorInput) -> EvaluatorOutput:
     best, best_score, best_decay = None, -np.inf, 0.0
     for decay in WEIGHT_DECAYS:
         head = _train(data, decay)
-        score = miou(data.targets["val"], _predict(head, data.features["val"], data.targets["val"].shape[1:]))
+        score = miou(data.targets["val"], _predict(data, head, "val", data.targets["val"].shape[1:]))
         if score > best_score:
             best, best_score, best_decay = head, score, decay
     assert best is not None  # noqa: S101  (WEIGHT_DECAYS is not empty)
     assert data.mask_size is not None  # noqa: S101  (of segmentation tasks)
-    prediction = _predict(best, data.features["test"], data.mask_size)
+    prediction = _predict(data, best, "test", data.mask_size)
     return EvaluatorOutput(prediction=prediction, params={"weight_decay": best_decay, "val_score": float(best_score)})
 
 
@@ -45,10 +45,7 @@ def _train(data: EvaluatorInput, decay: float) -> nn.Module:
     from torch import nn
     from torch.nn import functional
 
-    tokens = data.features["train"]
-    masks = torch.from_numpy(data.targets["train"].astype(np.int64))
-    for ignored in IGNORED:
-        masks[masks == ignored] = -1
+    tokens, masks = data.features["train"], data.targets["train"]
     generator = torch.Generator().manual_seed(data.seed)
     head = nn.Conv2d(tokens.shape[1], data.classes, 1)
     nn.init.zeros_(head.weight)
@@ -61,7 +58,10 @@ def _train(data: EvaluatorInput, decay: float) -> nn.Module:
         for batch in torch.split(torch.randperm(len(tokens), generator=generator), BATCH):
             rows = torch.randint(height, (len(batch), PIXELS), generator=generator)
             columns = torch.randint(width, (len(batch), PIXELS), generator=generator)
-            labels = masks[batch[:, None], rows, columns]
+            # Masks may be larger than the memory: only the drawn pixels are taken.
+            labels = torch.from_numpy(masks[batch[:, None].numpy(), rows.numpy(), columns.numpy()].astype(np.int64))
+            for ignored in IGNORED:
+                labels[labels == ignored] = -1
             if not bool((labels >= 0).any()):
                 schedule.step()
                 continue
@@ -89,14 +89,15 @@ def _logits_at(grid: Tensor, rows: Tensor, columns: Tensor, height: int, width: 
     return sampled[:, :, 0].transpose(1, 2)
 
 
-def _predict(head: nn.Module, features: Array, size: tuple[int, ...]) -> Array:
+def _predict(data: EvaluatorInput, head: nn.Module, split: str, size: tuple[int, ...]) -> Array:
     import torch
     from torch.nn import functional
 
-    predictions = []
+    features = data.features[split]
+    prediction = data.new_array((len(features), *size), "uint8")
     with torch.inference_mode():
         for start in range(0, len(features), BATCH):
             tokens = torch.from_numpy(features[start : start + BATCH].astype(np.float32))
             logits = functional.interpolate(head(tokens), size=size, mode="bilinear", align_corners=False)
-            predictions.append(logits.argmax(1).to(torch.uint8).numpy())
-    return np.concatenate(predictions)
+            prediction[start : start + BATCH] = logits.argmax(1).to(torch.uint8).numpy()
+    return prediction

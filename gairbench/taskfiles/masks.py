@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,12 @@ from gairbench.taskfiles.whereabouts import Whereabouts
 IGNORED = 255
 """The class of pixels that take part in nothing."""
 
-MOST_BYTES = 2**32
-"""Bytes of all masks of one split at most: evaluators hold them in memory."""
-
 APART = 0.01
 """Share of an image's extent that its mask's may differ by."""
 
 
 class SampleMasks:
-    """The masks of samples, read when a split's are asked for.
+    """The masks of samples, each read when it is asked for, in whatever thread.
 
     Args:
         rows: The rows and files.
@@ -39,6 +37,8 @@ class SampleMasks:
         self.rows = rows
         self.pixels = pixels
         self.whereabouts = whereabouts
+        self._finding = threading.Lock()
+        self._files: dict[Target, list[Path]] = {}
 
     def files(self, wanted: Target) -> list[Path]:
         """Return the masks of all samples.
@@ -47,43 +47,36 @@ class SampleMasks:
             DataError: One is missing.
         """
         assert wanted.mask is not None  # noqa: S101  (parsing demands it of dense tasks)
-        return self.rows.masks(wanted.mask, wanted.image)
+        with self._finding:
+            if wanted not in self._files:
+                self._files[wanted] = self.rows.masks(wanted.mask, wanted.image)
+            return self._files[wanted]
 
-    def read(self, wanted: Target, samples: NDArray[np.int64]) -> NDArray[Any]:
-        """Read the masks of some samples.
+    def read(self, wanted: Target, row: int, like: int) -> NDArray[Any]:
+        """Read the mask of one sample.
+
+        Args:
+            wanted: The target.
+            row: The sample.
+            like: A sample whose image is of the size that all masks must have.
 
         Returns:
-            uint8 ``(samples, height, width)`` class numbers and 255, or float32 measurements and NaN.
+            uint8 ``(height, width)`` class numbers and 255, or float32 measurements and NaN.
 
         Raises:
-            DataError: A mask is broken, holds a value that is neither a class nor ignored, is of another size or place
-                than its image, or all of them are too large together.
+            DataError: The mask is broken, holds a value that is neither a class nor ignored, or is of another size or
+                place than its image, or of another size than the other one.
         """
         mask = wanted.mask
         assert mask is not None  # noqa: S101
         files = self.files(wanted)
-        found: NDArray[Any] | None = None
-        for number, row in enumerate(samples.tolist()):
-            values = self._one(wanted, mask, files[row], row)
-            if found is None:
-                self._check_bytes(len(samples), values, files[row])
-                found = np.empty((len(samples), *values.shape), dtype=values.dtype)
-            if values.shape != found.shape[1:]:
-                raise DataError(
-                    f"mask {files[row]} is of another size than {files[int(samples[0])]}",
-                    "declare the images' 'size' and 'resize: nearest'",
-                )
-            found[number] = values
-        assert found is not None  # noqa: S101  (splits are not empty)
-        return found
-
-    def _check_bytes(self, count: int, values: NDArray[Any], path: Path) -> None:
-        if (total := count * values.nbytes) > MOST_BYTES:
+        values = self._one(wanted, mask, files[row], row)
+        if values.shape != self.pixels.shape(self.pixels.declared.image(wanted.image), like):
             raise DataError(
-                f"{count} masks like {path} take {total / 2**30:.0f} GiB, and at most {MOST_BYTES / 2**30:.0f} GiB are"
-                " held in memory",
-                "declare a smaller 'size' of the images and 'resize: nearest'",
+                f"mask {files[row]} is of another size than {files[like]}",
+                "declare the images' 'size' and 'resize: nearest'",
             )
+        return values
 
     def _one(self, wanted: Target, mask: MaskFiles, path: Path, row: int) -> NDArray[Any]:
         stored = read_mask(path)

@@ -163,7 +163,7 @@ class FileSource:
         """
         wanted = self.wanted(name)
         if wanted.kind in DENSE:
-            return self.masks.read(wanted, rows)
+            return np.stack([self.masks.read(wanted, row, int(rows[0])) for row in rows.tolist()])
         if wanted.kind is Kind.GEOLOCALIZATION:
             lonlat = self.lonlat
             assert lonlat is not None  # noqa: S101  (parsing demands coordinates)
@@ -297,6 +297,18 @@ class FileSplit:
             DataError: A value is empty or of the wrong kind.
         """
         return self._source.target(name, self._rows)
+
+    def target_at(self, name: str, index: int) -> NDArray[Any]:
+        """Return the mask of one sample, as :meth:`target` has it.
+
+        Raises:
+            KeyError: The dataset has no such target, or it is not one of masks.
+            DataError: The mask is broken or does not fit its image.
+        """
+        wanted = self._source.wanted(name)
+        if wanted.kind not in DENSE:
+            raise KeyError(name)
+        return self._source.masks.read(wanted, int(self._rows[index]), int(self._rows[0]))
 
 
 def _content(path: Path) -> str:

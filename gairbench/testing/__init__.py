@@ -27,6 +27,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from gairbench.kinds import DENSE
 from gairbench.selection import unknown
 from gairbench.spec import DatasetSpec, EvaluatorSpec, MetricSpec, ModelSpec, SplitPolicySpec, TaskSpec
 
@@ -122,7 +123,7 @@ def parametrize_with_task_checks(
         by_dataset.setdefault(task.dataset, []).append(task)
     cases: list[_Case] = []
     for dataset, tasks in by_dataset.items():
-        targets = dict.fromkeys(task.target for task in tasks if task.target)
+        targets = dict.fromkeys((task.target, task.kind in DENSE) for task in tasks if task.target)
         cases += _dataset_cases(dataset, data_root, tuple(targets))
         for task in tasks:
             cases += _cases(DECLARATION, task.name, task)
@@ -206,7 +207,7 @@ def _cases_by_kind(
     return cases
 
 
-def _dataset_cases(spec: DatasetSpec, data_root: Path | None, targets: tuple[str, ...]) -> list[_Case]:
+def _dataset_cases(spec: DatasetSpec, data_root: Path | None, targets: tuple[tuple[str, bool], ...]) -> list[_Case]:
     from gairbench.testing.dataset_checks import BEHAVIOUR, DECLARATION, IN_ANOTHER_PROCESS
 
     cases = [*_cases(DECLARATION, spec.name, spec), *_cases(BEHAVIOUR, spec.name, spec, data_root)]

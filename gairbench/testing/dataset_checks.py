@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gairbench.data import DataSource, Sample, Split, sample_key
 from gairbench.dataset_download import remote_file_problem
+from gairbench.dense_targets import reads_dense
 from gairbench.inputs import Unit
+from gairbench.sample_blocks import sample_blocks
 from gairbench.spec import DatasetSpec
 from gairbench.testing import declarations
 from gairbench.testing.declarations import require
@@ -286,11 +289,18 @@ def check_batched_reading_gives_the_same(data: OpenedDataset) -> Iterator[str]:
 def check_unknown_target_is_a_key_error(data: OpenedDataset) -> Iterator[str]:
     """Asking for a target that does not exist raises ``KeyError``, which becomes a message."""
     for name, split in data.splits.items():
-        try:
-            split.target("no-such-target")
-        except KeyError:
-            continue
-        yield f"split {name!r}: an unknown target raises no KeyError"
+        if not _is_key_error(partial(split.target, "no-such-target")):
+            yield f"split {name!r}: an unknown target raises no KeyError"
+        if reads_dense(split) and not _is_key_error(partial(split.target_at, "no-such-target", 0)):  # type: ignore[attr-defined]
+            yield f"split {name!r}: target_at of an unknown target raises no KeyError"
+
+
+def _is_key_error(read: Callable[[], object]) -> bool:
+    try:
+        read()
+    except KeyError:
+        return True
+    return False
 
 
 DECLARATION: tuple[Callable[[DatasetSpec], None], ...] = (
@@ -325,7 +335,9 @@ BEHAVIOUR: tuple[DatasetCheck, ...] = (
 
 
 @DatasetCheck
-def check_another_process_reads_the_same(data: OpenedDataset, targets: Sequence[str] = ()) -> Iterator[str]:
+def check_another_process_reads_the_same(
+    data: OpenedDataset, targets: Sequence[tuple[str, bool]] = ()
+) -> Iterator[str]:
     """Another process with another hash seed reads the same: fingerprint, ids, some samples, classes and targets."""
     here = describe(data, targets)
     there = elsewhere(describe_again, data.spec, data.root, tuple(targets))
@@ -335,27 +347,31 @@ def check_another_process_reads_the_same(data: OpenedDataset, targets: Sequence[
 
 
 IN_ANOTHER_PROCESS: tuple[DatasetCheck, ...] = (check_another_process_reads_the_same,)
-"""Checks of the data for a test alone: they read the data once more, and take the names of targets."""
+"""Checks of the data for a test alone: they read the data once more, and take the names of targets and whether each is
+dense."""
 
 
-def describe_again(spec: DatasetSpec, root: Path | None, targets: Sequence[str]) -> dict[str, str]:
+def describe_again(spec: DatasetSpec, root: Path | None, targets: Sequence[tuple[str, bool]]) -> dict[str, str]:
     """Return :func:`describe` of a dataset that this process opens."""
     return describe(OpenedDataset(spec, root, every=False), targets)
 
 
-def describe(data: OpenedDataset, targets: Sequence[str]) -> dict[str, str]:
+def describe(data: OpenedDataset, targets: Sequence[tuple[str, bool]]) -> dict[str, str]:
     """Return digests of what two processes must agree on, by what it is."""
     found: dict[str, object] = {"the fingerprint": data.source.fingerprint()}
-    found |= {f"the order of the classes of {name!r}": data.source.classes(name) for name in targets}
+    found |= {f"the order of the classes of {name!r}": data.source.classes(name) for name, _ in targets}
     for split, samples in data.splits.items():
         found[f"the order of split {split!r}"] = list(samples.ids)
         for index in spread_indices(len(samples), 3):
             sample = _readable(samples, index)
             content = sample and sorted((key, _content(value)) for key, value in sample.items())
             found[f"sample {samples.ids[index]!r} of split {split!r}"] = content
-        for name in targets:
-            values = data.target(split, name)
-            found[f"target {name!r} of split {split!r}"] = values.dtype, values.shape, values.tobytes()
+        for name, dense in targets:
+            values = data.target(split, name, dense=dense)
+            whole = hashlib.sha256()
+            for block in sample_blocks(values):
+                whole.update(values[block].tobytes())
+            found[f"target {name!r} of split {split!r}"] = values.dtype, values.shape, whole.hexdigest()
     return {what: hashlib.sha256(repr(value).encode()).hexdigest() for what, value in found.items()}
 
 

@@ -12,9 +12,9 @@ from gairbench.data import sample_key
 from gairbench.errors import DataError, GairbenchError
 from gairbench.inputs import Modality
 from gairbench.isolation import Isolated, named
-from gairbench.kinds import WITH_CLASSES
+from gairbench.kinds import DENSE, WITH_CLASSES
 from gairbench.spec import DatasetSpec, Kind, TaskSpec
-from gairbench.targets import target_problem
+from gairbench.targets import known_span, target_problem, value_counts
 from gairbench.testing import dataset_checks, task_checks
 from gairbench.testing.dataset_checks import LAND_AT_LEAST
 from gairbench.testing.opened import OpenedDataset, message_of
@@ -198,8 +198,6 @@ def _of_places(data: OpenedDataset) -> Iterator[str]:
 
 def _describe_target(task: TaskSpec, data: OpenedDataset, report: DataReport) -> Iterator[str]:
     """Add a target's classes or values to the report, and yield how its splits differ."""
-    import numpy as np
-
     name = task.target
     if task.kind is Kind.RETRIEVAL:
         return
@@ -207,7 +205,8 @@ def _describe_target(task: TaskSpec, data: OpenedDataset, report: DataReport) ->
     classes: Sequence[str] = ()
     for split in data.splits:
         try:
-            values[split], classes = data.target(split, name), data.source.classes(name)
+            values[split] = data.target(split, name, dense=task.kind in DENSE)
+            classes = data.source.classes(name)
         # The checks have reported it.
         except Exception:
             return
@@ -223,7 +222,7 @@ def _describe_target(task: TaskSpec, data: OpenedDataset, report: DataReport) ->
         return
     for split, target in values.items():
         if task.kind is Kind.DENSE_REGRESSION:
-            _add_span(name, split, target[np.isfinite(target)], report)
+            _add_span(name, split, target, report)
         elif task.kind in WITH_CLASSES:
             report.balance.setdefault(name, {})[split] = _count(target, classes, task.kind)
     difference = ""
@@ -243,20 +242,18 @@ def _describe_numbers(name: str, values: dict[str, NDArray[Any]], report: DataRe
         yield f"target {name!r}: {difference}"
 
 
-def _add_span(name: str, split: str, known: NDArray[Any], report: DataReport) -> None:
-    if len(known):
-        span = (float(known.min()), float(known.mean()), float(known.max()))
-        report.spans.setdefault(name, {})[split] = span
+def _add_span(name: str, split: str, values: NDArray[Any], report: DataReport) -> None:
+    *span, known = known_span(values)
+    if known:
+        report.spans.setdefault(name, {})[split] = (span[0], span[1], span[2])
 
 
 def _count(values: NDArray[Any], classes: Sequence[str], kind: Kind) -> dict[str, int]:
     """Count samples per label, or pixels per class of masks; what takes no part has an empty name."""
-    import numpy as np
-
     if kind is Kind.MULTILABEL:
         return {label: int(n) for label, n in zip(classes, values.sum(axis=0), strict=True) if n}
     ignored = {-1, 255} if kind is Kind.SEGMENTATION else {-1}
     counts: Counter[str] = Counter()
-    for number, n in zip(*np.unique(values, return_counts=True), strict=True):
-        counts["" if int(number) in ignored else classes[number]] += int(n)
+    for number, n in value_counts(values).items():
+        counts["" if number in ignored else classes[number]] += n
     return dict(counts)

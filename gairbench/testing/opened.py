@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec
 
 from gairbench.data import DataSource, Split
+from gairbench.dense_targets import read_dense, reads_dense
 from gairbench.errors import DataError, DataMissingError, GairbenchError
 from gairbench.files.folders import require_folder
 from gairbench.isolation import call_factory, named
+from gairbench.memo import default_cache
 from gairbench.spec import DataContext, DatasetSpec, TaskSpec
 from gairbench.testing.isolated import unreported
 from gairbench.testing.seen import Seen, look
@@ -43,7 +45,8 @@ class OpenedDataset:
         self.root = root
         self.every = every
         self.changes = ""
-        self._targets: dict[tuple[str, str], NDArray[Any]] = {}
+        self.folder = default_cache()
+        self._targets: dict[tuple[str, str, bool], NDArray[Any]] = {}
 
     @cached_property
     def source(self) -> DataSource:
@@ -101,15 +104,32 @@ class OpenedDataset:
         """What is seen in the samples of the splits that can be opened."""
         return look(self.spec, self.splits, every=self.every)
 
-    def target(self, split: str, name: str) -> NDArray[Any]:
+    def target(self, split: str, name: str, *, dense: bool = False) -> NDArray[Any]:
         """Return a target of a split, whatever it is.
+
+        Args:
+            split: Name of the split.
+            name: Name of the target.
+            dense: It is one of masks or maps.
 
         Raises:
             Exception: Whatever the source raises.
         """
-        if (split, name) not in self._targets:
-            self._targets[split, name] = self.splits[split].target(name)
-        return self._targets[split, name]
+        if (split, name, dense) not in self._targets:
+            self._targets[split, name, dense] = self.read_target(self.splits[split], name, dense=dense)
+        return self._targets[split, name, dense]
+
+    def read_target(self, split: Split, name: str, *, dense: bool) -> NDArray[Any]:
+        """Return a target of a split, read anew; a dense one that is read sample by sample is on the disk.
+
+        Raises:
+            Exception: Whatever the source raises.
+        """
+        if dense and reads_dense(split):
+            import numpy as np
+
+            return read_dense(split, name, np.arange(len(split)), f"target {name!r}", self.folder)
+        return split.target(name)
 
 
 @lru_cache(maxsize=2)

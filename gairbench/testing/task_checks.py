@@ -12,9 +12,10 @@ from gairbench.inputs import ImageInput, Modality
 from gairbench.isolation import named
 from gairbench.kinds import DENSE, ONE_CLASS, WITH_CLASSES
 from gairbench.read_only import read_only
+from gairbench.sample_blocks import sample_blocks
 from gairbench.selection import unknown
 from gairbench.spec import Kind, MetricSpec, TaskSpec
-from gairbench.targets import degenerate, present_classes, target_problem
+from gairbench.targets import degenerate, known_span, present_classes, target_problem
 from gairbench.testing import declarations
 from gairbench.testing.declarations import require
 from gairbench.testing.inputs import spread_indices
@@ -148,9 +149,11 @@ def check_targets_stay_the_same(spec: TaskSpec, data: OpenedDataset) -> Iterator
     if tuple(data.source.classes(spec.target)) != tuple(data.other.classes(spec.target)):
         yield f"two instances name the classes of target {spec.target!r} differently"
     for name in _target_splits(spec, data):
-        here, there = _target(spec, data, name), data.other.split(name).target(spec.target)
+        here = _target(spec, data, name)
+        there = data.read_target(data.other.split(name), spec.target, dense=spec.kind in DENSE)
+        same = (here.dtype, here.shape) == (there.dtype, there.shape)
         # As bytes, because NaN is not equal to itself.
-        if (here.dtype, here.shape, here.tobytes()) != (there.dtype, there.shape, there.tobytes()):
+        if not (same and all(here[block].tobytes() == there[block].tobytes() for block in sample_blocks(here))):
             yield f"target {spec.target!r} of split {name!r} changes from one instance to the next"
 
 
@@ -196,8 +199,10 @@ def check_metrics_prefer_the_truth(spec: TaskSpec, data: OpenedDataset) -> Itera
         if "test" not in targets:
             return
         target = _labelled(spec, targets["test"])
-        perfect = _predictable(spec, target)
-        wrong = _wrong(spec, perfect, len(data.source.classes(spec.target)))
+        perfect = _by_block(spec, data, target, lambda some: _predictable(spec, some))
+        mean = known_span(perfect)[1] if spec.kind is Kind.DENSE_REGRESSION else 0.0
+        classes = len(data.source.classes(spec.target))
+        wrong = _by_block(spec, data, perfect, lambda some: _wrong(spec, some, classes, mean))
     if not len(target):
         return
     for name in (spec.metric, *spec.extra_metrics):
@@ -266,7 +271,7 @@ def _target_splits(spec: TaskSpec, data: OpenedDataset) -> list[str]:
 
 def _target(spec: TaskSpec, data: OpenedDataset, split: str) -> NDArray[Any]:
     try:
-        return data.target(split, spec.target)
+        return data.target(split, spec.target, dense=spec.kind in DENSE)
     except KeyError:
         raise DataError(f"there is no target {spec.target!r}", "correct the task's target") from None
 
@@ -286,6 +291,20 @@ def _labelled(spec: TaskSpec, target: NDArray[Any]) -> NDArray[Any]:
     return target[target >= 0] if spec.kind in ONE_CLASS else target
 
 
+def _by_block(
+    spec: TaskSpec, data: OpenedDataset, values: NDArray[Any], change: Callable[[NDArray[Any]], NDArray[Any]]
+) -> NDArray[Any]:
+    """Return what values are changed to; masks and maps, some at a time, into an array on the disk."""
+    from gairbench.disk_array import disk_array
+
+    if spec.kind not in DENSE:
+        return change(values)
+    changed = disk_array(data.folder, values.shape, values.dtype)
+    for block in sample_blocks(values):
+        changed[block] = change(values[block])
+    return changed
+
+
 def _predictable(spec: TaskSpec, target: NDArray[Any]) -> NDArray[Any]:
     """Return what a perfect evaluator would predict: it never predicts an ignored value."""
     import numpy as np
@@ -297,14 +316,23 @@ def _predictable(spec: TaskSpec, target: NDArray[Any]) -> NDArray[Any]:
     return np.where(np.isin(target, IGNORED), 0, target) if spec.kind is Kind.SEGMENTATION else target
 
 
-def _wrong(spec: TaskSpec, perfect: NDArray[Any], classes: int) -> NDArray[Any]:
-    """Return a prediction that is wrong: another class, the other labels, mirrored measurements, the antipodes."""
+def _wrong(spec: TaskSpec, perfect: NDArray[Any], classes: int, mean: float) -> NDArray[Any]:
+    """Return a prediction that is wrong: another class, the other labels, mirrored measurements, the antipodes.
+
+    Args:
+        spec: The task.
+        perfect: A perfect prediction.
+        classes: Their number.
+        mean: What maps are mirrored at.
+    """
     import numpy as np
 
     if spec.kind is Kind.MULTILABEL:
         return ~perfect
-    if spec.kind in {Kind.REGRESSION, Kind.DENSE_REGRESSION}:
+    if spec.kind is Kind.REGRESSION:
         return np.asarray(2 * perfect.mean() - perfect)
+    if spec.kind is Kind.DENSE_REGRESSION:
+        return np.asarray(2 * mean - perfect)
     if spec.kind is Kind.MULTI_REGRESSION:
         return np.asarray(2 * perfect.mean(axis=0) - perfect)
     if spec.kind is Kind.GEOLOCALIZATION:

@@ -19,7 +19,6 @@ from gairbench.evaluation.samples import select
 from gairbench.files.masks import resized_mask
 from gairbench.spec import DataContext, Kind, TaskSpec
 from gairbench.split_policy import SPLITS
-from gairbench.taskfiles import masks
 from gairbench.taskfiles.parsing import load_task_file
 from gairbench.taskfiles.source import FileSource
 
@@ -179,10 +178,28 @@ def test_the_indices_of_a_palette_are_classes(folder: Path) -> None:
     assert (targets(load(folder)[0], folder)["a/4.tif"] == 1).all()
 
 
-def test_masks_too_large_for_the_memory_are_refused_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(masks, "MOST_BYTES", 300)
-    with pytest.raises(DataError, match=r"7 masks like .* GiB are held in memory; declare a smaller 'size'"):
+def test_all_masks_have_the_size_of_the_first(folder: Path) -> None:
+    tiff(folder / "im" / "b" / "7.tif", np.full((4, 4), 107, dtype=np.uint16), 700)
+    png(folder / "masks" / "b" / "7_m.png", np.zeros((4, 4), dtype=np.uint8))
+    with pytest.raises(DataError, match=r"7_m\.png is of another size than .*_m\.png; declare the images' 'size'"):
         targets(load(folder)[0], folder)
+
+
+def test_one_mask_is_read_alone_and_as_with_all_others(folder: Path) -> None:
+    (folder / "masks" / "a" / "4_m.png").write_text("hello")
+    cover, height = load(folder)
+    for task in (cover, height):
+        source = opened(task, folder)
+        for name in SPLITS:
+            split = source.split(name)
+            alone = {i: split.target_at(task.target, n) for n, i in enumerate(split.ids) if i != "a/4.tif"}
+            if task is height:
+                np.testing.assert_array_equal(
+                    np.stack(list(alone.values())),
+                    [mask for i, mask in zip(split.ids, split.target(task.target), strict=True) if i != "a/4.tif"],
+                )
+    with pytest.raises(KeyError):
+        split.target_at("no-such-target", 0)
 
 
 LABELS = """\

@@ -225,6 +225,17 @@ class ForgivingTargets(Points):
         return split
 
 
+SMALL = (("zone", False), ("height", False))
+"""The points' targets, neither of them dense."""
+
+
+class ForgivingMasks(Points):
+    def split(self, name: str) -> Any:
+        split = super().split(name)
+        split.target_at = lambda name, index: np.zeros((2, 2))
+        return split
+
+
 @pytest.mark.parametrize(
     ("data", "check", "why"),
     [
@@ -258,7 +269,8 @@ class ForgivingTargets(Points):
         (SelfCritical, "check_source_finds_nothing_wrong", "row 3 names Kenya"),
         (Augmented, "check_samples_stay_the_same", "sample .* of split 'train' changes"),
         (WrongBatches, "check_batched_reading_gives_the_same", "__getitems__ differs"),
-        (ForgivingTargets, "check_unknown_target_is_a_key_error", "raises no KeyError"),
+        (ForgivingTargets, "check_unknown_target_is_a_key_error", "an unknown target raises no KeyError"),
+        (ForgivingMasks, "check_unknown_target_is_a_key_error", "target_at of an unknown target raises no KeyError"),
         (ModelContext, "check_source_has_the_methods", "is not a gairbench.data.DataSource"),
     ],
 )
@@ -271,9 +283,9 @@ def test_a_wrong_dataset_is_caught(data: type, check: str, why: str) -> None:
 def test_a_dataset_that_another_process_reads_differently_is_caught() -> None:
     (check,) = dataset_checks.IN_ANOTHER_PROCESS
     assert check.__name__ == "check_another_process_reads_the_same"
-    check(DATASET, None, ("zone", "height"))
+    check(DATASET, None, SMALL)
     with pytest.raises(AssertionError) as raised:
-        check(replace(DATASET, factory=OrderedBySet), None, ("zone", "height"))
+        check(replace(DATASET, factory=OrderedBySet), None, SMALL)
     for what in ("the order of the classes of 'zone'", "the order of split 'train'"):
         assert f"{what} differs in another process" in str(raised.value)
 
@@ -281,7 +293,7 @@ def test_a_dataset_that_another_process_reads_differently_is_caught() -> None:
 def test_a_target_that_another_process_reads_differently_is_caught() -> None:
     (check,) = dataset_checks.IN_ANOTHER_PROCESS
     with pytest.raises(AssertionError, match="target 'height' of split 'train' differs in another process"):
-        check(replace(DATASET, factory=HashedTarget), None, ("zone", "height"))
+        check(replace(DATASET, factory=HashedTarget), None, SMALL)
 
 
 def test_a_dataset_that_cannot_be_sent_to_another_process_is_skipped() -> None:

@@ -248,7 +248,6 @@ class TorchGeoSplit:
     def __init__(self, samples: Samples, rows: NDArray[np.int64]) -> None:
         self._samples = samples
         self._rows = rows
-        self._targets: dict[str, NDArray[Any]] = {}
         self.ids: Sequence[str] = [samples.ids[row] for row in rows]
 
     def __len__(self) -> int:
@@ -287,7 +286,13 @@ class TorchGeoSplit:
             KeyError: No such target is declared.
             DataError: A value is not what is declared.
         """
-        # Masks are kept as long as the split is, so that each probe of a run does not read them again.
-        if name not in self._targets:
-            self._targets[name] = self._samples.labels(name, self._rows)
-        return self._targets[name]
+        return self._samples.labels(name, self._rows)
+
+    def target_at(self, name: str, index: int) -> NDArray[Any]:
+        """Return the mask or map of one sample, as :meth:`target` has it.
+
+        Raises:
+            KeyError: No such target is declared.
+            DataError: It is not what is declared.
+        """
+        return self._samples.label(name, int(self._rows[index]))

@@ -287,6 +287,22 @@ class Samples:
         self._labels[name] = self._read_labels(name, np.arange(len(self)))
         return self._labels[name][rows]
 
+    def label(self, name: str, row: int) -> NDArray[Any]:
+        """Return a target of one sample; of one that is dense no other sample's is read.
+
+        Raises:
+            KeyError: No such target is declared.
+            DataError: The value is not what is declared.
+        """
+        target = self.source.targets[name]
+        if not (self._is_dense(name) and is_entry(target.read)):
+            one: NDArray[Any] = self.labels(name, np.array([row]))[0]
+            return one
+        value = self._entry(self.read(row), target.read, row)
+        what = f"target {name!r} of dataset {self._name!r}"
+        found: NDArray[Any] = make_target([value], target, self.classes(name), [self.ids[row]], what)[0]
+        return found
+
     def _read_labels(self, name: str, rows: NDArray[np.int64]) -> NDArray[Any]:
         target, classes = self.source.targets[name], self.classes(name)
         what = f"target {name!r} of dataset {self._name!r}"
