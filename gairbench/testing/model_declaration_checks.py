@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 from gairbench.download import SCHEMES
 from gairbench.errors import CheckpointError, UsageError
@@ -118,6 +119,8 @@ def check_weights_are_declared_whole(spec: ModelSpec) -> None:
         if isinstance(source, UrlWeights):
             require(source.size > 0, f"{name}: weights of {source.size} bytes")
             require(source.url.startswith(SCHEMES), f"{name}: {source.url} is not an address that can be fetched")
+            plain = Path(source.filename).name == source.filename
+            require(plain, f"{name}: {source.filename!r} is a path, and filename= is a name without folders")
         if isinstance(source, FileWeights):
             try:
                 local_place(source)

@@ -293,6 +293,11 @@ FILE = UrlWeights(url="https://example.org/w-1.pth", sha256="0" * 64, size=1, li
         ({"presets": weighted(replace(FILE, sha256="abc"))}, "check_weights_are_declared_whole", "is not a SHA-256"),
         ({"presets": weighted(replace(FILE, size=0))}, "check_weights_are_declared_whole", "weights of 0 bytes"),
         ({"presets": weighted(replace(FILE, url="s3://a"))}, "check_weights_are_declared_whole", "can be fetched"),
+        (
+            {"presets": weighted(replace(FILE, filename="a/w.pth"))},
+            "check_weights_are_declared_whole",
+            "'a/w.pth' is a path",
+        ),
         ({"presets": weighted(FileWeights(path="w.pth"))}, "check_weights_are_declared_whole", "says no folder"),
         (
             {"presets": weighted(FileWeights(path="/w.pth", sha256="abc"))},
