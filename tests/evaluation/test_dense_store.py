@@ -166,8 +166,11 @@ def run(tasks: Any, folder: Path, model: Any = "pixel-stats", **more: Any) -> li
     ids=["all", "limit", "labels", "split"],
 )
 @pytest.mark.parametrize("task", [COVER, HEIGHT], ids=["classes", "measurements"])
-def test_numbers_are_those_of_whole_arrays(task: TaskSpec, more: dict[str, Any], tmp_path: Path) -> None:
+def test_numbers_are_those_of_whole_arrays(
+    task: TaskSpec, more: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = run([replace(task, dataset=dataset(Whole))], tmp_path / "whole", **more)
+    monkeypatch.setattr(sample_blocks, "__defaults__", (3 * EDGE**2,))
     single = run([task], tmp_path / "single", **more)
     assert OneByOne.read
     for one, other in zip(whole, single, strict=True):
@@ -220,20 +223,24 @@ def test_no_array_of_all_masks_is_made(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_predictions_are_saved_without_a_copy(tmp_path: Path) -> None:
-    masks = disk_array(tmp_path / "cache", (64, 1024, 1024), "uint8")
+    masks = disk_array(tmp_path / "cache", (48, 1024, 1024), "uint8")
+    for mask in masks:  # what cannot be compressed
+        mask[:] = np.random.default_rng(0).integers(0, 256, mask.shape, dtype=np.uint8)
     tracemalloc.start()
     try:
-        save_predictions(tmp_path / "one.json", Predictions(np.arange(64), masks, masks, None, None))
+        save_predictions(tmp_path / "one.json", Predictions(np.arange(48), masks[:1], masks))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < masks.nbytes / 2, f"{peak / 2**20:.1f} MiB"
+    # NumPy writes 16 MiB at a time; beside them is what they are compressed to.
+    assert peak < 5 * 2**24, f"{peak / 2**20:.1f} MiB"
 
 
 @pytest.mark.parametrize("task", [COVER, HEIGHT], ids=["classes", "measurements"])
-def test_data_check_reads_masks_one_by_one(task: TaskSpec) -> None:
-    report = check_dataset(task.dataset, None, [task])
+def test_data_check_reads_masks_one_by_one(task: TaskSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = check_dataset(dataset(Whole), None, [replace(task, dataset=dataset(Whole))])
+    monkeypatch.setattr(sample_blocks, "__defaults__", (3 * EDGE**2,))
+    report = check_dataset(task.dataset, None, [task])
     assert report.render() == whole.render()
     assert report.ok
     assert set(OneByOne.read.values()) == {2}, "once from each of two instances"

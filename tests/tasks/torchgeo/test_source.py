@@ -262,6 +262,10 @@ def test_masks_keep_their_classes_and_ignored_pixels(root: Path) -> None:
     source = opened(root, SCENES)
     splits = [source.split(name) for name in ("train", "val", "test")]
     masks = np.concatenate([split.target("cover") for split in splits])
+    alone = [split.target_at("cover", index) for split in splits for index in range(len(split))]
+    np.testing.assert_array_equal(np.stack(alone), masks)
+    with pytest.raises(KeyError):
+        splits[0].target_at("no-such-target", 0)
     assert len(masks) == 2 * 6 * 6
     assert masks.dtype == np.uint8
     assert set(np.unique(masks)) == {0, 1, 255}
