@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gairbench.errors import DataError
 from gairbench.files.arrays import open_array
 from gairbench.files.images import read_photo, resize
+from gairbench.files.missing_pixels import Valid, Values
 from gairbench.files.overhead import open_overhead, read_overhead
 from gairbench.inputs import Modality
 from gairbench.taskfiles.dates import dates_in_array, dates_of
@@ -21,6 +22,11 @@ from gairbench.units import dtype_problem, reading_problem
 
 _ORDER = ("sample", "time", "band", "height", "width")
 """The order of axes in samples."""
+
+
+def _whole(values: Values) -> tuple[Values, Valid]:
+    """Return an image of a kind that cannot lack pixels."""
+    return values, np.broadcast_to(np.True_, values.shape)
 
 
 class SamplePixels:
@@ -39,33 +45,34 @@ class SamplePixels:
         self.files = cache(rows.files)
         self._dates = cache(self._read_dates)
 
-    def image(self, images: ImageFiles, row: int) -> NDArray[Any]:
+    def image(self, images: ImageFiles, row: int) -> tuple[Values, Valid]:
         """Read the image, or the series, of a sample.
 
         Returns:
             ``(band, height, width)``, or ``(time, band, height, width)`` of a series; without height and width where
-            the images are single pixels of an array.
+            the images are single pixels of an array; and which of these values hold data, of the same shape.
 
         Raises:
             DataError: It is missing, broken, or not what is declared.
         """
         if images.array is not None:
-            return self._of_array(images, row)
+            return _whole(self._of_array(images, row))
         frames = [self._read(images, path) for path in self.files(images.name)[row]]
         if images.frames is None:
             return frames[0]
-        shapes = {values.shape for values in frames}
+        shapes = {values.shape for values, _ in frames}
         if len(shapes) > 1:
             first = self.files(images.name)[row][0]
             raise DataError(f"the frames of the series of {first} differ in size", "declare the images' 'size'")
-        return np.stack(frames)
+        values, valid = zip(*frames, strict=True)
+        return np.stack(values), np.stack(valid)
 
-    def _read(self, images: ImageFiles, path: Path) -> NDArray[Any]:
+    def _read(self, images: ImageFiles, path: Path) -> tuple[Values, Valid]:
         if images.modality is Modality.SV:
-            return read_photo(path, images.bands, images.size)
+            return _whole(read_photo(path, images.bands, images.size))
         image = read_overhead(path, images.unit, images.bands, missing_pixels=images.missing_pixels, size=images.size)
         self.missing[path] = image.missing
-        return image.values
+        return image.values, image.valid
 
     def shape(self, images: ImageFiles, row: int) -> tuple[int, int]:
         """Return the height and width of a sample's image as it is delivered.
