@@ -60,6 +60,13 @@ class Feed:
         problems = {name: converter.gsd_problem() for name, converter in self.images.items()}
         return "; ".join(f"{name}: {problem}" for name, problem in problems.items() if problem)
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """What it takes of samples, by their keys."""
+        names = [converter.delivered.name for converter in self.images.values()]
+        masks = map(mask_key, names) if "mask" in self.given else ()
+        return frozenset([*map(sample_key, names), *map(dates_key, names), *masks, "lonlat", "bbox"])
+
     def batch(self, samples: Sequence[Sample]) -> Batch:
         """Convert samples.
 

@@ -100,15 +100,18 @@ def mask_at_size(mask: Tensor, size: tuple[int, int]) -> Tensor:
 
     if size == tuple(mask.shape[2:]):
         return mask
-    if bool(mask.all()):
-        return mask.new_ones(*mask.shape[:2], *size)
     # Its windows are exactly the pixels that each pixel of the result covers, also where that has more of them.
     missing: Tensor = functional.adaptive_max_pool2d((~mask).float(), size)
     return missing == 0
 
 
-def mask_tensor(valid: NDArray[Any]) -> Tensor:
-    """Return which values of an image hold data as a sample has it; of an image that is whole it takes no memory."""
+def mask_tensor(valid: NDArray[Any] | None, shape: Sequence[int]) -> Tensor:
+    """Return the mask of an image as samples hold it; that of a whole image takes no memory.
+
+    Args:
+        valid: Which values hold data; ``None``: all.
+        shape: Of the image.
+    """
     import torch
 
-    return torch.ones((), dtype=torch.bool).expand(valid.shape) if valid.all() else torch.from_numpy(valid)
+    return torch.ones((), dtype=torch.bool).expand(*shape) if valid is None else torch.from_numpy(valid)

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from gairbench import ANY, DatasetSpec, ImageInput, Modality, Preset, Unit
-from gairbench.data import Sample
+from gairbench.data import ArraySplit, Sample
 from gairbench.digests import digest, plain
+from gairbench.embedding import read_samples
 from gairbench.errors import DataError, InputMismatchError
 from gairbench.feeding import Feed, plan_feed
 from gairbench.inputs import Input, Rendering
@@ -195,6 +196,16 @@ def test_who_does_not_ask_is_given_none_and_has_the_same_key() -> None:
     assert digest(feed=plain(planned)) == digest(feed=plain(feed(silent, S2)))
 
 
+def test_masks_that_nobody_is_given_are_not_kept_until_their_batch_is_due() -> None:
+    arrays = {"image": np.ones((2, 4, 4, 4)), "mask": holes(2, 4, 4, 4).numpy(), "street_view": np.ones(2)}
+    split = ArraySplit(["a", "b"], arrays, {})
+    silent = feed(replace(asking(), needs=frozenset()), DATA)
+    assert [one.keys() for one in read_samples(split, [0, 1], [silent])] == [{"image"}] * 2
+    (both,) = read_samples(split, [1], [silent, feed(asking(), DATA)])
+    assert both.keys() == {"image", "mask"}
+    assert torch.equal(both["mask"], holes(2, 4, 4, 4)[1])
+
+
 def test_the_key_of_who_wants_a_mask_says_whether_there_is_one() -> None:
     wanting = replace(asking(), needs=frozenset(), wants=frozenset({"mask"}))
     assert digest(feed=plain(feed(wanting, DATA))) != digest(feed=plain(feed(wanting, S2)))
@@ -216,8 +227,8 @@ def test_a_mask_of_another_type_or_shape_is_refused(held: dict[str, Tensor], why
 
 
 def test_a_mask_of_an_image_that_is_whole_takes_no_memory() -> None:
-    whole = mask_tensor(np.ones((3, 5, 5), dtype=bool))
+    whole = mask_tensor(None, (3, 5, 5))
     assert (whole.shape, bool(whole.all()), whole.untyped_storage().nbytes()) == ((3, 5, 5), True, 1)
     some = np.ones((3, 5, 5), dtype=bool)
     some[1, 2, 3] = False
-    assert np.array_equal(mask_tensor(some).numpy(), some)
+    assert np.array_equal(mask_tensor(some, some.shape).numpy(), some)

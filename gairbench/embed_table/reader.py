@@ -147,14 +147,14 @@ class SampleReader:
             image, unit = self._overhead(rows.rs[i])
             filled.add(image.missing)
             sample["image"] = torch.from_numpy(np.ascontiguousarray(image.values))
-            sample["mask"] = mask_tensor(image.valid)
+            sample["mask"] = mask_tensor(image.valid, image.values.shape)
             delivers[Modality.RS] = overhead_input(image.bands, unit, self.rs_rendering)
             if self.point and rows.lonlat is not None:
                 box = self._box(rows, i, image.place, *rows.lonlat[i].tolist())
                 sample["bbox"] = torch.tensor(box, dtype=torch.float64)
         if Modality.SV in self.modalities:
             sample["street_view"] = torch.from_numpy(np.ascontiguousarray(read_photo(rows.sv[i])))
-            sample["sv_mask"] = torch.ones((), dtype=torch.bool).expand(sample["street_view"].shape)
+            sample["sv_mask"] = mask_tensor(None, sample["street_view"].shape)
             delivers[Modality.SV] = PHOTO
         return {of: self._feed(of, delivers).batch([sample]) for of in self.asked}
 

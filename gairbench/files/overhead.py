@@ -191,14 +191,14 @@ class OverheadSample(NamedTuple):
         bands: Names of its bands.
         place: Where it lies; ``None`` if it does not state that.
         missing: Share of its pixels that were missing and are filled.
-        valid: Which values hold data, and are not filled, of the shape of ``values``.
+        valid: Which values hold data, and are not filled, of the shape of ``values``; ``None``: all.
     """
 
     values: Values
     bands: tuple[str, ...]
     place: Georeference | None
     missing: float
-    valid: Valid
+    valid: Valid | None
 
 
 def read_overhead(
@@ -224,9 +224,10 @@ def read_overhead(
     with open_overhead(path, unit, declared) as image:
         values, valid = image.read()
         values, missing = fill_missing(path, values, valid, missing_pixels)
+    held = valid if missing else None
     if size is not None and values.shape[1:] != (size, size):
-        values, valid = resize(values, size), resized_valid(valid, size)
-    return OverheadSample(values, image.bands, image.place, missing, valid)
+        values, held = resize(values, size), None if held is None else resized_valid(held, size)
+    return OverheadSample(values, image.bands, image.place, missing, held)
 
 
 @contextmanager

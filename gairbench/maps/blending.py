@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,17 +38,17 @@ class TileEncoder:
     feed: Feed
     device: torch.device
 
-    def encode(self, values: NDArray[np.float32], valid: NDArray[np.bool_]) -> Tensor:
+    def encode(self, values: NDArray[np.float32], valid: Iterable[NDArray[np.bool_]]) -> Tensor:
         """Map tiles to ``(batch, dim, rows, columns)`` on the device.
 
         Args:
             values: ``(batch, band, size, size)`` as read.
-            valid: Which of them hold data, of the same shape.
+            valid: Which of them hold data, ``(band, size, size)`` of each tile.
 
         Raises:
             PluginError: The model returned something else.
         """
-        tiles = zip(torch.from_numpy(values).to(self.device), torch.from_numpy(valid), strict=True)
+        tiles = zip(torch.from_numpy(values).to(self.device), map(torch.from_numpy, valid), strict=True)
         batch = self.feed.batch([{"image": image, "mask": mask} for image, mask in tiles])
         tokens = compute(self.model, self.feed.representation, batch.to(self.device)).float()
         if tokens.ndim != 4 or len(tokens) != len(values):
@@ -180,8 +180,8 @@ class SceneMap:
     def _encode(self, tiles: Sequence[Tile]) -> dict[Tile, _Encoded]:
         read = {tile: self.scene.read(tile) for tile in tiles}
         used = [tile for tile in tiles if read[tile][1].any()]
-        parts = [np.stack(part) for part in zip(*(read[tile] for tile in used), strict=True)]
-        tokens = self.encoder.encode(*parts) if used else ()
+        values = [read[tile][0] for tile in used]
+        tokens = self.encoder.encode(np.stack(values), [read[tile][1] for tile in used]) if used else ()
         self.encoded += len(used)
         self.read += len(tiles)
         self.seen(self.read)

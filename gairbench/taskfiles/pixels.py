@@ -24,11 +24,6 @@ _ORDER = ("sample", "time", "band", "height", "width")
 """The order of axes in samples."""
 
 
-def _whole(values: Values) -> tuple[Values, Valid]:
-    """Return an image of a kind that cannot lack pixels."""
-    return values, np.broadcast_to(np.True_, values.shape)
-
-
 class SamplePixels:
     """The images of samples, read when they are asked for.
 
@@ -45,18 +40,19 @@ class SamplePixels:
         self.files = cache(rows.files)
         self._dates = cache(self._read_dates)
 
-    def image(self, images: ImageFiles, row: int) -> tuple[Values, Valid]:
+    def image(self, images: ImageFiles, row: int) -> tuple[Values, Valid | None]:
         """Read the image, or the series, of a sample.
 
         Returns:
             ``(band, height, width)``, or ``(time, band, height, width)`` of a series; without height and width where
-            the images are single pixels of an array; and which of these values hold data, of the same shape.
+            the images are single pixels of an array; and which of these values hold data, of the same shape;
+            ``None``: all.
 
         Raises:
             DataError: It is missing, broken, or not what is declared.
         """
         if images.array is not None:
-            return _whole(self._of_array(images, row))
+            return self._of_array(images, row), None
         frames = [self._read(images, path) for path in self.files(images.name)[row]]
         if images.frames is None:
             return frames[0]
@@ -64,12 +60,16 @@ class SamplePixels:
         if len(shapes) > 1:
             first = self.files(images.name)[row][0]
             raise DataError(f"the frames of the series of {first} differ in size", "declare the images' 'size'")
-        values, valid = zip(*frames, strict=True)
-        return np.stack(values), np.stack(valid)
+        series = np.stack([values for values, _ in frames])
+        if all(valid is None for _, valid in frames):
+            return series, None
+        return series, np.stack(
+            [np.ones_like(values, np.bool_) if valid is None else valid for values, valid in frames]
+        )
 
-    def _read(self, images: ImageFiles, path: Path) -> tuple[Values, Valid]:
+    def _read(self, images: ImageFiles, path: Path) -> tuple[Values, Valid | None]:
         if images.modality is Modality.SV:
-            return _whole(read_photo(path, images.bands, images.size))
+            return read_photo(path, images.bands, images.size), None
         image = read_overhead(path, images.unit, images.bands, missing_pixels=images.missing_pixels, size=images.size)
         self.missing[path] = image.missing
         return image.values, image.valid

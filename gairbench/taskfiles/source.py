@@ -246,7 +246,7 @@ class FileSplit:
             # torch has few unsigned types; the next wider signed one holds all their values.
             wider = {"uint16": "int32", "uint32": "int64"}.get(values.dtype.name)
             sample[sample_key(images.name)] = torch.from_numpy(values.astype(wider) if wider else values.copy())
-            sample[mask_key(images.name)] = mask_tensor(valid)
+            sample[mask_key(images.name)] = mask_tensor(valid, values.shape)
             dates = source.pixels.dates(images, row)
             if dates is not None:
                 sample[dates_key(images.name)] = torch.tensor(dates, dtype=torch.float64)
