@@ -61,16 +61,19 @@ class UrlWeights:
     """Published weights at an address, kept where ``torch.hub`` keeps its own: ``$TORCH_HOME/hub/checkpoints``.
 
     Args:
-        url: Address of the file; its last part is the file's name.
+        url: Address of the file.
         sha256: Of the file.
         size: Its length in bytes: no more than this is fetched.
         licence: Of the weights, shown before they are fetched.
+        filename: Its name in that folder; empty: the last part of the address. An address that ends in ``model.pt``
+            needs one, since others end so too.
     """
 
     url: str
     sha256: str
     size: int
     licence: str
+    filename: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
+from rich.console import Console
 from torch import Tensor, nn
 
 from gairbench import (
@@ -24,11 +26,19 @@ from gairbench import (
     Preset,
     Pretraining,
     TaskSpec,
+    evaluators,
     hookimpl,
+    split_policies,
 )
 from gairbench.data import ArraySplit
+from gairbench.evaluation import executors
+from gairbench.evaluation.plan import EvaluationRequest, make_plan
+from gairbench.evaluation.runner import run_plan
+from gairbench.plugins import Origin, Registry, register
+from gairbench.progress import Progress
 from gairbench.protocols import PretrainContext
 from gairbench.representation import RS_TOKENS
+from gairbench.results import Result
 
 SIZES = {"train": 90, "val": 30, "test": 40, "pretrain": 20}
 IMAGE = ImageInput(modality=Modality.RS, bands=RGB, size=16)
@@ -201,3 +211,19 @@ class Plugin:
 def files(folder: Path) -> set[str]:
     """Return the files below a folder, relative to it."""
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def make_registry() -> Registry:
+    """Return a registry of this world, our evaluators, split policies and executors."""
+    found = Registry()
+    register(found, Plugin(), Origin("generated", "generated-dist", "1.0"))
+    register(found, executors, Origin("gairbench-executors", "gairbench", "1.0"))
+    register(found, evaluators, Origin("gairbench-evaluators", "gairbench", "1.0"))
+    register(found, split_policies, Origin("gairbench-split-policies", "gairbench", "1.0"))
+    return found
+
+
+def carry_out(request: EvaluationRequest, registry: Registry, shown: io.StringIO | None = None) -> list[Result]:
+    """Return the records of a run; what it says goes to ``shown``."""
+    progress = Progress(Console(file=shown or io.StringIO(), width=400))
+    return run_plan(make_plan(request, registry), request, registry, progress).records

@@ -21,8 +21,9 @@ from gairbench import (
 from gairbench.data import ArraySplit
 
 
-def checks(module: Any) -> dict[str, Callable[..., None]]:
-    return {check.__name__: check for check in (*module.DECLARATION, *module.BEHAVIOUR)}
+def checks(*modules: Any) -> dict[str, Callable[..., None]]:
+    tables = [getattr(module, table, ()) for module in modules for table in ("DECLARATION", "BEHAVIOUR")]
+    return {check.__name__: check for table in tables for check in table}
 
 
 def failures(cases: list[tuple[str, Callable[[], None]]]) -> dict[str, str]:

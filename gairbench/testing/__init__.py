@@ -67,7 +67,8 @@ def parametrize_with_model_checks(
     Raises:
         UsageError: ``skip`` names what is not checked.
     """
-    from gairbench.testing.model_checks import BEHAVIOUR, DECLARATION
+    from gairbench.testing.model_checks import BEHAVIOUR
+    from gairbench.testing.model_declaration_checks import DECLARATION
 
     cases: list[_Case] = []
     for spec in specs:

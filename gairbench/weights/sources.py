@@ -108,8 +108,12 @@ def _find(wanted: FileWeights | _File) -> Path | None:
         return find_packaged_file(wanted)
     if isinstance(wanted, HubWeights):
         return find_hub_file(wanted)
-    path = torch_hub_file(wanted.url)
+    path = _hub_place(wanted)
     return path if path.is_file() else None
+
+
+def _hub_place(wanted: UrlWeights | ListedFile) -> Path:
+    return torch_hub_file(wanted.url, wanted.filename if isinstance(wanted, UrlWeights) else "")
 
 
 def _check_content(wanted: FileWeights | _File, path: Path, cache: Path) -> None:
@@ -135,7 +139,7 @@ def _fetch(wanted: _File) -> None:
         size = wanted.size if isinstance(wanted, UrlWeights) else None
         sha256 = f"sha256:{wanted.sha256}" if wanted.sha256 else ""
         try:
-            fetch_file(wanted.url, torch_hub_file(wanted.url), checksum=sha256, size=size)
+            fetch_file(wanted.url, _hub_place(wanted), checksum=sha256, size=size)
         except DownloadError as error:
             raise CheckpointError(error.what, f"{error.hint}, or give a copy with --checkpoint") from error
 

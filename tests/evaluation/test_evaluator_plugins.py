@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import generated
 import numpy as np
 import pytest
-from generated import SHADES, TASKS, World
-from rich.console import Console
+from generated import SHADES, TASKS, World, carry_out
 
-from gairbench import DatasetSpec, EvaluatorSpec, Kind, LocationInput, MetricSpec, TaskSpec, evaluators, split_policies
+from gairbench import DatasetSpec, EvaluatorSpec, Kind, LocationInput, MetricSpec, TaskSpec
 from gairbench.data import ArraySplit
-from gairbench.evaluation import executors
 from gairbench.evaluation.plan import EvaluationRequest, make_plan
-from gairbench.evaluation.runner import run_plan
 from gairbench.evaluator import EvaluationProtocol, EvaluatorInput, EvaluatorOutput
 from gairbench.label_budget import LabelBudget
-from gairbench.plugins import Origin, Registry, register
+from gairbench.plugins import Origin, Registry
 from gairbench.predictions import load_predictions
-from gairbench.progress import Progress
 from gairbench.results import Result
 from gairbench.split_choice import SplitChoice
 from gairbench_leaderboard.comparison import compare_models
@@ -33,33 +27,12 @@ ALL_KINDS = frozenset(Kind)
 THEIRS = Origin("theirs", "their-dist", "1.0")
 
 
-@pytest.fixture
-def registry() -> Registry:
-    registry = Registry()
-    register(registry, generated.Plugin(), Origin("generated", "generated-dist", "1.0"))
-    register(registry, executors, Origin("gairbench-executors", "gairbench", "1.0"))
-    register(registry, evaluators, Origin("gairbench-evaluators", "gairbench", "1.0"))
-    return registry
-
-
-@pytest.fixture
-def request_(tmp_path: Path) -> EvaluationRequest:
-    return EvaluationRequest(
-        models=[SHADES],
-        tasks=(ZONE,),
-        results=tmp_path / "results",
-        cache=tmp_path / "cache",
-        device="cpu",
-        command="x",
-    )
-
-
 def run(request: EvaluationRequest, registry: Registry, *tasks: TaskSpec) -> list[Result]:
     for task in tasks:
         registry.tasks[task.name] = task
         registry.task_origins[task.name] = THEIRS
     request = replace(request, tasks=tasks)
-    return run_plan(make_plan(request, registry), request, registry, Progress(Console(file=io.StringIO()))).records
+    return carry_out(request, registry)
 
 
 def by_probe(records: list[Result]) -> dict[str, Result]:
@@ -190,7 +163,6 @@ def test_an_evaluator_that_asks_is_given_the_places_of_the_samples_that_take_par
         for one in generated.DATASET.delivers
     )
     dataset = DatasetSpec(name="placed", version=1, factory=source, delivers=delivers)
-    register(registry, split_policies, Origin("gairbench-split-policies", "gairbench", "1.0"))
     registry.add(THEIRS, datasets=[dataset], evaluators=[evaluator(by_latitude, places=True)])
     if "split" in changes:
         changes = {"splits": (SplitChoice.of(changes["split"], registry.split_policies),)}

@@ -20,10 +20,11 @@ import generated
 import pytest
 import watched
 from generated import SHADES, TASKS, TRAINED
+from recorder import Recorder, RecorderPlugin
 from rich.console import Console
 from watched import DIES, DIES_ONCE, SLOW, TRAINED_ONCE, WATCHED, logged
 
-from gairbench import evaluators, hookimpl
+from gairbench import evaluators
 from gairbench.errors import PluginError, UsageError
 from gairbench.evaluation import executors, jobs
 from gairbench.evaluation.jobs import Memory, Site
@@ -32,9 +33,9 @@ from gairbench.evaluation.plan import EvaluationRequest, make_plan
 from gairbench.evaluation.runner import Outcomes, run_plan
 from gairbench.plugins import Origin, Registry, register
 from gairbench.progress import Progress
-from gairbench.protocols import Call, Submitted
+from gairbench.protocols import Call
 from gairbench.results import Result
-from gairbench.spec import ExecutorContext, ExecutorOption, ExecutorSpec
+from gairbench.spec import ExecutorContext
 
 TESTS = Path(__file__).parents[1]
 VARYING = {"created", "seconds", "environment"}
@@ -155,63 +156,22 @@ def test_a_plan_is_values_that_can_be_pickled(request_: EvaluationRequest, regis
 # What an executor is handed.
 
 
-class Recorder:
-    """An executor of a third party that runs calls here and notes them."""
-
-    in_process = True
-    slots: int | None = 1
-    labels: list[str] = []  # noqa: RUF012 (one list for the test)
-    options: dict[str, Any] = {}  # noqa: RUF012
-
-    def __init__(self, context: ExecutorContext) -> None:
-        Recorder.options = dict(context.options)
-
-    def submit(self, calls: Sequence[Call]) -> Sequence[Submitted]:
-        Recorder.labels += [call.label for call in calls]
-        return [_Done(call.function(None)) for call in calls]
-
-    def stop(self) -> None:
-        pass
-
-
-class _Done:
-    def __init__(self, value: object) -> None:
-        self.value = value
-
-    def done(self) -> bool:
-        return True
-
-    def result(self) -> object:
-        return self.value
-
-
-class RecorderPlugin:
-    @hookimpl
-    def register_executors(self) -> Iterator[ExecutorSpec]:
-        yield ExecutorSpec(
-            name="recorder",
-            factory=Recorder,
-            options=(ExecutorOption(name="shelves", kind=int, description="shelves", least=1),),
-        )
-
-
 def test_an_executor_of_a_plugin_gets_only_what_is_missing(request_: EvaluationRequest, registry: Registry) -> None:
     register(registry, RecorderPlugin(), Origin("theirs", "theirs-dist", "1.0"))
     request = replace(request_, executor="recorder", executor_options={"shelves": 2})
-    Recorder.labels = []
     run(replace(request, tasks=TASKS[:1]), registry)
     assert Recorder.options == {"shelves": 2}
-    assert sum(label.startswith("pretrain") for label in Recorder.labels) == 1
-    Recorder.labels = []
+    assert sum(call.label.startswith("pretrain") for call in Recorder.calls) == 1
     run(replace(request, tasks=TASKS[:3]), registry)
-    assert not [label for label in Recorder.labels if label.startswith("pretrain") or "world-zone" in label]
-    assert {label.split(" on ")[1].split(" by ")[0] for label in Recorder.labels if label.startswith("evaluate")} == {
+    labels = [call.label for call in Recorder.calls]
+    assert not [label for label in labels if label.startswith("pretrain") or "world-zone" in label]
+    assert {label.split(" on ")[1].split(" by ")[0] for label in labels if label.startswith("evaluate")} == {
         "world-tags",
         "world-height",
     }
-    Recorder.labels = []
+    Recorder.calls = []
     run(replace(request, tasks=TASKS[:3]), registry)
-    assert Recorder.labels == []
+    assert Recorder.calls == []
 
 
 def test_one_model_is_loaded_once_for_all_its_embeddings(request_: EvaluationRequest, registry: Registry) -> None:

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import generated
 import numpy as np
 import pytest
 import trainables
-from generated import SHADES, TASKS
-from rich.console import Console
+from generated import SHADES, TASKS, carry_out
+from recorder import Recorder, RecorderPlugin
 from trainables import BLIND, MODELS, SEEN
 
 import gairbench
-from gairbench import TaskSpec, evaluators, hookimpl, split_policies
+from gairbench import TaskSpec
 from gairbench.backbone import TRAINED
-from gairbench.evaluation import executors
 from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.plan import EvaluationRequest, make_plan
-from gairbench.evaluation.runner import run_plan
 from gairbench.label_budget import LabelBudget
 from gairbench.plugins import Origin, Registry, register
 from gairbench.predictions import load_predictions
-from gairbench.progress import Progress
-from gairbench.protocols import Call, PretrainContext, Submitted
+from gairbench.protocols import PretrainContext
 from gairbench.results import Result
-from gairbench.spec import ExecutorContext, ExecutorSpec, Pretraining
+from gairbench.spec import Pretraining
 from gairbench.split_choice import SplitChoice
 
 ZONE, TAGS, HEIGHT, MASK, RETRIEVAL, FUSED = TASKS
@@ -41,21 +36,15 @@ BY_NAME = {spec.name: spec for spec in MODELS}
 
 
 @pytest.fixture
-def registry() -> Registry:
-    found = Registry()
-    register(found, generated.Plugin(), Origin("generated", "generated-dist", "1.0"))
-    register(found, executors, Origin("gairbench-executors", "gairbench", "1.0"))
-    register(found, evaluators, Origin("gairbench-evaluators", "gairbench", "1.0"))
-    found.add(Origin("trainables", "trainables-dist", "1.0"), models=MODELS, evaluators=trainables.EVALUATORS)
-    return found
+def registry(registry: Registry) -> Registry:
+    registry.add(Origin("trainables", "trainables-dist", "1.0"), models=MODELS, evaluators=trainables.EVALUATORS)
+    return registry
 
 
 @pytest.fixture
-def request_(tmp_path: Path) -> EvaluationRequest:
+def request_(request_: EvaluationRequest) -> EvaluationRequest:
     SEEN.clear()
-    return EvaluationRequest(
-        models=[SHADES], tasks=(ZONE,), results=tmp_path / "results", cache=tmp_path / "cache", device="cpu"
-    )
+    return request_
 
 
 def run(request: EvaluationRequest, registry: Registry, *tasks: TaskSpec) -> list[Result]:
@@ -63,7 +52,7 @@ def run(request: EvaluationRequest, registry: Registry, *tasks: TaskSpec) -> lis
         registry.tasks[task.name] = task
         registry.task_origins[task.name] = Origin("theirs", "their-dist", "1.0")
     request = replace(request, tasks=tasks or request.tasks)
-    return run_plan(make_plan(request, registry), request, registry, Progress(Console(file=io.StringIO()))).records
+    return carry_out(request, registry)
 
 
 def by(task: TaskSpec, *names: str) -> TaskSpec:
@@ -81,7 +70,6 @@ def content(records: Sequence[Result]) -> dict[Path, dict[str, Any]]:
 
 
 def test_the_loaded_samples_are_those_of_a_new_division(request_: EvaluationRequest, registry: Registry) -> None:
-    register(registry, split_policies, Origin("gairbench-split-policies", "gairbench", "1.0"))
     random = SplitChoice.of("random", registry.split_policies)
     published, divided = run(replace(request_, splits=(SplitChoice(), random)), registry, by(ZONE, "encoding"))
     assert {published.status, divided.status} == {"ok"}, divided.reason
@@ -364,47 +352,12 @@ def test_another_process_gives_the_same_record(request_: EvaluationRequest, regi
     assert content(there) == content(here)
 
 
-class Noting:
-    """An executor that notes which calls want an accelerator."""
-
-    in_process = True
-    slots: int | None = 1
-    accelerated: dict[str, bool] = {}  # noqa: RUF012 (one for the test)
-
-    def __init__(self, context: ExecutorContext) -> None:
-        pass
-
-    def submit(self, calls: Sequence[Call]) -> Sequence[Submitted]:
-        Noting.accelerated |= {call.label: call.accelerated for call in calls}
-        return [_Done(call.function(None)) for call in calls]
-
-    def stop(self) -> None:
-        pass
-
-
-class _Done:
-    def __init__(self, value: object) -> None:
-        self.value = value
-
-    def done(self) -> bool:
-        return True
-
-    def result(self) -> object:
-        return self.value
-
-
-class NotingPlugin:
-    @hookimpl
-    def register_executors(self) -> Iterator[ExecutorSpec]:
-        yield ExecutorSpec(name="noting", factory=Noting)
-
-
 def test_training_runs_where_models_run_and_probes_where_they_ran(
     request_: EvaluationRequest, registry: Registry
 ) -> None:
-    register(registry, NotingPlugin(), Origin("theirs", "theirs-dist", "1.0"))
-    run(replace(request_, executor="noting"), registry, by(ZONE, "linear", "spoiling"))
-    assert Noting.accelerated == {
+    register(registry, RecorderPlugin(), Origin("theirs", "theirs-dist", "1.0"))
+    run(replace(request_, executor="recorder"), registry, by(ZONE, "linear", "spoiling"))
+    assert {call.label: call.accelerated for call in Recorder.calls} == {
         "embed world by shades": True,
         "evaluate shades on world-zone by linear": False,
         "evaluate shades on world-zone by spoiling": True,

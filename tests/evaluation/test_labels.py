@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
-from pathlib import Path
 
-import generated
 import pytest
-from generated import SHADES, TASKS
-from rich.console import Console
+from generated import SHADES, TASKS, carry_out
 
-from gairbench import evaluators
-from gairbench.evaluation import executors
 from gairbench.evaluation.plan import EvaluationRequest, make_plan
-from gairbench.evaluation.runner import run_plan
 from gairbench.label_budget import LabelBudget
-from gairbench.plugins import Origin, Registry, register
-from gairbench.progress import Progress
+from gairbench.plugins import Registry
 from gairbench.results import Result, read_results
 from gairbench.spec import Kind
 
@@ -27,29 +19,13 @@ ZONE, HEIGHT, PAIRS = (
 
 
 @pytest.fixture
-def registry() -> Registry:
-    registry = Registry()
-    register(registry, generated.Plugin(), Origin("generated", "generated-dist", "1.0"))
-    register(registry, executors, Origin("gairbench-executors", "gairbench", "1.0"))
-    register(registry, evaluators, Origin("gairbench-evaluators", "gairbench", "1.0"))
-    return registry
-
-
-@pytest.fixture
-def request_(tmp_path: Path) -> EvaluationRequest:
-    return EvaluationRequest(
-        models=[SHADES],
-        tasks=[ZONE, HEIGHT, PAIRS],
-        results=tmp_path / "results",
-        cache=tmp_path / "cache",
-        device="cpu",
-        command="x",
-    )
+def request_(request_: EvaluationRequest) -> EvaluationRequest:
+    return replace(request_, tasks=[ZONE, HEIGHT, PAIRS])
 
 
 def run(request: EvaluationRequest, registry: Registry, *labels: str, **more: object) -> list[Result]:
     request = replace(request, labels=tuple(map(LabelBudget.of, labels)), **more)  # type: ignore[arg-type]
-    return run_plan(make_plan(request, registry), request, registry, Progress(Console(file=io.StringIO()))).records
+    return carry_out(request, registry)
 
 
 def test_a_part_of_train_is_learned_from_and_all_of_test_is_scored(

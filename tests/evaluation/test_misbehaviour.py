@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import generated
 import numpy as np
 import pytest
 import torch
@@ -23,12 +22,11 @@ from rich.console import Console
 from torch import Tensor
 from watched import EXITS, TERMINATED_ONCE
 
-from gairbench import DataContext, ModelContext, ModelSpec, Pretraining, TaskSpec, evaluators
+from gairbench import DataContext, ModelContext, ModelSpec, Pretraining, TaskSpec
 from gairbench.errors import PluginWarning
-from gairbench.evaluation import executors
 from gairbench.evaluation.plan import EvaluationRequest, make_plan
 from gairbench.evaluation.runner import run_plan
-from gairbench.plugins import Origin, Registry, register
+from gairbench.plugins import Origin, Registry
 from gairbench.progress import Progress
 from gairbench.readout import asked_readout
 from gairbench.results import Result
@@ -55,15 +53,6 @@ class Drawn(Shades):
 
 
 GOOD = replace(SHADES, name="good", factory=Drawn)
-
-
-@pytest.fixture
-def registry() -> Registry:
-    found = Registry()
-    register(found, generated.Plugin(), Origin("generated", "generated-dist", "1.0"))
-    register(found, executors, Origin("gairbench-executors", "gairbench", "1.0"))
-    register(found, evaluators, Origin("gairbench-evaluators", "gairbench", "1.0"))
-    return found
 
 
 def run(folder: Path, registry: Registry, models: list[ModelSpec], tasks: list[TaskSpec], **more: Any) -> list[Result]:

@@ -13,19 +13,18 @@ import generated
 import numpy as np
 import pytest
 import torch
-from generated import TASKS
+from generated import TASKS, carry_out
 from rich.console import Console
 from torch import Tensor, nn
 
-from gairbench import EvaluatorSpec, Kind, Modality, ModelSpec, Preset, TaskSpec, evaluators
+from gairbench import EvaluatorSpec, Kind, Modality, ModelSpec, Preset, TaskSpec
 from gairbench.batch import Batch
 from gairbench.commands import listing
-from gairbench.evaluation import executors
 from gairbench.evaluation.plan import EvaluationRequest, make_plan
 from gairbench.evaluation.runner import run_plan
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
 from gairbench.label_budget import LabelBudget
-from gairbench.plugins import Origin, Registry, register
+from gairbench.plugins import Origin, Registry
 from gairbench.progress import Progress
 from gairbench.readout import asked_readout
 from gairbench.representation import Representation
@@ -80,31 +79,20 @@ DEEP = ModelSpec(
 
 
 @pytest.fixture
-def registry() -> Registry:
-    registry = Registry()
-    register(registry, generated.Plugin(), Origin("generated", "generated-dist", "1.0"))
-    register(registry, executors, Origin("gairbench-executors", "gairbench", "1.0"))
-    register(registry, evaluators, Origin("gairbench-evaluators", "gairbench", "1.0"))
+def registry(registry: Registry) -> Registry:
     registry.add(THEIRS, models=[DEEP], tasks=[BOTH])
     return registry
 
 
 @pytest.fixture
-def request_(tmp_path: Path) -> EvaluationRequest:
-    return EvaluationRequest(
-        models=[DEEP],
-        tasks=[ZONE],
-        results=tmp_path / "results",
-        cache=tmp_path / "cache",
-        device="cpu",
-        command="x",
-    )
+def request_(request_: EvaluationRequest) -> EvaluationRequest:
+    return replace(request_, models=[DEEP])
 
 
 def run(request: EvaluationRequest, registry: Registry, *readouts: str, **more: object) -> list[Result]:
     asked = {"readouts": tuple(map(asked_readout, readouts))} if readouts else {}
     request = replace(request, **asked, **more)  # type: ignore[arg-type]
-    return run_plan(make_plan(request, registry), request, registry, Progress(Console(file=io.StringIO()))).records
+    return carry_out(request, registry)
 
 
 def by_readout(records: list[Result]) -> dict[str, Result]:

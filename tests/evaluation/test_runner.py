@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -12,39 +11,24 @@ import generated
 import numpy as np
 import pytest
 import torch
-from generated import SHADES, TASKS, TRAINED, Shades, World
-from rich.console import Console
+from generated import SHADES, TASKS, TRAINED, Shades, World, carry_out
 
-from gairbench import evaluators, results
+from gairbench import results
 from gairbench.errors import DataError, StorageError
-from gairbench.evaluation import executors
 from gairbench.evaluation.cells import Plan
 from gairbench.evaluation.plan import EvaluationRequest, make_plan
-from gairbench.evaluation.runner import run_plan
 from gairbench.inputs import Modality
-from gairbench.plugins import Origin, Registry, register
-from gairbench.progress import Progress
+from gairbench.plugins import Origin, Registry
 from gairbench.spec import ModelSpec
 
 
 @pytest.fixture
-def registry() -> Registry:
-    registry = Registry()
-    register(registry, generated.Plugin(), Origin("generated", "generated-dist", "1.0"))
-    register(registry, executors, Origin("gairbench-executors", "gairbench", "1.0"))
-    register(registry, evaluators, Origin("gairbench-evaluators", "gairbench", "1.0"))
-    return registry
-
-
-@pytest.fixture
-def request_(tmp_path: Path) -> EvaluationRequest:
-    return EvaluationRequest(
-        models=[SHADES], tasks=TASKS, results=tmp_path / "results", cache=tmp_path / "cache", device="cpu", command="x"
-    )
+def request_(request_: EvaluationRequest) -> EvaluationRequest:
+    return replace(request_, tasks=TASKS)
 
 
 def run(request: EvaluationRequest, registry: Registry) -> list[results.Result]:
-    return run_plan(make_plan(request, registry), request, registry, Progress(Console(file=io.StringIO()))).records
+    return carry_out(request, registry)
 
 
 def states(plan: Plan) -> list[str]:

@@ -11,18 +11,17 @@ from typing import Any
 import generated
 import numpy as np
 import pytest
-from generated import SHADES, TASKS, Shades, World
+from generated import SHADES, TASKS, Shades, World, carry_out
 from rich.console import Console
 
-from gairbench import DatasetSpec, EvaluatorSpec, Kind, LocationInput, SplitPolicySpec, TaskSpec, evaluators
+from gairbench import DatasetSpec, EvaluatorSpec, Kind, LocationInput, SplitPolicySpec, TaskSpec
 from gairbench.data import ArraySplit
-from gairbench.evaluation import executors
 from gairbench.evaluation.divisions import SamplePool
 from gairbench.evaluation.plan import EvaluationRequest, make_plan
 from gairbench.evaluation.runner import run_plan
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
 from gairbench.label_budget import LabelBudget
-from gairbench.plugins import Origin, Registry, register
+from gairbench.plugins import Origin, Registry
 from gairbench.predictions import load_predictions
 from gairbench.progress import Progress
 from gairbench.results import Result, read_results
@@ -59,33 +58,14 @@ def places(dataset: type[World] = World) -> dict[str, np.ndarray]:
 
 
 @pytest.fixture
-def registry() -> Registry:
-    from gairbench import split_policies
-
-    registry = Registry()
-    register(registry, generated.Plugin(), Origin("generated", "generated-dist", "1.0"))
-    register(registry, executors, Origin("gairbench-executors", "gairbench", "1.0"))
-    register(registry, evaluators, Origin("gairbench-evaluators", "gairbench", "1.0"))
-    register(registry, split_policies, Origin("gairbench-split-policies", "gairbench", "1.0"))
+def registry(registry: Registry) -> Registry:
     registry.add(THEIRS, tasks=[GROUPED_ZONE])
     return registry
 
 
-@pytest.fixture
-def request_(tmp_path: Path) -> EvaluationRequest:
-    return EvaluationRequest(
-        models=[SHADES],
-        tasks=[ZONE],
-        results=tmp_path / "results",
-        cache=tmp_path / "cache",
-        device="cpu",
-        command="x",
-    )
-
-
 def run(request: EvaluationRequest, registry: Registry, *splits: str, **more: Any) -> list[Result]:
     request = asked(request, registry, *splits, **more)
-    return run_plan(make_plan(request, registry), request, registry, Progress(Console(file=io.StringIO()))).records
+    return carry_out(request, registry)
 
 
 def asked(request: EvaluationRequest, registry: Registry, *splits: str, **more: Any) -> EvaluationRequest:

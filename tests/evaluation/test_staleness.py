@@ -11,20 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import generated
 import pytest
 import torch
-from generated import SHADES, TASKS, TRAINED, Shades
-from rich.console import Console
+from generated import SHADES, TASKS, TRAINED, Shades, carry_out
 
-from gairbench import EvaluatorSpec, evaluators, results
-from gairbench.evaluation import executors, jobs
+from gairbench import EvaluatorSpec, results
+from gairbench.evaluation import jobs
 from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.cells import Plan
 from gairbench.evaluation.plan import EvaluationRequest, make_plan
-from gairbench.evaluation.runner import run_plan
-from gairbench.plugins import Origin, Registry, register
-from gairbench.progress import Progress
+from gairbench.plugins import Origin, Registry
 from gairbench.protocols import PretrainContext
 from gairbench.results import Result, read_result, write_result
 from gairbench.spec import ModelContext, Preset, Pretraining
@@ -34,25 +30,18 @@ RETRIEVAL, FUSED = TASKS[4], TASKS[5]
 
 
 @pytest.fixture
-def registry() -> Registry:
-    registry = Registry()
-    register(registry, generated.Plugin(), Origin("generated", "generated-dist", "1.0"))
-    register(registry, executors, Origin("gairbench-executors", "gairbench", "1.0"))
-    register(registry, evaluators, Origin("gairbench-evaluators", "gairbench", "1.0"))
+def registry(registry: Registry) -> Registry:
     registry.add(Origin("wrappers", "wrappers-dist", "1.0"), models=[WRAPPER, DRAWN])
     return registry
 
 
 @pytest.fixture
-def request_(tmp_path: Path) -> EvaluationRequest:
-    return EvaluationRequest(
-        models=[SHADES], tasks=[HEIGHT], results=tmp_path / "results", cache=tmp_path / "cache", device="cpu"
-    )
+def request_(request_: EvaluationRequest) -> EvaluationRequest:
+    return replace(request_, tasks=[HEIGHT])
 
 
 def run(request: EvaluationRequest, registry: Registry, told: io.StringIO | None = None) -> list[Result]:
-    console = Console(file=told or io.StringIO(), width=400)
-    return run_plan(make_plan(request, registry), request, registry, Progress(console)).records
+    return carry_out(request, registry, told)
 
 
 def states(plan: Plan) -> list[str]:
@@ -229,11 +218,9 @@ import json, sys
 from pathlib import Path
 sys.path[:0] = [sys.argv[1], sys.argv[2]]
 import test_staleness as t
+from generated import make_registry
 from gairbench import ModelSpec
-registry = t.Registry()
-t.register(registry, t.generated.Plugin(), t.Origin("generated", "generated-dist", "1.0"))
-t.register(registry, t.executors, t.Origin("gairbench-executors", "gairbench", "1.0"))
-t.register(registry, t.evaluators, t.Origin("gairbench-evaluators", "gairbench", "1.0"))
+registry = make_registry()
 factory = "edited_plugin:Loader"
 if sys.argv[4] == "class":
     import edited_plugin
@@ -299,11 +286,9 @@ from dataclasses import replace
 from pathlib import Path
 sys.path[:0] = [sys.argv[1], sys.argv[2]]
 import test_staleness as t
+from generated import make_registry
 from gairbench import EvaluatorSpec, Kind, MetricSpec
-registry = t.Registry()
-t.register(registry, t.generated.Plugin(), t.Origin("generated", "generated-dist", "1.0"))
-t.register(registry, t.executors, t.Origin("gairbench-executors", "gairbench", "1.0"))
-t.register(registry, t.evaluators, t.Origin("gairbench-evaluators", "gairbench", "1.0"))
+registry = make_registry()
 kinds = frozenset({Kind.REGRESSION})
 head = EvaluatorSpec(name="constant", version=1, factory="edited_heads:evaluate", kinds=kinds)
 metric = MetricSpec(name="distance", version=1, factory="edited_heads:distance", kinds=kinds, higher_is_better=False)

@@ -21,6 +21,7 @@ from gairbench.testing import (
     evaluator_checks,
     metric_checks,
     model_checks,
+    model_declaration_checks,
     parametrize_with_dataset_checks,
     parametrize_with_evaluator_checks,
     parametrize_with_metric_checks,
@@ -160,7 +161,15 @@ def test_every_check_is_shown_to_catch_something() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in tests)
     # The specs are frozen dataclasses: unhashable or unpicklable ones cannot be made by replacing a field.
     exempt = {"check_spec_is_a_value"}
-    modules = (model_checks, dataset_checks, task_checks, evaluator_checks, metric_checks, split_policy_checks)
+    modules = (
+        model_declaration_checks,
+        model_checks,
+        dataset_checks,
+        task_checks,
+        evaluator_checks,
+        metric_checks,
+        split_policy_checks,
+    )
     names = {name for module in modules for name in checks(module)}
     names |= {check.__name__ for check in dataset_checks.IN_ANOTHER_PROCESS}
     assert {name for name in names - exempt if f'"{name}"' not in source and f"{name}(" not in source} == set()

@@ -16,7 +16,8 @@ from gairbench import ANY, ImageInput, LocationInput, Modality, ModelContext, Mo
 from gairbench.batch import Batch
 from gairbench.golden import Golden, GoldenImage
 from gairbench.representation import LOCATION, Representation
-from gairbench.testing.model_checks import check_factories_can_be_imported, check_known_answers
+from gairbench.testing.model_checks import check_known_answers
+from gairbench.testing.model_declaration_checks import check_factories_can_be_imported
 
 S2 = ImageInput(modality=Modality.RS, name="s2", bands=("B2", "B4", "B8"), unit=Unit.REFLECTANCE, frames=(1, 9), size=4)
 S1 = ImageInput(modality=Modality.RS, name="s1", bands=("VV", "VH"), unit=Unit.DB, size=4)

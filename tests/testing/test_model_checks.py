@@ -33,7 +33,7 @@ from gairbench import (
 )
 from gairbench.batch import Batch
 from gairbench.representation import RS_QUERY, RS_TOKENS, SV_PROJECTED, Representation
-from gairbench.testing import declarations, model_checks
+from gairbench.testing import declarations, model_checks, model_declaration_checks
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -156,7 +156,7 @@ def test_another_number_of_layers_than_is_wanted_is_caught(check: str) -> None:
 
 def failing_model_checks(spec: ModelSpec) -> dict[str, str]:
     """Run every check but the slow one for imports, and return what fails."""
-    cases = [(check.__name__, partial(check, spec)) for check in model_checks.DECLARATION]
+    cases = [(check.__name__, partial(check, spec)) for check in model_declaration_checks.DECLARATION]
     cases += [(c.__name__, partial(c, spec, preset)) for c in model_checks.BEHAVIOUR for preset in spec.presets]
     return failures(cases)
 
@@ -239,7 +239,7 @@ def test_what_a_model_of_several_images_does_wrong_is_found() -> None:
     sar = replace(S1_IMAGE, unit=Unit.S2_DN)
     wrong = replace(JOINT, presets=(replace(JOINT.presets[0], inputs=(S2_SERIES, sar)),))
     with pytest.raises(AssertionError, match="VV measures backscatter, which cannot be in unit s2_dn"):
-        model_checks.check_inputs_leave_nothing_to_guess(wrong)
+        model_declaration_checks.check_inputs_leave_nothing_to_guess(wrong)
 
 
 def test_a_good_model_passes() -> None:
@@ -298,6 +298,11 @@ FILE = UrlWeights(url="https://example.org/w-1.pth", sha256="0" * 64, size=1, li
         ({"presets": weighted(replace(FILE, sha256="abc"))}, "check_weights_are_declared_whole", "is not a SHA-256"),
         ({"presets": weighted(replace(FILE, size=0))}, "check_weights_are_declared_whole", "weights of 0 bytes"),
         ({"presets": weighted(replace(FILE, url="s3://a"))}, "check_weights_are_declared_whole", "can be fetched"),
+        (
+            {"presets": weighted(replace(FILE, filename="a/w.pth"))},
+            "check_weights_are_declared_whole",
+            "'a/w.pth' is a path",
+        ),
         ({"presets": weighted(FileWeights(path="w.pth"))}, "check_weights_are_declared_whole", "says no folder"),
         (
             {"presets": weighted(FileWeights(path="/w.pth", sha256="abc"))},
@@ -323,19 +328,19 @@ FILE = UrlWeights(url="https://example.org/w-1.pth", sha256="0" * 64, size=1, li
 )
 def test_a_wrong_declaration_is_caught(changes: dict[str, Any], check: str, why: str) -> None:
     with pytest.raises((AssertionError, AttributeError), match=why):
-        checks(model_checks)[check](replace(MODEL, **changes))
+        checks(model_declaration_checks)[check](replace(MODEL, **changes))
 
 
 def test_a_file_of_weights_needs_a_place_and_no_licence() -> None:
     for weights in (FileWeights(path="~/w.pth"), FileWeights(path=Path(__file__), sha256="0" * 64)):
-        model_checks.check_weights_are_declared_whole(replace(MODEL, presets=weighted(weights)))
+        model_declaration_checks.check_weights_are_declared_whole(replace(MODEL, presets=weighted(weights)))
 
 
 def test_an_import_of_torch_at_registration_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "heavy_plugin.py").write_text("import torch\n" + HOOK)
     (tmp_path / "light_plugin.py").write_text("import json\n" + HOOK)
     monkeypatch.syspath_prepend(str(tmp_path))
-    check = checks(model_checks)["check_registering_imports_nothing_heavy"]
+    check = checks(model_declaration_checks)["check_registering_imports_nothing_heavy"]
     check(replace(MODEL, factory="light_plugin:make"))
     with pytest.raises(AssertionError, match=r"heavy_plugin imports .*torch.*inside the factory"):
         check(replace(MODEL, factory="heavy_plugin:make"))
@@ -388,7 +393,7 @@ def test_a_package_that_is_not_installed_and_has_no_hooks_is_not_blamed_for_its_
     package = f"hookless_{len(source)}"
     (tmp_path / f"{package}.py").write_text(source)
     monkeypatch.syspath_prepend(str(tmp_path))
-    check = checks(model_checks)["check_registering_imports_nothing_heavy"]
+    check = checks(model_declaration_checks)["check_registering_imports_nothing_heavy"]
     with pytest.raises(unittest.SkipTest, match=f"no installed plugin registers 'good', nor does {package}"):
         check(replace(MODEL, factory=f"{package}:make"))
 
@@ -411,7 +416,9 @@ def test_other_installed_plugins_fail_nobody_elses_suite(
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("GAIRBENCH_STRICT_PLUGINS", strict)
     declarations.installed.cache_clear()
-    checks(model_checks)["check_registering_imports_nothing_heavy"](replace(MODEL, factory="mine_plugin:make"))
+    checks(model_declaration_checks)["check_registering_imports_nothing_heavy"](
+        replace(MODEL, factory="mine_plugin:make")
+    )
     registry = declarations.installed()
     declarations.installed.cache_clear()
     assert "gair" in registry.models

@@ -188,6 +188,20 @@ def test_a_file_that_was_replaced_in_the_cache_is_refused(torch_home: Path, tmp_
         find_file(weights, tmp_path)
 
 
+def test_a_file_with_a_common_name_is_kept_under_one_of_its_own(
+    server: Served, torch_home: Path, tmp_path: Path
+) -> None:
+    torch_home.mkdir(parents=True)
+    (torch_home / "weights-1.pth").write_bytes(b"those of another model")
+    weights = UrlWeights(
+        url=server.url("weights-1.pth"), sha256=SHA256, size=len(TENSORS), licence="MIT", filename="ours.pth"
+    )
+    assert find_file(weights, tmp_path) is None
+    fetch_missing(spec_of(weights), None, None, tmp_path)
+    assert find_file(weights, tmp_path) == torch_home / "ours.pth"
+    assert (torch_home / "weights-1.pth").read_bytes() == b"those of another model"
+
+
 def test_torch_s_folder_is_where_torch_looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import torch.hub
 

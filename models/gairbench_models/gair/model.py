@@ -8,19 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from gairbench import Modality
-from gairbench.batch import Batch
 from gairbench.errors import DataError
 from gairbench.georeference import relative_position
-from gairbench.representation import Representation
 from gairbench_models.gair.config import GairConfig
 from gairbench_models.gair.localization import make_localizer
-from gairbench_models.gair.readouts import read_rs, read_sv
+from gairbench_models.gair.readouts import ReadsOut
 from gairbench_models.gair.rs_encoder import RSEncoder
 from gairbench_models.gair.sv_encoder import SVEncoder
 from gairbench_models.location.encoders import make_location_encoder
 
 
-class Gair(nn.Module):
+class Gair(ReadsOut, nn.Module):
     """Geo-Aligned Implicit Representations of overhead images, street views and locations.
 
     Args:
@@ -108,24 +106,6 @@ class Gair(nn.Module):
     def encode_location(self, lonlat: Tensor) -> Tensor:
         """Map coordinates ``(batch, 2)`` in degrees, longitude first, to the shared space, ``(batch, dim)``."""
         return cast(Tensor, self.location_encoder(lonlat))
-
-    def encode(self, batch: Batch, wanted: Representation) -> Tensor:
-        """Read an image encoder out: a pooling, a layer's tokens.
-
-        Args:
-            batch: Overhead images or photos.
-            wanted: What of them.
-
-        Returns:
-            As :func:`gairbench_models.gair.readouts.read_rs` and ``read_sv``.
-
-        Raises:
-            CheckpointError: The encoder has no such layer.
-        """
-        (name,) = wanted.of
-        if name == "rs":
-            return read_rs(self.rs_encoder, batch.images[name].values, wanted)
-        return read_sv(self.sv_encoder, batch.images[name].values, wanted)
 
 
 def untrained(config: GairConfig, seed: int, *, sv_patch_drop: float = 0.0) -> Gair:

@@ -7,11 +7,37 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from gairbench.batch import Batch
 from gairbench.errors import CheckpointError
 from gairbench.representation import Representation
 from gairbench_models.gair.rs_encoder import RSEncoder
 from gairbench_models.gair.sv_encoder import SVEncoder
 from gairbench_models.timm_models.encoder import represent
+
+
+class ReadsOut:
+    """The method ``encode`` of a model that has GAIR's image encoders as ``rs_encoder`` and ``sv_encoder``."""
+
+    rs_encoder: RSEncoder
+    sv_encoder: SVEncoder
+
+    def encode(self, batch: Batch, wanted: Representation) -> Tensor:
+        """Read an image encoder out: a pooling, a layer's tokens.
+
+        Args:
+            batch: Overhead images or photos.
+            wanted: What of them.
+
+        Returns:
+            As :func:`read_rs` and :func:`read_sv`.
+
+        Raises:
+            CheckpointError: The encoder has no such layer.
+        """
+        (name,) = wanted.of
+        if name == "rs":
+            return read_rs(self.rs_encoder, batch.images[name].values, wanted)
+        return read_sv(self.sv_encoder, batch.images[name].values, wanted)
 
 
 def read_rs(encoder: RSEncoder, images: Tensor, wanted: Representation) -> Tensor:

@@ -7,15 +7,13 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from gairbench.batch import Batch
-from gairbench.representation import Representation
-from gairbench_models.gair.readouts import read_rs, read_sv
+from gairbench_models.gair.readouts import ReadsOut
 from gairbench_models.gair.rs_encoder import RSEncoder
 from gairbench_models.gair.sv_encoder import SVEncoder
 from gairbench_models.image_pair.config import PairConfig
 
 
-class VisionPair(nn.Module):
+class VisionPair(ReadsOut, nn.Module):
     """An overhead and a street-view encoder that know nothing of each other.
 
     Args:
@@ -46,24 +44,6 @@ class VisionPair(nn.Module):
             return cast(Tensor, self.sv_encoder(images))
         tokens: Tensor = self.sv_encoder.vit.forward_features(images)
         return tokens[:, 1:].mean(1)
-
-    def encode(self, batch: Batch, wanted: Representation) -> Tensor:
-        """Read an encoder out: a pooling, a layer's tokens.
-
-        Args:
-            batch: Overhead images or photos.
-            wanted: What of them.
-
-        Returns:
-            As :func:`gairbench_models.gair.readouts.read_rs` and ``read_sv``.
-
-        Raises:
-            CheckpointError: The encoder has no such layer.
-        """
-        (name,) = wanted.of
-        if name == "rs":
-            return read_rs(self.rs_encoder, batch.images[name].values, wanted)
-        return read_sv(self.sv_encoder, batch.images[name].values, wanted)
 
 
 def untrained_pair(config: PairConfig, seed: int, *, sv_patch_drop: float = 0.0) -> VisionPair:
