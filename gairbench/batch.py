@@ -27,6 +27,9 @@ class Images:
         valid: Bool, ``(batch, time)`` of a series, otherwise ``(batch,)``: false for frames that pad a shorter series.
         dates: Where asked for: days since 1970-01-01, float64, of the shape of ``valid``; NaN where unknown.
         gsd_m: Where asked for: ``(batch,)`` float64, metres per pixel of ``values``; NaN where unknown.
+        mask: Where asked for: bool, of the shape of ``values``, true where the data have a value; of a resized image,
+            where all pixels have one that the pixel covers. Padding frames, and bands and images that the data lack,
+            are false. ``None`` where it is only wanted, and the dataset does not know.
     """
 
     values: Tensor
@@ -35,6 +38,7 @@ class Images:
     valid: Tensor
     dates: Tensor | None = None
     gsd_m: Tensor | None = None
+    mask: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +80,7 @@ class Batch:
                 valid=change(image.valid),
                 dates=maybe(image.dates),
                 gsd_m=maybe(image.gsd_m),
+                mask=maybe(image.mask),
             )
             for name, image in self.images.items()
         }
@@ -143,6 +148,7 @@ def _joined_images(parts: Sequence[Images]) -> Images:
 
     dates = [padded(part.dates, float("nan")) for part in parts if part.dates is not None]
     sizes = [part.gsd_m for part in parts if part.gsd_m is not None]
+    masks = [padded(part.mask, 0) for part in parts if part.mask is not None]
     return Images(
         values=torch.cat([padded(part.values, 0) for part in parts]),
         bands=bands,
@@ -150,4 +156,5 @@ def _joined_images(parts: Sequence[Images]) -> Images:
         valid=torch.cat([padded(part.valid, 0) for part in parts]),
         dates=torch.cat(dates) if dates else None,
         gsd_m=torch.cat(sizes) if sizes else None,
+        mask=torch.cat(masks) if masks else None,
     )

@@ -6,7 +6,7 @@ forgotten and nothing is guessed: planning one needs only the two declarations a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, overload
 
@@ -65,10 +65,19 @@ class ImageConverter:
                 f" {', '.join(self.delivered.bands)}{' as a series' if series else ''}",
                 "correct the bands or the frames that the dataset declares",
             )
-        if not series:
-            values = self._frame(images)
+        return self.by_frame(images, self._frame)
+
+    def by_frame(self, images: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
+        """Change every image of a batch, or of its series, and return them with the axes that the encoder takes.
+
+        Args:
+            images: ``(batch, band, height, width)``, or ``(batch, time, band, height, width)`` of series, as delivered.
+            change: Of ``(images, band, height, width)``.
+        """
+        if self.delivered.frames is None:
+            values = change(images)
             return values if self.wanted.frames is None else values[:, None]
-        flat = self._frame(images.flatten(0, 1))
+        flat = change(images.flatten(0, 1))
         values = flat.view(*images.shape[:2], *flat.shape[1:])
         return values if self.wanted.frames is not None else values[:, 0]
 
@@ -134,10 +143,14 @@ class ImageConverter:
                 align_corners=False,
                 antialias=self.wanted.antialias and min(size) < min(values.shape[2:]),
             )
+        return self.centre(values)
+
+    def centre(self, values: Tensor) -> Tensor:
+        """Cut the part that the encoder takes out of resized images ``(images, band, height, width)``."""
         cut = self.wanted.size
-        if cut is None or size == (cut, cut):
+        if cut is None:
             return values
-        top, left = (size[0] - cut) // 2, (size[1] - cut) // 2
+        top, left = (values.shape[2] - cut) // 2, (values.shape[3] - cut) // 2
         return values[:, :, top : top + cut, left : left + cut]
 
     def target_size(self, height: int, width: int) -> tuple[int, int]:

@@ -29,6 +29,8 @@ Sample = Mapping[str, "Tensor"]
   a series of pixels ``(time, band)``; a single pixel ``(band,)``.
 - ``dates``, or ``<name>_dates`` of an image with a name: float64 ``(time,)``, or ``()`` of a single image, days since
   1970-01-01; NaN where unknown.
+- ``mask``, or ``<name>_mask`` of an image with a name: bool, of the shape of the image, true where it has a value; with
+  one band, that stands for all. Where it is false, the image holds something finite that is possible in its unit.
 - ``lonlat``: ``(2,)`` float64 degrees, in the declared order.
 - ``bbox``: ``(4,)`` float64 (lon_min, lat_max, lon_max, lat_min) of ``image``.
 """
@@ -42,6 +44,11 @@ def sample_key(name: str) -> str:
 def dates_key(name: str) -> str:
     """Return the key of the dates of an image in a sample, by the image's declared name."""
     return "dates" if name == "rs" else f"{name}_dates"
+
+
+def mask_key(name: str) -> str:
+    """Return the key of the mask of an image in a sample, by the image's declared name."""
+    return "mask" if name == "rs" else f"{name}_mask"
 
 
 @runtime_checkable

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, is_dataclass
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from gairbench.field_types import ADDED_LATER
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,9 +21,28 @@ def digest(**parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def plain(value: Any) -> Any:
+    """Return dataclasses, wherever they are in lists and mappings, as mappings of their fields, as keys hold them.
+
+    A field that was added later is left out where it is the default, so that older keys stay what they are.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        stated = {one.name: (one, getattr(value, one.name)) for one in fields(value)}
+        return {
+            name: plain(held)
+            for name, (one, held) in stated.items()
+            if one.metadata != ADDED_LATER or held != one.default
+        }
+    if isinstance(value, Mapping):
+        return {key: plain(held) for key, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(held) for held in value]
+    return value
+
+
 def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
+        return plain(value)
     if isinstance(value, frozenset | set):
         return sorted(value)
     raise TypeError(f"cannot be part of a key: {value!r}")

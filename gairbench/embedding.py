@@ -58,7 +58,7 @@ def embed_samples(
     parts: list[NDArray[np.float32]] = []
     done = 0
     for samples in prefetched(
-        partial(read_samples, split, indices[start : start + BATCH]) for start in range(0, len(indices), BATCH)
+        partial(read_samples, split, indices[start : start + BATCH], [feed]) for start in range(0, len(indices), BATCH)
     ):
         output = encode_batch(model, feed.representation, feed.batch(samples), device)
         bad = first_not_finite(output)
@@ -200,10 +200,9 @@ def first_not_finite(values: NDArray[np.float32]) -> int | None:
     return int(bad[0]) if len(bad) else None
 
 
-def read_samples(split: Split, indices: Sequence[int]) -> list[Sample]:
-    """Read samples of a split, all at once where it can."""
+def read_samples(split: Split, indices: Sequence[int], feeds: Iterable[Feed]) -> list[Sample]:
+    """Read samples of a split, all at once where it can; what no feed takes of them is not kept until its turn."""
     read_many = getattr(split, "__getitems__", None)
-    if read_many is not None:
-        samples: list[Sample] = read_many(list(indices))
-        return samples
-    return [split[i] for i in indices]
+    samples: Iterable[Sample] = read_many(list(indices)) if read_many is not None else (split[i] for i in indices)
+    taken = frozenset[str]().union(*(feed.keys for feed in feeds))
+    return [{key: sample[key] for key in taken if key in sample} for sample in samples]

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from gairbench.batch import Batch, Images, concatenate
 from gairbench.conversion import ImageConverter, LocationConverter, check_delivered, make_converter, takes_pictures
-from gairbench.data import Sample, dates_key, sample_key
+from gairbench.data import Sample, dates_key, mask_key, sample_key
 from gairbench.errors import DataError, InputMismatchError
 from gairbench.inputs import ANY, EVERY, ImageInput, Input, LocationInput, Modality, Need
 from gairbench.readout import Readout, described_readouts
 from gairbench.representation import Form, Representation
 from gairbench.sensors import band
 from gairbench.spec import DatasetSpec, Preset
+from gairbench.valid_pixels import converted_mask, stacked_masks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,6 +60,13 @@ class Feed:
         problems = {name: converter.gsd_problem() for name, converter in self.images.items()}
         return "; ".join(f"{name}: {problem}" for name, problem in problems.items() if problem)
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """What it takes of samples, by their keys."""
+        names = [converter.delivered.name for converter in self.images.values()]
+        masks = map(mask_key, names) if "mask" in self.given else ()
+        return frozenset([*map(sample_key, names), *map(dates_key, names), *masks, "lonlat", "bbox"])
+
     def batch(self, samples: Sequence[Sample]) -> Batch:
         """Convert samples.
 
@@ -90,11 +98,13 @@ class Feed:
         count = len(samples)
         for name, wanted in self.absent.items():
             size = wanted.size
+            values = torch.zeros(count, len(wanted.bands), size, size)  # type: ignore[arg-type]
             images[name] = Images(
-                values=torch.zeros(count, len(wanted.bands), size, size),  # type: ignore[arg-type]
+                values=values,
                 bands=tuple(map(band, wanted.bands)),
                 units=wanted.units(),
                 valid=torch.zeros(count, dtype=torch.bool),
+                mask=torch.zeros_like(values, dtype=torch.bool) if "mask" in self.given else None,
             )
         lonlat = bbox = None
         if "lonlat" in self.given:
@@ -119,12 +129,17 @@ class Feed:
 
         delivered = converter.delivered
         raw = _stacked(samples, sample_key(delivered.name))
+        mask = stacked_masks(samples, converter) if "mask" in self.given and delivered.masked else None
         # Values without a grid are images of one pixel.
         if raw.ndim == (3 if delivered.frames is not None else 2):
             raw = raw[..., None, None]
+            mask = None if mask is None else mask[..., None, None]
         dates = self._dates(delivered, samples, raw)
         if delivered.frames is not None:
-            raw, dates = _frames(converter, raw, dates)
+            kept = _kept_frames(converter, raw.shape[1])
+            raw = raw[:, kept]
+            dates = None if dates is None else dates[:, kept]
+            mask = None if mask is None else mask[:, kept]
         values = converter(raw)
         series = values.ndim == 5
         valid = torch.ones(values.shape[: 2 if series else 1], dtype=torch.bool)
@@ -132,7 +147,13 @@ class Feed:
             dates = dates.reshape(valid.shape)
         gsd = torch.full((len(values),), converter.gsd_m(raw.shape[-2])) if "gsd" in self.given else None
         return Images(
-            values=values, bands=converter.bands, units=converter.wanted_units, valid=valid, dates=dates, gsd_m=gsd
+            values=values,
+            bands=converter.bands,
+            units=converter.wanted_units,
+            valid=valid,
+            dates=dates,
+            gsd_m=gsd,
+            mask=None if mask is None else converted_mask(converter, mask),
         )
 
     def _dates(self, delivered: ImageInput, samples: Sequence[Sample], raw: Tensor) -> Tensor | None:
@@ -167,21 +188,19 @@ def _stacked(samples: Sequence[Sample], key: str) -> Tensor:
     return torch.stack([_value(sample, key) for sample in samples])
 
 
-def _frames(converter: ImageConverter, raw: Tensor, dates: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """Check the number of frames, and leave out those that are too many, evenly spaced."""
+def _kept_frames(converter: ImageConverter, count: int) -> Tensor | slice:
+    """Check the number of frames, and return which are kept: of too many some, evenly spaced."""
     import torch
 
     stated, taken = converter.delivered.frame_range, converter.wanted.frame_range or (1, 1)
-    count = raw.shape[1]
     if stated is not None and not stated[0] <= count <= stated[1]:
         raise DataError(
             f"a sample has {count} images of {converter.delivered.name!r}, declared {stated[0]} to {stated[1]}",
             "correct the frames that the dataset declares",
         )
     if count <= taken[1]:
-        return raw, dates
-    kept = torch.linspace(0, count - 1, taken[1], dtype=torch.float64).round().long()
-    return raw[:, kept], None if dates is None else dates[:, kept]
+        return slice(None)
+    return torch.linspace(0, count - 1, taken[1], dtype=torch.float64).round().long()
 
 
 def plan_feed(
@@ -336,6 +355,12 @@ def feed_for(
         InputMismatchError: An input is missing, two could be meant, or one cannot be converted; or the dataset does not
             have what the encoder must be given.
     """
+    given = preset.needs | preset.wants
+    if representation.form == "query":
+        given |= {"lonlat", "bbox"}
+    if "mask" not in given:
+        # What nobody is given changes no embedding, and must not be in its key.
+        available = [replace(i, masked=False) if isinstance(i, ImageInput) and i.masked else i for i in available]
     images: dict[str, ImageConverter] = {}
     absent: dict[str, ImageInput] = {}
     coordinates = None
@@ -358,9 +383,6 @@ def feed_for(
             f"the dataset has none of the images {', '.join(representation.of)} that the encoder takes",
             "name the dataset's images and bands as the model does",
         )
-    given = preset.needs | preset.wants
-    if representation.form == "query":
-        given |= {"lonlat", "bbox"}
     place = _check_given(preset, images, delivers, representation, given)
     return Feed(
         representation=representation,
@@ -426,6 +448,11 @@ def _check_given(
             raise InputMismatchError(
                 f"the encoder needs the ground sample distance of {name}, and the dataset does not state it",
                 "declare gsd_m",
+            )
+        if "mask" in needs and not image.delivered.masked:
+            raise InputMismatchError(
+                f"the encoder needs to know which pixels of {name} are missing, and the dataset does not say it",
+                f"deliver {mask_key(image.delivered.name)!r}, and declare masked=True",
             )
         unknown = [band.name for band in image.bands if band.wavelength_um is None]
         if "wavelengths" in needs and unknown:

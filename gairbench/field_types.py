@@ -9,6 +9,10 @@ from enum import Enum
 from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+ADDED_LATER = {"gairbench": "added later"}
+"""Metadata of a field that declarations did not always have. Keys and checkpoints' cards hold it only where it is not
+the default, so that those from before stay valid."""
+
 
 def field_problem(declaration: Any, declared_as: type | None = None) -> str:
     """Return which field is not of its type, and what to write; empty if all are.

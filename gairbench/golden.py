@@ -27,6 +27,7 @@ class GoldenImage:
         unit: Of all bands, or by the name of the band.
         dates: When each image was taken, in days since 1970-01-01.
         gsd_m: Ground sample distance in metres.
+        mask: Which pixels have a value in all bands, of the shape of one; ``None``: all.
         modality: ``Modality.RS`` or ``Modality.SV``.
     """
 
@@ -34,6 +35,7 @@ class GoldenImage:
     unit: Unit | Mapping[str, Unit]
     dates: Sequence[float] | None = None
     gsd_m: float | None = None
+    mask: ArrayLike | None = None
     modality: Modality = Modality.RS
 
 

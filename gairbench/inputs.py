@@ -7,7 +7,7 @@ from enum import StrEnum
 from math import inf, isfinite
 from typing import Literal
 
-from gairbench.field_types import field_problem
+from gairbench.field_types import ADDED_LATER, field_problem
 
 
 class Modality(StrEnum):
@@ -174,6 +174,7 @@ class ImageInput:
         frames: Images of a series ``(time, band, height, width)``: a number, or the least and the greatest one;
             ``None``: a single image. A series of pixels ``(time, band)`` is one of images of ``size=1``.
         dated: Dataset side only: its samples hold the dates, see :data:`gairbench.data.Sample`.
+        masked: Dataset side only: its samples say which pixels have a value, see :data:`gairbench.data.Sample`.
         normalization: Model side only: applied by the runner after unit conversion and band selection.
         mean: Model side only: per-band mean in ``unit``.
         std: Model side only: per-band standard deviation in ``unit``.
@@ -214,6 +215,7 @@ class ImageInput:
     surplus_frames: Literal["refuse", "even"] = "refuse"
     rendering: Rendering | None = None
     synthetic: bool = False
+    masked: bool = field(default=False, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         """Call an image that has no name by its modality, and refuse what no plan could serve."""
@@ -300,9 +302,9 @@ class LocationInput:
 Input = ImageInput | LocationInput
 
 
-Need = Literal["lonlat", "bbox", "dates", "wavelengths", "gsd"]
+Need = Literal["lonlat", "bbox", "dates", "wavelengths", "gsd", "mask"]
 """What an encoder may be given beside the values.
 
 ``lonlat``: the sample's longitude and latitude. ``bbox``: the box of its overhead image. ``dates``: when each image was
-taken. ``wavelengths``: of each band. ``gsd``: ground sample distance in metres.
+taken. ``wavelengths``: of each band. ``gsd``: ground sample distance in metres. ``mask``: which pixels have a value.
 """

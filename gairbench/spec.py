@@ -74,7 +74,7 @@ class Preset:
             layers, other poolings, points. Of several that serve, the first is taken, unless a run asks for another
             (``--readout``). Offers of a vector where the model ends replace that of their set: state it too.
         needs: What it must be given beside the values; a dataset that cannot is a visible skip.
-        wants: What it is given where the dataset can, and not a number where it cannot.
+        wants: What it is given where the dataset can, and not a number where it cannot; a mask is ``None`` there.
         description: One line for ``gairbench list models``.
         weights: What it is evaluated with where no ``--checkpoint`` is given; the factory gets the file or folder as
             ``context.checkpoint``. ``None``: what the factory builds by itself.

@@ -113,7 +113,7 @@ class TrainableModel:
             raise NotTrainableError(f"{self._who} cannot be trained: it has no parameters", "")
         split, positions = next(iter(self._samples.values()))
         with torch.enable_grad():
-            output = self.encode(_converted(self._feeds, read_samples(split, list(positions[:CHECKED]))))
+            output = self.encode(_converted(self._feeds, read_samples(split, list(positions[:CHECKED]), self._feeds)))
             reached: Sequence[Tensor | None] = ()
             if output.requires_grad:
                 reached = torch.autograd.grad(output.sum(), parameters, allow_unused=True)
@@ -142,7 +142,7 @@ class _Loader:
         # A rest of one sample would have no deviation, which batch norm divides by.
         rows = np.array_split(order, len(self))
         reads: Iterator[Callable[[], list[Sample]]] = (
-            partial(read_samples, self.split, self.positions[some].tolist()) for some in rows
+            partial(read_samples, self.split, self.positions[some].tolist(), self.feeds) for some in rows
         )
         read = prefetched(reads, self.workers) if self.workers else (job() for job in reads)
         for some, samples in zip(rows, read, strict=True):

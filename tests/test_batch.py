@@ -22,6 +22,7 @@ def images(count: int, frames: int = 0, *names: str, size: int = 2) -> Images:
         units=(Unit.REFLECTANCE,) * len(names),
         valid=valid,
         dates=valid.double(),
+        mask=torch.ones(shape, dtype=torch.bool),
     )
 
 
@@ -36,7 +37,10 @@ def test_every_tensor_is_changed() -> None:
     batch = Batch(images={"rs": images(3)}, coordinates=two, lonlat=two, bbox=torch.ones(3, 4))
     seen: list[torch.Tensor] = []
     batch.map(lambda tensor: seen.append(tensor) or tensor)
-    assert [tuple(tensor.shape) for tensor in seen] == [(3, 1, 2, 2), (3,), (3,), (3, 2), (3, 2), (3, 4)]
+    assert [tuple(tensor.shape) for tensor in seen] == [
+        *[(3, 1, 2, 2), (3,), (3,), (3, 1, 2, 2)],
+        *[(3, 2), (3, 2), (3, 4)],
+    ]
 
 
 def test_joined_series_are_padded_at_their_end() -> None:
@@ -46,6 +50,8 @@ def test_joined_series_are_padded_at_their_end() -> None:
     assert joined.dates is not None
     assert joined.dates[0].isnan().tolist() == [False, False, True]
     assert joined.values[0, 2].abs().sum() == 0
+    assert joined.mask is not None
+    assert joined.mask.flatten(2).all(dim=2).tolist() == joined.valid.tolist()
 
 
 @pytest.mark.parametrize(

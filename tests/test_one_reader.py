@@ -17,10 +17,11 @@ from PIL import Image
 from rasterio.crs import CRS
 from rasterio.transform import Affine, from_bounds, from_origin
 
+from gairbench.batch import Images
 from gairbench.embed_table.reader import SampleReader
 from gairbench.errors import DataError
 from gairbench.files.rows import open_rows
-from gairbench.inputs import ImageInput, MissingPixels, Modality, Unit
+from gairbench.inputs import ImageInput, MissingPixels, Modality, Need, Unit
 from gairbench.maps.scene import open_scene
 from gairbench.maps.tiling import Tile
 from gairbench.representation import RS, RS_QUERY
@@ -105,13 +106,19 @@ def by_data_check(asked: Asked) -> None:
 
 def by_embed(asked: Asked) -> Values:
     """Read it as ``embed`` does."""
+    return read_by_embed(asked).values[0].numpy()
+
+
+def read_by_embed(asked: Asked, needs: frozenset[Need] = frozenset()) -> Images:
+    """Return what a model is fed with that takes the file as it is."""
     table = asked.path.parent / "embed.csv"
     table.write_text(f"id,rs\na,{asked.path.name}\n")
     bands = tuple(band for band in asked.bands if band != "alpha")
-    wanted = Preset(name="default", inputs=(ImageInput(modality=Modality.RS, bands=bands, unit=asked.unit),))
+    wanted = ImageInput(modality=Modality.RS, bands=bands, unit=asked.unit)
+    preset = Preset(name="default", inputs=(wanted,), needs=needs)
     rows = open_rows(table, {}, root=None, skip=False, follow_links=False)
-    reader = SampleReader(rows, wanted, [RS], asked.unit, asked.bands, missing_pixels=asked.missing_pixels)
-    return reader(next(iter(rows.chunks(1))), 0, 1).inputs[RS.of].images["rs"].values[0].numpy()
+    reader = SampleReader(rows, preset, [RS], asked.unit, asked.bands, missing_pixels=asked.missing_pixels)
+    return reader(next(iter(rows.chunks(1))), 0, 1).inputs[RS.of].images["rs"]
 
 
 def by_map(asked: Asked) -> Values:
@@ -285,6 +292,30 @@ def written(folder: Path, case: Case) -> Path:
     return path
 
 
+HOLED = {
+    "NaN": Case(values=holed(REFLECTANCE, np.nan), unit=Unit.REFLECTANCE),
+    "nodata": Case(values=holed(S2, 0), write={"nodata": 0}),
+    "nodata of one band": Case(values=np.where(ONE_BAND, np.int16(-9999), SIGNED), write={"nodata": -9999}),
+    "mask": Case(values=S2, after=masked),
+    "alpha": Case(values=RGBA, unit=Unit.UINT8, bands=NAMES, write={"photometric": "rgb", "alpha": "yes"}),
+    "whole": Case(values=S2),
+}
+
+
+@pytest.mark.parametrize("case", HOLED)
+def test_one_file_lacks_the_same_pixels_in_a_task_file_embed_and_map(tmp_path: Path, case: str) -> None:
+    one = HOLED[case]
+    asked = Asked(path=written(tmp_path, one), unit=one.unit, bands=one.bands)
+    expected = ~{"whole": np.stack([HOLE & False] * 3), "nodata of one band": ONE_BAND}.get(case, np.stack([HOLE] * 3))
+    sample = resolve(_dataset(asked).factory)(DataContext(root=tmp_path)).split("train")[0]
+    np.testing.assert_array_equal(sample["mask"], expected)
+    image = read_by_embed(asked, needs=frozenset({"mask"}))
+    assert image.mask is not None
+    np.testing.assert_array_equal(image.mask[0], expected)
+    with open_scene(asked.path, asked.unit, asked.bands) as scene:
+        np.testing.assert_array_equal(scene.read(Tile(0, 0, SIZE))[1], expected)
+
+
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("case", CASES)
 def test_one_file_has_one_answer(tmp_path: Path, case: str, reader: str) -> None:
@@ -310,7 +341,7 @@ def test_an_image_that_is_mostly_missing_is_left_out_of_embeddings_and_empty_in_
     asked = Asked(path=path, unit=Unit.S2_DN, bands=("B2", "B3", "B4"))
     if reader == "map":
         with open_scene(path, Unit.S2_DN, asked.bands) as scene:
-            np.testing.assert_array_equal(scene.read(Tile(0, 0, SIZE))[1], ~MOSTLY)
+            np.testing.assert_array_equal(scene.read(Tile(0, 0, SIZE))[1], [~MOSTLY] * 3)
         return
     with pytest.raises(DataError, match=r"no data|missing data"):
         READERS[reader](asked)

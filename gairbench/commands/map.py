@@ -211,7 +211,8 @@ def _plan(
 
     feed, size = _tile_feed(spec, loaded.preset, request, scene)
     encoder = TileEncoder(model=loaded.model, feed=feed, device=device)
-    tokens = encoder.encode(np.zeros((1, len(scene.bands), size, size), dtype=np.float32))
+    shape = (1, len(scene.bands), size, size)
+    tokens = encoder.encode(np.zeros(shape, dtype=np.float32), np.ones(shape, dtype=np.bool_))
     dim = encoder.look_up(tokens, torch.zeros(1, 1, 2, device=device)).shape[-1]
     rows, columns = tokens.shape[2:]
     y, x = (
@@ -292,6 +293,7 @@ def _tile_feed(spec: ModelSpec, preset: Preset, request: MapRequest, scene: Scen
             size=size,
             gsd_m=scene.gsd_m,
             rendering=rendering_of(request.rendering),
+            masked=True,
         )
         try:
             return feed_for(preset, offer, [tile], [tile]), size

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.batch import Batch, concatenate
-from gairbench.embed_table.views import modality_of
+from gairbench.embed_table.views import PHOTO, modality_of, overhead_input
 from gairbench.errors import DataError, GairbenchError, UsageError
 from gairbench.feeding import Feed, feed_for
 from gairbench.files.badrows import BadRow, ProblemKind, RowError
@@ -21,9 +21,10 @@ from gairbench.files.missing_pixels import Fills
 from gairbench.files.overhead import OverheadSample, read_overhead
 from gairbench.files.rows import InputTable, Rows
 from gairbench.georeference import Box, Georeference
-from gairbench.inputs import RGB, ImageInput, Input, LocationInput, MissingPixels, Modality, Rendering, Unit
+from gairbench.inputs import ImageInput, Input, LocationInput, MissingPixels, Modality, Rendering, Unit
 from gairbench.representation import Representation
 from gairbench.spec import Preset
+from gairbench.valid_pixels import mask_tensor
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -146,15 +147,15 @@ class SampleReader:
             image, unit = self._overhead(rows.rs[i])
             filled.add(image.missing)
             sample["image"] = torch.from_numpy(np.ascontiguousarray(image.values))
-            delivers[Modality.RS] = ImageInput(
-                modality=Modality.RS, bands=image.bands, unit=unit, rendering=self.rs_rendering
-            )
+            sample["mask"] = mask_tensor(image.valid, image.values.shape)
+            delivers[Modality.RS] = overhead_input(image.bands, unit, self.rs_rendering)
             if self.point and rows.lonlat is not None:
                 box = self._box(rows, i, image.place, *rows.lonlat[i].tolist())
                 sample["bbox"] = torch.tensor(box, dtype=torch.float64)
         if Modality.SV in self.modalities:
             sample["street_view"] = torch.from_numpy(np.ascontiguousarray(read_photo(rows.sv[i])))
-            delivers[Modality.SV] = ImageInput(modality=Modality.SV, bands=RGB, unit=Unit.UINT8)
+            sample["sv_mask"] = mask_tensor(None, sample["street_view"].shape)
+            delivers[Modality.SV] = PHOTO
         return {of: self._feed(of, delivers).batch([sample]) for of in self.asked}
 
     def _feed(self, of: tuple[str, ...], delivers: Mapping[Modality, Input]) -> Feed:

@@ -27,6 +27,15 @@ FIRST_ROWS = 64
 """Rows that are read at a time until one has an image."""
 
 
+PHOTO = ImageInput(modality=Modality.SV, bands=RGB, unit=Unit.UINT8, masked=True)
+"""What the photos of a table are."""
+
+
+def overhead_input(bands: tuple[str, ...], unit: Unit | None, rendering: Rendering | None) -> ImageInput:
+    """Return what an overhead image of a table is."""
+    return ImageInput(modality=Modality.RS, bands=bands, unit=unit, rendering=rendering, masked=True)
+
+
 def modality_of(preset: Preset, view: Representation) -> Modality:
     """Return the modality that a representation is computed from."""
     return preset.input(view.of[0]).modality
@@ -108,7 +117,7 @@ def _served_by(
     except DataError:
         # Reported when its row is read, or passed over if that was asked for.
         return None
-    image = ImageInput(modality=Modality.RS, bands=bands, unit=request.rs_unit, rendering=rendering)
+    image = overhead_input(bands, request.rs_unit, rendering)
     for one in sets:
         try:
             feed_for(preset, Representation("pooled", one), [image], [image, LocationInput()])
@@ -189,8 +198,7 @@ def overhead_unit(request: EmbedRequest, preset: Preset, views: Iterable[Represe
 
 def check_photo_units(preset: Preset, views: Iterable[Representation]) -> None:
     """Find out before anything is read that photos cannot become what the model takes."""
-    photo = ImageInput(modality=Modality.SV, bands=RGB, unit=Unit.UINT8)
     for view in views:
         for wanted in map(preset.input, view.of):
             if isinstance(wanted, ImageInput) and wanted.modality is Modality.SV:
-                make_converter(photo, wanted)
+                make_converter(PHOTO, wanted)

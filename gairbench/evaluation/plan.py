@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from gairbench import results
 from gairbench.backbone import BACKBONE_VERSION, TRAINED
 from gairbench.conversion import CONVERSION_VERSION
-from gairbench.digests import digest
+from gairbench.digests import digest, plain
 from gairbench.embedding import EMBEDDING_VERSION
 from gairbench.errors import GairbenchError, InputMismatchError
 from gairbench.evaluation.cache import EmbeddingCache
@@ -325,9 +325,9 @@ def _planned(request: EvaluationRequest, findings: Findings, cell: Cell, trouble
             return _stopped(cell, "failed", f"dataset {task.dataset.name!r} declares no split {split!r}")
     try:
         # Feeds are deep: they are made plain once for all splits.
-        plain = [(feed, asdict(feed)) for feed in feeds]
+        stated = [(feed, plain(feed)) for feed in feeds]
         embeddings = tuple(
-            _embedding(request, findings, cell, split, *feed) for split in wanted_splits for feed in plain
+            _embedding(request, findings, cell, split, *feed) for split in wanted_splits for feed in stated
         )
         key = _key(findings, cell, evaluator, embeddings)
     except OSError as error:
@@ -366,14 +366,14 @@ _STATUS: Mapping[State, results.Status] = {"skipped": "skipped", "failed": "fail
 
 
 def _embedding(
-    request: EvaluationRequest, findings: Findings, cell: Cell, split: str, feed: Feed, plain: Mapping[str, Any]
+    request: EvaluationRequest, findings: Findings, cell: Cell, split: str, feed: Feed, stated: Mapping[str, Any]
 ) -> Embedding:
     dataset = cell.task.dataset
     key = digest(
         model=[cell.model.name, cell.model.version, cell.preset.name],
         code=[cell.code, findings.code(dataset)],
         weights=cell.weights.identity,
-        feed=plain,
+        feed=stated,
         dataset=[dataset.name, dataset.version, cell.fingerprint, split],
         limit=request.limit,
         versions=[CONVERSION_VERSION, EMBEDDING_VERSION],

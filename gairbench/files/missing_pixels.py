@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gairbench.files.badrows import ProblemKind, RowError
 from gairbench.inputs import MissingPixels
+from gairbench.valid_pixels import mask_at_size
 
 Values = NDArray[Any]
 Valid = NDArray[np.bool_]
@@ -66,6 +67,16 @@ def filled(values: Values, valid: Valid) -> Values:
         mean = band[holds].mean() if holds.any() else 0
         band[~holds] = np.rint(mean) if values.dtype.kind in "iu" else mean
     return out
+
+
+def resized_valid(valid: Valid, size: int) -> Valid:
+    """Return which values of an image that is resized to a square hold data, by the rule of :func:`mask_at_size`."""
+    import torch
+
+    # Most files lack the same pixels in all bands, and one is far faster than all.
+    some = valid[:1] if (valid == valid[:1]).all() else valid
+    resized = mask_at_size(torch.from_numpy(some)[None], (size, size))[0]
+    return np.array(resized.expand(len(valid), size, size))
 
 
 @dataclass(slots=True)

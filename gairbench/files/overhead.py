@@ -16,7 +16,7 @@ from gairbench.errors import DataError
 from gairbench.files.badrows import ProblemKind, RowError, counted_as
 from gairbench.files.guard import reading
 from gairbench.files.images import is_turned, picture_names, read_picture, resize
-from gairbench.files.missing_pixels import Valid, Values, fill_missing
+from gairbench.files.missing_pixels import Valid, Values, fill_missing, resized_valid
 from gairbench.files.rasters import REPLACE, driver_of, open_raster
 from gairbench.georeference import Georeference, georeference
 from gairbench.inputs import RGB, MissingPixels, Unit
@@ -191,12 +191,14 @@ class OverheadSample(NamedTuple):
         bands: Names of its bands.
         place: Where it lies; ``None`` if it does not state that.
         missing: Share of its pixels that were missing and are filled.
+        valid: Which values hold data, and are not filled, of the shape of ``values``; ``None``: all.
     """
 
     values: Values
     bands: tuple[str, ...]
     place: Georeference | None
     missing: float
+    valid: Valid | None
 
 
 def read_overhead(
@@ -222,9 +224,10 @@ def read_overhead(
     with open_overhead(path, unit, declared) as image:
         values, valid = image.read()
         values, missing = fill_missing(path, values, valid, missing_pixels)
+    held = valid if missing else None
     if size is not None and values.shape[1:] != (size, size):
-        values = resize(values, size)
-    return OverheadSample(values, image.bands, image.place, missing)
+        values, held = resize(values, size), None if held is None else resized_valid(held, size)
+    return OverheadSample(values, image.bands, image.place, missing, held)
 
 
 @contextmanager

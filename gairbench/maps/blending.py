@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,13 +38,18 @@ class TileEncoder:
     feed: Feed
     device: torch.device
 
-    def encode(self, values: NDArray[np.float32]) -> Tensor:
-        """Map tiles ``(batch, band, size, size)`` as read to ``(batch, dim, rows, columns)`` on the device.
+    def encode(self, values: NDArray[np.float32], valid: Iterable[NDArray[np.bool_]]) -> Tensor:
+        """Map tiles to ``(batch, dim, rows, columns)`` on the device.
+
+        Args:
+            values: ``(batch, band, size, size)`` as read.
+            valid: Which of them hold data, ``(band, size, size)`` of each tile.
 
         Raises:
             PluginError: The model returned something else.
         """
-        batch = self.feed.batch([{"image": image} for image in torch.from_numpy(values).to(self.device)])
+        tiles = zip(torch.from_numpy(values).to(self.device), map(torch.from_numpy, valid), strict=True)
+        batch = self.feed.batch([{"image": image, "mask": mask} for image, mask in tiles])
         tokens = compute(self.model, self.feed.representation, batch.to(self.device)).float()
         if tokens.ndim != 4 or len(tokens) != len(values):
             raise PluginError(
@@ -175,13 +180,14 @@ class SceneMap:
     def _encode(self, tiles: Sequence[Tile]) -> dict[Tile, _Encoded]:
         read = {tile: self.scene.read(tile) for tile in tiles}
         used = [tile for tile in tiles if read[tile][1].any()]
-        tokens = self.encoder.encode(np.stack([read[tile][0] for tile in used])) if used else ()
+        values = [read[tile][0] for tile in used]
+        tokens = self.encoder.encode(np.stack(values), [read[tile][1] for tile in used]) if used else ()
         self.encoded += len(used)
         self.read += len(tiles)
         self.seen(self.read)
         # Copies, because a slice would keep its whole batch in memory.
         grids = {tile: grid.clone() for tile, grid in zip(used, tokens, strict=True)}
-        return {tile: _Encoded(read[tile][1], grids.get(tile)) for tile in tiles}
+        return {tile: _Encoded(np.any(read[tile][1], axis=0), grids.get(tile)) for tile in tiles}
 
 
 def _within(part: Block, block: Block) -> tuple[slice, slice]:

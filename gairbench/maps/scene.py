@@ -83,7 +83,7 @@ class Scene:
 
         Returns:
             Values ``(band, size, size)`` as stored, pixels without data set to the mean of the tile's others, which
-            disturbs an encoder least; and which pixels hold data, ``(size, size)``, see
+            disturbs an encoder least; and which of them hold data, of the same shape, see
             :meth:`gairbench.files.overhead.Overhead.read`.
 
         Raises:
@@ -91,17 +91,16 @@ class Scene:
         """
         stored, valid = self.image.read(Window(tile.row, tile.column, tile.size, tile.size))
         values = stored.astype(np.float32)
-        pixels: NDArray[np.bool_] = np.any(valid, axis=0)
         if valid.all():
-            return values, pixels
+            return values, valid
         if self.missing_pixels == "refuse":
             raise DataError(
                 f"{self.path} has missing data (nodata, mask, alpha or NaN) near row {tile.row}, column {tile.column}",
                 "give --missing-pixels fill, which leaves such pixels of the map empty",
             )
-        if pixels.any():
+        if valid.any():
             self.fills.add(missing_share(valid))
-        return filled(values, valid), pixels
+        return filled(values, valid), valid
 
 
 @contextmanager

@@ -24,7 +24,7 @@ KEYS = (
     "gsd_m", "rendering", "missing", "missing_pixels",
 )  # fmt: skip
 
-NOT_NAMES = {*SAMPLE_KEYS.values(), "location", "bbox", "dates", "folder", "every"}
+NOT_NAMES = {*SAMPLE_KEYS.values(), "location", "bbox", "dates", "mask", "folder", "every"}
 """Words that mean something else in samples, task files or models."""
 
 
@@ -61,7 +61,7 @@ def read_images(section: Section, table: Table | None) -> list[tuple[ImageFiles,
 def _check_name(section: Section, name: str) -> None:
     if not re.fullmatch(r"[a-z0-9]+([-_.][a-z0-9]+)*", name):
         raise section.error(name, "is not a plain name", "use lower-case letters and digits, joined by '-', '_' or '.'")
-    if name in NOT_NAMES or name.endswith("_dates"):
+    if name in NOT_NAMES or name.endswith(("_dates", "_mask")):
         raise section.error(name, "this name has another meaning", "name the images otherwise, for instance 's2'")
 
 
@@ -117,6 +117,7 @@ def _read(section: Section, name: str, modality: Modality, table: Table | None) 
         gsd_m=_gsd(section),
         frames=frames,
         dated=bool(dates or (series and series.date)),
+        masked=True,
         rendering=_rendering(section, bands) if "rendering" in section else None,
     )
     return images, delivered

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gairbench.errors import DataError
 from gairbench.files.arrays import open_array
 from gairbench.files.images import read_photo, resize
+from gairbench.files.missing_pixels import Valid, Values
 from gairbench.files.overhead import open_overhead, read_overhead
 from gairbench.inputs import Modality
 from gairbench.taskfiles.dates import dates_in_array, dates_of
@@ -39,33 +40,39 @@ class SamplePixels:
         self.files = cache(rows.files)
         self._dates = cache(self._read_dates)
 
-    def image(self, images: ImageFiles, row: int) -> NDArray[Any]:
+    def image(self, images: ImageFiles, row: int) -> tuple[Values, Valid | None]:
         """Read the image, or the series, of a sample.
 
         Returns:
             ``(band, height, width)``, or ``(time, band, height, width)`` of a series; without height and width where
-            the images are single pixels of an array.
+            the images are single pixels of an array; and which of these values hold data, of the same shape;
+            ``None``: all.
 
         Raises:
             DataError: It is missing, broken, or not what is declared.
         """
         if images.array is not None:
-            return self._of_array(images, row)
+            return self._of_array(images, row), None
         frames = [self._read(images, path) for path in self.files(images.name)[row]]
         if images.frames is None:
             return frames[0]
-        shapes = {values.shape for values in frames}
+        shapes = {values.shape for values, _ in frames}
         if len(shapes) > 1:
             first = self.files(images.name)[row][0]
             raise DataError(f"the frames of the series of {first} differ in size", "declare the images' 'size'")
-        return np.stack(frames)
+        series = np.stack([values for values, _ in frames])
+        if all(valid is None for _, valid in frames):
+            return series, None
+        return series, np.stack(
+            [np.ones_like(values, np.bool_) if valid is None else valid for values, valid in frames]
+        )
 
-    def _read(self, images: ImageFiles, path: Path) -> NDArray[Any]:
+    def _read(self, images: ImageFiles, path: Path) -> tuple[Values, Valid | None]:
         if images.modality is Modality.SV:
-            return read_photo(path, images.bands, images.size)
+            return read_photo(path, images.bands, images.size), None
         image = read_overhead(path, images.unit, images.bands, missing_pixels=images.missing_pixels, size=images.size)
         self.missing[path] = image.missing
-        return image.values
+        return image.values, image.valid
 
     def shape(self, images: ImageFiles, row: int) -> tuple[int, int]:
         """Return the height and width of a sample's image as it is delivered.

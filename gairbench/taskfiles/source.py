@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gairbench.data import dates_key, sample_key
+from gairbench.data import dates_key, mask_key, sample_key
 from gairbench.digests import digest, file_sha256
 from gairbench.errors import DataError
 from gairbench.files.formats import table_sha256
@@ -27,6 +27,7 @@ from gairbench.taskfiles.masks import SampleMasks, classes_of
 from gairbench.taskfiles.pixels import SamplePixels
 from gairbench.taskfiles.rows import SampleRows
 from gairbench.taskfiles.whereabouts import Whereabouts
+from gairbench.valid_pixels import mask_tensor
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -241,10 +242,11 @@ class FileSplit:
         sample: dict[str, Tensor] = {}
         source = self._source
         for images in source.declared.images:
-            values = source.pixels.image(images, row)
+            values, valid = source.pixels.image(images, row)
             # torch has few unsigned types; the next wider signed one holds all their values.
             wider = {"uint16": "int32", "uint32": "int64"}.get(values.dtype.name)
             sample[sample_key(images.name)] = torch.from_numpy(values.astype(wider) if wider else values.copy())
+            sample[mask_key(images.name)] = mask_tensor(valid, values.shape)
             dates = source.pixels.dates(images, row)
             if dates is not None:
                 sample[dates_key(images.name)] = torch.tensor(dates, dtype=torch.float64)

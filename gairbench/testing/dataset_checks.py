@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gairbench.data import DataSource, Sample, Split, sample_key
+from gairbench.data import DataSource, Sample, Split, mask_key, sample_key
 from gairbench.dataset_download import remote_file_problem
 from gairbench.dense_targets import reads_dense
 from gairbench.inputs import Unit
@@ -175,6 +175,8 @@ def check_samples_hold_what_is_declared(data: OpenedDataset) -> Iterator[str]:
     """Keys, bands, size, unit, coordinate order and range are as declared, and all values are finite."""
     yield from data.seen.problems
     for declared, bands in data.seen.bands.items():
+        if not bands.held:
+            yield f"{mask_key(declared.name)} is false everywhere in all images: it is true where a pixel has a value"
         for unit in dict.fromkeys(declared.units()):
             highs = [high for high, other in zip(bands.high, declared.units(), strict=True) if other is unit]
             top = float(max(highs))

@@ -87,6 +87,7 @@ def _require_image(image: ImageInput, name: str, *, encoder: bool) -> None:
     if encoder:
         require(not image.synthetic, f"{name}: 'synthetic' is for datasets")
         require(not image.dated, f"{name}: 'dated' is for datasets; a model says what it 'needs'")
+        require(not image.masked, f"{name}: 'masked' is for datasets; a model says what it 'needs'")
     else:
         require(image.normalization is Normalization.NONE, f"{name}: 'normalization' is for models")
         require(image.bands != ANY, f"{name}: ANY is for models; name the bands")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gairbench.batch import Batch
-from gairbench.data import Sample, dates_key, sample_key
+from gairbench.data import Sample, dates_key, mask_key, sample_key
 from gairbench.feeding import Feed, feed_for
 from gairbench.inputs import ANY, RGB, ImageInput, Input, LocationInput, Modality, Normalization, Unit
 from gairbench.representation import Representation
@@ -68,6 +68,7 @@ def delivered_for(wanted: Input) -> Input:
         size=wanted.size or ANY_SIZE,
         gsd_m=wanted.gsd_m or (GSD if wanted.modality is Modality.RS else None),
         dated=True,
+        masked=True,
         normalization=Normalization.NONE,
         mean=(),
         std=(),
@@ -161,6 +162,7 @@ def made_of(
         else:
             columns[dates_key(declared.name)] = torch.full((len(images),), 18_262.0, dtype=torch.float64)
         columns[sample_key(declared.name)] = images
+        columns[mask_key(declared.name)] = _holed(images)
     if places is not None:
         columns["lonlat"], columns["bbox"] = places
     else:
@@ -168,6 +170,16 @@ def made_of(
     batch = min(len(column) for column in columns.values())
     samples: list[Sample] = [{key: column[i] for key, column in columns.items()} for i in range(batch)]
     return feed.batch(samples)
+
+
+def _holed(images: Tensor) -> Tensor:
+    """Return masks of images of which every second one lacks its north-western quarter."""
+    import torch
+
+    mask = torch.ones(images.shape, dtype=torch.bool)
+    height, width = images.shape[-2:]
+    mask[1::2, ..., : height // 2, : width // 2] = False
+    return mask
 
 
 def _has_images(preset: Preset, view: Representation) -> bool:

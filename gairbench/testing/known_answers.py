@@ -6,7 +6,7 @@ from gairbench.errors import GairbenchError
 from gairbench.golden import Golden, GoldenImage
 from gairbench.inputs import Unit
 from gairbench.spec import Preset
-from gairbench.testing.question import Encode, Question, frames_of, unit_of, values_of
+from gairbench.testing.question import Encode, Question, frames_of, mask_of, unit_of, values_of
 from gairbench.testing.suspects import suspects
 from gairbench.units import range_problem
 
@@ -25,6 +25,8 @@ def _blind_spot_of_image(name: str, image: GoldenImage) -> str:
     bands = tuple(image.bands)
     if not bands or len({tuple(value.shape) for value in (values_of(image, (band,)) for band in bands)}) > 1:
         return f"{name}: its bands have no common shape"
+    if mask_of(image).shape != values_of(image, bands[:1]).shape:
+        return f"{name}: its mask has another shape than its bands"
     if not isinstance(image.unit, Unit) and (missing := [band for band in bands if band not in image.unit]):
         return f"{name}: no unit of band {', '.join(missing)}"
     for band in bands:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gairbench.batch import Batch
-from gairbench.data import dates_key, sample_key
+from gairbench.data import dates_key, mask_key, sample_key
 from gairbench.feeding import Feed, feed_for, plan_feed
 from gairbench.golden import Golden, GoldenImage
 from gairbench.inputs import ANY, ImageInput, Input, LocationInput, Modality, Unit
@@ -68,6 +68,7 @@ class Question:
         sample: dict[str, Tensor] = {}
         for name, image in self.answer.images.items():
             sample[sample_key(name)] = values_of(image, self._bands(name))
+            sample[mask_key(name)] = mask_of(image)
             if image.dates is not None:
                 dates = torch.tensor(list(image.dates), dtype=torch.float64)
                 sample[dates_key(name)] = dates if frames_of(image) is not None else dates.reshape(())
@@ -111,6 +112,7 @@ class Question:
                 gsd_m=image.gsd_m,
                 frames=frames_of(image),
                 dated=image.dates is not None,
+                masked=True,
             )
             for name, image in self.answer.images.items()
         ]
@@ -136,6 +138,15 @@ def values_of(image: GoldenImage, bands: tuple[str, ...]) -> Tensor:
 
     arrays = [np.asarray(image.bands[band], dtype=np.float32) for band in bands]
     return torch.from_numpy(np.stack(arrays, axis=0 if frames_of(image) is None else 1))
+
+
+def mask_of(image: GoldenImage) -> Tensor:
+    """Return which pixels of an image have a value, with one band for all, as a dataset delivers it."""
+    import numpy as np
+    import torch
+
+    mask = np.ones(_shape(image)) if image.mask is None else np.asarray(image.mask)
+    return torch.from_numpy(np.expand_dims(mask != 0, 0 if frames_of(image) is None else 1))
 
 
 def unit_of(image: GoldenImage, band: str) -> Unit:

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gairbench.data import Sample, Split, dates_key, sample_key
+from gairbench.data import Sample, Split, dates_key, mask_key, sample_key
 from gairbench.errors import GairbenchError
 from gairbench.inputs import ImageInput, LocationInput
 from gairbench.spec import DatasetSpec
 from gairbench.testing.inputs import spread_indices
 from gairbench.units import range_problem
+from gairbench.valid_pixels import mask_problem
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +38,9 @@ class BandsSeen:
         low: Least value of each band.
         high: Greatest value of each band.
         constant: For each band the images in which it has one value only.
-        zeros: Images of which many pixels are 0 in every band and others are not, with the share of those pixels.
+        zeros: Images of which many pixels are 0 in every band and others are not, with the share of those pixels; not
+            those that a mask marks as missing.
+        held: Some pixel has a value; false only if the masks of all images say otherwise.
     """
 
     images: int
@@ -45,6 +48,7 @@ class BandsSeen:
     high: NDArray[np.float64]
     constant: list[list[str]]
     zeros: list[tuple[str, float]]
+    held: bool
 
 
 @dataclass(slots=True)
@@ -139,9 +143,13 @@ def _look_at(sample: Sample, spec: DatasetSpec, where: str, seen: Seen) -> bytes
             if not problem:
                 _note_place(sample[key], declared, where, seen)
         else:
-            problem = _problem_of_image(sample[key], declared, key) or _problem_of_dates(sample, declared)
+            problem = (
+                _problem_of_image(sample[key], declared, key)
+                or _problem_of_dates(sample, declared)
+                or _problem_of_mask(sample, declared)
+            )
             if not problem:
-                _note_bands(sample[key], declared, where, seen)
+                _note_bands(sample, declared, where, seen)
                 content.update(sample[key].contiguous().numpy().tobytes())
                 sound = True
         if problem:
@@ -212,6 +220,16 @@ def _problem_of_dates(sample: Sample, declared: ImageInput) -> str:
     return ""
 
 
+def _problem_of_mask(sample: Sample, declared: ImageInput) -> str:
+    key = mask_key(declared.name)
+    if not declared.masked:
+        return ""
+    if key not in sample:
+        return f"no {key!r}, and {declared.name} is declared masked"
+    problem = mask_problem(sample[key], sample[sample_key(declared.name)], 1 if declared.frame_range else 0)
+    return f"{key} {problem}" if problem else ""
+
+
 def _problem_of_location(value: Tensor, declared: LocationInput) -> str:
     import torch
 
@@ -239,18 +257,24 @@ def _note_place(value: Tensor, declared: LocationInput, where: str, seen: Seen) 
     seen.places.append(where)
 
 
-def _note_bands(value: Tensor, declared: ImageInput, where: str, seen: Seen) -> None:
+def _note_bands(sample: Sample, declared: ImageInput, where: str, seen: Seen) -> None:
     import numpy as np
+    import torch
 
+    value = sample[sample_key(declared.name)]
+    held = torch.ones((), dtype=torch.bool)
+    if declared.masked:
+        held = _by_band(sample[mask_key(declared.name)].expand(value.shape), declared)
     flat = _by_band(value, declared)
     low, high = flat.amin(dim=1).double().numpy(), flat.amax(dim=1).double().numpy()
     seen.widen(sample_key(declared.name), float(low.min()), float(high.max()))
     bands = seen.bands.get(declared)
     if bands is None:
-        bands = seen.bands[declared] = BandsSeen(0, low, high, [[] for _ in declared.bands], [])
+        bands = seen.bands[declared] = BandsSeen(0, low, high, [[] for _ in declared.bands], [], held=False)
     bands.images += 1
+    bands.held |= bool(held.any())
     bands.low, bands.high = np.minimum(bands.low, low), np.maximum(bands.high, high)
-    share = float((flat == 0).all(dim=0).double().mean())
+    share = float(((flat == 0) & held).all(dim=0).double().mean())
     if MANY_ZEROS < share < 1:
         bands.zeros.append((where, share))
     # A single pixel is not a constant band.

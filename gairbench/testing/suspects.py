@@ -12,7 +12,7 @@ from gairbench.batch import Batch
 from gairbench.inputs import ANY, ImageInput, LocationInput, Unit
 from gairbench.sensors import band
 from gairbench.spec import Preset
-from gairbench.testing.question import Question, changed_image, frames_of, values_of
+from gairbench.testing.question import Question, changed_image, frames_of, mask_of, values_of
 from gairbench.units import convertible
 
 if TYPE_CHECKING:
@@ -108,7 +108,8 @@ def _of_axes(question: Question) -> Iterator[tuple[str, Question]]:
             answer = question.answer
             for name in names:
                 bands = {one: turn(values_of(images[name], (one,)).squeeze(-3)).numpy() for one in images[name].bands}
-                answer = changed_image(answer, name, bands=bands)
+                mask = turn(mask_of(images[name]).squeeze(-3)).numpy()
+                answer = changed_image(answer, name, bands=bands, mask=mask)
             yield says.format(" and ".join(map(repr, names))), replace(question, answer=answer)
 
 
@@ -117,7 +118,8 @@ def _of_series(question: Question) -> Iterator[tuple[str, Question]]:
         if frames_of(image) is None:
             continue
         series: dict[str, Any] = {one: values_of(image, (one,)).squeeze(1).flip(0).numpy() for one in image.bands}
-        backwards = changed_image(question.answer, name, bands=series)
+        mask = mask_of(image).squeeze(1).flip(0).numpy()
+        backwards = changed_image(question.answer, name, bands=series, mask=mask)
         yield f"the images of {name!r} were in reverse order", replace(question, answer=backwards)
         if image.dates is not None:
             both = changed_image(backwards, name, dates=tuple(image.dates)[::-1])
@@ -130,6 +132,10 @@ def _of_batch(question: Question) -> Iterator[tuple[str, Question]]:
         "longitude and latitude of the place that the model is given were exchanged",
         replace(question, change=_with_exchanged_place),
     )
+    yield (
+        "the mask that the model is given were false where a pixel has a value, and it is true there",
+        replace(question, change=_with_inverted_mask),
+    )
     for says, factor in (("nanometres", 1e3), ("millimetres", 1e-3)):
         yield (
             f"wavelengths were in {says}, and they are in micrometres",
@@ -139,6 +145,13 @@ def _of_batch(question: Question) -> Iterator[tuple[str, Question]]:
 
 def _with_exchanged_place(batch: Batch) -> Batch:
     return batch if batch.lonlat is None else replace(batch, lonlat=batch.lonlat.flip(1))
+
+
+def _with_inverted_mask(batch: Batch) -> Batch:
+    images = {
+        name: image if image.mask is None else replace(image, mask=~image.mask) for name, image in batch.images.items()
+    }
+    return replace(batch, images=images)
 
 
 def _with_wavelengths(batch: Batch, *, factor: float) -> Batch:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
+from gairbench.digests import plain
+from gairbench.field_types import ADDED_LATER
 from gairbench.inputs import ImageInput, Input, LocationInput
 
 T = TypeVar("T")
@@ -16,8 +18,7 @@ T = TypeVar("T")
 
 def to_json(value: Any) -> Any:
     """Return a dataclass instance, or a sequence of them, as JSON's types."""
-    plain = [asdict(v) for v in value] if isinstance(value, (list, tuple)) else asdict(value)
-    return json.loads(json.dumps(plain))
+    return json.loads(json.dumps(plain(value)))
 
 
 def from_json(kind: type[T], value: Any) -> T:
@@ -96,10 +97,10 @@ def _decode_dataclass(kind: Any, value: Any, where: str) -> Any:
     for name in value:
         if name not in known:
             raise ValueError(f"{dot}{name} is unknown")
-    for name in known:
-        if name not in value:
+    for name, one in known.items():
+        if name not in value and one.metadata != ADDED_LATER:
             raise ValueError(f"{dot}{name} is missing")
-    decoded = {name: _decode(hints[name], value[name], f"{dot}{name}") for name in known}
+    decoded = {name: _decode(hints[name], value[name], f"{dot}{name}") for name in known if name in value}
     try:
         return kind(**{name: v for name, v in decoded.items() if known[name].init})
     except ValueError as error:

@@ -220,8 +220,8 @@ def test_an_alpha_band_is_a_mask_and_no_band(tmp_path: Path) -> None:
         assert scene.bands == ("red", "green", "blue")
         read, valid = scene.read(Tile(0, 0, 16))
     assert read.shape == (3, 16, 16)
-    assert not valid[:4].any()
-    assert valid[4:].all()
+    assert not valid[:, :4].any()
+    assert valid[:, 4:].all()
 
 
 def scene_map(scene: Any, model: Tokens, capacity: int, batch: int = 4) -> SceneMap:

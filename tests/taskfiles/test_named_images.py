@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 import torch
 from PIL import Image
+from rasterio.transform import from_origin
 
 from gairbench.errors import DataError, UsageError
 from gairbench.inputs import ImageInput, LocationInput, Modality, Rendering, Unit
@@ -104,13 +106,14 @@ def samples(source: FileSource) -> dict[str, dict[str, torch.Tensor]]:
 def test_several_images_are_delivered_by_their_names(folder: Path) -> None:
     (task,) = load(folder, SEVERAL)
     assert task.dataset.delivers == (
-        ImageInput(modality=Modality.RS, name="before"),
-        ImageInput(modality=Modality.SV),
+        ImageInput(modality=Modality.RS, name="before", masked=True),
+        ImageInput(modality=Modality.SV, masked=True),
         LocationInput(),
     )
     found = samples(opened(folder, SEVERAL))
     assert len(found) == N
-    assert found["s7"].keys() == {"before", "street_view", "lonlat"}
+    assert found["s7"].keys() == {"before", "before_mask", "street_view", "sv_mask", "lonlat"}
+    assert all(found["s7"][key].shape == (3, 6, 6) and found["s7"][key].all() for key in ("before_mask", "sv_mask"))
     assert (found["s7"]["before"].unique().tolist(), found["s7"]["street_view"].unique().tolist()) == ([70], [71])
 
 
@@ -139,12 +142,29 @@ def test_every_image_is_part_of_the_fingerprint(folder: Path) -> None:
 def test_a_template_a_frame_is_a_series_with_its_dates(folder: Path) -> None:
     text = SEVERAL.replace('file: "{id}_a.png"', 'file: ["{id}_a.png", "{id}_b.png"], dates: [first, second]')
     (task,) = load(folder, text)
-    assert task.dataset.delivers[0] == ImageInput(modality=Modality.RS, name="before", frames=2, dated=True)
+    before = ImageInput(modality=Modality.RS, name="before", frames=2, dated=True, masked=True)
+    assert task.dataset.delivers[0] == before
     found = samples(opened(folder, text))["s3"]
     assert found["before"].shape == (2, 3, 6, 6)
     assert found["before"].flatten(1)[:, 0].tolist() == [30, 31]
     # 2020-01-04 and 2020-02-01.
     assert found["before_dates"].tolist() == [18265.0, 18293.0]
+
+
+def test_frames_and_resized_images_say_which_pixels_are_missing(folder: Path) -> None:
+    for i in range(N):
+        values = np.full((2, 6, 6), 500, dtype=np.uint16)
+        values[:, 0, : i % 3] = 0
+        grid = {"driver": "GTiff", "count": 2, "height": 6, "width": 6, "dtype": "uint16", "nodata": 0}
+        with rasterio.open(folder / "im" / f"s{i}_a.tif", "w", transform=from_origin(0, 60, 10, 10), **grid) as file:
+            file.write(values)
+    files = 'file: ["{id}_a.tif", "{id}_a.tif"], bands: [B4, B8], size: 3, unit: s2_dn'
+    text = SEVERAL.replace('file: "{id}_a.png", unit: uint8', files)
+    found = samples(opened(folder, text))
+    assert found["s6"]["before_mask"].all()
+    assert found["s6"]["before_mask"].shape == (2, 2, 3, 3)
+    corner = (~found["s5"]["before_mask"]).nonzero()
+    assert corner.tolist() == [[frame, band, 0, 0] for frame in (0, 1) for band in (0, 1)]
 
 
 def test_frames_of_a_table_are_in_the_order_of_their_dates(folder: Path) -> None:
@@ -163,11 +183,12 @@ def test_arrays_are_read_by_row_with_their_axes_named(folder: Path) -> None:
     (task,) = load(folder, ARRAY)
     delivered = task.dataset.delivers[0]
     assert isinstance(delivered, ImageInput)
-    assert (delivered.size, delivered.frames, delivered.dated) == (1, 3, True)
+    assert (delivered.size, delivered.frames, delivered.dated, delivered.masked) == (1, 3, True, True)
     found = samples(opened(folder, ARRAY))
     values = np.load(folder / "x.npy")
     assert found.keys() == {f"row:{i + 1}" for i in range(N)}
     np.testing.assert_array_equal(found["row:5"]["image"], values[:, 4].T)
+    assert found["row:5"]["mask"].tolist() == [[True, True]] * 3
     assert found["row:1"]["lonlat"].tolist() == [100, 40]
     # 15 November and December 2019, 15 January 2020.
     assert found["row:5"]["dates"].tolist() == [18215.0, 18245.0, 18276.0]
@@ -290,6 +311,8 @@ def test_each_split_policy_is_a_task_of_its_own(folder: Path) -> None:
             "lonlat: {modality: rs,",
             r"line 7, key '.*images\.lonlat': this name has another meaning",
         ),
+        ("before: {modality: rs,", "mask: {modality: rs,", r"images\.mask': this name has another meaning"),
+        ("before: {modality: rs,", "s2_mask: {modality: rs,", r"images\.s2_mask': this name has another meaning"),
         ("before: {modality: rs,", "B e: {modality: rs,", r"key '.*images\.B e': is not a plain name"),
         ("sv: {folder", "rs: {modality: sv, folder", r"images\.rs\.modality': sv does not fit the name 'rs'"),
         ("before: {modality: rs, ", "before: {", r"images\.before\.modality': missing"),

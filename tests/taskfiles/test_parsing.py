@@ -93,7 +93,7 @@ def test_folder_of_images_is_a_dataset_with_classes_and_coordinates(images: Path
     (task,) = load(images, IMAGES)
     assert task.inputs == (Modality.RS,)
     assert task.dataset.delivers == (
-        ImageInput(modality=Modality.RS, unit=Unit.UINT8),
+        ImageInput(modality=Modality.RS, unit=Unit.UINT8, masked=True),
         LocationInput(),
     )
     source = open_(task, images)

@@ -69,6 +69,36 @@ def test_backscatter_in_another_unit_is_noticed(factory: type, unit: Unit, why: 
         check(spec, None)
 
 
+def masked(change: Callable[[Any], dict[str, Any]]) -> type:
+    """Return a dataset with what a function makes of masks of one band."""
+
+    class Masked(Points):
+        def arrays(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+            arrays, targets = super().arrays(name)
+            return arrays | change(arrays["image"][:, :1] > 99), targets
+
+    return Masked
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda mask: {"mask": mask}, ""),
+        (lambda mask: {"mask": np.repeat(mask, 3, axis=1)}, ""),
+        (lambda mask: {}, "no 'mask', and rs is declared masked"),
+        (lambda mask: {"mask": mask.astype(np.uint8)}, r"mask is torch\.uint8, wanted bool"),
+        (lambda mask: {"mask": mask[:, 0]}, r"mask has shape \(8, 8\), and the image \(3, 8, 8\)"),
+        (lambda mask: {"mask": mask & False}, "mask is false everywhere in all images: it is true where"),
+    ],
+    ids=["one band", "each band", "none", "type", "shape", "all false"],
+)
+def test_masks_that_are_not_as_declared_are_noticed(change: Callable[[Any], dict[str, Any]], why: str) -> None:
+    image = replace(DATASET.delivers[0], masked=True)
+    spec = replace(DATASET, factory=masked(change), delivers=(image, *DATASET.delivers[1:]))
+    with pytest.raises(AssertionError, match=why) if why else contextlib.nullcontext():
+        checks(dataset_checks)["check_samples_hold_what_is_declared"](spec, None)
+
+
 @pytest.mark.parametrize("dtype", [np.uint16, np.uint32])
 def test_images_of_unsigned_numbers_are_looked_at(dtype: Any) -> None:
     image = replace(DATASET.delivers[0], unit=Unit.S2_DN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -305,6 +306,50 @@ def test_a_series_of_pixels_is_a_sample_too() -> None:
         check(spec)
 
 
+class MeanOfWhatIsThere(Model):
+    def encode(self, batch: Batch, wanted: Representation) -> Tensor:
+        image = batch.images["s2"]
+        there = self.there(image)
+        return (image.values * there).sum((1, 3, 4)) / there.sum((1, 3, 4))
+
+    def there(self, image: Any) -> Tensor:
+        return image.mask  # type: ignore[no-any-return]
+
+
+class MeanOfWhatIsMissing(MeanOfWhatIsThere):
+    def there(self, image: Any) -> Tensor:
+        return ~super().there(image)
+
+
+class TransposedMask(MeanOfWhatIsThere):
+    def there(self, image: Any) -> Tensor:
+        return super().there(image).mT
+
+
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [
+        (MeanOfWhatIsThere, ""),
+        (MeanOfWhatIsMissing, r"; it would be right if the mask that the model is given were false where a pixel has"),
+        (TransposedMask, r"; compare bands, units"),
+    ],
+)
+def test_a_mask_is_part_of_a_sample(model: type, why: str) -> None:
+    mask = np.ones((2, 4, 4), dtype=bool)
+    mask[0, :3, 1] = mask[1, 0, :2] = False
+    preset = Preset(name="default", inputs=(S2,), needs=frozenset({"mask"}))
+    held = [BANDS[name][mask].mean() for name in S2.bands]
+    answers[:] = [Golden(name="holed", images={"s2": replace(S2_IMAGE, mask=mask)}, expected=held)]
+    with pytest.raises(AssertionError, match=why) if why else contextlib.nullcontext():
+        check(replace(SPEC, factory=model, presets=(preset,)))
+
+
+def test_a_sample_without_a_mask_lacks_no_pixel() -> None:
+    preset = Preset(name="default", inputs=(S2,), needs=frozenset({"mask"}))
+    answers[:] = [Golden(name="whole", images={"s2": S2_IMAGE}, expected=[BANDS[name].mean() for name in S2.bands])]
+    check(replace(SPEC, factory=MeanOfWhatIsThere, presets=(preset,)))
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
@@ -325,6 +370,10 @@ def test_a_series_of_pixels_is_a_sample_too() -> None:
         (
             {"images": {"s1": replace(S1_IMAGE, bands={"VV": ramp(1.0), "VH": ramp(1.0, 2.0)})}},
             "s1: its bands have no common shape",
+        ),
+        (
+            {"images": {"s1": replace(S1_IMAGE, mask=np.ones((2, 4)))}},
+            "s1: its mask has another shape than its bands",
         ),
         ({"images": {"s1": replace(S1_IMAGE, unit={"VV": Unit.POWER})}}, "s1: no unit of band VH"),
         ({"representation": Representation("tokens", ("s1",))}, "it is of s1:tokens, which the preset does not offer"),

@@ -272,6 +272,11 @@ FILE = UrlWeights(url="https://example.org/w-1.pth", sha256="0" * 64, size=1, li
         ({"presets": ()}, "check_presets_are_unique", "no presets"),
         ({"presets": (preset(*INPUTS, RS),)}, "check_inputs_leave_nothing_to_guess", "declares an input twice"),
         (
+            {"presets": (preset(replace(RS, masked=True)),)},
+            "check_inputs_leave_nothing_to_guess",
+            "'masked' is for datasets; a model says what it 'needs'",
+        ),
+        (
             {"presets": (Preset(name="default", inputs=INPUTS, offers=(SV_PROJECTED,)),)},
             "check_offers_have_their_inputs",
             "offers sv:projected, and accepts no such inputs",

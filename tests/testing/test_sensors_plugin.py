@@ -197,6 +197,16 @@ def test_a_model_that_reads_wavelengths_as_nanometres_is_named(plugin: Any, monk
     assert "right if wavelengths were in nanometres, and they are in micrometres" in answers_of(plugin.SPECTRUM)
 
 
+def test_a_model_that_reads_the_mask_the_other_way_round_is_named(plugin: Any) -> None:
+    class Inverts(plugin.spectrum.Spectrum):  # type: ignore[misc, name-defined]
+        def encode(self, batch: Batch, wanted: Representation) -> Tensor:
+            images = {name: replace(image, mask=~image.mask) for name, image in batch.images.items()}
+            return super().encode(replace(batch, images=images), wanted)  # type: ignore[no-any-return]
+
+    wrong = replace(plugin.SPECTRUM, factory=Inverts)
+    assert "right if the mask that the model is given were false where a pixel has a value" in answers_of(wrong)
+
+
 def test_a_sensor_in_nanometres_is_refused(plugin: Any) -> None:
     class Nanometres:
         @hookimpl

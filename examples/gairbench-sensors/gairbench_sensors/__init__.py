@@ -60,6 +60,7 @@ SPECTRUM = ModelSpec(
             name="default",
             inputs=(ImageInput(modality=Modality.RS, bands=ANY, unit=Unit.REFLECTANCE, size=16),),
             needs=frozenset({"wavelengths"}),
+            wants=frozenset({"mask"}),
         ),
     ),
     golden="gairbench_sensors.golden:of_spectrum",

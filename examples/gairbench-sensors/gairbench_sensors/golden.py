@@ -39,14 +39,23 @@ def of_joint(model: str, preset: str) -> Iterator[Golden]:
 
 
 def of_spectrum(model: str, preset: str) -> Iterator[Golden]:
-    """Three bands far from each other: the spectrum at a wavelength is the value of the nearest band, or of two."""
+    """Three bands far from each other: the spectrum at a wavelength is the value of the nearest band, or of two.
+
+    In the second sample some pixels are missing, and what was filled in does not count.
+    """
     del model, preset
     bands = {"landsat-8:B2": 0.05, "landsat-8:B5": 0.40, "landsat-8:B6": 0.20}
     images = {"rs": GoldenImage(bands={name: image(level) for name, level in bands.items()}, unit=Unit.REFLECTANCE)}
     waves = np.array([0.48, 0.865, 1.61])
     near = np.exp(-((np.log(np.array([0.45, 0.55, 0.65, 0.85, 1.6, 2.2])[:, None] / waves) / 0.1) ** 2))
     levels = near @ np.array(list(bands.values())) / near.sum(axis=1)
-    yield Golden(name="landsat", images=images, expected=(levels[:, None] + QUARTERS).ravel())
+    expected = (levels[:, None] + QUARTERS).ravel()
+    yield Golden(name="landsat", images=images, expected=expected)
+    there = np.ones((16, 16), dtype=bool)
+    there[2:5, 1:11] = False
+    filled = {name: np.where(there, image(level), 0.9 - level) for name, level in bands.items()}
+    holed = GoldenImage(bands=filled, unit=Unit.REFLECTANCE, mask=there)
+    yield Golden(name="landsat with missing pixels", images={"rs": holed}, expected=expected)
 
 
 def of_seasons(model: str, preset: str) -> Iterator[Golden]:

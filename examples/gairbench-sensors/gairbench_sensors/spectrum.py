@@ -17,7 +17,10 @@ WIDTH = 0.1
 
 
 class Spectrum:
-    """The spectrum of each quarter of the image: the mean of all bands, weighted by how near their wavelengths are."""
+    """The spectrum of each quarter of the image: the mean of all bands, weighted by how near their wavelengths are.
+
+    Pixels that are known to be missing do not count; a band of which a quarter has none is zero there.
+    """
 
     def __init__(self, context: ModelContext) -> None:
         del context
@@ -30,5 +33,9 @@ class Spectrum:
         read = torch.tensor(WAVELENGTHS_UM, device=image.values.device)
         distance = (read[:, None].log() - bands[None, :].log()) / WIDTH
         weights = (-distance.square()).softmax(dim=1)
-        means = quarters(image.values).view(-1, len(image.bands), 4)
+        means = quarters(image.values)
+        if image.mask is not None:
+            there = quarters(image.mask.to(image.values.dtype))
+            means = quarters(image.values * image.mask) / there.clamp(min=1e-6)
+        means = means.view(-1, len(image.bands), 4)
         return torch.matmul(weights, means).flatten(1)
