@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import fnmatch
+from collections.abc import Iterable, Sequence
 
 from gairbench.errors import GairbenchError, PluginError, UsageError
 from gairbench.file_models import as_reference, model_in_file
@@ -18,8 +19,8 @@ def known_models(values: Sequence[str], registry: Registry) -> list[str]:
     """Return the names of the models asked for, each of which is registered then.
 
     Args:
-        values: Registered names, ``"all"``, ``"<prefix>:<rest>"`` of a registered pattern, ``"file.py:Class"``, or
-            comma-separated lists of them.
+        values: Registered names, globs of them (``"gair*"``), ``"all"``, ``"<prefix>:<rest>"`` of a registered pattern,
+            ``"file.py:Class"``, or comma-separated lists of them.
         registry: What is registered; models that are not are added, with where they come from.
 
     Returns:
@@ -29,7 +30,27 @@ def known_models(values: Sequence[str], registry: Registry) -> list[str]:
         UsageError: There is no such model.
         PluginError: A file or a pattern gives no model, or a name is taken.
     """
-    return [known_model(name, registry) for name in split_names(values)]
+    return [
+        known
+        for name in split_names(values)
+        for known in matching(name, registry.models) or [known_model(name, registry)]
+    ]
+
+
+def matching(glob: str, names: Iterable[str]) -> list[str]:
+    """Return the names that a glob is of; those of variants have brackets, which stand for themselves.
+
+    Args:
+        glob: With ``*`` for any characters, ``?`` for one.
+        names: The names.
+
+    Example:
+        >>> matching("gair[*", ["gair", "gair[no-inr]", "gair[bilinear]"])
+        ['gair[no-inr]', 'gair[bilinear]']
+    """
+    if not set("*?") & set(glob):
+        return []
+    return fnmatch.filter(names, glob.replace("[", "[[]"))
 
 
 def known_model(name: str, registry: Registry) -> str:

@@ -24,7 +24,7 @@ from gairbench.file_models import FileFactory, model_in_file
 from gairbench.isolation import named
 from gairbench.model_names import known_models
 from gairbench.plugin_code import code_digest, is_third_party
-from gairbench.plugins import Origin, Registry, register
+from gairbench.plugins import Origin, Registry, load_registry, register
 from gairbench.results import Result, read_results
 from gairbench.spec import ModelContext, resolve
 from gairbench.testing.declarations import require_cheap, require_model_name
@@ -101,6 +101,18 @@ def test_a_name_of_a_pattern_is_registered_with_the_pattern_s_origin(registry: R
     assert known_models(["zoo:owl, shades", "zoo:owl", "all"], registry) == ["zoo:owl", "shades", "zoo:owl", "all"]
     assert str(registry.model_origins["zoo:owl"]) == "zoo-plugin (zoo-dist 2.0)"
     assert registry.models["zoo:owl"] == made("owl")
+
+
+def test_a_glob_stands_for_the_registered_names_that_it_matches() -> None:
+    registry = load_registry()
+    variants = ["gair[no-inr]", "gair[bilinear]", "gair[bicubic]"]
+    found = known_models(["gair[*", "random"], registry)
+    assert found[-1] == "random"
+    assert set(variants) < set(found[:-1])
+    assert found[:-1] == [name for name in registry.models if name.startswith("gair[")]
+    assert known_models(["torchspatial-xyz-????"], registry) == ["torchspatial-xyz-fmow", "torchspatial-xyz-yfcc"]
+    with pytest.raises(UsageError, match=r"no model 'resnet\*'"):
+        known_models(["resnet*"], registry)
 
 
 def test_a_prefix_belongs_to_one_plugin(registry: Registry) -> None:

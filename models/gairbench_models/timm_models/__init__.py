@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from gairbench import ModelPattern, ModelSpec
+from gairbench_models.timm_models.packaged import PACKAGED, make_packaged_spec
 
-MODELS: tuple[ModelSpec, ...] = ()
+MODELS: tuple[ModelSpec, ...] = tuple(map(make_packaged_spec, PACKAGED))
 
 PATTERNS = (
     ModelPattern(

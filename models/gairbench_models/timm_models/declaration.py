@@ -10,10 +10,8 @@ from timm.models import get_pretrained_cfg, is_model, list_pretrained
 from gairbench import ImageInput, Modality, ModelSpec, Normalization, Preset, TimmWeights, Unit
 from gairbench.errors import UsageError
 from gairbench.selection import unknown
-from gairbench_models.timm_models.architecture import token_grids, vectors
-
-_VERSION = "1"
-"""Raise it when embeddings change; timm's own version stands beside it."""
+from gairbench_models.timm_models.architecture import outline
+from gairbench_models.timm_models.packaged import PACKAGED, UNTRAINED, VERSION, make_packaged_spec
 
 _MOST = 255.0
 
@@ -26,38 +24,46 @@ def make_timm_spec(rest: str) -> ModelSpec:
 
     Returns:
         Without a tag the untrained architecture, of which weights follow ``--seed``; with one the published weights.
+        Of :data:`gairbench_models.timm_models.packaged.PACKAGED`, whose names alone stand for the weights of a
+        package, the tag ``untrained`` is the architecture.
 
     Raises:
         UsageError: timm has no such model or weights, or it takes no square RGB images.
     """
-    name, dot, tag = rest.partition(".")
+    name, _, tag = rest.partition(".")
     if not is_model(name):
         raise unknown("timm model", name, timm.list_models())
-    if dot and rest not in list_pretrained(f"{name}.*"):
+    if rest in PACKAGED:
+        return make_packaged_spec(rest)
+    trained = tag != (UNTRAINED if name in PACKAGED else "")
+    if trained and rest not in list_pretrained(f"{name}.*"):
         tags = [known.partition(".")[2] for known in list_pretrained(f"{name}.*")]
         if not tags:
             raise UsageError(f"timm has no weights of {name}", f"timm:{name} is the untrained architecture")
         raise unknown("weights", tag, tags, of=f"of timm:{name}")
     # Of an architecture without weights at all timm states what it takes by the architecture alone.
-    config: Any = get_pretrained_cfg(rest) or timm.create_model(name, pretrained=False).pretrained_cfg
+    config: Any = (
+        get_pretrained_cfg(rest if trained else name) or timm.create_model(name, pretrained=False).pretrained_cfg
+    )
     config = config if isinstance(config, dict) else config.to_dict()
     rs, sv = (_images(modality, rest, config) for modality in (Modality.RS, Modality.SV))
+    readable = outline(name)
     preset = Preset(
         name="default",
         inputs=(rs, sv),
-        offers=(*token_grids(name, rs.name), *vectors(name, rs.name), *vectors(name, sv.name)),
-        description="weights of timm" if dot else "untrained weights",
-        weights=TimmWeights(tag=rest, licence=_licence(config)) if dot else None,
+        offers=(*readable.token_grids(rs.name), *readable.vectors(rs.name), *readable.vectors(sv.name)),
+        description="weights of timm" if trained else "untrained weights",
+        weights=TimmWeights(tag=rest, licence=_licence(config)) if trained else None,
     )
-    what = f"weights {tag!r}" if dot else "untrained, random weights"
+    what = f"weights {tag!r}" if trained else "untrained, random weights"
     return ModelSpec(
         name=f"timm:{rest}",
-        version=f"{_VERSION}+timm{timm.__version__}",
+        version=VERSION,
         factory="gairbench_models.timm_models.encoder:load",
         presets=(preset,),
-        seeded=not dot,
+        seeded=not trained,
         description=f"timm's {name}, {what}; of other bands through a dataset's rendering",
-        licence=_licence(config) if dot else "Apache-2.0",
+        licence=_licence(config) if trained else "Apache-2.0",
         citation=config.get("paper_ids")
         or config.get("origin_url")
         or "https://github.com/huggingface/pytorch-image-models",

@@ -15,7 +15,7 @@ from gairbench import RGB, ImageInput, Modality, ModelSpec, Normalization, Prese
 from gairbench.errors import InputMismatchError
 from gairbench.representation import Representation
 from gairbench.sensors import canonical, same_band
-from gairbench_models.timm_models.architecture import token_grids, vectors
+from gairbench_models.timm_models.architecture import outline
 from gairbench_models.torchgeo_models.catalogue import find_member
 from gairbench_models.torchgeo_models.transform import Scaling, Steps, read_transform
 
@@ -191,11 +191,11 @@ def _is_picture(bands: tuple[str, ...]) -> bool:
 
 def _grids(model: str, of: str) -> tuple[Representation, ...]:
     if model.startswith(_TIMM):
-        return token_grids(model, of)
+        return outline(model).token_grids(of)
     if model.startswith(_TORCHVISION) or model == "scalemae_large_patch16":
         return (Representation("tokens", (of,)),)
     return ()
 
 
 def _vectors(model: str, of: str) -> tuple[Representation, ...]:
-    return vectors(model, of) if model.startswith(_TIMM) else ()
+    return outline(model).vectors(of) if model.startswith(_TIMM) else ()
