@@ -36,9 +36,10 @@ def find_model(name: str, registry: Registry, preset: str | None = None) -> Mode
         UsageError: There is no such model, or it has no such preset.
         PluginError: The file or the pattern gives no model.
     """
-    if len(split_names([name])) > 1:
+    known = known_models([name], registry)
+    if len(known) > 1:
         raise UsageError(f"--model {name} names several models", "name one")
-    (name,) = known_models([name], registry)
+    (name,) = known
     spec = registry.models[name]
     names = [known.name for known in spec.presets]
     if preset is not None and preset not in names:
