@@ -292,11 +292,22 @@ def cli_map(
 
 
 @list_app.command("models")
-def cli_list_models(json: AsJson = False) -> None:
+def cli_list_models(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Names or globs, e.g. 'gair*', 'timm:*' [default: all that plugins name]."),
+    ] = None,
+    with_weights: Annotated[bool, typer.Option("--with-weights", help="Those with published weights.")] = False,
+    modality: Annotated[str, typer.Option(help="Those that take rs, sv or location.")] = "",
+    sensor: Annotated[str, typer.Option(help="Those that take bands of it, e.g. s2, s1, landsat-8, rgb.")] = "",
+    json: AsJson = False,
+) -> None:
     """List models: presets, inputs, origin."""
     from gairbench.commands.listing import list_models
+    from gairbench.commands.model_filter import ModelFilter
 
-    list_models(as_json=json)
+    wanted = ModelFilter(names=names or (), with_weights=with_weights, modality=modality, sensor=sensor)
+    list_models(wanted, as_json=json)
 
 
 @list_app.command("tasks")

@@ -94,6 +94,26 @@ def _made(pattern: ModelPattern, rest: str, origin: Origin) -> ModelSpec:
     return spec
 
 
+def models_of(pattern: ModelPattern, origin: Origin) -> list[ModelSpec]:
+    """Return the models of a pattern that are known beforehand, as far as listings show them.
+
+    Args:
+        pattern: It may list none.
+        origin: Where it comes from, for messages.
+
+    Raises:
+        PluginError: It cannot list them.
+    """
+    if pattern.listed is None:
+        return []
+    try:
+        return list(resolve(pattern.listed)())
+    except GairbenchError:
+        raise
+    except Exception as error:
+        raise PluginError(f"the list of {pattern} of plugin {origin}: {type(error).__name__}: {error}", "") from error
+
+
 def _no_model(name: str, registry: Registry) -> UsageError:
     error = unknown("model", name, [*registry.models, EVERYTHING])
     others = ", ".join([*map(str, registry.model_patterns.values()), "path/to/file.py:Class for one of your own"])

@@ -189,12 +189,15 @@ class ModelPattern:
             weights and touches no network.
         rest: What stands after the colon, for messages and listings, as ``"NAME[.TAG]"``.
         description: One line for the listings.
+        listed: ``listed() -> Iterable[ModelSpec]``: the models whose names are known beforehand, for ``gairbench list
+            models '<prefix>:*'``; what listings do not show, such as ``offers``, may be left out.
     """
 
     prefix: str
     factory: Factory
     rest: str
     description: str = ""
+    listed: Factory | None = None
 
     @property
     def name(self) -> str:

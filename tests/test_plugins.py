@@ -20,6 +20,7 @@ import pytest
 
 from gairbench import hookspecs, sensors
 from gairbench.commands.listing import list_models
+from gairbench.commands.model_filter import ModelFilter
 from gairbench.errors import PluginError, PluginWarning
 from gairbench.plugins import BUILTIN, GROUP, Origin, Registry, load_registry, register
 from gairbench.testing import (
@@ -331,7 +332,7 @@ def test_a_plugin_that_prints_does_not_spoil_what_commands_print(
     install: Install, capfd: pytest.CaptureFixture[str]
 ) -> None:
     install("noisy-dist", f"print('hello')\n{dedent(MODEL)}", name="noisy")
-    list_models(as_json=True)
+    list_models(ModelFilter(), as_json=True)
     out, err = capfd.readouterr()
     assert "noisy" in {row["model"] for row in json.loads(out)}
     assert "hello" in err
