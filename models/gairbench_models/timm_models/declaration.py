@@ -49,7 +49,7 @@ def make_timm_spec(rest: str) -> ModelSpec:
 def list_timm() -> Iterator[ModelSpec]:
     """Yield a spec of every architecture and of all weights that timm has, without what they can be read out by."""
     for rest in sorted([*timm.list_models(), *list_pretrained(), *(f"{name}.{UNTRAINED}" for name in PACKAGED)]):
-        # Those that take no square RGB images are no names of ours.
+        # Those that take no square RGB images are refused by name, too.
         with suppress(UsageError):
             yield make_packaged_spec(rest) if rest in PACKAGED else _spec(rest, Outline())
 
