@@ -1,0 +1,2 @@
+def known_answers(model, preset):
+    return ()
