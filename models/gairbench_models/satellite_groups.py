@@ -27,6 +27,11 @@ Backscatter is in decibels, Sentinel-2 in digital numbers, the mean temperature 
 precipitation in metres, elevation in metres and slope in degrees. NDVI is computed from B8 and B4.
 """
 
+_COVER = ("water", "trees", "grass", "flooded_vegetation", "crops", "shrub_and_scrub", "built", "bare", "snow_and_ice")
+
+DYNAMIC_WORLD = tuple(f"dynamic-world:{name}" for name in _COVER)
+"""Shares of land cover, 0 to 1, as Google's Dynamic World names them, in the order of its classes."""
+
 FRAMES = (1, 24)
 """Months of a series."""
 

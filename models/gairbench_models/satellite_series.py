@@ -26,19 +26,26 @@ class Group:
         values: ``(batch, time, band, height, width)``.
         months: ``(batch, time)``, January is 0; ``None`` where the batch holds no dates.
         gsd_m: ``(batch,)`` metres per pixel; NaN where unknown, ``None`` where the batch does not say.
+        steps: ``(time,)``, the number of each frame in its series, those that were left out included.
     """
 
     values: Tensor
     months: Tensor | None
-    gsd_m: Tensor | None = None
+    gsd_m: Tensor | None
+    steps: Tensor
 
 
-def encode_alike(batch: Batch, encode: Callable[[Batch], Tensor]) -> Tensor:
+Steps = Mapping[str, Tensor]
+"""The numbers of the frames that are there, by image."""
+
+
+def encode_alike(batch: Batch, encode: Callable[[Batch, Steps], Tensor]) -> Tensor:
     """Encode samples that have the same frames together, so that no frame is there to be masked.
 
     Args:
         batch: Images whose ``valid`` says which frames are there, and places that may be unknown.
-        encode: Embeds a batch of which all frames are there, and all places known or none (``lonlat=None``).
+        encode: Embeds a batch of which all frames are there, and all places known or none (``lonlat=None``); it is
+            given the numbers of these frames, too.
 
     Returns:
         The embeddings in the order of the batch.
@@ -48,15 +55,16 @@ def encode_alike(batch: Batch, encode: Callable[[Batch], Tensor]) -> Tensor:
         columns.append(batch.lonlat.isfinite().all(dim=1, keepdim=True))
     patterns, member = torch.unique(torch.cat(columns, dim=1), dim=0, return_inverse=True)
     rows = [(member == number).nonzero()[:, 0] for number in range(len(patterns))]
-    parts = [encode(_without_absent(batch.map(lambda tensor, own=own: tensor[own]))) for own in rows]  # type: ignore[misc]
+    parts = [encode(*_without_absent(batch.map(lambda tensor, own=own: tensor[own]))) for own in rows]  # type: ignore[misc]
     return torch.cat(parts)[torch.cat(rows).argsort()]
 
 
-def _without_absent(batch: Batch) -> Batch:
+def _without_absent(batch: Batch) -> tuple[Batch, Steps]:
     """Leave out the frames and the places that no sample of the batch has."""
-    images = {}
+    images, steps = {}, {}
     for name, image in batch.images.items():
         there = image.valid[0]
+        steps[name] = there.nonzero()[:, 0]
         images[name] = replace(
             image,
             values=image.values[:, there],
@@ -64,14 +72,17 @@ def _without_absent(batch: Batch) -> Batch:
             dates=None if image.dates is None else image.dates[:, there],
         )
     known = batch.lonlat is not None and bool(batch.lonlat[0].isfinite().all())
-    return replace(batch, images=images, lonlat=batch.lonlat if known else None)
+    return replace(batch, images=images, lonlat=batch.lonlat if known else None), steps
 
 
-def whole_groups(batch: Batch, groups: Mapping[str, tuple[str, ...]], unknown_month: int = 0) -> dict[str, Group]:
+def whole_groups(
+    batch: Batch, steps: Steps, groups: Mapping[str, tuple[str, ...]], unknown_month: int = 0
+) -> dict[str, Group]:
     """Return the groups of which a batch has every band and a frame.
 
     Args:
         batch: Images by name.
+        steps: The numbers of their frames.
         groups: Bands of each group, all of one image.
         unknown_month: What stands for the month of a frame without a date.
 
@@ -79,13 +90,13 @@ def whole_groups(batch: Batch, groups: Mapping[str, tuple[str, ...]], unknown_mo
         InputMismatchError: There is none.
     """
     found: dict[str, Group] = {}
-    for image in batch.images.values():
+    for key, image in batch.images.items():
         names = [known.name for known in image.bands]
         months = None if image.dates is None else month_of_year(image.dates, unknown_month)
         for group, bands in groups.items():
             if image.values.shape[1] and set(bands) <= {*names}:
                 chosen = image.values[:, :, [names.index(name) for name in bands]]
-                found[group] = Group(chosen, months, image.gsd_m)
+                found[group] = Group(chosen, months, image.gsd_m, steps[key])
     if not found:
         shown = sorted({known.name for image in batch.images.values() for known in image.bands})
         raise InputMismatchError(

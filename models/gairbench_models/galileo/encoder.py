@@ -19,7 +19,7 @@ from gairbench_models.galileo.network import GalileoEncoder, Tokens
 from gairbench_models.galileo.presets import PATCHES
 from gairbench_models.location.features import xyz
 from gairbench_models.satellite_groups import GSD_M
-from gairbench_models.satellite_series import Group, encode_alike, whole_groups, with_ndvi
+from gairbench_models.satellite_series import Group, Steps, encode_alike, whole_groups, with_ndvi
 
 _JULY = 6
 """The month of images whose date is unknown, as in the authors' evaluations."""
@@ -70,10 +70,10 @@ class Galileo(nn.Module):
         """
         pooling = _grid if wanted.form == "tokens" else _mean
         images = {name: with_ndvi(image) for name, image in batch.images.items()}
-        return encode_alike(replace(batch, images=images), lambda part: self._encode(part, pooling))
+        return encode_alike(replace(batch, images=images), lambda part, steps: self._encode(part, steps, pooling))
 
-    def _encode(self, batch: Batch, pooling: _Pooling) -> Tensor:
-        groups = whole_groups(batch, GROUPS, unknown_month=_JULY)
+    def _encode(self, batch: Batch, steps: Steps, pooling: _Pooling) -> Tensor:
+        groups = whole_groups(batch, steps, GROUPS, unknown_month=_JULY)
         gridded = [group for name, group in groups.items() if name in SPACE_TIME or name in SPACE]
         values = {name: _normalized(name, group) for name, group in groups.items()}
         if batch.lonlat is not None:

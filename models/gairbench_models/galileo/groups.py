@@ -8,7 +8,6 @@ from gairbench import ImageInput
 from gairbench_models import satellite_groups as shared
 from gairbench_models.satellite_groups import bands_of_groups, series_of
 
-_COVER = ("water", "trees", "grass", "flooded_vegetation", "crops", "shrub_and_scrub", "built", "bare", "snow_and_ice")
 _CEREALS = ("temporarycrops", "maize", "wintercereals", "springcereals", "irrigation")
 
 SPACE_TIME = {name: shared.GROUPS[name] for name in (*shared.S1, *shared.S2, "NDVI")}
@@ -16,7 +15,7 @@ SPACE_TIME = {name: shared.GROUPS[name] for name in (*shared.S1, *shared.S2, "ND
 
 SPACE = {
     "SRTM": shared.GROUPS["SRTM"],
-    "DW": tuple(f"dynamic-world:{name}" for name in _COVER),
+    "DW": shared.DYNAMIC_WORLD,
     "WC": tuple(f"worldcereal:{name}" for name in _CEREALS),
 }
 """Groups with a token a patch: relief, shares of land cover, percentages of crops."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gairbench import ImageInput, ModelSpec, Normalization, Preset, UrlWeights
-from gairbench_models.satellite_groups import ERA5, S1, S2, SRTM, bands_of_groups, series_of
+from gairbench_models.satellite_groups import DYNAMIC_WORLD, ERA5, S1, S2, SRTM, bands_of_groups, series_of
 
 SCALES = {
     **dict.fromkeys(bands_of_groups(S1), (-25.0, 25.0)),
@@ -28,7 +28,13 @@ def _series(name: str, groups: tuple[str, ...]) -> ImageInput:
     )
 
 
-INPUTS = (_series("s1", S1), _series("s2", S2), _series("era5", ERA5), _series("srtm", SRTM))
+INPUTS = (
+    _series("s1", S1),
+    _series("s2", S2),
+    _series("era5", ERA5),
+    _series("srtm", SRTM),
+    series_of("dynamic-world", DYNAMIC_WORLD, size=1),
+)
 
 MODELS: tuple[ModelSpec, ...] = (
     ModelSpec(
@@ -52,7 +58,7 @@ MODELS: tuple[ModelSpec, ...] = (
             ),
         ),
         golden="gairbench_models.presto.golden:known_answers",
-        description="Pixel series of Sentinel-1, Sentinel-2, weather and relief, with months and the place",
+        description="Pixel series of Sentinel-1, Sentinel-2, weather, relief and land cover, with months and the place",
         licence="MIT",
         citation="arXiv:2304.14065",
     ),
