@@ -64,7 +64,7 @@ _STATISTICS = {
     "terraclimate:soil": (692.1291795806885, 925.0116126406431),
     "terraclimate:aet": (562.781331880633, 453.2434022278578),
     "viirs:avg_rad": (1.5647115934036673, 7.513020170832818),
-    "landscan:population": (188.20315880851746, 1154.5912918300602),
+    "landscan:population": (188.20315880851746, 1154.5919128300602),
 }
 """Mean and standard deviation over the pre-training samples: config/normalization.json of the authors' repository
 github.com/nasaharvest/galileo, commit 0f0b5b95."""
