@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gairbench import ModelSpec, Preset, Representation, UrlWeights
-from gairbench_models.galileo.groups import inputs_of
+from gairbench_models.galileo.groups import galileo_inputs
 from gairbench_models.galileo.presets import DEFAULT, PATCH4
 
-_INPUTS = inputs_of()
+_INPUTS = galileo_inputs()
 _TOGETHER = tuple(image.name for image in _INPUTS)
 
 _NANO = UrlWeights(
@@ -41,8 +41,8 @@ MODELS: tuple[ModelSpec, ...] = (
             ),
             _preset(PATCH4, "patches of up to 4 pixels, as the authors evaluate; otherwise the same"),
         ),
-        configuration="gairbench_models.galileo.presets:configuration",
-        golden="gairbench_models.galileo.golden:known_answers",
+        configuration="gairbench_models.galileo.presets:galileo_configuration",
+        golden="gairbench_models.galileo.golden:galileo_answers",
         description="Sentinel-1, Sentinel-2, weather, relief, land cover, night lights, people and the place, by month",
         licence="MIT",
         citation="arXiv:2502.09356",

@@ -25,48 +25,48 @@ EDGE, GSD_M = 16, 20.0
 """Pixels of the tile, and metres of each."""
 
 
-def field(first: float, step: float, number: int) -> NDArray[np.float64]:
+def _field(first: float, step: float, number: int) -> NDArray[np.float64]:
     """Return a series of images of which no two and no two axes and directions are alike."""
     month, row, column = np.ogrid[: len(DAYS), :EDGE, :EDGE]
     return first + step * ((3 * month + 2 * number) % 7 + number + row / 4 + (column * column) / 64)
 
 
-def radar() -> dict[str, NDArray[np.float64]]:
+def _radar() -> dict[str, NDArray[np.float64]]:
     """Return backscatter in decibels."""
-    return {band: field(-20.0 + 3 * n, 0.5, n) for n, band in enumerate(bands_of_groups(S1))}
+    return {band: _field(-20.0 + 3 * n, 0.5, n) for n, band in enumerate(bands_of_groups(S1))}
 
 
-def optical() -> dict[str, NDArray[np.float64]]:
+def _optical() -> dict[str, NDArray[np.float64]]:
     """Return digital numbers of Sentinel-2."""
-    return {band: field(400.0, 110.0, n) for n, band in enumerate(bands_of_groups(S2))}
+    return {band: _field(400.0, 110.0, n) for n, band in enumerate(bands_of_groups(S2))}
 
 
-def weather() -> dict[str, NDArray[np.float64]]:
+def _weather() -> dict[str, NDArray[np.float64]]:
     """Return kelvin and metres, of the whole tile."""
     numbers = np.array([0.0, 3.0, 1.0])
     return dict(zip(bands_of_groups(ERA5), (288.0 + 2 * numbers, 0.04 + 0.01 * numbers), strict=True))
 
 
-def relief() -> dict[str, NDArray[np.float64]]:
+def _relief() -> dict[str, NDArray[np.float64]]:
     """Return metres and degrees."""
-    return dict(zip(bands_of_groups(SRTM), (field(60.0, 4.0, 1)[0], field(1.0, 0.25, 2)[0]), strict=True))
+    return dict(zip(bands_of_groups(SRTM), (_field(60.0, 4.0, 1)[0], _field(1.0, 0.25, 2)[0]), strict=True))
 
 
-def known_answers(model: str, preset: str) -> Iterator[Golden]:
+def galileo_answers(model: str, preset: str) -> Iterator[Golden]:
     """A tile of all sensors, and one pixel of Sentinel-2 at no known place."""
     del model  # there is one
     yield Golden(
         name="tile",
         images={
             "s2": GoldenImage(
-                bands={b: v / 10_000 for b, v in optical().items()}, unit=Unit.REFLECTANCE, dates=DAYS, gsd_m=GSD_M
+                bands={b: v / 10_000 for b, v in _optical().items()}, unit=Unit.REFLECTANCE, dates=DAYS, gsd_m=GSD_M
             ),
             "s1": GoldenImage(
-                bands={b: 10 ** (v / 10) for b, v in radar().items()}, unit=Unit.POWER, dates=DAYS, gsd_m=GSD_M
+                bands={b: 10 ** (v / 10) for b, v in _radar().items()}, unit=Unit.POWER, dates=DAYS, gsd_m=GSD_M
             ),
-            "srtm": GoldenImage(bands=relief(), unit={"elevation": Unit.METRES, "slope": Unit.RAW}, gsd_m=GSD_M),
+            "srtm": GoldenImage(bands=_relief(), unit={"elevation": Unit.METRES, "slope": Unit.RAW}, gsd_m=GSD_M),
             "era5": GoldenImage(
-                bands=weather(), unit={"temperature": Unit.KELVIN, "precipitation": Unit.METRES}, dates=DAYS
+                bands=_weather(), unit={"temperature": Unit.KELVIN, "precipitation": Unit.METRES}, dates=DAYS
             ),
         },
         lonlat=LONLAT,
@@ -76,7 +76,7 @@ def known_answers(model: str, preset: str) -> Iterator[Golden]:
         name="pixel",
         images={
             "s2": GoldenImage(
-                bands={b: v[:, 3, 5] for b, v in optical().items()}, unit=Unit.S2_DN, dates=DAYS, gsd_m=10.0
+                bands={b: v[:, 3, 5] for b, v in _optical().items()}, unit=Unit.S2_DN, dates=DAYS, gsd_m=10.0
             )
         },
         expected=PIXEL,

@@ -88,7 +88,7 @@ def _series(name: str, groups: tuple[str, ...], size: int | None) -> ImageInput:
     return series_of(name, bands_of_groups(groups, GROUPS), size=size)
 
 
-def inputs_of(size: int | None = None) -> tuple[ImageInput, ...]:
+def galileo_inputs(size: int | None = None) -> tuple[ImageInput, ...]:
     """Return the images that Galileo takes, of values that it normalizes itself: NDVI is of values before that.
 
     Args:

@@ -178,7 +178,7 @@ class GalileoBlock(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(_WIDTH)
-        self.attn = Attention()
+        self.attn = GalileoAttention()
         self.norm2 = nn.LayerNorm(_WIDTH)
         self.mlp = Mlp(_WIDTH, 4 * _WIDTH)
 
@@ -188,8 +188,8 @@ class GalileoBlock(nn.Module):
         return tokens + self.mlp(self.norm2(tokens))  # type: ignore[no-any-return]
 
 
-class Attention(nn.Module):
-    """Attention of several heads, of all tokens to all."""
+class GalileoAttention(nn.Module):
+    """GalileoAttention of several heads, of all tokens to all."""
 
     def __init__(self) -> None:
         super().__init__()

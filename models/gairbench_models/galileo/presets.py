@@ -10,7 +10,7 @@ PATCHES = {DEFAULT: 8, PATCH4: 4}
 """The greatest edge of a patch in pixels, by preset."""
 
 
-def configuration(model: str, preset: str) -> Any:
-    """Return what is no part of the declarations and changes embeddings."""
+def galileo_configuration(model: str, preset: str) -> Any:
+    """Return what changes embeddings and does not stand in the declarations."""
     del model  # there is one
     return {"patch": PATCHES[preset]}

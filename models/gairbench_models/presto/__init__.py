@@ -57,7 +57,7 @@ MODELS: tuple[ModelSpec, ...] = (
                 description="1 to 24 months of one pixel; images are resized to one; 404,160 parameters",
             ),
         ),
-        golden="gairbench_models.presto.golden:known_answers",
+        golden="gairbench_models.presto.golden:presto_answers",
         description="Pixel series of Sentinel-1, Sentinel-2, weather, relief and land cover, with months and the place",
         licence="MIT",
         citation="arXiv:2304.14065",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gairbench import Unit
 from gairbench.golden import Golden, GoldenImage
-from gairbench_models.satellite_groups import ERA5, S1, S2, bands_of_groups
+from gairbench_models.satellite_groups import DYNAMIC_WORLD, ERA5, S1, S2, bands_of_groups
 
 DAYS = (19_676, 19_707, 19_737, 19_768, 19_799)
 """The middles of November 2023 to March 2024."""
@@ -21,36 +21,42 @@ DAYS = (19_676, 19_707, 19_737, 19_768, 19_799)
 LONLAT = (-110.5, 38.25)
 
 
-def months(first: float, step: float, number: int, count: int = len(DAYS)) -> NDArray[np.float64]:
+def _months(first: float, step: float, number: int, count: int = len(DAYS)) -> NDArray[np.float64]:
     """Return a series of which no two and no two directions are alike: multiples of ``step`` above ``first``."""
     return first + step * ((3 * np.arange(count, dtype=np.float64) + 2 * number) % 7 + number)
 
 
-def radar() -> dict[str, NDArray[np.float64]]:
+def _radar() -> dict[str, NDArray[np.float64]]:
     """Return backscatter in decibels."""
-    return {band: months(-18.0 + 3 * n, 0.5, n) for n, band in enumerate(bands_of_groups(S1))}
+    return {band: _months(-18.0 + 3 * n, 0.5, n) for n, band in enumerate(bands_of_groups(S1))}
 
 
-def optical(count: int = len(DAYS)) -> dict[str, NDArray[np.float64]]:
+def _optical(count: int = len(DAYS)) -> dict[str, NDArray[np.float64]]:
     """Return digital numbers of Sentinel-2."""
-    return {band: months(400.0, 130.0, n, count) for n, band in enumerate(bands_of_groups(S2))}
+    return {band: _months(400.0, 130.0, n, count) for n, band in enumerate(bands_of_groups(S2))}
 
 
-def weather() -> dict[str, NDArray[np.float64]]:
+def _weather() -> dict[str, NDArray[np.float64]]:
     """Return kelvin and metres."""
-    return dict(zip(bands_of_groups(ERA5), (months(271.0, 2.5, 0), months(0.01, 0.005, 1)), strict=True))
+    return dict(zip(bands_of_groups(ERA5), (_months(271.0, 2.5, 0), _months(0.01, 0.005, 1)), strict=True))
 
 
-def known_answers(model: str, preset: str) -> Iterator[Golden]:
-    """A winter of all sensors, and two months of Sentinel-2 alone."""
+def _cover() -> dict[str, NDArray[np.float64]]:
+    """Return shares of land cover of three months: crops prevail, nothing is known, trees prevail."""
+    shares = np.array([[5, 6, 7, 8, 40, 9, 10, 11, 4], [0] * 9, [7, 45, 5, 6, 8, 9, 3, 10, 7]]) / 100
+    return dict(zip(DYNAMIC_WORLD, shares.T, strict=True))
+
+
+def presto_answers(model: str, preset: str) -> Iterator[Golden]:
+    """A winter of all sensors, two months of Sentinel-2 alone, and three with land cover in two of them."""
     del model, preset  # there is one of each
     yield Golden(
         name="winter",
         images={
-            "s1": GoldenImage(bands={b: 10 ** (v / 10) for b, v in radar().items()}, unit=Unit.POWER, dates=DAYS),
-            "s2": GoldenImage(bands={b: v / 10_000 for b, v in optical().items()}, unit=Unit.REFLECTANCE, dates=DAYS),
+            "s1": GoldenImage(bands={b: 10 ** (v / 10) for b, v in _radar().items()}, unit=Unit.POWER, dates=DAYS),
+            "s2": GoldenImage(bands={b: v / 10_000 for b, v in _optical().items()}, unit=Unit.REFLECTANCE, dates=DAYS),
             "era5": GoldenImage(
-                bands=weather(), unit={"temperature": Unit.KELVIN, "precipitation": Unit.METRES}, dates=DAYS
+                bands=_weather(), unit={"temperature": Unit.KELVIN, "precipitation": Unit.METRES}, dates=DAYS
             ),
             "srtm": GoldenImage(
                 bands={"elevation": 1_450.0, "slope": 7.5},
@@ -63,9 +69,18 @@ def known_answers(model: str, preset: str) -> Iterator[Golden]:
     )
     yield Golden(
         name="optical",
-        images={"s2": GoldenImage(bands=optical(2), unit=Unit.S2_DN, dates=DAYS[-2:])},
+        images={"s2": GoldenImage(bands=_optical(2), unit=Unit.S2_DN, dates=DAYS[-2:])},
         lonlat=LONLAT,
         expected=OPTICAL,
+    )
+    yield Golden(
+        name="land cover",
+        images={
+            "s2": GoldenImage(bands=_optical(3), unit=Unit.S2_DN, dates=DAYS[:3]),
+            "dynamic-world": GoldenImage(bands=_cover(), unit=Unit.RAW, dates=DAYS[:3]),
+        },
+        lonlat=LONLAT,
+        expected=LAND_COVER,
     )
 
 
@@ -99,4 +114,20 @@ OPTICAL = (
     0.01981, 1.07454, -0.07763, -0.87296, -0.25383, -1.18240, 0.18848, 1.80227, -0.38462, 0.47302,
     -2.49323, 1.61009, -0.49190, -2.24984, -2.52175, -0.25691, 0.27927, 0.80562, 1.74097, -1.35116,
     -0.01064, -0.14034, -1.58932, 0.50524, 0.36835, 0.40296, -1.26381, 1.80507,
+)  # fmt: skip
+
+LAND_COVER = (
+    -0.40746, -2.26898, 0.92919, 0.21966, -1.37839, -0.99236, -1.26467, -2.12702, -0.37667, 0.21750,
+    -0.03894, -1.10580, 0.20564, -0.26957, -0.19626, -0.96771, 2.46750, 1.55053, -0.86391, 0.32069,
+    1.13516, -1.12981, 1.14113, 0.79927, 1.36611, 0.42379, -0.37351, 0.04133, -1.29211, -0.38608,
+    0.76125, 2.21456, 0.33020, -1.37351, -1.48088, -0.98515, 0.86069, 0.74639, -0.05533, 0.37441,
+    -0.22772, 0.80758, 1.21818, -1.28646, 0.38994, 1.26681, 0.62100, 0.86507, 0.44596, 0.19482,
+    -1.41880, 0.08938, -1.60296, 0.89729, 0.14678, 1.00089, -0.41852, 0.13825, -1.34042, -1.10368,
+    1.69444, -0.11737, 0.69198, -0.51973, 1.14253, 0.23722, -0.08152, 1.16615, -0.98816, 0.71134,
+    0.43671, 0.06285, 0.77708, 1.69008, 0.24166, 1.23313, 0.96560, -1.46816, 0.34442, 0.33477,
+    -1.79539, -0.03232, -1.44789, -1.35668, -0.89338, -0.03271, -0.27106, 1.15381, 0.57666, 0.49021,
+    -0.31247, 0.39470, 0.03462, 3.12091, -0.80990, 0.08810, -4.70264, -0.31304, -1.76784, -0.10147,
+    -0.37654, 0.32761, -0.07969, -0.22645, 0.41137, -0.87340, 0.28886, 1.60806, -0.61216, 1.13130,
+    -3.00376, 1.95762, -0.29523, -1.96746, -1.88777, -0.30902, -0.00666, 1.03797, 1.35942, -0.75236,
+    -0.33053, -0.28139, -1.52683, 0.72108, 0.79725, 0.80920, -0.97278, 1.54176,
 )  # fmt: skip

@@ -28,7 +28,7 @@ from gairbench.testing.model_checks import check_known_answers
 from gairbench.weights.sources import find_file
 from gairbench_models.galileo import MODELS
 from gairbench_models.galileo.encoder import Galileo, load
-from gairbench_models.galileo.groups import GROUPS, SPACE, SPACE_TIME, STATIC, TIME, inputs_of, scale
+from gairbench_models.galileo.groups import GROUPS, SPACE, SPACE_TIME, STATIC, TIME, galileo_inputs, scale
 from gairbench_models.galileo.network import PATCH, GalileoEncoder, Tokens, kernel_resizing
 from gairbench_models.galileo.presets import PATCHES
 from gairbench_models.satellite_groups import S2, bands_of_groups
@@ -472,7 +472,7 @@ def random_weights() -> Iterator[None]:
 
 def small(spec: ModelSpec) -> ModelSpec:
     """Return the model for images of 2 x 2 patches: of any size, the suite takes 64 pixels, which are many more."""
-    presets = (replace(preset, inputs=inputs_of(2 * PATCHES[preset.name])) for preset in spec.presets)
+    presets = (replace(preset, inputs=galileo_inputs(2 * PATCHES[preset.name])) for preset in spec.presets)
     return replace(spec, presets=tuple(presets))
 
 

@@ -388,6 +388,14 @@ def test_month_place_and_order_of_months_count(untrained: Presto) -> None:
     assert embedded(untrained, feed, {**columns, "dates": columns["dates"] + 10}).equal(before)
 
 
+def test_the_number_of_a_month_in_its_series_counts(untrained: Presto) -> None:
+    groups, place = {"S1": torch.tensor([[[0.5, 0.2], [0.1, 0.4]]])}, torch.tensor([[1.0, 0, 0]])
+    months = {"S1": torch.tensor([[3, 4]])}
+    first = untrained.encoder(groups, months, place)
+    assert untrained.encoder(groups, months, place, {"S1": torch.tensor([0, 1])}).equal(first)
+    assert (untrained.encoder(groups, months, place, {"S1": torch.tensor([0, 2])}) - first).abs().max() > 1e-3
+
+
 def test_a_month_without_land_cover_has_no_token_and_the_others_keep_their_places(
     untrained: Presto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
