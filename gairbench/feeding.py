@@ -7,7 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gairbench.batch import Batch, Images, concatenate
-from gairbench.conversion import ImageConverter, LocationConverter, check_delivered, make_converter, takes_pictures
+from gairbench.conversion import (
+    ImageConverter,
+    LocationConverter,
+    check_delivered,
+    make_converter,
+    shares_bands,
+    takes_pictures,
+)
 from gairbench.data import Sample, dates_key, mask_key, sample_key
 from gairbench.errors import DataError, InputMismatchError
 from gairbench.inputs import ANY, EVERY, ImageInput, Input, LocationInput, Modality, Need
@@ -400,12 +407,14 @@ def _match(wanted: ImageInput, available: Sequence[Input]) -> ImageConverter | N
     named = [i for i in images if i.name == wanted.name]
     if named:
         return make_converter(named[0], wanted)
-    fitting, problems = [], []
+    fitting, problems, concerning = [], [], []
     for image in images:
         try:
             fitting.append(make_converter(image, wanted))
         except InputMismatchError as error:
             problems.append(error)
+            if shares_bands(image, wanted):
+                concerning.append(error)
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
@@ -416,6 +425,9 @@ def _match(wanted: ImageInput, available: Sequence[Input]) -> ImageConverter | N
         )
     if wanted.missing == "refuse":
         raise problems[0] if problems else InputMismatchError(f"the dataset delivers no image {wanted.name!r}", "")
+    if concerning:
+        # It is there, in another unit or number: that is a mistake of a declaration, and nothing that is missing.
+        raise concerning[0]
     if wanted.missing == "zero" and (wanted.size is None or wanted.frames is not None or wanted.bands == ANY):
         raise InputMismatchError(f"the image {wanted.name!r} is missing, and the model states no size of it", "")
     return None
