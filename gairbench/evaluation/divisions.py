@@ -324,7 +324,8 @@ class Divisions:
             positions = {name: np.flatnonzero(names[embedded] == name) for name in SPLITS}
             for name in SPLITS:
                 if not len(positions[name]):
-                    raise _empty(task, choice, name, limit, some=bool((names == name).any()))
+                    some = bool((names == name).any())
+                    raise _empty(task, choice, name, limit, some=some, published=len(parts[name]))
             splits = {name: PooledSplit(pool, embedded[rows]) for name, rows in positions.items()}
         left_out = int((names == "").sum())
         note = f"{left_out} samples are in no split of {choice}" if left_out else ""
@@ -340,12 +341,14 @@ def _call(choice: SplitChoice, given: SplitInput) -> tuple[Names, str]:
     return names.astype(np.str_), call.changes
 
 
-def _empty(task: TaskSpec, choice: SplitChoice, name: str, limit: int | None, *, some: bool) -> DataError:
+def _empty(
+    task: TaskSpec, choice: SplitChoice, name: str, limit: int | None, *, some: bool, published: int
+) -> DataError:
     if some and limit is not None:
         return DataError(
             f"--limit {limit} leaves split {name!r} of {choice} for dataset {task.dataset.name!r} empty", "raise it"
         )
-    return DataError(
-        f"split {name!r} of {choice} for dataset {task.dataset.name!r} is empty",
-        "choose a split with more and smaller parts, or another --seed",
-    )
+    hint = "choose a split with more and smaller parts, or another --seed"
+    if not published:
+        hint = f"splits are drawn in the published sizes, and no sample is published in {name!r}"
+    return DataError(f"split {name!r} of {choice} for dataset {task.dataset.name!r} is empty", hint)
