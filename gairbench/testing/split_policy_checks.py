@@ -61,7 +61,7 @@ def check_registering_imports_nothing_heavy(spec: SplitPolicySpec) -> None:
 
 
 def check_every_sample_has_a_split(spec: SplitPolicySpec) -> None:
-    """It returns one name a sample, without targets too; train, val and test are not empty."""
+    """It returns one name per sample, without targets too; train, val and test are not empty."""
     for kind in (Kind.CLASSIFICATION, Kind.SEGMENTATION):
         names = _divide(spec, generated_samples(spec, kind))
         for split in SPLITS:

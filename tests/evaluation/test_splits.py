@@ -404,7 +404,7 @@ def test_version_parameter_and_code_of_a_policy_are_in_the_key(
 def test_retrieval_is_skipped_with_the_reason(request_: EvaluationRequest, registry: Registry) -> None:
     (record,) = run(request_, registry, "random", tasks=[PAIRS])
     assert (record.status, record.reason) == (
-        "skipped", "retrieval learns nothing, so that random has nothing to divide",
+        "skipped", "retrieval has no training split to divide",
     )  # fmt: skip
 
 
