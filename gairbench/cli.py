@@ -104,7 +104,8 @@ def cli_run(
     split: Annotated[
         list[str] | None,
         typer.Option(
-            help="Split policies: published, random, blocks:5, leave:country ...; comma-separated [default: published]."
+            help="Split policies: published, random, blocks:5, leave:country ...; comma-separated (a comma of a name:"
+            r" \,) [default: published]."
         ),
     ] = None,
     readout: Annotated[
@@ -131,6 +132,9 @@ def cli_run(
     del given["config"], given["dry_run"]
     settings = load_config(RunRequest, config) if config else {}
     settings |= {name: value for name, value in given.items() if value not in (None, [])}
+    if split:
+        # As one text, which is split at commas: items of a list are not.
+        settings["split"] = ",".join(split)
     raise typer.Exit(run_command(_request(RunRequest, settings), dry_run=dry_run))
 
 

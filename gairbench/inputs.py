@@ -193,8 +193,8 @@ class ImageInput:
         synthetic: Dataset side only: the images are rendered, not taken.
 
     Raises:
-        ValueError: No plan could serve it: a field is not of its type, a number is not positive, a band is there twice,
-            or units or statistics are not one for each band.
+        ValueError: No plan could serve it: a field is not of its type, a number is not positive, a band is listed
+            twice, or units or statistics are not one for each band.
     """
 
     modality: Modality
@@ -242,9 +242,9 @@ def _image_problem(image: ImageInput) -> str:
     if image.modality is Modality.LOCATION:
         return ": modality=Modality.LOCATION is not one of images; a place is a LocationInput"
     if not count or "" in image.bands:
-        return f": bands={image.bands!r}: name one band at least, each by a text"
+        return f": bands={image.bands!r}: name at least one band; names are strings"
     if twice := [name for name in dict.fromkeys(image.bands) if image.bands.count(name) > 1]:
-        return f": band {twice[0]!r} is there twice in bands={image.bands!r}"
+        return f": bands= lists {twice[0]!r} twice"
     if isinstance(image.unit, tuple) and len(image.unit) != count:
         return f": unit={tuple(map(str, image.unit))!r} for {bands}; give one unit, or one for each band"
     if image.size is not None and image.size < 1:
@@ -282,14 +282,14 @@ class LocationInput:
         order: ``"lonlat"`` (longitude first) or ``"latlon"``.
 
     Raises:
-        ValueError: It is another order.
+        ValueError: The order is not valid.
     """
 
     order: Literal["lonlat", "latlon"] = "lonlat"
     modality: Literal[Modality.LOCATION] = field(default=Modality.LOCATION, init=False)
 
     def __post_init__(self) -> None:
-        """Refuse an order that there is not."""
+        """Refuse an unknown order."""
         if problem := field_problem(self):
             raise ValueError(f"a location{problem}")
 

@@ -303,7 +303,11 @@ FILE = UrlWeights(url="https://example.org/w-1.pth", sha256="0" * 64, size=1, li
             "check_weights_are_declared_whole",
             "'a/w.pth' is a path",
         ),
-        ({"presets": weighted(FileWeights(path="w.pth"))}, "check_weights_are_declared_whole", "says no folder"),
+        (
+            {"presets": weighted(FileWeights(path="w.pth"))},
+            "check_weights_are_declared_whole",
+            "the path must be absolute",
+        ),
         (
             {"presets": weighted(FileWeights(path="/w.pth", sha256="abc"))},
             "check_weights_are_declared_whole",

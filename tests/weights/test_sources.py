@@ -86,7 +86,7 @@ def test_a_local_file_relative_to_the_working_folder_is_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for wanted in (path, Path(path)):
-        with pytest.raises(CheckpointError, match=r"says no folder; .* Path\(__file__\)"):
+        with pytest.raises(CheckpointError, match=r"the path must be absolute; .* Path\(__file__\)"):
             find_file(FileWeights(path=wanted), tmp_path)
 
 
