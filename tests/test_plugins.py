@@ -502,7 +502,7 @@ def test_the_guides_plugin_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     guide = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
     files = re.findall(r"^```python\n# (my_package/\w+\.py)\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
     stems = [Path(name).stem for name, _ in files]
-    expected = ["__init__", "model", "data", "joint", "sentinels", "ndvi", "stands", "forest", "heads", "mlp"]
+    expected = ["__init__", "model", "data", "joint", "sentinels", "lookup", "ndvi", "stands", "forest", "heads", "mlp"]
     expected += ["near", "pyramid", "lora", "north"]
     assert stems == expected
     (tmp_path / "my_package").mkdir()
