@@ -16,6 +16,7 @@ from gairbench.errors import DataError
 if TYPE_CHECKING:
     from rasterio.crs import CRS
     from rasterio.io import DatasetReader
+    from rasterio.transform import Affine
 
 Box = tuple[float, float, float, float]
 """(lon_min, lat_max, lon_max, lat_min) in degrees."""
@@ -170,21 +171,40 @@ def georeference(path: Path, file: DatasetReader) -> Georeference | None:
     Raises:
         DataError: The image is rotated or not north up, as encoders expect images, or its CRS cannot be read.
     """
+    stated = stated_place(path, file)
+    if stated is None:
+        return None
+    crs, t = stated
+    if is_rotated(t) or t.a <= 0 or t.e >= 0:
+        raise DataError(
+            f"{path} is rotated or not north up (transform {tuple(t)[:6]}), and encoders expect images that are",
+            "warp it to north up, for instance with gdalwarp",
+        )
+    return Georeference(crs, tuple(file.bounds), (file.width, file.height))
+
+
+def stated_place(path: Path, file: DatasetReader) -> tuple[CRS, Affine] | None:
+    """Return an open image's system and its transform from (column, row), or ``None`` if it states none.
+
+    Args:
+        path: The image, for messages.
+        file: The open image.
+
+    Raises:
+        DataError: Its CRS cannot be read.
+    """
     try:
         crs, t = file.crs, file.transform
     except Exception as error:
         raise DataError(f"cannot read the CRS of {path}: {error}", _place_hint()) from error
     if crs is None and not t.is_identity and (hint := proj_hint()):
         raise DataError(f"cannot read the CRS of {path}", hint)
-    if crs is None or t.is_identity:
-        return None
-    # Rounding is not a rotation.
-    if max(abs(t.b), abs(t.d)) > 1e-9 * max(abs(t.a), abs(t.e)) or t.a <= 0 or t.e >= 0:
-        raise DataError(
-            f"{path} is rotated or not north up (transform {tuple(t)[:6]}), and encoders expect images that are",
-            "warp it to north up, for instance with gdalwarp",
-        )
-    return Georeference(crs, tuple(file.bounds), (file.width, file.height))
+    return None if crs is None or t.is_identity else (crs, t)
+
+
+def is_rotated(t: Affine) -> bool:
+    """Whether rows and columns do not run along the axes of the system; rounding is not a rotation."""
+    return bool(max(abs(t.b), abs(t.d)) > 1e-9 * max(abs(t.a), abs(t.e)))
 
 
 def project(path: Path, source: Any, target: Any, x: Any, y: Any) -> NDArray[np.float64]:

@@ -155,7 +155,7 @@ class SampleReader:
         if Modality.SV in self.modalities:
             sample["street_view"] = torch.from_numpy(np.ascontiguousarray(read_photo(rows.sv[i])))
             delivers[Modality.SV] = ImageInput(modality=Modality.SV, bands=RGB, unit=Unit.UINT8)
-        return {of: self._feed(of, delivers).batch([sample]) for of in self.asked}
+        return {of: self._feed(of, delivers).batch([sample], [rows.ids[i]]) for of in self.asked}
 
     def _feed(self, of: tuple[str, ...], delivers: Mapping[Modality, Input]) -> Feed:
         modality = self.preset.input(of[0]).modality

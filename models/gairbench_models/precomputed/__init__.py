@@ -14,4 +14,11 @@ PATTERNS = (
         files=True,
         description="Embeddings in a table, looked up by id or by the nearest place: Parquet of gairbench embed or any",
     ),
+    ModelPattern(
+        prefix="raster",
+        factory="gairbench_models.precomputed.raster_declaration:make_raster_spec",
+        rest="PATH[:OPTION=VALUE]",
+        files=True,
+        description="Embeddings in rasters, looked up at a point or averaged over a tile: GeoTIFF, tiles, Zarr",
+    ),
 )

@@ -28,11 +28,12 @@ def _alphaearth(values: Values) -> Values:
     return np.where(values == _ALPHAEARTH_MISSING, np.nan, scaled)
 
 
-def _as_they_are(values: Values) -> Values:
+def as_they_are(values: Values) -> Values:
+    """Return values that need no rule."""
     return values
 
 
-DEQUANTIZATIONS: Mapping[str, Callable[[Values], Values]] = {"alphaearth": _alphaearth, "none": _as_they_are}
+DEQUANTIZATIONS: Mapping[str, Callable[[Values], Values]] = {"alphaearth": _alphaearth, "none": as_they_are}
 """By name: ``none`` takes whole numbers as they are."""
 
 
