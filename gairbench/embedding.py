@@ -57,12 +57,13 @@ def embed_samples(
         NotCoveredError: A model that looks samples up has none of some of them.
     """
     parts: list[NDArray[np.float32]] = []
+    names = split.ids if feed.looks_up else ()
     lacking: list[str] = []
     done = 0
     for samples in prefetched(
         partial(_read, split, feed, indices[start : start + BATCH]) for start in range(0, len(indices), BATCH)
     ):
-        ids = [split.ids[i] for i in indices[done : done + len(samples)]] if feed.looks_up else []
+        ids = [names[i] for i in indices[done : done + len(samples)]] if feed.looks_up else []
         output = encode_batch(model, feed.representation, feed.batch(samples, ids), device)
         if feed.looks_up:
             lacking += [ids[row] for row in np.flatnonzero(~finite_rows(output))]

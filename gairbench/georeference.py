@@ -237,6 +237,30 @@ def project(path: Path, source: Any, target: Any, x: Any, y: Any) -> NDArray[np.
     raise _nowhere(path, own)
 
 
+def project_each(path: Path, source: Any, target: Any, x: Any, y: Any) -> NDArray[np.float64]:
+    """Transform points between systems, each by itself: one that the target system does not reach spoils no other.
+
+    Args:
+        path: The image that they belong to, for messages.
+        source: The system that they are in.
+        target: The system that they are wanted in.
+        x: ``(n,)`` eastings, or longitudes in degrees.
+        y: ``(n,)`` northings, or latitudes in degrees.
+
+    Returns:
+        ``(2, n)``; infinite where the target system does not reach.
+    """
+    try:
+        return project(path, source, target, x, y)
+    except DataError:
+        if len(x) <= 1:
+            return np.full((2, len(x)), np.inf)
+    # GDAL refuses all points for one of them.
+    half = len(x) // 2
+    parts = [project_each(path, source, target, x[part], y[part]) for part in (slice(half), slice(half, None))]
+    return np.concatenate(parts, axis=1)
+
+
 def _nowhere(path: Path, crs: CRS | None) -> DataError:
     hint = proj_hint()
     name = ""

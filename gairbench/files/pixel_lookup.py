@@ -17,7 +17,7 @@ from gairbench.files.guard import reading
 from gairbench.files.missing_pixels import MOST_MISSING
 from gairbench.files.rasters import REPLACE, driver_of, open_raster
 from gairbench.geography import great_circle_km
-from gairbench.georeference import ALONG, WGS84, is_rotated, project, stated_place
+from gairbench.georeference import ALONG, WGS84, is_rotated, project, project_each, stated_place
 
 if TYPE_CHECKING:
     from rasterio.crs import CRS
@@ -82,7 +82,7 @@ class PixelGrid:
         Raises:
             DataError: The raster's system does not lead to a place on Earth.
         """
-        xy = project(self.path, WGS84, self.crs, lonlat[:, 0], lonlat[:, 1]).T
+        xy = project_each(self.path, WGS84, self.crs, lonlat[:, 0], lonlat[:, 1]).T
         found = self._pixels(xy)
         if self.crs.is_geographic:
             # A raster across the antimeridian goes on beyond 180 degrees.
@@ -102,8 +102,9 @@ class PixelGrid:
             xy: ``(n, 2)`` in the raster's system, finite.
             lonlat: ``(n, 2)`` in degrees.
         """
-        back = project(self.path, self.crs, WGS84, xy[:, 0], xy[:, 1]).T
-        return np.asarray(great_circle_km(back, lonlat) < _SAME_KM)
+        back = project_each(self.path, self.crs, WGS84, xy[:, 0], xy[:, 1]).T
+        with np.errstate(invalid="ignore"):
+            return np.asarray(great_circle_km(back, lonlat) < _SAME_KM)
 
     def _pixels(self, xy: Array) -> Array:
         t = self.transform
@@ -119,7 +120,7 @@ class PixelGrid:
         """Return longitude and latitude of the centres of pixels, ``(n, 2)``."""
         t = self.transform
         x, y = t.c + (columns + 0.5) * t.a, t.f + (rows + 0.5) * t.e
-        lonlat: Array = project(self.path, self.crs, WGS84, x, y).T
+        lonlat: Array = project_each(self.path, self.crs, WGS84, x, y).T
         return lonlat
 
 
@@ -138,6 +139,9 @@ def read_grid(path: Path) -> PixelGrid:
         if stated is None:
             raise DataError(f"{path} states no place: it has no CRS or no transform", "give it a georeference")
         crs, transform = stated
+        t, middle = transform, (file.width / 2, file.height / 2)
+        # A system that leads nowhere on Earth is refused here, where nothing else can be the reason.
+        project(path, crs, WGS84, [t.c + middle[0] * t.a], [t.f + middle[1] * t.e])
         if is_rotated(transform):
             raise DataError(f"{path} is rotated (transform {tuple(transform)[:6]})", "warp it with gdalwarp")
         with reading(path, "raster", REPLACE):
@@ -239,7 +243,7 @@ class Mosaic:
         """Yield the rasters that hold points, in their order, with the points; each system is projected to once."""
         reached: dict[int, Array] = {}
         for one, numbers, bounds in self._systems:
-            xy = project(one.path, WGS84, one.crs, lonlat[:, 0], lonlat[:, 1]).T
+            xy = project_each(one.path, WGS84, one.crs, lonlat[:, 0], lonlat[:, 1]).T
             turns = (0.0, 360.0, -360.0) if one.crs.is_geographic else (0.0,)
             inside = np.zeros((len(numbers), len(lonlat)), dtype=bool)
             for turn in turns:
@@ -314,7 +318,7 @@ class Mosaic:
         """Yield the rasters that points of a box may reach into, in their order, with their least and greatest x, y."""
         reached: dict[int, tuple[Array, Array]] = {}
         for one, numbers, bounds in self._systems:
-            xy = project(one.path, WGS84, one.crs, outline[:, 0], outline[:, 1]).T
+            xy = project_each(one.path, WGS84, one.crs, outline[:, 0], outline[:, 1]).T
             if not np.isfinite(xy).all() or not one.leads_back(xy, outline).all():
                 continue
             for turn in (0.0, 360.0, -360.0) if one.crs.is_geographic else (0.0,):

@@ -83,9 +83,19 @@ def test_points_are_projected_to_the_rasters_system(tmp_path: Path) -> None:
     lonlat = project(Path(path), rasterio.CRS.from_epsg(32633), WGS84, x, y).T
     found = looked_up(path, lonlat)
     np.testing.assert_array_equal(found[:, 0], 10 * rows + columns)
-    # Half of the Earth away, where the projection leads somewhere all the same.
-    away = lonlat + np.array([180, -2 * lonlat[0, 1]])
-    assert np.isnan(looked_up(path, np.concatenate([away, [[15.0, -45.0], [15.0, 90.0]]]))).all()
+    rng = np.random.default_rng(0)
+    away = np.stack([rng.uniform(-180, 180, 300), rng.uniform(-90, 90, 300)], axis=1)
+    found = looked_up(path, np.concatenate([away, lonlat]))
+    assert np.isnan(found[:-3]).all(), "some of them no point of the projection"
+    np.testing.assert_array_equal(found[-3:, 0], 10 * rows + columns)
+
+
+def test_a_place_where_the_projection_leads_astray_is_outside(tmp_path: Path) -> None:
+    cassini, point = "+proj=cass +lat_0=50 +lon_0=10 +datum=WGS84 +units=m", (148.5920078, -66.0165972)
+    x, y = project(tmp_path, WGS84, rasterio.CRS.from_string(cassini), point[:1], point[1:])[:, 0]
+    path = write(tmp_path / "map.tif", ramp(), Affine(1_000, 0, x - 2_000, 0, -1_000, y + 2_000), cassini)
+    # Back from there lies another place, 2,862 km away.
+    assert np.isnan(looked_up(path, [point])).all()
 
 
 def test_exchanged_coordinates_are_outside(tmp_path: Path) -> None:
