@@ -140,6 +140,18 @@ class LooksUp(Encodes, Protocol):
     holds: str
 
 
+@runtime_checkable
+class KnowsIds(Protocol):
+    """What the factory of a model that looks samples up by their ids may be, too: it knows beforehand what is missing.
+
+    A cell that lacks samples is then skipped when it is planned. Without it, that is found when samples are looked up.
+    """
+
+    def lacking(self, ids: Sequence[str]) -> tuple[Sequence[str], str]:
+        """Return which of some ids the model does not have, and what it has, as :attr:`LooksUp.holds`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """A piece of work that an executor runs somewhere.

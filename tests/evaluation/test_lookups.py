@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,10 @@ from gairbench import (
 from gairbench.batch import Batch, concatenate
 from gairbench.data import ArraySplit
 from gairbench.errors import NotCoveredError
+from gairbench.evaluation.plan import EvaluationRequest, make_plan
 from gairbench.feeding import plan_feed
+from gairbench.limit import limited
+from gairbench.plugins import Origin, Registry
 from gairbench.protocols import LooksUp
 from gairbench.results import Result
 from gairbench.testing.model_checks import check_embeddings_are_finite
@@ -155,6 +159,48 @@ def test_samples_that_are_not_there_skip_the_cell_with_their_number_over_all_spl
         " numbers from 0 to 89; "
     )
     assert record.metrics == {}
+
+
+class Knowing:
+    """A factory that knows what its model lacks."""
+
+    asked: list[int] = []  # noqa: RUF012
+
+    def __call__(self, context: ModelContext) -> Numbers:
+        raise AssertionError("the model is built")
+
+    def lacking(self, ids: Sequence[str]) -> tuple[Sequence[str], str]:
+        Knowing.asked.append(len(ids))
+        return [one for one in ids if one.endswith("-7")], "all but those that end in 7"
+
+
+def test_what_a_factory_knows_to_be_missing_skips_cells_when_they_are_planned(
+    registry: Registry, request_: EvaluationRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Knowing, "asked", [])
+    task = replace(TASKS[0], name="unreadable-zone", dataset=UNREADABLE)
+    registry.add(Origin("own", "own-dist", "1"), models=[replace(NUMBERS, factory=Knowing())], tasks=[task])
+    plan = make_plan(replace(request_, models=[registry.models["numbers"]], tasks=[task], limit=30), registry)
+    assert {cell.state for cell in plan.cells} == {"skipped"}
+    assert plan.jobs == ()
+    assert sorted(Knowing.asked) == [30, 30, 30], "each split once, as many as are evaluated"
+    kept = {name: [f"{name}-{i}" for i in limited(SIZES[name], 30)] for name in ("train", "val", "test")}
+    counts = [
+        f"{name}: {len(found)} of 30, as {found[0]!r}"
+        for name, ids in kept.items()
+        if (found := [one for one in ids if one.endswith("-7")])
+    ]
+    assert plan.cells[0].reason.startswith(
+        f"no embedding of some samples ({'; '.join(counts)}); there are all but those that end in 7"
+    )
+
+
+def test_a_class_with_such_a_method_is_not_asked(tmp_path: Path) -> None:
+    class Confusing(Numbers):
+        def lacking(self, ids: Sequence[str]) -> tuple[Sequence[str], str]:
+            raise AssertionError("asked without an object")
+
+    assert headline(TASKS[0], tmp_path, replace(NUMBERS, factory=Confusing)).status == "ok"
 
 
 def test_what_an_encoder_computes_must_still_be_finite(tmp_path: Path) -> None:

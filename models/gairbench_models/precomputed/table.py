@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,9 +78,22 @@ class TableFactory:
             raise CheckpointError(
                 f"{context.model} takes no checkpoint, got {context.checkpoint}", "remove --checkpoint for this model"
             )
-        if table_sha256(Path(self.path)) != self.sha256:
-            raise DataError(f"{self.path} was changed while it was in use", "run the same command again")
         return TableModel(self)
+
+    def lacking(self, ids: Sequence[str]) -> tuple[Sequence[str], str]:
+        """Return which of some ids the table does not have, and what it has.
+
+        Raises:
+            DataError: The file was changed, is broken, or has an id or a place twice.
+        """
+        model = _with_ids(self)
+        return [one for one in ids if not model.has(one)], model.holds
+
+
+@lru_cache(maxsize=1)
+def _with_ids(source: TableFactory) -> TableModel:
+    """Return a table that is asked for its ids alone, split by split."""
+    return TableModel(source)
 
 
 class TableModel:
@@ -95,6 +110,8 @@ class TableModel:
     """
 
     def __init__(self, source: TableFactory) -> None:
+        if table_sha256(Path(source.path)) != source.sha256:
+            raise DataError(f"{source.path} was changed while it was in use", "run the same command again")
         self._source = source
         self._file = open_table(Path(source.path))
         self._ids: dict[str, int] = {}
@@ -102,6 +119,10 @@ class TableModel:
         self._vectors: dict[VectorColumn, NDArray[np.float32]] = {}
         self._trees: dict[VectorColumn, tuple[BallTree, NDArray[np.int64]]] = {}
         self.holds = self._read_ids() if source.by == "id" else self._read_places()
+
+    def has(self, identifier: str) -> bool:
+        """Whether there is a row of an id."""
+        return plain_name(identifier) in self._ids
 
     def encode(self, batch: Batch, wanted: Representation) -> Tensor:
         """Return what the table has of samples.

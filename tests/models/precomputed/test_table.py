@@ -16,10 +16,12 @@ import pytest
 import rasterio
 import torch
 from rasterio.transform import from_bounds
+from typer.testing import CliRunner
 
 import gairbench as gb
 from gairbench import ModelContext, ModelSpec
 from gairbench.batch import Batch
+from gairbench.cli import app
 from gairbench.errors import CheckpointError, DataError, GairbenchError, InputMismatchError, PluginError, UsageError
 from gairbench.model_names import known_model, known_models
 from gairbench.plugin_code import is_third_party
@@ -431,6 +433,21 @@ def test_a_table_that_lacks_samples_is_a_skip_that_names_ids_of_both_sides(field
         "no embedding of some samples (val: 5 of 10, as 'f41', 'f42', 'f43'; test: 14 of 14, as 'f46', 'f47', 'f48');"
         " there are 60 rows with ids 'f00', 'f01', 'f02', ...; "
     )
+
+
+def test_what_is_missing_shows_in_a_dry_run_and_rows_without_a_vector_when_they_are_looked_up(fields: Path) -> None:
+    frame = pd.read_csv(fields / "sites.csv").sort_values("id")
+    vectors = [*np.random.default_rng(0).normal(size=(59, 4)), [1.0, np.nan, 1.0, 1.0]]
+    path = write(fields, "holes.parquet", id=frame["id"], vector=lists(vectors))
+    short = write(fields, "short.parquet", id=frame["id"][:59], vector=lists(vectors[:59]))
+    asked = ["run", "--dry-run", "--model", f"table:{path},table:{short}", "--task", "fields-kind"]
+    where = ["--task-file", str(fields / "fields.yaml"), "--data-root", str(fields)]
+    shown = CliRunner().invoke(app, [*asked, *where])
+    assert "skipped: no embedding of some samples (test: 1 of 14, as 'f59'); there are 59 rows" in shown.output
+    assert "2 todo, 0 cached, 2 skipped, 0 failed" in shown.output
+    record = evaluated(fields, f"table:{path}", task="fields-kind")["table:holes"]["fields-kind", "linear"]
+    assert record.status == "skipped"
+    assert "(1 of which hold no finite vector); " in record.reason
 
 
 def test_a_plain_table_serves_whatever_a_task_feeds(fields: Path) -> None:
