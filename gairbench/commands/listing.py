@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 from gairbench.commands.model_filter import ModelFilter, listed_models
 from gairbench.commands.output import holds_unicode, show
-from gairbench.inputs import ANY, ImageInput, Input
+from gairbench.inputs import ANY, EncoderInput, ImageInput, SampleInput
 from gairbench.plugins import Registry, load_registry
 from gairbench.spec import MetricSpec
 
@@ -201,7 +201,9 @@ def _arrow(spec: MetricSpec) -> str:
     return "↑" if spec.higher_is_better else "↓"
 
 
-def _describe(declared: Input) -> str:
+def _describe(declared: EncoderInput) -> str:
+    if isinstance(declared, SampleInput):
+        return f"{declared.modality} (looked up)"
     if not isinstance(declared, ImageInput):
         return f"{declared.modality} ({declared.order})"
     size = f"{declared.size}x{declared.size}" if declared.size else "any size"

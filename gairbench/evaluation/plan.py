@@ -166,7 +166,9 @@ def _model_cells(
                 cells.append(_stopped(cell, "failed", wrong))
                 continue
             try:
-                cells.append(_planned(request, findings, cell, trouble))
+                planned = _planned(request, findings, cell, trouble)
+                uncovered = findings.coverage_problem(planned) if planned.state == "todo" else None
+                cells.append(_stopped(planned, *uncovered) if uncovered else planned)
             # What a plugin declares may be wrong in any way; its fault is this cell's, not the run's.
             except Exception as error:
                 cells.append(_stopped(cell, "failed", _unplannable(model, task, error)))

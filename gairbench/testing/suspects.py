@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gairbench.batch import Batch
-from gairbench.inputs import ANY, ImageInput, LocationInput, Unit
+from gairbench.inputs import ANY, ImageInput, LocationInput, SampleInput, Unit
 from gairbench.sensors import band
 from gairbench.spec import Preset
 from gairbench.testing.question import Question, changed_image, frames_of, mask_of, values_of
@@ -50,6 +50,8 @@ def _of_declaration(question: Question) -> Iterator[tuple[str, Question]]:
                 f"longitude and latitude were exchanged: the model declares {wanted.order}, and not {other.order}",
                 replace(question, preset=_with(preset, wanted, other)),
             )
+            continue
+        if isinstance(wanted, SampleInput):
             continue
         for unit in _other_units(wanted):
             changed = _with(preset, wanted, replace(wanted, unit=unit))
