@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from gairbench.errors import UsageError
@@ -199,11 +199,22 @@ def _ranking(results: Sequence[Result], superseded: Sequence[Result]) -> list[st
         if few:
             parts.append(f"Fewer than {FEW} test samples, so that the interval itself is a guess: {joined_names(few)}.")
     if table.absent:
-        lines = [f"- {escape(str(row))}: {escape('; '.join(reasons))}" for row, reasons in table.absent.items()]
-        parts.append("Without a number here:\n\n" + "\n".join(lines))
+        parts.append("Without a number here:\n\n" + "\n".join(_absent(table.absent)))
     if table.rows and (more := _secondary(results, table.rows)):
         parts.append(folded("Other probes and metrics, not ranked", more))
     return parts
+
+
+def _absent(reasons_of: Mapping[RankingRow, Sequence[str]]) -> Iterator[str]:
+    """Yield a line for each row that has no number; rows whose reasons differ in their own name alone share one."""
+    alike: dict[str, list[RankingRow]] = {}
+    for row, reasons in reasons_of.items():
+        alike.setdefault("; ".join(reason.removeprefix(f"{row.model} has ") for reason in reasons), []).append(row)
+    for said, rows in alike.items():
+        if len(rows) == 1:
+            yield f"- {escape(str(rows[0]))}: {escape('; '.join(reasons_of[rows[0]]))}"
+        else:
+            yield f"- {joined_names(map(str, rows))}: {escape(said)}"
 
 
 def _main_table(table: RankingTable, columns: Sequence[RankingColumn], notes: Notes, *, with_means: bool) -> str:

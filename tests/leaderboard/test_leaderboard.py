@@ -168,6 +168,18 @@ def test_rows_without_any_number_are_named_with_their_reasons() -> None:
     assert "| lonlat" not in section(text, "## Remote sensing, real data")
 
 
+def test_rows_without_a_number_for_one_reason_share_a_line() -> None:
+    reasons = {
+        "lonlat": "lonlat has no rs encoder",
+        "xyz": "xyz has no rs encoder",
+        "presto": "its weights are missing",
+    }
+    skipped = [make_result(model, status="skipped", reason=reason) for model, reason in reasons.items()]
+    lines = render_leaderboard([make_result("gair"), *skipped]).splitlines()
+    assert "- lonlat, xyz: no rs encoder" in lines
+    assert "- presto: its weights are missing" in lines
+
+
 @pytest.mark.parametrize("broken", [math.nan, math.inf])
 def test_a_number_that_is_none_is_a_failure_not_a_best(broken: float) -> None:
     bad = make_result("pixel-stats", metrics={"accuracy": lopsided(broken, 0.1, 0.1)})
