@@ -404,6 +404,10 @@ def test_token_grids_and_layers_of_a_table_have_their_shapes(fields: Path) -> No
     assert list(by_ids(str(out), "f03", view=tokens).shape) == [1, *about["rs_tokens"]["shape"]]
     with pytest.raises(InputMismatchError, match="has no rs; it has "):
         by_ids(str(out), "f03")
+    with pytest.raises(UsageError, match="has no token grid and cannot make maps"):
+        gb.map(
+            image=fields / "images" / "f03.tif", out=fields / "map.tif", unit="uint8", model=f"table:{out}", quiet=True
+        )
     found = evaluated(fields, "random", f"table:{out}", task="fields-kind", readout="mean@1")
     values = [found[name]["fields-kind", "linear"].metrics["accuracy"].value for name in ("random", "table:tokens")]
     assert values[0] == pytest.approx(values[1], abs=1e-6)
