@@ -255,6 +255,16 @@ def test_weights_that_no_catalogue_lists_are_named(weights: PublishedWeights, re
         find_file(weights, tmp_path)
 
 
+def test_torchgeo_is_not_asked_for_an_address_that_is_stated(torch_home: Path, tmp_path: Path) -> None:
+    weights = TorchGeoWeights(member="No_Such.WEIGHTS", licence="MIT", url="https://example.org/w-5c106cde.pth")
+    assert "https://example.org/w-5c106cde.pth (MIT)" in how_to_get(weights, tmp_path)
+    assert list(tmp_path.glob("**/*.json")) == []
+    torch_home.mkdir(parents=True)
+    (torch_home / "w-5c106cde.pth").write_bytes(b"other")
+    with pytest.raises(CheckpointError, match=r"is not the declared file: .* not 5c106cde"):
+        find_file(weights, tmp_path)
+
+
 def test_a_catalogue_is_asked_once_for_each_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
