@@ -200,6 +200,8 @@ def _ranking(results: Sequence[Result], superseded: Sequence[Result]) -> list[st
             parts.append(f"Fewer than {FEW} test samples, so that the interval itself is a guess: {joined_names(few)}.")
     if table.absent:
         parts.append("Without a number here:\n\n" + "\n".join(_absent(table.absent)))
+    if table.unmeasured:
+        parts.append("Tasks without any number:\n\n" + "\n".join(_unmeasured(table.unmeasured)))
     if table.rows and (more := _secondary(results, table.rows)):
         parts.append(folded("Other probes and metrics, not ranked", more))
     return parts
@@ -215,6 +217,15 @@ def _absent(reasons_of: Mapping[RankingRow, Sequence[str]]) -> Iterator[str]:
             yield f"- {escape(str(rows[0]))}: {escape('; '.join(reasons_of[rows[0]]))}"
         else:
             yield f"- {joined_names(map(str, rows))}: {escape(said)}"
+
+
+def _unmeasured(reasons_of: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield a line for the tasks that nothing was computed for, those of the same reasons together."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for task, reasons in reasons_of.items():
+        alike.setdefault(tuple(reasons), []).append(task)
+    for said, tasks in alike.items():
+        yield f"- {joined_names(tasks)}: {escape('; '.join(said))}"
 
 
 def _main_table(table: RankingTable, columns: Sequence[RankingColumn], notes: Notes, *, with_means: bool) -> str:

@@ -180,6 +180,22 @@ def test_rows_without_a_number_for_one_reason_share_a_line() -> None:
     assert "- presto: its weights are missing" in lines
 
 
+def test_a_task_that_nothing_was_computed_for_is_no_column_and_takes_no_means() -> None:
+    results = [make_result(m, task, v) for m, v in (("gair", 0.4), ("lonlat", 0.3)) for task in "ab"]
+    results += [make_result(m, "c", status="skipped", reason="no folder c") for m in ("gair", "lonlat")]
+    table = rank_models(results)
+    assert [column.task for column in table.columns] == ["a", "b"]
+    assert table.mean_rank == {GAIR: 1.0, LONLAT: 2.0}
+    assert "Tasks without any number:\n\n- c: no folder c\n" in render_leaderboard(results)
+    failed = make_result("lonlat", "c", status="failed", reason="out of memory")
+    assert [column.task for column in rank_models([*results, failed]).columns] == ["a", "b", "c"]
+
+
+def test_tasks_are_columns_where_no_model_has_any_number() -> None:
+    table = rank_models([make_result("gair", status="skipped", reason="no folder")])
+    assert (len(table.columns), table.unmeasured) == (1, {})
+
+
 @pytest.mark.parametrize("broken", [math.nan, math.inf])
 def test_a_number_that_is_none_is_a_failure_not_a_best(broken: float) -> None:
     bad = make_result("pixel-stats", metrics={"accuracy": lopsided(broken, 0.1, 0.1)})
