@@ -25,6 +25,7 @@ WHERE = {
     "leaderboard": "leaderboard.md",
     "embed": "embedding.md",
     "map": "maps.md",
+    "inspect": "verify.md",
     "data shard": "triplets.md",
     **dict.fromkeys(
         [
