@@ -26,6 +26,7 @@ WHERE = {
     "embed": "embedding.md",
     "map": "maps.md",
     "inspect": "verify.md",
+    "mock-run": "verify.md",
     "data shard": "triplets.md",
     **dict.fromkeys(
         [
