@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import tempfile
@@ -15,14 +16,16 @@ import torch
 from generated import SHADES, Shades, files, make_registry
 from torch import Tensor, nn
 
-from gairbench import ImageInput, Modality, ModelContext, ModelSpec, Preset, Representation, Unit
+from gairbench import ImageInput, Modality, ModelContext, ModelSpec, Preset, Pretraining, Representation, Unit
 from gairbench.batch import Batch
 from gairbench.commands import mock_run as command
 from gairbench.commands.mock_run import MockRunRequest, mock_run_command
 from gairbench.errors import CheckpointError
 from gairbench.inputs import ANY, LocationInput
 from gairbench.plugins import Origin
+from gairbench.protocols import PretrainContext
 from gairbench.published import PackageWeights
+from gairbench.representation import RS_QUERY
 
 S2 = ImageInput(modality=Modality.RS, name="s2", bands=("B2", "B3"), unit=Unit.S2_DN, size=8, frames=(1, 6))
 S1 = ImageInput(modality=Modality.RS, name="s1", bands=("VV",), unit=Unit.DB, size=4)
@@ -129,6 +132,22 @@ def test_coordinates_of_another_order_are_generated(mock_run: MockRun) -> None:
     assert {name for name, _ in outcomes(text)} == {"location"}
 
 
+class LooksUp(Shades):
+    def query_rs(self, images: Tensor, lonlat: Tensor, bbox: Tensor) -> Tensor:
+        return torch.cat([images.mean((2, 3)), (lonlat - bbox[:, :2]).float()], dim=1)
+
+
+def test_what_is_looked_up_at_a_point_is_evaluated_there(mock_run: MockRun) -> None:
+    preset = replace(SHADES.presets[0], inputs=SHADES.presets[0].inputs[:2], offers=(RS_QUERY,))
+    aligned = frozenset({Modality.RS, Modality.SV})
+    status, text = mock_run(model_of(LooksUp, preset, aligned=aligned), json=True)
+    found = outcomes(text)
+    assert status == 0
+    assert found["rs:query", "regression"] == found["rs", "regression"] == {"pass"}
+    assert ("rs:query", "geolocalization") not in found
+    assert {name for name, kind in found if kind == "retrieval"} == {"rs:query, sv", "sv, rs:query"}
+
+
 class BreaksAtTokens(Shades):
     def encode_rs_tokens(self, images: Tensor) -> Tensor:
         raise ValueError("no grid today")
@@ -157,9 +176,30 @@ def test_the_network_is_refused(mock_run: MockRun) -> None:
     assert "the network is refused here, and weights.example.org was asked for" in text
 
 
+class AsksInVain(Shades):
+    def encode_location(self, lonlat: Tensor) -> Tensor:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("weights.example.org", 80))
+        return super().encode_location(lonlat)
+
+
+def test_asking_for_the_network_is_not_right_where_nothing_fails(mock_run: MockRun) -> None:
+    preset = Preset(name="default", inputs=(LocationInput(),))
+    status, text = mock_run(model_of(AsksInVain, preset), json=True)
+    assert set().union(*outcomes(text).values()) == {"pass"}
+    assert status == 1
+
+
+def never_trained(context: PretrainContext) -> None:
+    raise AssertionError("it was trained")
+
+
 def test_a_model_that_gairbench_trains_is_evaluated_untrained(mock_run: MockRun, tmp_path: Path) -> None:
-    status, _ = mock_run(make_registry().models["trained"])
+    weights = Pretraining(recipe=never_trained, version=1, dataset="world-pretrain")
+    preset = Preset(name="default", inputs=(LocationInput(),), weights=weights)
+    status, text = mock_run(model_of(Shades, preset), json=True)
     assert status == 0
+    assert outcomes(text)["location", "regression"] == {"pass"}
     assert files(tmp_path) == set()
 
 
