@@ -134,7 +134,7 @@ def test_coordinates_of_another_order_are_generated(mock_run: MockRun) -> None:
 
 class LooksUp(Shades):
     def query_rs(self, images: Tensor, lonlat: Tensor, bbox: Tensor) -> Tensor:
-        return torch.cat([images.mean((2, 3)), (lonlat - bbox[:, :2]).float()], dim=1)
+        return torch.cat([images.mean((2, 3)), images.std((2, 3)), (lonlat - bbox[:, :2]).float()], dim=1)
 
 
 def test_what_is_looked_up_at_a_point_is_evaluated_there(mock_run: MockRun) -> None:
