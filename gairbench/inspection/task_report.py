@@ -11,6 +11,7 @@ import numpy as np
 from gairbench.batch import Batch
 from gairbench.data import Sample
 from gairbench.embedding import BATCH, encode_batch
+from gairbench.errors import DataError
 from gairbench.evaluation.open_data import OpenData, Reading, dataset_name
 from gairbench.feeding import Feed
 from gairbench.inspection.calls import counted_call, in_one_line
@@ -86,12 +87,14 @@ def samples_to_inspect(data: OpenData, dataset: DatasetSpec, count: int) -> Sequ
     """Return some samples of a dataset as it delivers them: those that ``--limit`` would take.
 
     Raises:
-        DataError: The dataset is broken.
+        DataError: The dataset is broken, or the split is empty.
         PluginError: The dataset's code fails.
     """
-    who = dataset_name(dataset)
+    who, name = dataset_name(dataset), inspected_split(dataset)
     with in_one_line(who):
-        split = Reading(data.split(dataset, data.fingerprint(dataset), inspected_split(dataset)), who)
+        split = Reading(data.split(dataset, data.fingerprint(dataset), name), who)
+        if not len(split):
+            raise DataError(f"split {name!r} of dataset {dataset.name!r} is empty", "check how the dataset is split")
         with Isolated(who):
             rows = limited(len(split), count).tolist()
             return _whole(split, rows)
@@ -131,8 +134,9 @@ def report_input(
         DataError: A sample lacks what is declared, or the model returns another shape.
         PluginError: The model's code fails.
     """
-    batch = feed.batch(samples)
-    fed = what_is_fed(feed, samples, batch, task.dataset)
+    with in_one_line(dataset_name(task.dataset)):
+        batch = feed.batch(samples)
+        fed = what_is_fed(feed, samples, batch, task.dataset)
     with running_in_training_mode(loaded.model) as training, in_one_line(who):
         one, flops = counted_call(loaded.model, feed.representation, batch[:1], device, who)
         with Isolated(who):

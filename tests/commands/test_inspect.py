@@ -37,7 +37,7 @@ from gairbench.batch import Batch
 from gairbench.commands import inspect as command
 from gairbench.commands.inspect import InspectRequest, inspect_command
 from gairbench.data import ArraySplit
-from gairbench.errors import CheckpointError, DataMissingError, InputMismatchError, PluginError
+from gairbench.errors import CheckpointError, DataError, DataMissingError, InputMismatchError, PluginError
 from gairbench.golden import Golden, GoldenImage
 from gairbench.inputs import Rendering
 from gairbench.plugins import Origin
@@ -443,6 +443,24 @@ def test_a_dataset_that_raises_is_one_line_that_names_it(inspect: Inspect) -> No
 
     with pytest.raises(PluginError, match=r"dataset 'chips' .*Broken\): ValueError: no such split"):
         inspect(model_of(Means), task_of(Broken, Unit.REFLECTANCE))
+
+
+def test_a_dataset_without_samples_is_one_line(inspect: Inspect) -> None:
+    class Empty(Chips):
+        def split(self, name: str) -> ArraySplit:
+            return ArraySplit([], {"image": np.zeros((0, 3, 8, 8))}, {})
+
+    with pytest.raises(DataError, match="split 'train' of dataset 'chips' is empty"):
+        inspect(model_of(Means), task_of(Empty, Unit.REFLECTANCE))
+
+
+def test_samples_that_are_not_what_they_should_be_are_one_line(inspect: Inspect) -> None:
+    class Texts(Chips):
+        def split(self, name: str) -> Any:
+            return [{"image": "a picture"}] * 3
+
+    with pytest.raises(PluginError, match=r"dataset 'chips' .*Texts\): AttributeError"):
+        inspect(model_of(Means), task_of(Texts, Unit.REFLECTANCE))
 
 
 def test_data_that_are_not_here_are_named(inspect: Inspect, tmp_path: Path) -> None:
