@@ -295,6 +295,53 @@ def cli_map(
     raise typer.Exit(map_command(_request(MapRequest, given)))
 
 
+@app.command("inspect")
+def cli_inspect(
+    model: Annotated[str, typer.Argument(help="Name of the model.")],
+    task: Annotated[
+        str | None, typer.Option(help="Feed it with samples of this task [default: with generated inputs].")
+    ] = None,
+    task_file: TaskFiles = None,
+    data_root: DataRoot = None,
+    preset: Annotated[str | None, typer.Option(help="Preset of the model [default: its first].")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(metavar="PATH", help="File or folder of its weights.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of untrained weights.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
+    download: Annotated[bool, DOWNLOAD] = False,
+    samples: Annotated[int, typer.Option(min=2, help="Look at so many samples of the task.")] = 32,
+    out: Annotated[Path | None, typer.Option(help="Folder to draw samples in, before and after, as PNG.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Show what a model declares, what its encoder really gets of a task, and what comes out of it.
+
+    Exit status: 0 if nothing is suspicious; 1 if something is, or is broken; 2 for a usage error.
+    """
+    given = dict(locals())
+    from gairbench.commands.inspect import InspectRequest, inspect_command
+
+    raise typer.Exit(inspect_command(_request(InspectRequest, given)))
+
+
+@app.command("mock-run")
+def cli_mock_run(
+    model: Annotated[str, typer.Argument(help="Name of the model.")],
+    preset: Annotated[str | None, typer.Option(help="Preset of the model [default: its first].")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(metavar="PATH", help="File or folder of its weights.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of untrained weights and of probes.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
+    download: Annotated[bool, DOWNLOAD] = False,
+    json: AsJson = False,
+) -> None:
+    """Evaluate every representation of a model on tiny generated tasks of every kind, and keep nothing.
+
+    Exit status: 0 if something passed and nothing failed; 1 otherwise; 2 for a usage error.
+    """
+    given = dict(locals())
+    from gairbench.commands.mock_run import MockRunRequest, mock_run_command
+
+    raise typer.Exit(mock_run_command(_request(MockRunRequest, given)))
+
+
 @list_app.command("models")
 def cli_list_models(
     names: Annotated[

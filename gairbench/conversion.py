@@ -196,8 +196,8 @@ class ImageConverter:
             return ""
         if unknown:
             resized = f"resized from an undeclared size to {self.wanted.size} pixels"
-            return f"images of {_metres(fed)} per pixel, {resized}, made for {_metres(made_for)}"
-        return f"fed with {_metres(fed)} per pixel, made for {_metres(made_for)}"
+            return f"images of {in_metres(fed)} per pixel, {resized}, made for {in_metres(made_for)}"
+        return f"fed with {in_metres(fed)} per pixel, made for {in_metres(made_for)}"
 
     def describe(self) -> dict[str, Any]:
         """Say what is done, for the result record."""
@@ -232,7 +232,8 @@ def _rendered(values: Tensor, rendering: Rendering) -> Tensor:
     return (shares ** (1 / rendering.gamma) * 255).round()
 
 
-def _metres(length: float) -> str:
+def in_metres(length: float) -> str:
+    """Return a length in metres as text, as ``"7,412 m"`` or ``"0.6 m"``."""
     return f"{length:,.0f} m" if length >= 100 else f"{length:.3g} m"
 
 

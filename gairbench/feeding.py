@@ -376,7 +376,7 @@ def feed_for(
         InputMismatchError: An input is missing, two could be meant, or one cannot be converted; or the dataset does not
             have what the encoder must be given.
     """
-    looks_up = any(isinstance(preset.input(name), SampleInput) for name in representation.of)
+    looks_up = preset.looks_up(representation)
     given = preset.needs | preset.wants
     if not looks_up:
         given -= {"id"}

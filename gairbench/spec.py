@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from gairbench.field_types import field_problem
-from gairbench.inputs import EncoderInput, Input, Modality, Need
+from gairbench.inputs import EncoderInput, Input, Modality, Need, SampleInput
 from gairbench.published import Download, PublishedWeights
 from gairbench.representation import Representation
 
@@ -122,6 +122,10 @@ class Preset:
         """Return what an offer is called in a table of embeddings: one word, by its modality, as ``"rs_tokens"``."""
         modality = str(self.input(offer.of[0]).modality)
         return re.sub(r"\W", "_", str(replace(offer, of=(modality,))))
+
+    def looks_up(self, representation: Representation) -> bool:
+        """Return whether samples are looked up for a representation, as embeddings exist already."""
+        return any(isinstance(self.input(name), SampleInput) for name in representation.of)
 
     def offered(self) -> tuple[Representation, ...]:
         """Return everything that it can be asked for, the vector of every accepted set included."""

@@ -7,7 +7,8 @@ A block's language decides what is done with it; there is no other way than thes
 - ``python``: executed, all blocks of a page in one namespace.
 - ``yaml``: loaded as what its keys say: a task file, a run config or the splits of a dataset.
 - ``toml``, ``json``: parsed.
-- ``text``: what a program printed; nothing in it is code.
+- ``text``: what a program printed; nothing in it is code. Below the line ``<!-- printed -->`` it is what the ``sh``
+  block above it prints; ``...`` stands for anything in its line.
 
 A block whose first line is a comment with a file name is that file. A block is left out only with its reason in the
 line above it: ``<!-- not run: why -->``.
@@ -15,7 +16,9 @@ line above it: ``<!-- not run: why -->``.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import io
 import itertools
 import json
 import os
@@ -66,6 +69,7 @@ PAGES = [
 ]
 FILE = re.compile(r"(?:#|//) ([\w./-]+\.\w+)\s*$")
 NOT_RUN = re.compile(r"<!-- not run: (.+) -->")
+PRINTED = "<!-- printed -->"
 
 S2 = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12")
 
@@ -108,6 +112,7 @@ class Block:
         language: What stands behind the fence.
         text: The block.
         reason: Why it is not run; empty: it is.
+        printed: It is what the block above it prints.
     """
 
     page: Path
@@ -115,6 +120,7 @@ class Block:
     language: str
     text: str
     reason: str = ""
+    printed: bool = False
 
     @property
     def file(self) -> str:
@@ -134,7 +140,14 @@ def blocks(page: Path, text: str | None = None) -> list[Block]:
         if opened is None:
             if line.lstrip().startswith("```"):
                 reason = NOT_RUN.fullmatch(above.strip())
-                opened = Block(page, number + 1, line.strip().strip("`"), "", reason[1] if reason else "")
+                opened = Block(
+                    page,
+                    number + 1,
+                    line.strip().strip("`"),
+                    "",
+                    reason[1] if reason else "",
+                    printed=above.strip() == PRINTED,
+                )
             elif line.strip():
                 above = line
         elif line.strip() == "```":
@@ -353,7 +366,15 @@ def run_gairbench(arguments: Sequence[str]) -> None:
     """
     name, given = parsed(arguments)
     arguments = [stand_in(word, name) for word in arguments]
-    rules = {"run": run_run, "pretrain": run_pretrain, "map": run_map, "data check": run_check, "data shard": run_shard}
+    rules = {
+        "run": run_run,
+        "pretrain": run_pretrain,
+        "map": run_map,
+        "data check": run_check,
+        "data shard": run_shard,
+        # What is suspicious is what the example is about.
+        "inspect": lambda words, _: call(words, allowed=(0, 1)),
+    }
     rules.get(name, lambda words, _: call(words))(arguments, given)
 
 
@@ -557,6 +578,14 @@ def check_text(block: Block) -> None:
     assert not re.search(r"^(\$ |>>> )", block.text, re.MULTILINE)
 
 
+def check_printed(block: Block, printed: str) -> None:
+    """What the block above printed is what the page says."""
+    said = "\n".join(line.rstrip() for line in block.text.splitlines())
+    pattern = re.escape(said).replace(re.escape("..."), "[^\n]*")
+    found = "\n".join(line.rstrip() for line in printed.splitlines())
+    assert re.fullmatch(pattern, found), f"it printed:\n{found}"
+
+
 RULES: Mapping[str, Callable[[Block, dict[str, Any]], None]] = {
     "sh": lambda block, _: run_shell(block),
     "python": run_python,
@@ -587,11 +616,18 @@ def carry_out(found: Sequence[Block]) -> None:
             Path(block.file).parent.mkdir(parents=True, exist_ok=True)
             Path(block.file).write_text(block.text)
     names: dict[str, Any] = {"__name__": "__docs__"}
+    printed = ""
     for block in found:
         if block.reason:
             continue
         try:
-            RULES[block.language](block, names)
+            if block.printed:
+                check_printed(block, printed)
+            output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+            with contextlib.redirect_stdout(output):
+                RULES[block.language](block, names)
+            output.seek(0)
+            printed = output.read()
         except (Exception, SystemExit) as error:
             raise AssertionError(f"{block}: {type(error).__name__}: {error}") from error
 
@@ -667,6 +703,11 @@ BROKEN = {
     "a split that does not exist": ("yaml", "split: {by: chance}", "chance"),
     "broken TOML": ("toml", "a = ", "TOML"),
     "a command in printed output": ("text", "$ make run", "AssertionError"),
+    "output that is another": (
+        "sh",
+        f"gairbench leaderboard --results results\n```\n{PRINTED}\n```text\nnothing",
+        "it printed:",
+    ),
 }
 
 

@@ -29,6 +29,8 @@ WHERE = {
     "leaderboard": "leaderboard.md",
     "embed": "embedding.md",
     "map": "maps.md",
+    "inspect": "verify.md",
+    "mock-run": "verify.md",
     "data shard": "triplets.md",
     **dict.fromkeys(
         [

@@ -6,6 +6,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from gairbench.errors import CheckpointError, StorageError, UsageError
@@ -81,7 +82,14 @@ def rendering_of(pairs: Mapping[str, str]) -> Rendering | None:
 
 
 def model_weights(
-    spec: ModelSpec, registry: Registry, *, preset: str | None, checkpoint: Path | None, seed: int, download: bool
+    spec: ModelSpec,
+    registry: Registry,
+    *,
+    preset: str | None,
+    checkpoint: Path | None,
+    seed: int,
+    download: bool,
+    untrained: bool = False,
 ) -> tuple[Preset, Weights]:
     """Return the preset and the weights of a command that works with one model.
 
@@ -92,6 +100,7 @@ def model_weights(
         checkpoint: The checkpoint that is given.
         seed: Seed of untrained weights.
         download: Fetch published weights that are not here.
+        untrained: Take a model that gairbench trains as it is before, where no checkpoint is given.
 
     Raises:
         UsageError: The model must be pre-trained first.
@@ -102,7 +111,8 @@ def model_weights(
         fetch_missing(spec, preset, checkpoint, cache)
     chosen = choose_preset(spec, preset, checkpoint)
     code = model_code(spec, chosen, registry.model_origins[spec.name].distribution, cache)
-    return chosen, required_weights(spec, chosen, checkpoint, seed=seed, code=code, cache=cache)
+    source = replace(chosen, weights=None) if untrained and chosen.recipe is not None else chosen
+    return chosen, required_weights(spec, source, checkpoint, seed=seed, code=code, cache=cache)
 
 
 def check_device_name(name: str) -> None:

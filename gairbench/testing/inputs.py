@@ -86,7 +86,7 @@ def feed_of(preset: Preset, view: Representation) -> Feed:
         unittest.SkipTest: It is looked up, and no generated sample is among those that the model has.
     """
     taken = [preset.input(name) for name in view.of]
-    if any(isinstance(wanted, SampleInput) for wanted in taken):
+    if preset.looks_up(view):
         raise unittest.SkipTest(f"{view} is looked up, and no generated sample is among those that the model has")
     delivers: list[Input] = [delivered_for(wanted) for wanted in taken if not isinstance(wanted, SampleInput)]
     if not any(isinstance(i, LocationInput) for i in delivers):
@@ -153,12 +153,29 @@ def made_of(
         lonlat: Coordinates for a location encoder, in its order.
         frames: Of series, as near to it as the preset takes.
     """
+    feed = feed_of(preset, view)
+    columns = image_columns([converter.delivered for converter in feed.images.values()], fill, frames)
+    if places is not None:
+        columns["lonlat"], columns["bbox"] = places
+    else:
+        columns["lonlat"] = lonlat
+    batch = min(len(column) for column in columns.values())
+    samples: list[Sample] = [{key: column[i] for key, column in columns.items()} for i in range(batch)]
+    return feed.batch(samples)
+
+
+def image_columns(delivered: Sequence[ImageInput], fill: Fill, frames: int = FRAMES) -> dict[str, Tensor]:
+    """Return images of several declarations with dates and masks, by their keys in samples.
+
+    Args:
+        delivered: Declarations of data.
+        fill: Makes the images.
+        frames: Of series, as near to it as the declarations allow.
+    """
     import torch
 
-    feed = feed_of(preset, view)
     columns: dict[str, Tensor] = {}
-    for number, converter in enumerate(feed.images.values()):
-        declared = converter.delivered
+    for number, declared in enumerate(delivered):
         images = fill(declared, number)
         if declared.frame_range is not None:
             least, most = declared.frame_range
@@ -171,13 +188,7 @@ def made_of(
             columns[dates_key(declared.name)] = torch.full((len(images),), 18_262.0, dtype=torch.float64)
         columns[sample_key(declared.name)] = images
         columns[mask_key(declared.name)] = _holed(images)
-    if places is not None:
-        columns["lonlat"], columns["bbox"] = places
-    else:
-        columns["lonlat"] = lonlat
-    batch = min(len(column) for column in columns.values())
-    samples: list[Sample] = [{key: column[i] for key, column in columns.items()} for i in range(batch)]
-    return feed.batch(samples)
+    return columns
 
 
 def _holed(images: Tensor) -> Tensor:
