@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: run test lint types clean
 
 run: .venv/run.stamp
-	$(BIN)/gairbench run --model gair,random,pixel-stats,lonlat --task all
+	$(BIN)/gairbench run --model gair,random,pixel-stats,lonlat,geoclip-location --task all
 
 test: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
@@ -26,9 +26,9 @@ clean:
 	$(PYTHON) -m venv .venv
 
 .venv/run.stamp: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable '.[zoo]'
 	touch $@
 
 .venv/dev.stamp: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	touch $@ .venv/run.stamp
+	touch $@

@@ -24,7 +24,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from gairbench.hookspecs import hookimpl
-from gairbench.inputs import ANY, RGB, Band, ImageInput, LocationInput, Modality, Normalization, Quantity, Sensor, Unit
+from gairbench.inputs import (
+    ANY,
+    RGB,
+    Band,
+    ImageInput,
+    LocationInput,
+    Modality,
+    Normalization,
+    Quantity,
+    SampleInput,
+    Sensor,
+    Unit,
+)
 from gairbench.published import (
     Download,
     FileWeights,
@@ -87,6 +99,7 @@ __all__ = [
     "Quantity",
     "RemoteFile",
     "Representation",
+    "SampleInput",
     "Sensor",
     "SplitParameter",
     "SplitPolicySpec",

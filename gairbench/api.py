@@ -63,7 +63,7 @@ def run(
         limit: Use at most this many samples per split.
         labels: Parts of train's labels to learn from: ``"all"``, ``"10%"`` or ``"5-shot"``; all is run with each.
         split: How samples are divided: ``"published"``, ``"random"``, ``"blocks:5"``, ``"leave:country"`` or a policy
-            of a plugin; all is run with each.
+            of a plugin; all is run with each. A text is split at commas, the items of a list are not.
         readout: Poolings and layers: ``"default"``, ``"mean"``, ``"cls@5"``, ``"@11"`` or ``"each"``; all is run with
             each.
         fresh: Reuse nothing of earlier runs.

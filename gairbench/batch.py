@@ -51,23 +51,25 @@ class Batch:
         lonlat: ``(batch, 2)`` float64 degrees, longitude first, where asked for; NaN where unknown.
         bbox: ``(batch, 4)`` float64 (lon_min, lat_max, lon_max, lat_min) of the overhead image, where asked for; NaN
             where unknown.
+        ids: The identifiers of the samples, where a model that looks samples up asks for them.
     """
 
     images: Mapping[str, Images]
     coordinates: Tensor | None = None
     lonlat: Tensor | None = None
     bbox: Tensor | None = None
+    ids: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         """Return the number of samples."""
-        return len(next(iter(self._tensors())))
+        return len(next(iter(self._tensors()))) if self.ids is None else len(self.ids)
 
     def _tensors(self) -> list[Tensor]:
         others = [tensor for tensor in (self.coordinates, self.lonlat, self.bbox) if tensor is not None]
         return [image.values for image in self.images.values()] + others
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        """Return a batch of which every tensor is changed, for instance moved to a device."""
+        """Return a batch of which every tensor is changed, for instance moved to a device; identifiers stay."""
 
         def maybe(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else change(tensor)
@@ -85,7 +87,11 @@ class Batch:
             for name, image in self.images.items()
         }
         return Batch(
-            images=images, coordinates=maybe(self.coordinates), lonlat=maybe(self.lonlat), bbox=maybe(self.bbox)
+            images=images,
+            coordinates=maybe(self.coordinates),
+            lonlat=maybe(self.lonlat),
+            bbox=maybe(self.bbox),
+            ids=self.ids,
         )
 
     def to(self, device: torch.device | str) -> Batch:
@@ -95,7 +101,7 @@ class Batch:
 
     def __getitem__(self, rows: slice) -> Batch:
         """Return some of its samples."""
-        return self.map(lambda tensor: tensor[rows])
+        return replace(self.map(lambda tensor: tensor[rows]), ids=self.ids and self.ids[rows])
 
 
 def concatenate(batches: Sequence[Batch]) -> Batch:
@@ -121,6 +127,7 @@ def concatenate(batches: Sequence[Batch]) -> Batch:
         coordinates=joined([batch.coordinates for batch in batches]),
         lonlat=joined([batch.lonlat for batch in batches]),
         bbox=joined([batch.bbox for batch in batches]),
+        ids=None if first.ids is None else tuple(one for batch in batches for one in batch.ids or ()),
     )
 
 

@@ -104,7 +104,8 @@ def cli_run(
     split: Annotated[
         list[str] | None,
         typer.Option(
-            help="Split policies: published, random, blocks:5, leave:country ...; comma-separated [default: published]."
+            help="Split policies: published, random, blocks:5, leave:country ...; comma-separated (a comma of a name:"
+            r" \,) [default: published]."
         ),
     ] = None,
     readout: Annotated[
@@ -131,6 +132,9 @@ def cli_run(
     del given["config"], given["dry_run"]
     settings = load_config(RunRequest, config) if config else {}
     settings |= {name: value for name, value in given.items() if value not in (None, [])}
+    if split:
+        # As one text, which is split at commas: items of a list are not.
+        settings["split"] = ",".join(split)
     raise typer.Exit(run_command(_request(RunRequest, settings), dry_run=dry_run))
 
 
@@ -339,11 +343,22 @@ def cli_mock_run(
 
 
 @list_app.command("models")
-def cli_list_models(json: AsJson = False) -> None:
+def cli_list_models(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Names or globs, e.g. 'gair*', 'timm:*' [default: all that plugins name]."),
+    ] = None,
+    with_weights: Annotated[bool, typer.Option("--with-weights", help="Those with published weights.")] = False,
+    modality: Annotated[str, typer.Option(help="Those that take rs, sv or location.")] = "",
+    sensor: Annotated[str, typer.Option(help="Those that take bands of it, e.g. s2, s1, landsat-8, rgb.")] = "",
+    json: AsJson = False,
+) -> None:
     """List models: presets, inputs, origin."""
     from gairbench.commands.listing import list_models
+    from gairbench.commands.model_filter import ModelFilter
 
-    list_models(as_json=json)
+    wanted = ModelFilter(names=names or (), with_weights=with_weights, modality=modality, sensor=sensor)
+    list_models(wanted, as_json=json)
 
 
 @list_app.command("tasks")

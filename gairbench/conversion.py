@@ -381,6 +381,11 @@ def _rendering(delivered: ImageInput, wanted: ImageInput) -> Rendering | None:
     return delivered.rendering
 
 
+def shares_bands(delivered: ImageInput, wanted: ImageInput) -> bool:
+    """Whether an image has a band that an encoder takes, in whatever unit."""
+    return wanted.bands == ANY or any(_position(name, delivered.bands) is not None for name in wanted.bands)
+
+
 def _position(band: str, available: Sequence[str]) -> int | None:
     if band in available:
         return available.index(band)

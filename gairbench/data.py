@@ -159,9 +159,11 @@ class ArraySplit:
         return len(self.ids)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
+        import numpy as np
         import torch
 
-        return {key: torch.as_tensor(array[index]) for key, array in self._inputs.items()}
+        # torch takes no negative strides, which ``latlon[:, ::-1]`` has.
+        return {key: torch.as_tensor(np.asarray(array[index], order="C")) for key, array in self._inputs.items()}
 
     def target(self, name: str) -> NDArray[np.generic]:
         """Return a target by name."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gairbench.batch import Batch
 from gairbench.data import Sample, Split
-from gairbench.errors import DataError, PluginError
+from gairbench.errors import DataError, NotCoveredError, PluginError
 from gairbench.feeding import Feed
 from gairbench.representation import METHODS, Representation
 
@@ -54,21 +54,32 @@ def embed_samples(
 
     Raises:
         DataError: A sample lacks a declared input, or an embedding is not finite.
+        NotCoveredError: A model that looks samples up has none of some of them.
     """
     parts: list[NDArray[np.float32]] = []
+    names = split.ids if feed.looks_up else ()
+    lacking: list[str] = []
     done = 0
     for samples in prefetched(
-        partial(read_samples, split, indices[start : start + BATCH], [feed]) for start in range(0, len(indices), BATCH)
+        partial(_read, split, feed, indices[start : start + BATCH]) for start in range(0, len(indices), BATCH)
     ):
-        output = encode_batch(model, feed.representation, feed.batch(samples), device)
-        bad = first_not_finite(output)
-        if bad is not None:
+        ids = [names[i] for i in indices[done : done + len(samples)]] if feed.looks_up else []
+        output = encode_batch(model, feed.representation, feed.batch(samples, ids), device)
+        if feed.looks_up:
+            lacking += [ids[row] for row in np.flatnonzero(~finite_rows(output))]
+        elif (bad := first_not_finite(output)) is not None:
             name = split.ids[indices[done + bad]]
             raise DataError(f"the embedding of sample {name!r} is not finite", "check that sample's values")
         parts.append(output)
         done += len(samples)
         report(done, len(indices))
+    if lacking:
+        raise NotCoveredError(tuple(lacking), len(indices), getattr(model, "holds", "others"))
     return np.concatenate(parts)
+
+
+def _read(split: Split, feed: Feed, indices: Sequence[int]) -> list[Sample]:
+    return read_samples(split, indices, [feed]) if feed.reads_samples else [{} for _ in indices]
 
 
 def prefetched(jobs: Iterable[Callable[[], Loaded]], workers: int = WORKERS) -> Iterator[Loaded]:
@@ -196,8 +207,13 @@ def _arguments(representation: Representation, batch: Batch) -> list[Tensor]:
 
 def first_not_finite(values: NDArray[np.float32]) -> int | None:
     """Return the first row that holds infinity or no number, if there is one."""
-    bad = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
+    bad = np.flatnonzero(~finite_rows(values))
     return int(bad[0]) if len(bad) else None
+
+
+def finite_rows(values: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return which rows hold finite numbers alone, ``(n,)``."""
+    return np.asarray(np.isfinite(values).reshape(len(values), -1).all(axis=1))
 
 
 def read_samples(split: Split, indices: Sequence[int], feeds: Iterable[Feed]) -> list[Sample]:

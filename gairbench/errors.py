@@ -45,6 +45,26 @@ class InputMismatchError(GairbenchError):
     """What a dataset delivers cannot be turned into what a model takes without guessing."""
 
 
+class NotCoveredError(InputMismatchError):
+    """A model of embeddings that exist already has none of some samples; its cells are skipped, with their number.
+
+    Args:
+        missing: Identifiers of those samples.
+        samples: How many samples were looked up.
+        holds: What the model has, in words.
+    """
+
+    def __init__(self, missing: tuple[str, ...], samples: int, holds: str) -> None:
+        self.missing = missing
+        self.samples = samples
+        self.holds = holds
+        examples = ", ".join(map(repr, missing[:3]))
+        super().__init__(
+            f"no embedding of {len(missing):,} of {samples:,} samples, as {examples}; there are {holds}",
+            "give those that are missing, or declare a task of the samples that there are",
+        )
+
+
 class CheckpointError(GairbenchError):
     """A checkpoint is missing, broken, or belongs to another model."""
 

@@ -68,7 +68,8 @@ class EvaluatorInput:
         class_names: Names of the classes or labels in the order of their numbers, ascending for ordinal tasks, or of
             several measurements; empty where there are none.
         groups: By split name the group of every sample ``(samples,)``; ``None`` where the task names no grouping.
-        mask_size: Height and width in pixels of the masks to predict; ``None`` but for segmentation.
+        mask_size: Height and width in pixels of the masks or maps to predict; ``None`` but for segmentation and dense
+            regression.
         seed: Seed of whatever is random in the evaluator.
         device: Where to compute, as torch names it: ``"cpu"``, ``"cuda"`` ...
         backbone: The model, to be trained, and batches of the samples; ``None`` unless the evaluator's spec says
@@ -116,7 +117,8 @@ class EvaluatorOutput:
         prediction: Classification and ordinal: whole numbers ``(samples,)``, the class of each. Multi-label: bool
             ``(samples, labels)``. Regression: finite floats ``(samples,)``; of several measurements ``(samples,
             measurements)``. Segmentation: whole numbers ``(samples, height, width)``, the class of each pixel, never an
-            ignored value. Retrieval: ``(samples,)``, the rank of the true item, 1 is best.
+            ignored value. Dense regression: finite floats ``(samples, height, width)``. Geolocalization: longitude and
+            latitude in degrees ``(samples, 2)``. Retrieval: ``(samples,)``, the rank of the true item, 1 is best.
         scores: Classification and ordinal ``(samples, classes)`` with a column for every class, also for one that train
             lacks; multi-label ``(samples, labels)``; finite floats, kept in single precision. ``None``: metrics that
             need scores cannot be computed.

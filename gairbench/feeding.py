@@ -7,10 +7,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gairbench.batch import Batch, Images, concatenate
-from gairbench.conversion import ImageConverter, LocationConverter, check_delivered, make_converter, takes_pictures
+from gairbench.conversion import (
+    ImageConverter,
+    LocationConverter,
+    check_delivered,
+    make_converter,
+    shares_bands,
+    takes_pictures,
+)
 from gairbench.data import Sample, dates_key, mask_key, sample_key
 from gairbench.errors import DataError, InputMismatchError
-from gairbench.inputs import ANY, EVERY, ImageInput, Input, LocationInput, Modality, Need
+from gairbench.inputs import ANY, EVERY, ImageInput, Input, LocationInput, Modality, Need, SampleInput
 from gairbench.readout import Readout, described_readouts
 from gairbench.representation import Form, Representation
 from gairbench.sensors import band
@@ -46,13 +53,25 @@ class Feed:
     place: LocationConverter | None = None
     given: frozenset[Need] = frozenset()
 
+    @property
+    def looks_up(self) -> bool:
+        """Whether it is of a model that has embeddings already: nothing is converted."""
+        return not self.images and self.coordinates is None
+
+    @property
+    def reads_samples(self) -> bool:
+        """Whether samples have to be read: not where their identifiers say all."""
+        return not self.looks_up or bool(self.given & {"lonlat", "bbox"})
+
     def describe(self) -> dict[str, Any]:
         """Say what is done to each input, for the record."""
-        said = {name: converter.describe() for name, converter in self.images.items()}
+        said: dict[str, Any] = {name: converter.describe() for name, converter in self.images.items()}
         said |= {name: {"filled": list(wanted.bands)} for name, wanted in self.absent.items()}
         for name, converter in (("location", self.coordinates), ("lonlat", self.place)):
             if converter is not None:
                 said[name] = converter.describe()
+        if self.looks_up:
+            said["looked up by"] = sorted(self.given)
         return said
 
     def gsd_problem(self) -> str:
@@ -67,11 +86,12 @@ class Feed:
         masks = map(mask_key, names) if "mask" in self.given else ()
         return frozenset([*map(sample_key, names), *map(dates_key, names), *masks, "lonlat", "bbox"])
 
-    def batch(self, samples: Sequence[Sample]) -> Batch:
+    def batch(self, samples: Sequence[Sample], ids: Sequence[str] = ()) -> Batch:
         """Convert samples.
 
         Args:
             samples: As the dataset delivers them, one at least.
+            ids: Their identifiers, where samples are looked up by them.
 
         Returns:
             What the encoder takes, on the CPU.
@@ -85,7 +105,8 @@ class Feed:
         # Converted at once where they are alike, which is far faster; one by one where images differ in size.
         groups = [samples] if len(shapes) == 1 else [[sample] for sample in samples]
         try:
-            return concatenate([self._batch(group) for group in groups])
+            batch = concatenate([self._batch(group) for group in groups])
+            return replace(batch, ids=tuple(ids)) if "id" in self.given else batch
         except ValueError as error:
             raise DataError(
                 f"{error}, and the model takes them as they are", "give the dataset a 'size', or resize its images"
@@ -119,7 +140,7 @@ class Feed:
     def _boxes(self, samples: Sequence[Sample]) -> Tensor:
         import torch
 
-        if self.representation.form != "query":
+        if self.representation.form != "query" or self.looks_up:
             unknown = torch.full((4,), float("nan"), dtype=torch.float64)
             return torch.stack([sample.get("bbox", unknown).to(torch.float64) for sample in samples])
         return _stacked(samples, "bbox").to(torch.float64)
@@ -355,17 +376,23 @@ def feed_for(
         InputMismatchError: An input is missing, two could be meant, or one cannot be converted; or the dataset does not
             have what the encoder must be given.
     """
+    looks_up = any(isinstance(preset.input(name), SampleInput) for name in representation.of)
     given = preset.needs | preset.wants
-    if representation.form == "query":
-        given |= {"lonlat", "bbox"}
+    if not looks_up:
+        given -= {"id"}
+        given |= {"lonlat", "bbox"} if representation.form == "query" else frozenset()
     if "mask" not in given:
         # What nobody is given changes no embedding, and must not be in its key.
         available = [replace(i, masked=False) if isinstance(i, ImageInput) and i.masked else i for i in available]
     images: dict[str, ImageConverter] = {}
     absent: dict[str, ImageInput] = {}
     coordinates = None
+    if looks_up:
+        _check_alone(preset, representation)
     for name in representation.of:
         wanted = preset.input(name)
+        if isinstance(wanted, SampleInput):
+            continue
         if isinstance(wanted, LocationInput):
             coordinates = make_converter(_the_place(delivers, "a location encoder"), wanted)
         elif name == EVERY:
@@ -378,20 +405,26 @@ def feed_for(
             images[name] = found
         elif wanted.missing == "zero":
             absent[name] = wanted
-    if not images and coordinates is None:
+    if not images and coordinates is None and not looks_up:
         raise InputMismatchError(
             f"the dataset has none of the images {', '.join(representation.of)} that the encoder takes",
             "name the dataset's images and bands as the model does",
         )
-    place = _check_given(preset, images, delivers, representation, given)
+    place = _check_given(preset, images, delivers, representation, given, looks_up=looks_up)
     return Feed(
         representation=representation,
         images=images,
         absent=absent,
         coordinates=coordinates,
         place=place,
-        given=frozenset(given) if images else frozenset(),
+        given=frozenset(given) if images or looks_up else frozenset(),
     )
+
+
+def _check_alone(preset: Preset, representation: Representation) -> None:
+    """Refuse a representation that is looked up and computed at once."""
+    if not all(isinstance(preset.input(name), SampleInput) for name in representation.of):
+        raise InputMismatchError(f"{representation} is looked up and computed at once", "offer the two apart")
 
 
 def _match(wanted: ImageInput, available: Sequence[Input]) -> ImageConverter | None:
@@ -400,12 +433,14 @@ def _match(wanted: ImageInput, available: Sequence[Input]) -> ImageConverter | N
     named = [i for i in images if i.name == wanted.name]
     if named:
         return make_converter(named[0], wanted)
-    fitting, problems = [], []
+    fitting, problems, concerning = [], [], []
     for image in images:
         try:
             fitting.append(make_converter(image, wanted))
         except InputMismatchError as error:
             problems.append(error)
+            if shares_bands(image, wanted):
+                concerning.append(error)
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
@@ -416,6 +451,9 @@ def _match(wanted: ImageInput, available: Sequence[Input]) -> ImageConverter | N
         )
     if wanted.missing == "refuse":
         raise problems[0] if problems else InputMismatchError(f"the dataset delivers no image {wanted.name!r}", "")
+    if concerning:
+        # It is there, in another unit or number: that is a mistake of a declaration, and nothing that is missing.
+        raise concerning[0]
     if wanted.missing == "zero" and (wanted.size is None or wanted.frames is not None or wanted.bands == ANY):
         raise InputMismatchError(f"the image {wanted.name!r} is missing, and the model states no size of it", "")
     return None
@@ -434,12 +472,14 @@ def _check_given(
     delivers: Sequence[Input],
     representation: Representation,
     given: frozenset[Need] | set[Need],
+    *,
+    looks_up: bool,
 ) -> LocationConverter | None:
     """Refuse datasets that do not have what an encoder must be given; return how it is given the place, if it is."""
-    needs = preset.needs | ({"lonlat"} if representation.form == "query" else set())
+    needs = preset.needs | ({"lonlat"} if representation.form == "query" and not looks_up else set())
     place = None
     known = any(isinstance(i, LocationInput) for i in delivers)
-    if images and "lonlat" in given and (known or "lonlat" in needs):
+    if (images or looks_up) and "lonlat" in given and (known or "lonlat" in needs):
         place = make_converter(_the_place(delivers, "the encoder"), QUERY)
     for name, image in images.items():
         if "dates" in needs and not image.delivered.dated:

@@ -27,8 +27,11 @@ def field_problem(declaration: Any, declared_as: type | None = None) -> str:
         Text to append to the name of the declaration.
 
     Example:
-        >>> from gairbench.spec import SplitParameter
-        >>> field_problem(SplitParameter(name="DEGREES", example="5", above="0"))
+        >>> from dataclasses import dataclass
+        >>> @dataclass
+        ... class Cut:
+        ...     above: float | None = None
+        >>> field_problem(Cut(above="0"))
         ": above='0' is not a number or None; it is float | None"
     """
     for name, annotation, written in _declared(declared_as or type(declaration)):

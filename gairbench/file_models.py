@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gairbench.errors import PluginError, UsageError
-from gairbench.inputs import ImageInput, LocationInput
+from gairbench.inputs import ImageInput, LocationInput, SampleInput
 from gairbench.representation import Representation
 from gairbench.spec import ModelContext, ModelSpec, Preset
 
@@ -110,11 +110,11 @@ def _preset(made: object, where: str) -> Preset:
     if isinstance(preset, Preset):
         return preset
     inputs = getattr(made, "inputs", None)
-    if isinstance(inputs, ImageInput | LocationInput):
+    if isinstance(inputs, ImageInput | LocationInput | SampleInput):
         inputs = (inputs,)
     if not isinstance(inputs, tuple | list) or not inputs:
         raise PluginError(f"{where} does not say what it takes", f"add to the class, for instance: {LINE}")
-    if wrong := [one for one in inputs if not isinstance(one, ImageInput | LocationInput)]:
+    if wrong := [one for one in inputs if not isinstance(one, ImageInput | LocationInput | SampleInput)]:
         raise PluginError(f"{where} takes {wrong[0]!r}", f"write for instance {LINE}")
     more: Mapping[str, Any] = {key: _value(made, key) for key in OF_PRESET if hasattr(made, key)}
     return Preset(name="default", inputs=tuple(inputs), **more)

@@ -16,6 +16,7 @@ from gairbench.errors import DataError
 if TYPE_CHECKING:
     from rasterio.crs import CRS
     from rasterio.io import DatasetReader
+    from rasterio.transform import Affine
 
 Box = tuple[float, float, float, float]
 """(lon_min, lat_max, lon_max, lat_min) in degrees."""
@@ -170,21 +171,40 @@ def georeference(path: Path, file: DatasetReader) -> Georeference | None:
     Raises:
         DataError: The image is rotated or not north up, as encoders expect images, or its CRS cannot be read.
     """
+    stated = stated_place(path, file)
+    if stated is None:
+        return None
+    crs, t = stated
+    if is_rotated(t) or t.a <= 0 or t.e >= 0:
+        raise DataError(
+            f"{path} is rotated or not north up (transform {tuple(t)[:6]}), and encoders expect images that are",
+            "warp it to north up, for instance with gdalwarp",
+        )
+    return Georeference(crs, tuple(file.bounds), (file.width, file.height))
+
+
+def stated_place(path: Path, file: DatasetReader) -> tuple[CRS, Affine] | None:
+    """Return an open image's system and its transform from (column, row), or ``None`` if it states none.
+
+    Args:
+        path: The image, for messages.
+        file: The open image.
+
+    Raises:
+        DataError: Its CRS cannot be read.
+    """
     try:
         crs, t = file.crs, file.transform
     except Exception as error:
         raise DataError(f"cannot read the CRS of {path}: {error}", _place_hint()) from error
     if crs is None and not t.is_identity and (hint := proj_hint()):
         raise DataError(f"cannot read the CRS of {path}", hint)
-    if crs is None or t.is_identity:
-        return None
-    # Rounding is not a rotation.
-    if max(abs(t.b), abs(t.d)) > 1e-9 * max(abs(t.a), abs(t.e)) or t.a <= 0 or t.e >= 0:
-        raise DataError(
-            f"{path} is rotated or not north up (transform {tuple(t)[:6]}), and encoders expect images that are",
-            "warp it to north up, for instance with gdalwarp",
-        )
-    return Georeference(crs, tuple(file.bounds), (file.width, file.height))
+    return None if crs is None or t.is_identity else (crs, t)
+
+
+def is_rotated(t: Affine) -> bool:
+    """Whether rows and columns do not run along the axes of the system; rounding is not a rotation."""
+    return bool(max(abs(t.b), abs(t.d)) > 1e-9 * max(abs(t.a), abs(t.e)))
 
 
 def project(path: Path, source: Any, target: Any, x: Any, y: Any) -> NDArray[np.float64]:
@@ -215,6 +235,30 @@ def project(path: Path, source: Any, target: Any, x: Any, y: Any) -> NDArray[np.
     except Exception as error:
         raise _nowhere(path, own) from error
     raise _nowhere(path, own)
+
+
+def project_each(path: Path, source: Any, target: Any, x: Any, y: Any) -> NDArray[np.float64]:
+    """Transform points between systems, each by itself: one that the target system does not reach spoils no other.
+
+    Args:
+        path: The image that they belong to, for messages.
+        source: The system that they are in.
+        target: The system that they are wanted in.
+        x: ``(n,)`` eastings, or longitudes in degrees.
+        y: ``(n,)`` northings, or latitudes in degrees.
+
+    Returns:
+        ``(2, n)``; infinite where the target system does not reach.
+    """
+    try:
+        return project(path, source, target, x, y)
+    except DataError:
+        if len(x) <= 1:
+            return np.full((2, len(x)), np.inf)
+    # GDAL refuses all points for one of them.
+    half = len(x) // 2
+    parts = [project_each(path, source, target, x[part], y[part]) for part in (slice(half), slice(half, None))]
+    return np.concatenate(parts, axis=1)
 
 
 def _nowhere(path: Path, crs: CRS | None) -> DataError:

@@ -193,8 +193,8 @@ class ImageInput:
         synthetic: Dataset side only: the images are rendered, not taken.
 
     Raises:
-        ValueError: No plan could serve it: a field is not of its type, a number is not positive, a band is there twice,
-            or units or statistics are not one for each band.
+        ValueError: No plan could serve it: a field is not of its type, a number is not positive, a band is listed
+            twice, or units or statistics are not one for each band.
     """
 
     modality: Modality
@@ -242,9 +242,9 @@ def _image_problem(image: ImageInput) -> str:
     if image.modality is Modality.LOCATION:
         return ": modality=Modality.LOCATION is not one of images; a place is a LocationInput"
     if not count or "" in image.bands:
-        return f": bands={image.bands!r}: name one band at least, each by a text"
+        return f": bands={image.bands!r}: name at least one band; names are strings"
     if twice := [name for name in dict.fromkeys(image.bands) if image.bands.count(name) > 1]:
-        return f": band {twice[0]!r} is there twice in bands={image.bands!r}"
+        return f": bands= lists {twice[0]!r} twice"
     if isinstance(image.unit, tuple) and len(image.unit) != count:
         return f": unit={tuple(map(str, image.unit))!r} for {bands}; give one unit, or one for each band"
     if image.size is not None and image.size < 1:
@@ -282,14 +282,14 @@ class LocationInput:
         order: ``"lonlat"`` (longitude first) or ``"latlon"``.
 
     Raises:
-        ValueError: It is another order.
+        ValueError: The order is not valid.
     """
 
     order: Literal["lonlat", "latlon"] = "lonlat"
     modality: Literal[Modality.LOCATION] = field(default=Modality.LOCATION, init=False)
 
     def __post_init__(self) -> None:
-        """Refuse an order that there is not."""
+        """Refuse an unknown order."""
         if problem := field_problem(self):
             raise ValueError(f"a location{problem}")
 
@@ -299,12 +299,52 @@ class LocationInput:
         return str(self.modality)
 
 
+@dataclass(frozen=True, slots=True)
+class SampleInput:
+    """Model side only: a sample that a model looks up, because its embeddings exist already.
+
+    A model of existing embeddings takes no values, so that an image or a place is not what it is fed with: declaring
+    one would read and convert pixels for nothing, and refuse data whose bands or sizes differ. It takes the sample
+    itself, in place of one of a task's inputs. What it is given of the sample is in the ``needs`` and ``wants`` of its
+    preset: ``"id"``, ``"lonlat"``, ``"bbox"``; so it is an encoder like any other, and its cells are planned, cached
+    and evaluated as others are. See :class:`gairbench.protocols.LooksUp`.
+
+    Args:
+        modality: Which of a task's inputs it stands for.
+
+    Raises:
+        ValueError: It is not a modality.
+
+    Example:
+        >>> SampleInput(Modality.RS).name
+        'rs'
+    """
+
+    modality: Modality
+
+    def __post_init__(self) -> None:
+        """Refuse what is not a modality."""
+        if problem := field_problem(self):
+            raise ValueError(f"a sample{problem}")
+
+    @property
+    def name(self) -> str:
+        """What it is called among the inputs: that of its modality."""
+        return str(self.modality)
+
+
 Input = ImageInput | LocationInput
+"""What datasets deliver and encoders compute from."""
+
+EncoderInput = ImageInput | LocationInput | SampleInput
+"""What a model takes."""
 
 
-Need = Literal["lonlat", "bbox", "dates", "wavelengths", "gsd", "mask"]
+Need = Literal["lonlat", "bbox", "dates", "wavelengths", "gsd", "mask", "id"]
 """What an encoder may be given beside the values.
 
 ``lonlat``: the sample's longitude and latitude. ``bbox``: the box of its overhead image. ``dates``: when each image was
 taken. ``wavelengths``: of each band. ``gsd``: ground sample distance in metres. ``mask``: which pixels have a value.
+``id``: the sample's identifier in its dataset, given where a sample is looked up (:class:`SampleInput`) and nowhere
+else.
 """

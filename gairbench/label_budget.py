@@ -1,4 +1,4 @@
-"""How many of train's labels an evaluator learns from: all, a share of them, or some of each class."""
+"""Share of the training labels that an evaluator learns from: all, a share of them, or some of each class."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class LabelBudget:
         """Return what a text says: ``"all"``, ``"10%"`` or ``"5-shot"``.
 
         Raises:
-            UsageError: It is another text, or a part that does not exist.
+            UsageError: The text is not valid.
         """
         try:
             if text == "all":
@@ -74,9 +74,9 @@ class LabelBudget:
     def problem(self, kind: Kind) -> str:
         """Return why a kind of task cannot be learned from such a part; empty if it can."""
         if not self.whole and kind is Kind.RETRIEVAL:
-            return f"retrieval learns from no labels, and so not from {self} of them"
+            return "retrieval uses no labels, so --labels does not apply"
         if self.shots is not None and kind not in ONE_CLASS:
-            return f"{self} is of single classes, which {kind} does not have; give a share, as 10%"
+            return f"{self} needs one class per sample; {kind} has none; give a share, as 10%"
         return ""
 
     def chosen(self, kind: Kind, ids: Sequence[str], target: NDArray[Any], draw: int) -> NDArray[Any]:

@@ -10,6 +10,7 @@ from gairbench.file_models import as_reference, model_in_file
 from gairbench.plugins import Origin, Registry, check_declared
 from gairbench.selection import split_names, unknown
 from gairbench.spec import ModelPattern, ModelSpec, resolve
+from gairbench.spec_names import model_name_problem
 
 EVERYTHING = "all"
 """Stands for all registered models."""
@@ -24,7 +25,8 @@ def known_models(values: Sequence[str], registry: Registry) -> list[str]:
         registry: What is registered; models that are not are added, with where they come from.
 
     Returns:
-        Their names in tables and records: of ``"path/to/mine.py:Encoder"`` it is ``"mine:Encoder"``.
+        Their names in tables and records: of ``"path/to/mine.py:Encoder"`` it is ``"mine:Encoder"``, of
+        ``"table:path/to/mine.parquet"`` it is ``"table:mine"``.
 
     Raises:
         UsageError: There is no such model.
@@ -86,12 +88,36 @@ def _made(pattern: ModelPattern, rest: str, origin: Origin) -> ModelSpec:
     # A pattern may be a third party's: whatever it raises is named.
     except Exception as error:
         raise PluginError(f"model {name!r} of plugin {origin}: {type(error).__name__}: {error}", "") from error
+    if isinstance(spec, ModelSpec) and pattern.files:
+        name = spec.name if spec.name.startswith(f"{pattern.prefix}:") else f"{pattern.prefix}:NAME"
+        if problem := model_name_problem(spec.name):
+            raise PluginError(f"plugin {origin}: {problem}", "make a name of the path that has no other characters")
     if not isinstance(spec, ModelSpec) or spec.name != name:
         raise PluginError(
             f"plugin {origin} made {getattr(spec, 'name', spec)!r} of the name {name!r}",
             f"its factory must return a ModelSpec of the name {name!r}",
         )
     return spec
+
+
+def models_of(pattern: ModelPattern, origin: Origin) -> list[ModelSpec]:
+    """Return the models of a pattern that are known beforehand, as far as listings show them.
+
+    Args:
+        pattern: It may list none.
+        origin: Where it comes from, for messages.
+
+    Raises:
+        PluginError: It cannot list them.
+    """
+    if pattern.listed is None:
+        return []
+    try:
+        return list(resolve(pattern.listed)())
+    except GairbenchError:
+        raise
+    except Exception as error:
+        raise PluginError(f"the list of {pattern} of plugin {origin}: {type(error).__name__}: {error}", "") from error
 
 
 def _no_model(name: str, registry: Registry) -> UsageError:

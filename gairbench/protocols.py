@@ -125,6 +125,33 @@ class EncodesLocation(Protocol):
         ...
 
 
+@runtime_checkable
+class LooksUp(Encodes, Protocol):
+    """A model of embeddings that exist already, as a table or a raster of them: it encodes nothing.
+
+    Its preset takes :class:`gairbench.inputs.SampleInput`, and its ``needs`` and ``wants`` say by what it looks samples
+    up: ``batch.ids``, ``batch.lonlat``, ``batch.bbox``. What :meth:`Encodes.encode` returns of a sample that it does
+    not have is not a number: those are counted, and the cell is a visible skip. Nothing is filled in or left out.
+
+    Attributes:
+        holds: What it has, for the message that some samples are not among it, as ``"3,000 rows, with ids 'a', 'b'"``.
+    """
+
+    holds: str
+
+
+@runtime_checkable
+class KnowsIds(Protocol):
+    """What the factory of a model that looks samples up by their ids may be, too: it knows beforehand what is missing.
+
+    A cell that lacks samples is then skipped when it is planned. Without it, that is found when samples are looked up.
+    """
+
+    def lacking(self, ids: Sequence[str]) -> tuple[Sequence[str], str]:
+        """Return which of some ids the model does not have, and what it has, as :attr:`LooksUp.holds`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """A piece of work that an executor runs somewhere.

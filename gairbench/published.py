@@ -96,10 +96,12 @@ class TorchGeoWeights:
     Args:
         member: As TorchGeo names them: ``"DOFABase16_Weights.DOFA_MAE"``.
         licence: Of the weights; TorchGeo states none.
+        url: The address that it lists, where that is known: TorchGeo, which takes seconds to import, is not asked then.
     """
 
     member: str
     licence: str
+    url: str = ""
 
 
 PublishedWeights = FileWeights | PackageWeights | HubWeights | UrlWeights | TimmWeights | TorchGeoWeights

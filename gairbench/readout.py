@@ -38,7 +38,7 @@ class Readout:
         """Return what a text says: ``"default"``, ``"mean"``, ``"cls@5"`` or ``"@11"``.
 
         Raises:
-            UsageError: It is another text.
+            UsageError: The text is not valid.
         """
         if text == "default":
             return cls()

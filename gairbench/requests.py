@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import numbers
 import os
+import re
 import shlex
 import types
 from collections.abc import Callable, Iterable, Mapping
@@ -31,6 +32,10 @@ NamedError = Callable[[str, str, str], UsageError]
 
 COMMAND = "command"
 """The one field that is not an option: the command line, for the records."""
+
+
+WHOLE = "whole"
+"""Marks texts that may have commas, ``tuple[Annotated[str, WHOLE], ...]``: the items of a list are not split."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,17 @@ class Named:
 def flag(field: str) -> str:
     """Return the option of a field: ``"rs_unit"`` is ``"--rs-unit"``."""
     return f"--{field.replace('_', '-')}"
+
+
+def split_at_commas(text: str) -> list[str]:
+    r"""Return the parts of a text between commas, without blanks around them; ``\,`` is a comma of a part.
+
+    Example:
+        >>> split_at_commas(r"random, leave:region=Korea\, South")
+        ['random', 'leave:region=Korea, South']
+    """
+    parts = (part.replace(r"\,", ",").strip() for part in re.split(r"(?<!\\),", text))
+    return [part for part in parts if part]
 
 
 def option_error(field: str, what: str, hint: str) -> UsageError:
@@ -138,7 +154,9 @@ def command_line(words: str, request: object) -> str:
         elif isinstance(value, Mapping):
             parts += [word for key, text in value.items() for word in (flag(field.name), f"{key}={text}")]
         elif isinstance(value, tuple):
-            parts += [word for item in value for word in (flag(field.name), str(item))]
+            # Options are split at commas.
+            texts = (item.replace(",", r"\,") if isinstance(item, str) else str(item) for item in value)
+            parts += [word for text in texts for word in (flag(field.name), text)]
         else:
             parts += [flag(field.name), str(value)]
     return printable(shlex.join(parts))
@@ -223,14 +241,18 @@ def _choice(value: Any, choices: Iterable[Any], wrong: _Wrong) -> Any:
 
 
 def _several(kind: Any, value: Any, wrong: _Wrong) -> tuple[Any, ...]:
-    """Return one value or several as a tuple; text is split at commas unless it names files."""
+    """Return one value or several as a tuple; text is split at commas, but not names of files and ``WHOLE`` items."""
     single = isinstance(value, str | os.PathLike) or not isinstance(value, Iterable)
     items = [value] if single else list(value)
-    if kind is not str:
+    whole = get_args(kind) == (str, WHOLE)
+    if kind is not str and not whole:
         return tuple(_value(kind, item, wrong) for item in items)
     if not all(isinstance(item, str) for item in items):
         raise wrong(f"{_shown(value)} is not a list of words", "write [a, b, c]; quote what is not a word")
-    names = tuple(name.strip() for item in items for name in item.split(",") if name.strip())
+    if whole and not single:
+        names = tuple(item.strip() for item in items if item.strip())
+    else:
+        names = tuple(name for item in items for name in split_at_commas(item))
     if not names:
         raise wrong("is empty", "name at least one, or leave it out")
     return names

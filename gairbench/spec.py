@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from gairbench.field_types import field_problem
-from gairbench.inputs import Input, Modality, Need
+from gairbench.inputs import EncoderInput, Input, Modality, Need
 from gairbench.published import Download, PublishedWeights
 from gairbench.representation import Representation
 
@@ -81,7 +81,7 @@ class Preset:
     """
 
     name: str
-    inputs: tuple[Input, ...]
+    inputs: tuple[EncoderInput, ...]
     accepts: tuple[tuple[str, ...], ...] = ()
     offers: tuple[Representation, ...] = ()
     needs: frozenset[Need] = frozenset()
@@ -99,7 +99,7 @@ class Preset:
         """The modalities that it takes."""
         return frozenset(wanted.modality for wanted in self.inputs)
 
-    def input(self, name: str) -> Input:
+    def input(self, name: str) -> EncoderInput:
         """Return an input by name.
 
         Raises:
@@ -187,14 +187,20 @@ class ModelPattern:
         factory: ``factory(rest: str)`` returns the :class:`ModelSpec` called ``"<prefix>:<rest>"``, or raises a
             :class:`gairbench.errors.GairbenchError` that names what is near. It may import what it needs; it loads no
             weights and touches no network.
+        files: What stands after the colon is the path of a user's file, perhaps with options behind it, and cannot be
+            a name in tables: the spec is called ``"<prefix>:<name>"`` by a name that the factory makes of it.
         rest: What stands after the colon, for messages and listings, as ``"NAME[.TAG]"``.
         description: One line for the listings.
+        listed: ``listed() -> Iterable[ModelSpec]``: the models whose names are known beforehand, for ``gairbench list
+            models '<prefix>:*'``; what listings do not show, such as ``offers``, may be left out.
     """
 
     prefix: str
     factory: Factory
     rest: str
+    files: bool = False
     description: str = ""
+    listed: Factory | None = None
 
     @property
     def name(self) -> str:

@@ -81,7 +81,7 @@ class SplitChoice:
     def problem(self, kind: Kind) -> str:
         """Return why a kind of task cannot be divided anew; empty if it can."""
         if not self.published and kind is Kind.RETRIEVAL:
-            return f"retrieval learns nothing, so that {self} has nothing to divide"
+            return "retrieval has no training split to divide"
         return ""
 
 

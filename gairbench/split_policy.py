@@ -34,7 +34,7 @@ SPLITS = ("train", "val", "test")
 class SplitInput:
     """What a split policy divides: all samples of train, val and test. The arrays are read-only.
 
-    What it returns, one name a sample, must depend on samples and seed, and not on their order.
+    What it returns, one name per sample, must depend on samples and seed, and not on their order.
 
     Args:
         ids: Identifiers, unique.

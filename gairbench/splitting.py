@@ -62,7 +62,9 @@ def group_split(groups: Sequence[Any] | NDArray[Any], shares: Sequence[float], s
 
 
 def block_split(lonlat: NDArray[np.float64], degrees: float, shares: Sequence[float], seed: int) -> Names:
-    """Assign whole cells of a longitude-latitude grid, so that test samples have no neighbours in train's cells.
+    """Assign whole cells of a longitude-latitude grid, so that test samples have fewer neighbours in train.
+
+    Those at the edges of a cell may still have some.
 
     Args:
         lonlat: ``(n, 2)`` longitude and latitude in degrees.
@@ -74,7 +76,7 @@ def block_split(lonlat: NDArray[np.float64], degrees: float, shares: Sequence[fl
         The split's name of every sample.
     """
     cells = np.floor((lonlat + np.array([180.0, 90.0])) / degrees).astype(np.int64)
-    return group_split(cells[:, 0] * 10**6 + cells[:, 1], shares, seed)
+    return group_split(np.unique(cells, axis=0, return_inverse=True)[1].reshape(-1), shares, seed)
 
 
 def division_problem(names: object, samples: int) -> str:

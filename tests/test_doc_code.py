@@ -53,7 +53,7 @@ from gairbench.model_names import known_models
 from gairbench.plugins import load_registry
 from gairbench.predictions import Predictions, save_predictions
 from gairbench.requests import make_request
-from gairbench.selection import select_models, select_tasks
+from gairbench.selection import select_models, select_tasks, split_names
 from gairbench.spec import ModelSpec, resolve
 from gairbench.taskfiles.parsing import load_task_file, registry_with
 from gairbench_models.gair.checkpoint import save_gair
@@ -406,7 +406,11 @@ def run_run(arguments: Sequence[str], given: Mapping[str, Any]) -> None:
         # Published weights are not here.
         return
     call([*arguments, *([] if "--dry-run" in arguments else ["--dry-run"])])
-    ready = [model.name for model in models if not any(preset.weights for preset in model.presets)]
+    # Models of a user's files have other names in tables than on the command line.
+    asked = {known_models([name], registry)[0]: name for name in split_names(request.model)}
+    ready = [
+        asked.get(model.name, model.name) for model in models if not any(preset.weights for preset in model.presets)
+    ]
     if ready and not given["dry_run"] and not any(task.dataset.name.startswith("earth") for task in chosen):
         call([*without(arguments, "--model"), "--model", ",".join(ready)])
 

@@ -12,11 +12,15 @@ from typer.core import TyperGroup, TyperOption
 
 from gairbench.cli import app
 from gairbench.evaluators import EVALUATORS, METRICS
+from gairbench.kinds import HEADLINE
+from gairbench.spec import Kind
 from gairbench.split_policies import SPLIT_POLICIES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+NAME = re.compile(r"`(\w+)`")
 
 WHERE = {
     "run": "running.md",
@@ -102,6 +106,17 @@ def test_the_guide_lists_every_evaluator_and_metric_as_it_is() -> None:
     ]
     listed = page.partition("Evaluators that come with gairbench:")[2].partition("\n## ")[0]
     assert [line for line in listed.splitlines() if line.startswith("| `")] == rows
+
+
+def test_the_page_of_running_lists_the_evaluators_of_every_kind_the_headline_first() -> None:
+    page = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
+    section = page.partition("\n## Probes")[2].partition("\n\nA probe is")[0]
+    rows = [line.split("|")[1:4] for line in section.splitlines() if line.startswith("| ")][1:]
+    listed = {kind.strip(): [NAME.findall(headline)[0], *NAME.findall(others)] for kind, headline, others in rows}
+    assert listed.keys() == {*Kind}
+    for kind, (headline, *others) in listed.items():
+        assert headline == HEADLINE[Kind(kind)]
+        assert {*others} == {spec.name for spec in EVALUATORS if kind in spec.kinds} - {headline}
 
 
 def test_the_guide_and_the_page_of_running_list_every_split_policy_as_it_is() -> None:

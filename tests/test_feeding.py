@@ -70,6 +70,18 @@ def test_one_stack_serves_two_inputs_by_its_bands() -> None:
     torch.testing.assert_close(batch.images["s1"].values[0, :, 0, 0], torch.tensor([-20.0, -10.0]))
 
 
+@pytest.mark.parametrize("policy", ["drop", "zero"])
+def test_an_image_in_another_unit_is_refused_and_not_taken_for_a_missing_one(policy: Any) -> None:
+    joint = replace(JOINT, inputs=(S2, replace(S1, missing=policy)), accepts=(("s2", "s1"),))
+    assert feed(joint, replace(S2, name="optics")).representation.of == ("s2", "s1")
+    radar = replace(S1, name="radar", unit=Unit.RAW)
+    with pytest.raises(InputMismatchError, match="radar images are in unit raw and the encoder takes db"):
+        feed(joint, replace(S2, name="optics"), radar)
+    # One that can be converted is meant, whatever stands beside it.
+    found = feed(joint, replace(S2, name="optics"), radar, replace(radar, name="sar", unit=Unit.POWER))
+    assert found.images["s1"].delivered.name == "sar"
+
+
 def test_why_no_set_can_be_served_is_said_of_each() -> None:
     with pytest.raises(InputMismatchError) as caught:
         feed(JOINT, ImageInput(modality=RS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any, Literal
 import pytest
 
 import gairbench
-from gairbench import Kind, Preset, SplitParameter
+from gairbench import Kind, Preset, SplitParameter, field_types
 from gairbench.field_types import field_problem
 from gairbench.plugins import load_registry
 
@@ -123,3 +124,8 @@ def test_types_of_every_public_spec_can_be_read() -> None:
         for name in spec.__dataclass_fields__:
             object.__setattr__(blank, name, None)
         assert field_problem(blank)
+
+
+def test_the_example_runs_as_it_stands() -> None:
+    found = doctest.testmod(field_types)
+    assert (found.failed, found.attempted > 0) == (0, True)

@@ -97,6 +97,20 @@ def call(*arguments: str) -> str:
 # --- patterns ---------------------------------------------------------------------------------------------------------
 
 
+def test_a_pattern_of_users_files_names_its_models_itself(registry: Registry) -> None:
+    def of_file(rest: str) -> ModelSpec:
+        names = {"a/b.x": "own:b", "plain": "b", "unsafe": "own:a/b"}
+        return replace(made("one"), name=names[rest])
+
+    pattern = ModelPattern(prefix="own", factory=of_file, rest="PATH", files=True)
+    registry.add(Origin("own-plugin", "own-dist", "1"), model_patterns=[pattern])
+    assert known_models(["own:a/b.x"], registry) == ["own:b"]
+    with pytest.raises(PluginError, match="made 'b' of the name 'own:NAME'"):
+        known_models(["own:plain"], registry)
+    with pytest.raises(PluginError, match="model name 'own:a/b' has other characters"):
+        known_models(["own:unsafe"], registry)
+
+
 def test_a_name_of_a_pattern_is_registered_with_the_pattern_s_origin(registry: Registry) -> None:
     assert known_models(["zoo:owl, shades", "zoo:owl", "all"], registry) == ["zoo:owl", "shades", "zoo:owl", "all"]
     assert str(registry.model_origins["zoo:owl"]) == "zoo-plugin (zoo-dist 2.0)"

@@ -13,13 +13,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import annotated_types
+import numpy as np
 import pluggy
 import pytest
 
-from gairbench import hookspecs, sensors
+from gairbench import Category, DatasetSpec, ImageInput, Kind, Modality, TaskSpec, hookspecs, sensors
 from gairbench.commands.listing import list_models
+from gairbench.commands.model_filter import ModelFilter
 from gairbench.errors import PluginError, PluginWarning
 from gairbench.plugins import BUILTIN, GROUP, Origin, Registry, load_registry, register
 from gairbench.testing import (
@@ -331,7 +334,7 @@ def test_a_plugin_that_prints_does_not_spoil_what_commands_print(
     install: Install, capfd: pytest.CaptureFixture[str]
 ) -> None:
     install("noisy-dist", f"print('hello')\n{dedent(MODEL)}", name="noisy")
-    list_models(as_json=True)
+    list_models(ModelFilter(), as_json=True)
     out, err = capfd.readouterr()
     assert "noisy" in {row["model"] for row in json.loads(out)}
     assert "hello" in err
@@ -498,19 +501,51 @@ def test_every_hook_is_documented_with_its_exact_signature(hook: str) -> None:
     assert inspect.getdoc(function)
 
 
+def flooded(folder: Path, factory: Any) -> TaskSpec:
+    """Write scenes and masks as the guide's dataset reads them, and return a task of it."""
+    folder.mkdir()
+    for number, name in enumerate(name for name in ("train", "val", "test") for _ in range(4)):
+        mask = np.random.default_rng(number).integers(0, 2, (16, 16)).astype(np.uint8)
+        image = np.stack([mask * 100 + number] * 3).astype(np.uint8)
+        np.save(folder / f"{name}_{number}_image.npy", image)
+        np.save(folder / f"{name}_{number}_mask.npy", mask)
+    dataset = DatasetSpec(
+        name="floods",
+        version=1,
+        factory=factory,
+        delivers=(ImageInput(modality=Modality.RS, size=16),),
+        licence="CC0-1.0",
+        citation="generated",
+        folder="floods",
+    )
+    return TaskSpec(
+        name="floods-flood",
+        version=1,
+        category=Category.RS,
+        family="floods",
+        kind=Kind.SEGMENTATION,
+        dataset=dataset,
+        target="flood",
+        inputs=("rs",),
+        metric="miou",
+        synthetic=True,
+    )
+
+
 def test_the_guides_plugin_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     guide = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
     files = re.findall(r"^```python\n# (my_package/\w+\.py)\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
     stems = [Path(name).stem for name, _ in files]
-    expected = ["__init__", "model", "data", "joint", "sentinels", "ndvi", "stands", "forest", "heads", "mlp"]
-    expected += ["near", "pyramid", "lora", "north"]
+    expected = ["__init__", "model", "data", "joint", "sentinels", "lookup", "ndvi", "floods", "stands", "forest"]
+    expected += ["heads", "mlp", "near", "pyramid", "lora", "north"]
     assert stems == expected
     (tmp_path / "my_package").mkdir()
     for name, source in files:
         (tmp_path / name).write_text(source)
     monkeypatch.syspath_prepend(str(tmp_path))
-    plugin, heads, sentinels, north, forest = (
-        importlib.import_module(f"my_package{name}") for name in ("", ".heads", ".sentinels", ".north", ".forest")
+    plugin, heads, sentinels, north, forest, floods = (
+        importlib.import_module(f"my_package{name}")
+        for name in ("", ".heads", ".sentinels", ".north", ".forest", ".floods")
     )
     registry = Registry()
     register(registry, plugin, Origin("mine", "mine", "1"))
@@ -524,6 +559,7 @@ def test_the_guides_plugin_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         parametrize_with_evaluator_checks(heads.register_evaluators()),
         parametrize_with_metric_checks(heads.register_metrics()),
         parametrize_with_split_policy_checks(north.register_split_policies()),
+        parametrize_with_task_checks([flooded(tmp_path / "floods", floods.Floods)], data_root=tmp_path),
     ]
     cases = [case for mark in marks for case in mark.mark.args[1]]
     assert len(cases) > 60

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,7 +13,7 @@ from annotated_types import Ge, Gt, Le
 
 from gairbench.errors import UsageError
 from gairbench.inputs import Unit
-from gairbench.requests import Named, Pairs, command_line, keyword_error, make_request
+from gairbench.requests import WHOLE, Named, Pairs, command_line, keyword_error, make_request
 
 HERE = Named("here")
 
@@ -22,6 +23,7 @@ class Wanted:
     name: str
     file: Path | None = None
     names: tuple[str, ...] | None = None
+    texts: tuple[Annotated[str, WHOLE], ...] = ()
     files: tuple[Path, ...] = ()
     seeds: tuple[Annotated[int, Ge(0)], ...] = (0,)
     rs_unit: Unit | None = None
@@ -40,6 +42,11 @@ class Wanted:
         ({"names": "a, b"}, ("a", "b")),
         ({"names": ["a,b", "c"]}, ("a", "b", "c")),
         ({"names": ()}, None),
+        ({"names": r"a\, b, c"}, ("a, b", "c")),
+        ({"texts": "a, b"}, ("a", "b")),
+        ({"texts": r"a\, b, c"}, ("a, b", "c")),
+        ({"texts": ["a, b", " c "]}, ("a, b", "c")),
+        ({"texts": ("a, b",)}, ("a, b",)),
         ({"files": "a,b.yaml"}, (Path("a,b.yaml"),)),
         ({"files": [Path("a"), "b"]}, (Path("a"), Path("b"))),
         ({"seeds": 3}, (3,)),
@@ -67,6 +74,9 @@ def test_natural_values_are_accepted(given: dict[str, Any], expected: object) ->
         ({"name": " "}, "--name is empty"),
         ({"names": ["a", 3]}, r"--names \['a', 3\] is not a list of words"),
         ({"names": " , "}, "--names is empty"),
+        ({"texts": " , "}, "--texts is empty"),
+        ({"texts": [" "]}, "--texts is empty"),
+        ({"texts": ["a", 3]}, r"--texts \['a', 3\] is not a list of words"),
         ({"file": ""}, "--file is empty; write a path"),
         ({"file": 3}, "--file 3 is not a path"),
         ({"seeds": [0, -1]}, "--seeds -1 is less than 0; write 0 or more"),
@@ -102,3 +112,10 @@ def test_the_command_line_of_a_request_says_what_differs_from_the_defaults() -> 
     line = command_line("data shard", make_request(Wanted, given))
     words = ["gairbench", "data", "shard", "--name", "a b", "--names", "x", "--names", "y", "--rs-unit", "uint8"]
     assert shlex.split(line) == [*words, "--fresh", "--pairs", "p=1"]
+
+
+def test_the_command_line_of_a_request_asks_for_texts_with_commas() -> None:
+    request = make_request(Wanted, {"name": "x", "texts": ["Korea, South", "b"]})
+    words = shlex.split(command_line("run", request))
+    options = [after for before, after in pairwise(words) if before == "--texts"]
+    assert make_request(Wanted, {"name": "x", "texts": ",".join(options)}) == request

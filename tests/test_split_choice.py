@@ -74,6 +74,6 @@ def test_only_the_default_is_published() -> None:
 
 
 def test_retrieval_has_nothing_to_divide() -> None:
-    assert "retrieval learns nothing" in SplitChoice.of("random", POLICIES).problem(Kind.RETRIEVAL)
+    assert "retrieval has no training split to divide" in SplitChoice.of("random", POLICIES).problem(Kind.RETRIEVAL)
     assert SplitChoice().problem(Kind.RETRIEVAL) == ""
     assert SplitChoice.of("random", POLICIES).problem(Kind.CLASSIFICATION) == ""

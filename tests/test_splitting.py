@@ -61,6 +61,22 @@ def test_no_cell_of_the_grid_is_in_two_splits_whatever_side_of_the_meridians_it_
     assert set(names) == set(SPLITS)
 
 
+@pytest.mark.parametrize("degrees", [10, 0.5, 1e-4])
+def test_the_cells_of_the_grid_and_no_others_are_the_groups(degrees: float) -> None:
+    """In the order of longitude, then latitude: another one would change the numbers of published runs."""
+    rng = np.random.default_rng(2)
+    columns, rows = rng.integers(0, 18, 3000), rng.integers(0, 18, 3000)
+    # Also cells that a number made of column and row would take for one another.
+    columns, rows = np.append(columns, [3, 4]), np.append(rows, [0, 10**6])
+    lonlat = np.stack([(columns + 0.5) * degrees - 180, (rows + 0.5) * degrees - 90], axis=1)
+    lonlat = lonlat[lonlat[:, 1] < 90]
+    cells = [*map(tuple, np.floor((lonlat + np.array([180, 90])) / degrees).astype(int).tolist())]
+    number = {cell: n for n, cell in enumerate(sorted({*cells}))}
+    groups = [number[cell] for cell in cells]
+    for seed in range(3):
+        np.testing.assert_array_equal(block_split(lonlat, degrees, SHARES, seed), group_split(groups, SHARES, seed))
+
+
 @pytest.mark.parametrize(
     ("names", "why"),
     [

@@ -114,6 +114,45 @@ def kept(context: ModelContext) -> Shades:
     return _one(context.seed)
 
 
+class Assigned(Shades):
+    """New modules in every call, over tensors that the factory keeps."""
+
+    def __init__(self, context: ModelContext) -> None:
+        super().__init__(context)
+        self.norm = nn.BatchNorm1d(8)
+        self.load_state_dict(_state(context.seed), assign=True)
+
+    def encode_rs(self, images: Tensor) -> Tensor:
+        """Return the features, normalized by what training changes."""
+        normed: Tensor = self.norm(super().encode_rs(images))
+        return normed
+
+
+@cache
+def _state(seed: int) -> dict[str, Tensor]:
+    state = Shades(ModelContext(preset="default", seed=seed)).state_dict()
+    return state | {f"norm.{name}": value for name, value in nn.BatchNorm1d(8).state_dict().items()}
+
+
+class Parameterized(Shades):
+    """New modules in every call, over parameters that the factory keeps."""
+
+    def __init__(self, context: ModelContext) -> None:
+        super().__init__(context)
+        self.weight = _one(context.seed).weight
+
+
+class Tied(Shades):
+    """Two parameters and a buffer over the same memory."""
+
+    table: Tensor
+
+    def __init__(self, context: ModelContext) -> None:
+        super().__init__(context)
+        self.other = nn.Parameter(self.weight.data)
+        self.register_buffer("table", self.weight.data)
+
+
 def model(name: str, factory: object, base: ModelSpec = SHADES) -> ModelSpec:
     """Return a model of the generated world."""
     return replace(base, name=name, factory=factory)  # type: ignore[arg-type]
@@ -130,6 +169,8 @@ MODELS = (
     model("empty", Empty),
     model("drawn", Drawn),
     model("kept", kept),
+    model("assigned", Assigned),
+    model("parameterized", Parameterized),
     model("restored", Shades, TRAINED),
 )
 

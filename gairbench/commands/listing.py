@@ -9,14 +9,15 @@ from typing import Any
 
 from tabulate import tabulate
 
+from gairbench.commands.model_filter import ModelFilter, listed_models
 from gairbench.commands.output import holds_unicode, show
-from gairbench.inputs import ANY, ImageInput, Input
+from gairbench.inputs import ANY, EncoderInput, ImageInput, SampleInput
 from gairbench.plugins import Registry, load_registry
 from gairbench.spec import MetricSpec
 
 
-def list_models(*, as_json: bool) -> None:
-    """Print the models."""
+def list_models(wanted: ModelFilter, *, as_json: bool) -> None:
+    """Print the models that a filter leaves; without one the patterns, too."""
     registry = load_registry()
     rows = [
         {
@@ -26,9 +27,9 @@ def list_models(*, as_json: bool) -> None:
             "pre-training": next((p.recipe.dataset for p in spec.presets if p.recipe), ""),
             "licence": spec.licence,
             "description": spec.description,
-            "origin": str(registry.model_origins[spec.name]),
+            "origin": str(origin),
         }
-        for spec in registry.models.values()
+        for spec, origin in listed_models(registry, wanted)
     ]
     rows += [
         {
@@ -41,6 +42,7 @@ def list_models(*, as_json: bool) -> None:
             "origin": str(registry.model_pattern_origins[pattern.prefix]),
         }
         for pattern in registry.model_patterns.values()
+        if wanted.is_empty
     ]
     _show(rows, as_json=as_json, hide={"description", "licence"})
 
@@ -199,7 +201,9 @@ def _arrow(spec: MetricSpec) -> str:
     return "↑" if spec.higher_is_better else "↓"
 
 
-def _describe(declared: Input) -> str:
+def _describe(declared: EncoderInput) -> str:
+    if isinstance(declared, SampleInput):
+        return f"{declared.modality} (looked up)"
     if not isinstance(declared, ImageInput):
         return f"{declared.modality} ({declared.order})"
     size = f"{declared.size}x{declared.size}" if declared.size else "any size"
@@ -218,6 +222,9 @@ def _show(rows: Sequence[dict[str, Any]], *, as_json: bool, hide: Iterable[str] 
     if as_json:
         # Escapes are read as the characters themselves; a replaced character would be lost.
         show(json.dumps(rows, indent=1, ensure_ascii=not holds_unicode()))
+        return
+    if not rows:
+        show("none")
         return
     visible = [{name: _cell(value) for name, value in row.items() if name not in hide} for row in rows]
     show(tabulate(visible, headers="keys", tablefmt="simple"))

@@ -276,7 +276,8 @@ def _tile_feed(spec: ModelSpec, preset: Preset, request: MapRequest, scene: Scen
 
     sets = preset.accepted(Modality.RS)
     grids = [offer for one in sets for offer in preset.offered() if offer.form == "tokens" and offer.of == one]
-    grids = [offer for offer in grids if not offer.layers]
+    # A grid that is looked up by sample is not of whatever scene.
+    grids = [o for o in grids if not o.layers and all(isinstance(preset.input(name), ImageInput) for name in o.of)]
     if not grids:
         raise UsageError(
             f"model {spec.name!r} has no {'token grid' if sets else 'RS encoder'} and cannot make maps",

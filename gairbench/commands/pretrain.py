@@ -16,7 +16,7 @@ from gairbench.commands.interrupts import if_interrupted
 from gairbench.commands.options import check_device_name, check_writable, find_model
 from gairbench.data import DataSource
 from gairbench.errors import UsageError
-from gairbench.inputs import ImageInput, Input, MissingPixels, Modality, Unit
+from gairbench.inputs import ImageInput, Input, MissingPixels, Modality, SampleInput, Unit
 from gairbench.isolation import call_factory, named
 from gairbench.locks import exclusive, lock_beside
 from gairbench.plugins import Registry, load_registry
@@ -205,7 +205,7 @@ def _pretrain(
 
     preset = spec.preset(request.preset)
     device = choose_device(request.device)
-    inputs = preset.inputs
+    inputs = tuple(wanted for wanted in preset.inputs if not isinstance(wanted, SampleInput))
     if recipe.inputs is not None:
         wanted, _ = call_factory(
             named("model", spec.name, recipe.inputs), recipe.inputs, spec.name, preset.name, request.set

@@ -30,7 +30,7 @@ from gairbench.model_names import known_model, known_models
 from gairbench.plugins import Registry
 from gairbench.progress import Progress
 from gairbench.readout import Readout, asked_readout
-from gairbench.requests import Named, Pairs
+from gairbench.requests import WHOLE, Named, Pairs
 from gairbench.selection import select_models, select_tasks, unknown
 from gairbench.spec import ModelSpec, TaskSpec
 from gairbench.split_choice import SplitChoice
@@ -84,7 +84,7 @@ class RunRequest:
     seed: tuple[Annotated[int, Ge(0)], ...] = (0,)
     limit: Annotated[int | None, Ge(1)] = None
     labels: tuple[str, ...] = ("all",)
-    split: tuple[str, ...] = ("published",)
+    split: tuple[Annotated[str, WHOLE], ...] = ("published",)
     readout: tuple[str, ...] = ("default",)
     fresh: bool = False
     download: bool = False

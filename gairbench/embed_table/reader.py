@@ -156,7 +156,7 @@ class SampleReader:
             sample["street_view"] = torch.from_numpy(np.ascontiguousarray(read_photo(rows.sv[i])))
             sample["sv_mask"] = mask_tensor(None, sample["street_view"].shape)
             delivers[Modality.SV] = PHOTO
-        return {of: self._feed(of, delivers).batch([sample]) for of in self.asked}
+        return {of: self._feed(of, delivers).batch([sample], [rows.ids[i]]) for of in self.asked}
 
     def _feed(self, of: tuple[str, ...], delivers: Mapping[Modality, Input]) -> Feed:
         modality = self.preset.input(of[0]).modality

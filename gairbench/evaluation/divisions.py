@@ -89,7 +89,7 @@ class SamplePool:
 
         Raises:
             KeyError: There is no such grouping.
-            DataError: There is not one group a sample.
+            DataError: The number of groups is not the number of samples.
         """
         found = []
         for part in self._parts:
@@ -100,7 +100,7 @@ class SamplePool:
         return np.concatenate(found)
 
     def left_out(self, target: str, rows: Array) -> str:
-        """Return what the published splits of some samples say of those that take no part in a task; empty if nothing.
+        """Return the published splits' notes on excluded samples; empty if there are none.
 
         Args:
             target: The task's target.
@@ -117,7 +117,7 @@ class SamplePool:
         """Return longitude and latitude of every sample in degrees, ``(samples, 2)``, or ``None``.
 
         Raises:
-            DataError: There is not one place a sample, or one is not on Earth.
+            DataError: A sample has no valid place.
         """
         found = []
         for part in self._parts:
@@ -182,7 +182,7 @@ def places_of(dataset: DatasetSpec, split: Split) -> Array | None:
     """Return longitude and latitude of every sample of a split in degrees, ``(samples, 2)``, or ``None``.
 
     Raises:
-        DataError: There is not one place on Earth a sample.
+        DataError: A sample has no valid place.
     """
     if isinstance(split, PooledSplit):
         return split.lonlat()
@@ -238,7 +238,7 @@ class PooledSplit:
         return self._pool.target_at(name, int(self._rows[index]))
 
     def left_out(self, target: str) -> str:
-        """Return what the published splits that its samples are of say of those that take no part in a task."""
+        """Return the published splits' notes on excluded samples."""
         return self._pool.left_out(target, self._rows)
 
     def groups(self, name: str) -> Array:
@@ -324,7 +324,8 @@ class Divisions:
             positions = {name: np.flatnonzero(names[embedded] == name) for name in SPLITS}
             for name in SPLITS:
                 if not len(positions[name]):
-                    raise _empty(task, choice, name, limit, some=bool((names == name).any()))
+                    some = bool((names == name).any())
+                    raise _empty(task, choice, name, limit, some=some, published=len(parts[name]))
             splits = {name: PooledSplit(pool, embedded[rows]) for name, rows in positions.items()}
         left_out = int((names == "").sum())
         note = f"{left_out} samples are in no split of {choice}" if left_out else ""
@@ -340,12 +341,14 @@ def _call(choice: SplitChoice, given: SplitInput) -> tuple[Names, str]:
     return names.astype(np.str_), call.changes
 
 
-def _empty(task: TaskSpec, choice: SplitChoice, name: str, limit: int | None, *, some: bool) -> DataError:
+def _empty(
+    task: TaskSpec, choice: SplitChoice, name: str, limit: int | None, *, some: bool, published: int
+) -> DataError:
     if some and limit is not None:
         return DataError(
             f"--limit {limit} leaves split {name!r} of {choice} for dataset {task.dataset.name!r} empty", "raise it"
         )
-    return DataError(
-        f"split {name!r} of {choice} for dataset {task.dataset.name!r} is empty",
-        "choose a split with more and smaller parts, or another --seed",
-    )
+    hint = "choose a split with more and smaller parts, or another --seed"
+    if not published:
+        hint = f"splits are drawn in the published sizes, and no sample is published in {name!r}"
+    return DataError(f"split {name!r} of {choice} for dataset {task.dataset.name!r} is empty", hint)

@@ -65,6 +65,8 @@ def feeds_for(
         )
         for need in needs
     ]
+    if evaluator.needs == "backbone" and any(feed.looks_up for feed in feeds):
+        raise InputMismatchError(f"{model.name} looks its embeddings up, and has nothing to train", "")
     given = any(feed.given & {"lonlat", "bbox"} for feed in feeds)
     if task.kind is Kind.GEOLOCALIZATION and not _of_pixels(task, evaluator) and given:
         raise InputMismatchError(f"{model.name} is given the sample's place, which the task asks for", "")

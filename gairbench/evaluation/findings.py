@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gairbench.dataset_download import is_here, terms_of
-from gairbench.errors import DataMissingError, GairbenchError, InputMismatchError
+from gairbench.errors import DataMissingError, GairbenchError, InputMismatchError, NotCoveredError
 from gairbench.evaluation.cells import Cell, State
 from gairbench.evaluation.divisions import Divisions
 from gairbench.evaluation.open_data import OpenData, dataset_name
 from gairbench.evaluation.samples import select
-from gairbench.isolation import Isolated, culprit
+from gairbench.evaluation.uncovered import uncovered_reasons
+from gairbench.isolation import Isolated, culprit, named
 from gairbench.kinds import DENSE
+from gairbench.limit import limited
 from gairbench.plugin_code import code_digest
 from gairbench.plugins import BUILTIN, Origin, Registry
+from gairbench.protocols import KnowsIds
 from gairbench.spec import DatasetSpec, EvaluatorSpec, Kind, MetricSpec, SplitPolicySpec
 from gairbench.split_policy import SPLITS
 
@@ -45,6 +48,7 @@ class Findings:
         self._divisions = Divisions(data)
         self._targets: dict[tuple[str, ...], Trouble | None] = {}
         self._codes: dict[tuple[type, str], str] = {}
+        self._lacks: dict[tuple[str, ...], NotCoveredError | None] = {}
         self._origins: Mapping[type, Mapping[str, Origin]] = {
             DatasetSpec: registry.dataset_origins,
             EvaluatorSpec: registry.evaluator_origins,
@@ -95,6 +99,30 @@ class Findings:
         if which not in self._targets:
             self._targets[which] = self._read_targets(cell)
         return self._targets[which]
+
+    def coverage_problem(self, cell: Cell) -> Trouble | None:
+        """Return why a model that looks samples up by ids cannot serve a task; ``None`` where none is known to lack."""
+        factory = cell.model.factory
+        # Of a class the method is not bound.
+        if not isinstance(factory, KnowsIds) or isinstance(factory, type):
+            return None
+        errors = {}
+        for wanted in cell.embeddings:
+            if "id" in wanted.feed.given and (error := self._lacking(cell, factory, wanted.split)):
+                errors[wanted.key] = error
+        reasons = uncovered_reasons(cell.embeddings, errors)
+        return ("skipped", next(iter(reasons.values()))) if reasons else None
+
+    def _lacking(self, cell: Cell, factory: KnowsIds, split: str) -> NotCoveredError | None:
+        dataset = cell.task.dataset
+        which = (cell.model.name, dataset.name, split)
+        if which not in self._lacks:
+            ids = self.data.split(dataset, cell.fingerprint, split).ids
+            looked_up = [ids[i] for i in limited(len(ids), self._limit)]
+            with Isolated(named("model", cell.model.name, cell.model.factory)):
+                missing, holds = factory.lacking(looked_up)
+            self._lacks[which] = NotCoveredError(tuple(missing), len(looked_up), holds) if missing else None
+        return self._lacks[which]
 
     def _read_targets(self, cell: Cell) -> Trouble | None:
         task, limit, published = cell.task, self._limit, cell.split.published

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from gairbench.embedding import dim_axis, embed_samples
 from gairbench.environment import choose_device, computing, device_name, versions
-from gairbench.errors import GairbenchError, InputMismatchError, NotTrainableError, StorageError
+from gairbench.errors import GairbenchError, InputMismatchError, NotCoveredError, NotTrainableError, StorageError
 from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.cells import (
     Cell,
@@ -43,6 +43,7 @@ from gairbench.evaluation.open_model import OpenModel, lock_of, open_model, unre
 from gairbench.evaluation.records import recorded
 from gairbench.evaluation.scoring import measure_test, run_evaluator
 from gairbench.evaluation.staleness import used_weights
+from gairbench.evaluation.uncovered import uncovered_reasons
 from gairbench.isolation import Blamed, Isolated, call_factory, culprit
 from gairbench.limit import limited
 from gairbench.locks import locked
@@ -247,6 +248,7 @@ def embed_views(jobs: Sequence[EmbedJob], site: Site, memory: Memory, progress: 
     failures: dict[str, Failure] = {}
     unloadable: Failure | None = None
     for job in jobs:
+        uncovered: dict[str, NotCoveredError] = {}
         for wanted in job.embeddings:
             label = f"embed {job.model.name} {wanted.feed.representation} on {job.dataset.name}/{wanted.split}"
             if cache.has(wanted.key, site.since):
@@ -264,12 +266,16 @@ def embed_views(jobs: Sequence[EmbedJob], site: Site, memory: Memory, progress: 
                     note = _embed(job, wanted, memory, progress.step(label), device, cache)
                 except StorageError:
                     raise
+                except NotCoveredError as error:
+                    uncovered[wanted.key] = error
                 # Models and datasets may be a third party's: their fault is this embedding's alone.
                 except Exception as error:
                     failures[wanted.key] = failure(error)
                 else:
                     if note:
                         progress.say(f"{label}: {note}")
+        reasons = uncovered_reasons(job.embeddings, uncovered)
+        failures |= {key: Failure(reason=reason, skipped=True) for key, reason in reasons.items()}
     return failures
 
 

@@ -166,7 +166,9 @@ def _model_cells(
                 cells.append(_stopped(cell, "failed", wrong))
                 continue
             try:
-                cells.append(_planned(request, findings, cell, trouble))
+                planned = _planned(request, findings, cell, trouble)
+                uncovered = findings.coverage_problem(planned) if planned.state == "todo" else None
+                cells.append(_stopped(planned, *uncovered) if uncovered else planned)
             # What a plugin declares may be wrong in any way; its fault is this cell's, not the run's.
             except Exception as error:
                 cells.append(_stopped(cell, "failed", _unplannable(model, task, error)))
@@ -219,8 +221,6 @@ def _evaluator_problem(registry: Registry, task: TaskSpec, name: str) -> str:
         return f"evaluator {name!r} does not serve {task.kind}; it is for {', '.join(sorted(kinds))}"
     if task.kind is Kind.RETRIEVAL and registry.evaluators[name].needs == "backbone":
         return f"evaluator {name!r} trains the model, and {task.kind} has nothing to train it on"
-    if task.kind in {Kind.RETRIEVAL, Kind.GEOLOCALIZATION} and registry.evaluators[name].places:
-        return f"evaluator {name!r} is given the samples' places, by which {task.kind} would be answered"
     return ""
 
 
@@ -307,6 +307,9 @@ def _planned(request: EvaluationRequest, findings: Findings, cell: Cell, trouble
     """Return a cell with its key and what it needs, or why it does not run."""
     task, evaluator = cell.task, cell.evaluator
     assert evaluator is not None  # noqa: S101  (a cell without one has failed)
+    if evaluator.places and task.kind in {Kind.RETRIEVAL, Kind.GEOLOCALIZATION}:
+        answered = f"evaluator {evaluator.name!r} is given the samples' places, by which {task.kind} would be answered"
+        return _stopped(cell, "skipped", answered)
     fingerprint = findings.fingerprint(task.dataset)
     if isinstance(fingerprint, tuple):
         return _stopped(cell, *fingerprint)

@@ -119,9 +119,7 @@ def _select(
     position = np.arange(len(rows))[keep]
     ids = [split.ids[i] for i in rows[keep]]
     if not ids:
-        raise DataError(
-            f"split {name!r} of task {task.name!r} is empty", "check how the dataset is split, and its labels"
-        )
+        raise _empty(task, name, limit, policy, unlabelled=len(rows))
     target = target if task.kind in DENSE else target[keep]
     numbers = task.kind in {Kind.REGRESSION, Kind.MULTI_REGRESSION, Kind.GEOLOCALIZATION}
     if numbers and not np.isfinite(target).all():
@@ -139,6 +137,17 @@ def _select(
             rows=position, ids=ids, target=target, dropped=f"{counted} ({said})" if counted and said else counted
         )
     return Selection(rows=position, ids=ids, target=target, dropped=said or counted)
+
+
+def _empty(task: TaskSpec, name: str, limit: int | None, policy: str, *, unlabelled: int) -> DataError:
+    if not unlabelled:
+        return DataError(f"split {name!r} of task {task.name!r} is empty", "check how the dataset is split")
+    split = f"split {name!r} of {policy} for" if policy else f"split {name!r} of"
+    raised = [f"raise --limit {limit}"] if limit is not None else []
+    other = ["choose another split, or another --seed" if policy else "check how the dataset is split, and its labels"]
+    return DataError(
+        f"none of the {unlabelled} samples in {split} task {task.name!r} has a label", ", or ".join([*raised, *other])
+    )
 
 
 def _target(task: TaskSpec, name: str, split: Split, rows: Array, dense: DenseStore | None) -> Array:

@@ -29,7 +29,7 @@ LEARNING_RATES = (1e-5, 1e-4, 1e-3)
 
 EPOCHS = 10
 STEPS = 300
-"""Steps of the optimizer at least: of few samples more epochs are trained, or the weights could hardly move."""
+"""Steps of the optimizer at least: small datasets are trained for more epochs, so that the weights can move."""
 
 BATCH = 32
 WEIGHT_DECAY = 0.01
@@ -48,7 +48,7 @@ def finetune(data: EvaluatorInput) -> EvaluatorOutput:
     accuracy, micro F1 over labels, squared error.
 
     Raises:
-        TrainingError: The loss is not finite at any learning rate.
+        TrainingError: At no learning rate are the loss and the outputs of val and test finite.
     """
     import torch
 
@@ -65,11 +65,18 @@ def finetune(data: EvaluatorInput) -> EvaluatorOutput:
         head = goal.head().to(data.device)
         if not _train(data, backbone, head, goal, rate, epochs):
             continue
-        score = goal.score(_outputs(backbone, head, "val"))
-        if score > best_score:
-            best, best_score, best_rate = _outputs(backbone, head, "test"), score, rate
+        # The last step may have broken what its loss does not show, and the class of NaN would be the first one.
+        val = _outputs(backbone, head, "val")
+        if not np.isfinite(val).all() or (score := goal.score(val)) <= best_score:
+            continue
+        test = _outputs(backbone, head, "test")
+        if np.isfinite(test).all():
+            best, best_score, best_rate = test, score, rate
     if best is None:
-        raise TrainingError("the loss is not finite at any learning rate", "freeze the model: name another evaluator")
+        raise TrainingError(
+            "at no learning rate are the loss and the outputs of val and test finite",
+            "freeze the model: name another evaluator",
+        )
     params = {
         "learning_rate": best_rate,
         "val_score": float(best_score),

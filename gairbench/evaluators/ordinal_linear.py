@@ -22,7 +22,7 @@ def ordinal_linear(data: EvaluatorInput) -> EvaluatorOutput:
 
     The class of a sample is at least k with probability ``sigmoid(direction @ features - threshold[k])``. Of the
     strengths of the penalty on the direction, the one with the least mean error in ranks on val is kept (the smallest
-    C of equals): it is the error that the median makes least.
+    C of equals): the median minimizes this error.
     """
     known, target = np.unique(data.targets["train"], return_inverse=True)
     fitted = _start(data.features["train"], target)

@@ -58,6 +58,26 @@ class ParquetFile:
                     number += 1
                     yield number, [columns[name][row] for name in names]
 
+    def schema(self) -> Any:
+        """Return pyarrow's schema of the stored columns."""
+        with self._open() as file:
+            return file.schema_arrow
+
+    def batches(self, names: Sequence[str], size: int) -> Iterator[Any]:
+        """Yield the stored values of some columns, in their order, as pyarrow's record batches.
+
+        Args:
+            names: Names as :attr:`names` has them, none of a geometry.
+            size: Rows at a time, at most.
+
+        Raises:
+            DataError: The file is broken.
+        """
+        with self._open() as file, reading(self.path, "table", HINT):
+            stored = [self._stored[name] for name in names]
+            for batch in file.iter_batches(columns=stored, batch_size=size):
+                yield batch.select(stored)
+
     def _derive(self, values: list[Any], names: Sequence[str]) -> Mapping[str, Sequence[Cell]]:
         assert self._places is not None  # noqa: S101
         return self._places.cells(values, [name for name in names if name in self.derived])

@@ -54,15 +54,16 @@ def first_bytes(path: Path, count: int) -> bytes:
 
 
 @contextmanager
-def open_raster(path: Path, driver: str) -> Iterator[DatasetReader]:
+def open_raster(path: Path, driver: str, array: str = "") -> Iterator[DatasetReader]:
     """Open a file with one driver of GDAL.
 
     Text formats that refer to other files or to the network (VRT, WMS, ...) are never tried. Files beside an image may
     hold its mask, CRS, nodata value or band names, and are refused if they refer to others.
 
     Args:
-        path: An existing file.
-        driver: As :func:`driver_of` says.
+        path: An existing file, or the folder of a Zarr group.
+        driver: As :func:`driver_of` says, or ``"Zarr"``.
+        array: Name of the array in a Zarr group.
 
     Raises:
         DataError: It is broken, or refers to another file.
@@ -82,7 +83,10 @@ def open_raster(path: Path, driver: str) -> Iterator[DatasetReader]:
     ):
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         # An absolute path never looks like one of GDAL's own, as HTTP addresses and archives do.
-        file = rasterio.open(path.absolute(), driver=driver)
+        whole = path.absolute()
+        if array and '"' in str(whole):
+            raise DataError(f"{path} has a quotation mark in its name", "rename it")
+        file = rasterio.open(f'ZARR:"{whole}":/{array}' if array else whole, driver=driver)
         try:
             elsewhere = file.tags(ns="OVERVIEWS").get("OVERVIEW_FILE")
             if elsewhere is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gairbench.conversion import in_metres
-from gairbench.inputs import ANY, ImageInput, Input
+from gairbench.inputs import ANY, EncoderInput, ImageInput, SampleInput
 from gairbench.sensors import band, wavelength_problem
 from gairbench.spec import ModelSpec, Preset
 
@@ -92,13 +92,16 @@ def declaration_of(spec: ModelSpec, preset: Preset, origin: str) -> Declaration:
         model=spec.name,
         preset=preset.name,
         about={name: text for name, text in about.items() if text},
-        inputs=tuple(map(_input, preset.inputs)),
+        inputs=tuple(_input(wanted, preset) for wanted in preset.inputs),
         offers=tuple(map(str, preset.offered())),
         suspicions=tuple(_suspicions(preset)),
     )
 
 
-def _input(wanted: Input) -> DeclaredInput:
+def _input(wanted: EncoderInput, preset: Preset) -> DeclaredInput:
+    if isinstance(wanted, SampleInput):
+        takes = {"modality": str(wanted.modality), "looked up by": ", ".join(sorted(preset.needs | preset.wants))}
+        return DeclaredInput(name=wanted.name, takes=takes, bands=())
     if not isinstance(wanted, ImageInput):
         return DeclaredInput(name=wanted.name, takes={"order": wanted.order, "unit": "degrees"}, bands=())
     frames = wanted.frame_range

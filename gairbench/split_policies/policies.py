@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gairbench.errors import UsageError
 from gairbench.kinds import ONE_CLASS
 from gairbench.names import plain_name
 from gairbench.selection import unknown
@@ -36,7 +37,7 @@ def draw_groups(data: SplitInput) -> Names:
     """Draw whole groups; with a group named, that one is test, and whole groups of the others are train and val.
 
     Raises:
-        UsageError: There is no such group.
+        UsageError: There is no such group, or nothing is published in train and val, whose shares the others take.
     """
     grouping, equals, wanted = (part.strip() for part in data.parameter.partition("="))
     groups = np.array([plain_name(str(group)) for group in data.groups[grouping].tolist()], dtype=np.str_)
@@ -47,5 +48,10 @@ def draw_groups(data: SplitInput) -> Names:
         raise unknown("group", wanted, set(groups.tolist()), of=f"in grouping {grouping!r}")
     names = np.full(len(groups), "test", dtype="<U5")
     train, val, _ = data.shares
+    if not train + val:
+        raise UsageError(
+            f"leave:{data.parameter} divides the other groups as the published train and val, and both are empty",
+            "use data with a published train split",
+        )
     names[~left] = group_split(groups[~left], (train / (train + val), val / (train + val), 0.0), data.seed)
     return names

@@ -71,6 +71,14 @@ def boxes(paths: Sequence[Path], places: Sequence[Georeference | None], lonlat: 
     return [place.box(path, lon, lat) for (path, place), (lon, lat) in zip(placed, lonlat.tolist(), strict=True)]
 
 
+def box_if_any(path: Path, place: Georeference, lon: float, lat: float) -> Box | None:
+    """Return an image's box as seen from a point; ``None`` across the antimeridian, or with a point a hair outside."""
+    try:
+        return place.box(path, lon, lat)
+    except DataError:
+        return None
+
+
 def check_points(paths: Sequence[Path], places: Sequence[Georeference | None], lonlat: Points) -> None:
     """Refuse points that lie outside the images that they go with; images that state no place are passed over.
 

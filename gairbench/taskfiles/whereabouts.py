@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +15,7 @@ from gairbench.georeference import Box, Georeference
 from gairbench.inputs import Modality
 from gairbench.taskfiles.declaration import FileDataset
 from gairbench.taskfiles.places import (
+    box_if_any,
     boxes,
     centres,
     check_extent,
@@ -99,19 +101,32 @@ class Whereabouts:
         }
 
     @cached_property
-    def _boxes(self) -> list[Box]:
+    def _boxes(self) -> Sequence[Box | None]:
         lonlat, overhead = self.lonlat, self.declared.overhead
         if lonlat is None or overhead is None:
             return []
-        return boxes([frames[0] for frames in self.rows.files(overhead.name)], self.stated[overhead.name], lonlat)
+        paths = [frames[0] for frames in self.rows.files(overhead.name)]
+        if self.declared.localized:
+            return boxes(paths, self.stated[overhead.name], lonlat)
+        try:
+            places = self.stated.get(overhead.name, [None] * len(paths))
+        except DataError:
+            # An image is broken: whoever reads it hears of it.
+            return []
+        return [
+            None if place is None else box_if_any(path, place, *point)
+            for path, place, point in zip(paths, places, lonlat.tolist(), strict=True)
+        ]
 
     def box(self, row: int) -> Box | None:
-        """Return an overhead image's box as seen from its point, or ``None`` if no task needs it.
+        """Return an overhead image's box as seen from its point, or ``None`` where it has none and no task needs one.
+
+        Whether a task is localized changes no box: models that want boxes are given the same ones.
 
         Raises:
-            DataError: The image states no place, or the point lies outside it.
+            DataError: A task needs it, and the image states no place, or the point lies outside it.
         """
-        return self._boxes[row] if self.declared.localized else None
+        return self._boxes[row] if self._boxes else None
 
     def check(self) -> None:
         """Refuse overhead images whose headers are not as declared, or whose places disagree with the coordinates.

@@ -190,10 +190,10 @@ def check_samples_hold_what_is_declared(data: OpenedDataset) -> Iterator[str]:
 
 @DatasetCheck
 def check_bands_are_not_constant(data: OpenedDataset) -> Iterator[str]:
-    """Every band says something: not one value in all images."""
+    """Every band says something: not one value in all images; but a share of a class may be 0 in all of them."""
     for declared, bands in data.seen.bands.items():
-        for band, low, high in zip(declared.bands, bands.low, bands.high, strict=True):
-            if low == high and bands.images > 1:
+        for band, unit, low, high in zip(declared.bands, declared.units(), bands.low, bands.high, strict=True):
+            if low == high and bands.images > 1 and not (unit is Unit.RAW and low == 0):
                 key = sample_key(declared.name)
                 yield f"band {band!r} of {key} is {low:g} in all {bands.images} images: replace or leave out the band"
 

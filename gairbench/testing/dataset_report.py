@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gairbench.data import sample_key
 from gairbench.errors import DataError, GairbenchError
-from gairbench.inputs import Modality
+from gairbench.inputs import Modality, Unit
 from gairbench.isolation import Isolated, named
 from gairbench.kinds import DENSE, WITH_CLASSES
 from gairbench.spec import DatasetSpec, Kind, TaskSpec
@@ -165,8 +165,11 @@ def _of_bands(data: OpenedDataset) -> Iterator[str]:
                 f"{share} images of {key} have many pixels that are 0 in every band, such"
                 f" as {where} ({most:.0%}): if these are missing, mark them as nodata"
             )
-        for band, low, high, constant in zip(declared.bands, bands.low, bands.high, bands.constant, strict=True):
+        ranges = zip(declared.bands, declared.units(), bands.low, bands.high, bands.constant, strict=True)
+        for band, unit, low, high, constant in ranges:
             only = [where for where in constant if where not in set(flat)]
+            if unit is Unit.RAW and low == high == 0 and bands.images > 1:
+                yield f"band {band!r} of {key} is 0 in all {bands.images} images"
             if only and low < high:
                 share = _share(len(only), bands.images)
                 yield f"band {band!r} of {key} has one value in {share} images, such as {only[0]}"

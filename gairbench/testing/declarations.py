@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from functools import cache, partial
 
 from gairbench.factories import code_module
-from gairbench.inputs import ANY, ImageInput, Input, Normalization
+from gairbench.inputs import ANY, EncoderInput, ImageInput, Normalization
 from gairbench.plugins import BUILTIN, GROUP, Origin, Registry, load_registry
 from gairbench.sensors import band as sensor_band
 from gairbench.spec import (
@@ -63,7 +63,7 @@ def require_value_object(spec: Spec) -> None:
         require(pickle.loads(pickle.dumps(spec)) == spec, f"{spec.name}: a pickled copy differs from the spec")  # noqa: S301
 
 
-def require_inputs(inputs: Iterable[Input], where: str, *, encoder: bool) -> None:
+def require_inputs(inputs: Iterable[EncoderInput], where: str, *, encoder: bool) -> None:
     """Require image and location declarations that leave nothing to guess.
 
     Args:

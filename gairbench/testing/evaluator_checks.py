@@ -99,12 +99,12 @@ def check_input_is_not_written_to(spec: EvaluatorSpec, kind: Kind) -> None:
     given, _ = generated_input(spec.needs, kind, spec.layers, places=spec.places)
     before, _ = generated_input(spec.needs, kind, spec.layers, places=spec.places)
     # They are read-only in a run. Here the write goes through, so that it can be named.
-    for arrays in (given.features, given.targets, given.groups):
+    for arrays in (given.features, given.targets, given.groups, given.lonlat):
         for array in arrays.values():
             if array is not None:
                 array.setflags(write=True)
     _run(spec, given)
-    for what in ("features", "targets", "groups"):
+    for what in ("features", "targets", "groups", "lonlat"):
         for name, array in getattr(before, what).items():
             same = np.array_equal(array, getattr(given, what)[name])
             require(same, f"{spec.name}: it writes to {what}[{name!r}]; copy it first")
@@ -112,7 +112,7 @@ def check_input_is_not_written_to(spec: EvaluatorSpec, kind: Kind) -> None:
 
 def check_the_process_is_left_as_it_was(spec: EvaluatorSpec, kind: Kind) -> None:
     """It changes nothing that others compute with: torch's settings, the working folder ..."""
-    _, changes = _called(spec, generated_input(spec.needs, kind, spec.layers)[0])
+    _, changes = _called(spec, generated_input(spec.needs, kind, spec.layers, places=spec.places)[0])
     require(not changes, changes)
 
 
@@ -203,7 +203,7 @@ def generated_input(
         kind: What the task asks for.
         layers: Token grids of so many layers, of which the last alone shows what is to be learned; 0: one grid.
         without: A class that train and val lack.
-        places: The evaluator is given places.
+        places: The evaluator is given places, which show what is to be learned as well.
     """
     import numpy as np
 
@@ -212,6 +212,7 @@ def generated_input(
     features: dict[str, NDArray[Any]] = {}
     targets: dict[str, NDArray[Any]] = {}
     images: dict[str, NDArray[Any]] = {}
+    lonlat: dict[str, NDArray[np.float64]] = {}
     for name, n in SIZES.items():
         tokens = rng.normal(size=(n, DIM, GRID, GRID)).astype(np.float32)
         vectors = tokens.mean(axis=(2, 3), dtype=np.float64) * GRID
@@ -219,6 +220,7 @@ def generated_input(
         kept = np.ones(n, dtype=bool) if without is None or name == "test" else target != without
         features[name] = (_grids(tokens, layers, rng) if needs == "tokens" else vectors)[kept]
         targets[name], images[name] = target[kept], tokens[kept]
+        lonlat[name] = _places(vectors @ weights)[kept]
     backbone = None
     if needs == "backbone":
         from gairbench.testing.tiny_backbone import tiny_backbone
@@ -228,6 +230,7 @@ def generated_input(
         query = features["test"]
         features = {"query": query, "gallery": 2 * query + rng.normal(0, 0.1, query.shape)}
         targets = {"test": np.arange(len(query))}
+        lonlat = dict.fromkeys(features, lonlat["test"])
     truth = targets.pop("test")
     given = EvaluatorInput(
         kind=kind,
@@ -239,9 +242,7 @@ def generated_input(
         seed=0,
         device="cpu",
         backbone=backbone,
-        lonlat={name: rng.uniform((-180, -60), (180, 80), (len(x), 2)) for name, x in features.items()}
-        if places
-        else {},
+        lonlat=lonlat if places else {},
         parts={} if kind is Kind.RETRIEVAL else {"rs": slice(0, DIM)},
     )
     return given, truth
@@ -255,6 +256,16 @@ def _grids(tokens: NDArray[Any], layers: int, rng: np.random.Generator) -> NDArr
         return tokens
     noise = rng.normal(size=(len(tokens), layers - 1, *tokens.shape[1:])).astype(np.float32)
     return np.concatenate([noise, tokens[:, None]], axis=1)
+
+
+def _places(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return places that follow four scores: their signs say in which of 4 x 4 cells, the first two where in it."""
+    import numpy as np
+
+    high = scores > 0
+    cells = np.stack([2 * high[:, 0] + high[:, 2], 2 * high[:, 1] + high[:, 3]], axis=1)
+    within = np.tanh(scores[:, :2] / 4)
+    return np.asarray((cells - 1.5) * (90.0, 40.0) + within * (30.0, 15.0))
 
 
 def _target(kind: Kind, vectors: NDArray[Any], tokens: NDArray[Any], weights: NDArray[np.float64]) -> NDArray[Any]:

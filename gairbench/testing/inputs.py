@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unittest
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from gairbench.batch import Batch
 from gairbench.data import Sample, dates_key, mask_key, sample_key
 from gairbench.feeding import Feed, feed_for
-from gairbench.inputs import ANY, RGB, ImageInput, Input, LocationInput, Modality, Normalization, Unit
+from gairbench.inputs import ANY, RGB, ImageInput, Input, LocationInput, Modality, Normalization, SampleInput, Unit
 from gairbench.representation import Representation
 from gairbench.spec import Preset
 
@@ -79,8 +80,15 @@ def delivered_for(wanted: Input) -> Input:
 
 
 def feed_of(preset: Preset, view: Representation) -> Feed:
-    """Return how a representation is fed from generated data."""
-    delivers: list[Input] = [delivered_for(preset.input(name)) for name in view.of]
+    """Return how a representation is fed from generated data.
+
+    Raises:
+        unittest.SkipTest: It is looked up, and no generated sample is among those that the model has.
+    """
+    taken = [preset.input(name) for name in view.of]
+    if any(isinstance(wanted, SampleInput) for wanted in taken):
+        raise unittest.SkipTest(f"{view} is looked up, and no generated sample is among those that the model has")
+    delivers: list[Input] = [delivered_for(wanted) for wanted in taken if not isinstance(wanted, SampleInput)]
     if not any(isinstance(i, LocationInput) for i in delivers):
         return feed_for(preset, view, delivers, [*delivers, LocationInput()])
     return feed_for(preset, view, delivers, delivers)

@@ -199,9 +199,12 @@ def check_another_process_embeds_alike(spec: ModelSpec, preset: Preset) -> None:
     """Embeddings are the same in a process with another hash seed: nothing depends on the order of a set."""
     import torch
 
+    embedded = {
+        view: _call(spec, preset, view, inputs.generate(preset, view, BATCH, seed=0)).float()
+        for view in _one_of_each(preset)
+    }
     there = elsewhere(embed_generated, spec, preset)
-    for view in _one_of_each(preset):
-        here = _call(spec, preset, view, inputs.generate(preset, view, BATCH, seed=0)).float()
+    for view, here in embedded.items():
         require(
             here.shape == there[view].shape and _close(torch.from_numpy(there[view]), here),
             f"{_name(view)} differs in another process: does the model use hash(), or the order of a set?",

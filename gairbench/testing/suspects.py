@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gairbench.batch import Batch
-from gairbench.inputs import ANY, ImageInput, LocationInput, Unit
+from gairbench.inputs import ANY, ImageInput, LocationInput, SampleInput, Unit
 from gairbench.sensors import band
 from gairbench.spec import Preset
 from gairbench.testing.question import Question, changed_image, frames_of, mask_of, values_of
@@ -31,6 +31,7 @@ def suspects(question: Question) -> Iterator[tuple[str, Question]]:
     yield from _of_axes(question)
     yield from _of_series(question)
     yield from _of_batch(question)
+    yield from _of_readout(question)
 
 
 def _of_order(question: Question) -> Iterator[tuple[str, Question]]:
@@ -50,6 +51,8 @@ def _of_declaration(question: Question) -> Iterator[tuple[str, Question]]:
                 f"longitude and latitude were exchanged: the model declares {wanted.order}, and not {other.order}",
                 replace(question, preset=_with(preset, wanted, other)),
             )
+            continue
+        if isinstance(wanted, SampleInput):
             continue
         for unit in _other_units(wanted):
             changed = _with(preset, wanted, replace(wanted, unit=unit))
@@ -141,6 +144,18 @@ def _of_batch(question: Question) -> Iterator[tuple[str, Question]]:
             f"wavelengths were in {says}, and they are in micrometres",
             replace(question, change=partial(_with_wavelengths, factor=factor)),
         )
+
+
+def _of_readout(question: Question) -> Iterator[tuple[str, Question]]:
+    """Another layer or pooling of the same inputs, of as many layers."""
+    wanted = question.feed().representation
+    for offer in question.preset.offered():
+        alike = (offer.form, offer.of, len(offer.layers) > 1) == (wanted.form, wanted.of, len(wanted.layers) > 1)
+        if alike and offer != wanted:
+            yield (
+                f"'{wanted}' were what the model returns as '{offer}'",
+                replace(question, answer=replace(question.answer, representation=offer)),
+            )
 
 
 def _with_exchanged_place(batch: Batch) -> Batch:

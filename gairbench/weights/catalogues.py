@@ -59,8 +59,8 @@ def torchgeo_file(weights: TorchGeoWeights, cache: Path) -> ListedFile:
     Raises:
         CheckpointError: TorchGeo has no such weights.
     """
-    said = _remembered("torchgeo", weights.member, cache, _ask_torchgeo)
-    return ListedFile(url=said["url"], licence=weights.licence)
+    url = weights.url or _remembered("torchgeo", weights.member, cache, _ask_torchgeo)["url"]
+    return ListedFile(url=url, licence=weights.licence)
 
 
 def _remembered(library: str, name: str, cache: Path, ask: Callable[[str], dict[str, str]]) -> dict[str, str]:

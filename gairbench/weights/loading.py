@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,6 +108,8 @@ def build(spec: ModelSpec, context: ModelContext, device: torch.device) -> tuple
 def build_to_train(spec: ModelSpec, context: ModelContext, device: torch.device) -> tuple[nn.Module, str, str]:
     """Call a model's factory and move the model to the device, in evaluation mode, for an evaluator to train.
 
+    Its parameters and buffers have memory of their own, also where the factory makes models over tensors that it keeps.
+
     Returns:
         As :func:`build`, with gradients required of all parameters.
 
@@ -126,6 +129,7 @@ def build_to_train(spec: ModelSpec, context: ModelContext, device: torch.device)
     if any(number in _frozen or number in _trained for number in parts):
         raise _shared(spec)
     _trained.update(parts)
+    _give_memory(model)
     for parameter in model.parameters():
         parameter.requires_grad_(parameter.is_floating_point() or parameter.is_complex())
     return model, weights, changes
@@ -144,28 +148,44 @@ def _build(spec: ModelSpec, context: ModelContext, device: torch.device) -> tupl
 
 
 _frozen: WeakValueDictionary[int, Any] = WeakValueDictionary()
-"""Modules of loaded models that are in use, by their identity."""
+"""Modules and parameters of loaded models that are in use, by their identity."""
 
 _trained: WeakValueDictionary[int, Any] = WeakValueDictionary()
 """Those that an evaluator was given to train."""
 
 
-def _parts(model: object) -> dict[int, nn.Module]:
-    """Return the modules in a model that hold values of their own; others, as an activation, may well be shared."""
+def _parts(model: object) -> dict[int, Any]:
+    """Return the parameters of a model and its modules that hold values of their own; others may well be shared."""
     from torch import nn
 
     if not isinstance(model, nn.Module):
         return {}
-    return {
+    modules = {
         id(part): part
         for part in model.modules()
         if any(True for values in (part.parameters, part.buffers) for _ in values(recurse=False))
     }
+    return modules | {id(parameter): parameter for parameter in model.parameters()}
+
+
+def _give_memory(model: nn.Module) -> None:
+    """Copy the values of a model in place: other models, or the factory, may hold the tensors that it was made of.
+
+    A copy of the whole model would not do: what its code refers to, as in a closure, would still be the first one.
+    """
+    # One for all: what shares memory within the model does so afterwards.
+    copies: dict[int, Any] = {}
+    for parameter in model.parameters():
+        parameter.data = deepcopy(parameter.data, copies)
+    for part in model.modules():
+        for name, buffer in part.named_buffers(recurse=False):
+            setattr(part, name, deepcopy(buffer, copies))
 
 
 def _shared(spec: ModelSpec) -> PluginError:
     return PluginError(
-        f"{model_name(spec)} returned modules that an earlier call had returned, and an evaluator trains them",
+        f"{model_name(spec)} returned modules or parameters that an earlier call had returned, and an evaluator "
+        "trains them",
         "make new ones in every call",
     )
 

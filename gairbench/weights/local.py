@@ -29,7 +29,7 @@ def local_place(weights: FileWeights) -> Path:
     """Return where the file has to be; the same wherever a command is started.
 
     Raises:
-        CheckpointError: The path is relative, or begins with the home folder of nobody.
+        CheckpointError: The path is relative, or names an unknown user's home folder.
     """
     try:
         path = Path(weights.path).expanduser()
@@ -37,7 +37,7 @@ def local_place(weights: FileWeights) -> Path:
         raise CheckpointError(f"weights at {str(weights.path)!r}: {error}", "declare an absolute path") from error
     if not path.is_absolute():
         raise CheckpointError(
-            f"weights at {str(weights.path)!r}: a relative path says no folder",
+            f"weights at {str(weights.path)!r}: the path must be absolute",
             "declare an absolute path or one that begins with ~; beside the code it is Path(__file__).with_name(...)",
         )
     return path

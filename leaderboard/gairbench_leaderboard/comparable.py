@@ -10,6 +10,9 @@ from gairbench.label_budget import LabelBudget
 from gairbench.readout import Readout
 from gairbench.results import Result
 
+_FILE = "file:"
+"""What the weights of a record begin with where they were in a file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -84,16 +87,28 @@ def split_stale(results: Sequence[Result]) -> tuple[list[Result], list[Stale]]:
     have no order, so the most recently made result says which is current.
 
     Returns:
-        Current results and stale ones, both in the given order.
+        Current results and stale ones, both in the given order. A skip of a cell that has a newer number with published
+        weights is in neither: the weights have arrived since.
     """
     superseded: dict[int, str] = {}
-    left = list(enumerate(results))
+    number = _latest((r for r in results if r.status == "ok" and r.checkpoint.startswith(_FILE)), _cell)
+    left = [(index, result) for index, result in enumerate(results) if not _filled(result, number.get(_cell(result)))]
     for find in (_older_version, _other_headline, _other_data, _other_model):
         reason = find([result for _, result in left])
         found = {index: why for index, result in left if (why := reason(result))}
         superseded |= found
         left = [(index, result) for index, result in left if index not in found]
     return [result for _, result in left], [Stale(results[index], superseded[index]) for index in sorted(superseded)]
+
+
+def _cell(result: Result) -> Hashable:
+    """Return what is asked for, whatever weights there are."""
+    return result.model, result.preset, Setting.of(result), result.task, result.probe
+
+
+def _filled(result: Result, number: Result | None) -> bool:
+    waits = result.status == "skipped" and not result.checkpoint.startswith(_FILE)
+    return waits and number is not None and number.created > result.created
 
 
 Reason = Callable[[Result], str]

@@ -59,6 +59,7 @@ class Comparison:
         columns: Tasks.
         runs: What was measured, for the cells that have a number.
         contrasts: For the cells of all rows but the reference, where both have a number.
+        caveats: Why a cell's number does not show what the model can, for the cells that have a number.
     """
 
     title: str
@@ -69,6 +70,7 @@ class Comparison:
     columns: Sequence[RankingColumn]
     runs: Mapping[tuple[RankingRow, str], Runs]
     contrasts: Mapping[tuple[RankingRow, str], Contrast]
+    caveats: Mapping[tuple[RankingRow, str], tuple[str, ...]]
 
     def mean(self, row: RankingRow, task: str) -> Estimate | None:
         """Return a cell's mean over seeds, or ``None`` where there is no number."""
@@ -234,6 +236,9 @@ def _table(
             found.items(), holm([estimate.p for estimate in found.values()]), strict=True
         )
     }
+    caveats: defaultdict[tuple[RankingRow, str], dict[str, None]] = defaultdict(dict)
+    for result in sorted(group, key=lambda r: r.seed):
+        caveats[RankingRow.of(result), result.task] |= dict.fromkeys(result.caveats)
     return Comparison(
         title=title,
         synthetic=group[0].synthetic,
@@ -243,6 +248,7 @@ def _table(
         columns=columns,
         runs={cell: r for cell, r in runs.items() if cell[1] in direction},
         contrasts=contrasts,
+        caveats={cell: tuple(found_there) for cell, found_there in caveats.items()},
     )
 
 

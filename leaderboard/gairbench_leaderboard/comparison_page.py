@@ -16,8 +16,9 @@ from gairbench.storage import write_atomically
 from gairbench_leaderboard import numbers
 from gairbench_leaderboard.comparable import Stale
 from gairbench_leaderboard.comparison import SIGNIFICANT, Comparison, Contrast, Verdict, select_comparable
-from gairbench_leaderboard.layout import SYNTHETIC, chunks, column_header
+from gairbench_leaderboard.layout import SYNTHETIC, chunks, column_header, frozen_or_trained
 from gairbench_leaderboard.markdown import arrow, escape, folded, pipe_table
+from gairbench_leaderboard.notes import Notes
 from gairbench_leaderboard.provenance import provenance
 from gairbench_leaderboard.ranking import RankingColumn, RankingRow
 from gairbench_leaderboard.sweeps import Sweep, draw_sweeps
@@ -82,7 +83,8 @@ def render_comparison(comparisons: Sequence[Comparison], results: Sequence[Resul
         sweeps: From :func:`gairbench_leaderboard.sweeps.find_sweeps`.
     """
     reference = comparisons[0].reference
-    parts = [f"# Comparison with {escape(str(reference))}", _LEGEND.format(reference=f"`{reference}`")]
+    legend = frozen_or_trained(_LEGEND, (caveats for c in comparisons for caveats in c.caveats.values()))
+    parts = [f"# Comparison with {escape(str(reference))}", legend.format(reference=f"`{reference}`")]
     ranked = [c for c in comparisons if not c.diagnostic]
     diagnostic = [c for c in comparisons if c.diagnostic]
     if ranked:
@@ -133,9 +135,14 @@ def _body(comparison: Comparison, order: Mapping[str, float] = MappingProxyType(
     """Tabulate means; ``order`` sorts tasks that a name does not."""
     parts = [SYNTHETIC] if comparison.synthetic else []
     ordered = sorted(comparison.columns, key=lambda c: order.get(c.task, 0.0))
+    notes = Notes()
     for columns in chunks(ordered):
-        body = [[_name(comparison, row), *(_cell(comparison, row, c.task) for c in columns)] for row in comparison.rows]
+        body = [
+            [_name(comparison, row), *(_cell(comparison, row, c.task, notes) for c in columns)]
+            for row in comparison.rows
+        ]
         parts.append(pipe_table(["Model", *map(column_header, columns)], body))
+    parts += notes.lines()
     if comparison.contrasts:
         parts.append(folded("Differences and tests", _differences(comparison, ordered)))
     return parts
@@ -147,7 +154,7 @@ def _name(comparison: Comparison, row: RankingRow) -> str:
     return f"{escape(str(row))}<br>{counted} seed{'s' if seeds[-1] > 1 else ''}"
 
 
-def _cell(comparison: Comparison, row: RankingRow, task: str) -> str:
+def _cell(comparison: Comparison, row: RankingRow, task: str, notes: Notes) -> str:
     estimate = comparison.mean(row, task)
     if estimate is None:
         return "—"
@@ -155,7 +162,8 @@ def _cell(comparison: Comparison, row: RankingRow, task: str) -> str:
     sign = _SIGNS[contrast.verdict] if contrast else ""
     if contrast and sign and min(contrast.seeds) == 1:
         sign = f"({sign})"
-    return f"{_plus_minus(estimate)}{numbers.NBSP}**{sign}**" if sign else _plus_minus(estimate)
+    marks = [*([f"**{sign}**"] if sign else []), *map(notes.number, comparison.caveats[row, task])]
+    return numbers.NBSP.join([_plus_minus(estimate), *marks])
 
 
 def _plus_minus(estimate: Estimate) -> str:
@@ -221,7 +229,8 @@ def comparison_csv(comparisons: Sequence[Comparison]) -> str:
     Columns: ``model``, ``preset``, ``checkpoint``, ``task``, ``table``, ``diagnostic``, ``metric``,
     ``higher_is_better``, ``n_test``, ``seeds`` (how many), ``seed_std`` (standard deviation over seeds), ``mean``,
     ``low`` and ``high`` (95 % interval), ``reference``, and against it ``difference``, ``difference_low``,
-    ``difference_high``, ``p``, ``p_holm``, ``verdict``, which are empty for the reference itself.
+    ``difference_high``, ``p``, ``p_holm``, ``verdict``, which are empty for the reference itself; and ``caveats``: why
+    the number does not show what the model can, separated by ``"; "``.
     """
     lines = [
         _line(comparison, row, column)
@@ -260,6 +269,7 @@ def _line(comparison: Comparison, row: RankingRow, column: RankingColumn) -> dic
         "p": _rounded(contrast.estimate.p) if contrast else None,
         "p_holm": _rounded(contrast.adjusted_p) if contrast else None,
         "verdict": contrast.verdict if contrast else None,
+        "caveats": "; ".join(comparison.caveats[row, column.task]),
     }
 
 

@@ -32,6 +32,7 @@ _FIELDS = (
     "limit",
     "labels",
     "split",
+    "split_version",
     "readout",
     "status",
     "reason",
@@ -43,14 +44,15 @@ _SPLITS = ("train", "val", "test")
 def leaderboard_csv(results: Iterable[Result]) -> str:
     """Return one line a result, in a fixed order, without times.
 
-    Columns: what identifies the cell; ``value``, ``low`` and ``high`` of its headline ``metric`` with direction;
+    Columns: what identifies the cell; ``caveats``, why the number does not show what the model can, separated by
+    ``"; "``; ``value``, ``low`` and ``high`` of its headline ``metric`` with direction;
     samples per split; the same three numbers as ``<metric>``, ``<metric>_low`` and ``<metric>_high`` for every metric
     that any result has; empty where there is no number.
     """
     ordered = sorted(results, key=lambda r: (r.category, r.task, r.probe, r.model, r.variant))
     metrics = sorted({name for r in ordered for name in r.metrics})
     names = [f"{metric}{end}" for metric in metrics for end in ("", "_low", "_high")]
-    columns = [*_FIELDS, "value", "low", "high", "higher_is_better", *(f"n_{s}" for s in _SPLITS), *names]
+    columns = [*_FIELDS, "caveats", "value", "low", "high", "higher_is_better", *(f"n_{s}" for s in _SPLITS), *names]
     frame = pd.DataFrame([_line(r) for r in ordered], columns=columns, dtype=object)
     text: str = frame.to_csv(index=False, lineterminator="\n")
     return text
@@ -58,6 +60,7 @@ def leaderboard_csv(results: Iterable[Result]) -> str:
 
 def _line(result: Result) -> dict[str, object]:
     line: dict[str, object] = {name: getattr(result, name) for name in _FIELDS}
+    line["caveats"] = "; ".join(result.caveats)
     line |= {f"n_{split}": result.n.get(split) for split in _SPLITS}
     if (headline := result.headline_value) is not None:
         line |= {"value": headline.value, "low": headline.low, "high": headline.high}

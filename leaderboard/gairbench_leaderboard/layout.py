@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from gairbench.backbone import TRAINED
 from gairbench.results import Result
 from gairbench.spec import Category
 from gairbench_leaderboard.markdown import arrow, escape
@@ -63,3 +64,19 @@ def chunks(columns: Sequence[RankingColumn]) -> list[list[RankingColumn]]:
                 split.append([])
             split[-1].append(column)
     return split
+
+
+def frozen_or_trained(legend: str, caveats: Iterable[Iterable[str]]) -> str:
+    """Return a legend that says of all models that they are frozen, with the exception where some were trained.
+
+    Args:
+        legend: The text.
+        caveats: Of each number of the page.
+    """
+    frozen = "Every model is frozen,"
+    trained = any(TRAINED in some for some in caveats)
+    return (
+        legend.replace(frozen, f"{frozen} but where a note says that it was trained on the task,")
+        if trained
+        else legend
+    )

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from gairbench.backbone import TRAINED
 from gairbench.errors import UsageError
 from gairbench.results import Result
 from gairbench.storage import write_atomically
 from gairbench_leaderboard import numbers
 from gairbench_leaderboard.comparable import Setting, Stale, by_setting, split_stale
 from gairbench_leaderboard.export import leaderboard_csv
-from gairbench_leaderboard.layout import SYNTHETIC, WIDEST, chunks, column_header, topics
+from gairbench_leaderboard.layout import SYNTHETIC, WIDEST, chunks, column_header, frozen_or_trained, topics
 from gairbench_leaderboard.markdown import arrow, escape, folded, joined_names, joined_texts, pipe_table
+from gairbench_leaderboard.notes import Notes
 from gairbench_leaderboard.provenance import provenance
 from gairbench_leaderboard.ranking import (
     Mark,
@@ -39,11 +39,6 @@ criterion: it ignores that both models saw the same samples). Every dash has its
 number that does not show what its model can, for instance with images of another ground sample distance than it was
 trained with. Real data and rendered or simulated data are never in one table."""
 
-_BUT_TRAINED = (
-    "Every model is frozen,",
-    "Every model is frozen, but where a note says that it was trained on the task,",
-)
-
 _MEANS = """\
 Means: only rows with a number for every task of the table. A metric is averaged only with itself. Ranks have no unit
 and are averaged over all tasks (place among those rows, 1 is best, equal values share it). Means have no interval, so
@@ -60,9 +55,9 @@ and test are whole."""
 _READOUT = """\
 Every model is read out with this pooling and these layers (`--readout`), where it offers them."""
 
-
 _DIVIDED = """\
-The samples of train, val and test were divided anew by this split policy (`--split`), drawn by the seed."""
+The samples of train, val and test were divided anew by this split policy (`--split`), drawn by the seed. Intervals are
+over single test samples: where whole blocks or groups were drawn, whose samples are alike, they are too narrow."""
 
 
 def render_leaderboard(results: Sequence[Result], *, commands: Sequence[str] = ()) -> str:
@@ -85,8 +80,7 @@ def render_leaderboard(results: Sequence[Result], *, commands: Sequence[str] = (
         )
     results = sorted(results, key=lambda r: (r.task, r.probe, r.model, r.variant))
     current, stale = split_stale(results)
-    trained = any(TRAINED in result.caveats for result in results)
-    parts = ["# Leaderboard", _LEGEND.replace(*_BUT_TRAINED) if trained else _LEGEND]
+    parts = ["# Leaderboard", frozen_or_trained(_LEGEND, (result.caveats for result in results))]
     settings = by_setting(current)
     published = next(iter(settings), None)
     for setting, everything in settings.items():
@@ -187,7 +181,7 @@ def _categories(results: Sequence[Result], superseded: Sequence[Result], level: 
 
 def _ranking(results: Sequence[Result], superseded: Sequence[Result]) -> list[str]:
     table = rank_models(results, superseded)
-    notes = _Notes()
+    notes = Notes()
     parts = []
     if table.rows:
         for number, columns in enumerate(chunks(table.columns)):
@@ -205,14 +199,36 @@ def _ranking(results: Sequence[Result], superseded: Sequence[Result]) -> list[st
         if few:
             parts.append(f"Fewer than {FEW} test samples, so that the interval itself is a guess: {joined_names(few)}.")
     if table.absent:
-        lines = [f"- {escape(str(row))}: {escape('; '.join(reasons))}" for row, reasons in table.absent.items()]
-        parts.append("Without a number here:\n\n" + "\n".join(lines))
+        parts.append("Without a number here:\n\n" + "\n".join(_absent(table.absent)))
+    if table.unmeasured:
+        parts.append("Tasks without any number:\n\n" + "\n".join(_unmeasured(table.unmeasured)))
     if table.rows and (more := _secondary(results, table.rows)):
         parts.append(folded("Other probes and metrics, not ranked", more))
     return parts
 
 
-def _main_table(table: RankingTable, columns: Sequence[RankingColumn], notes: _Notes, *, with_means: bool) -> str:
+def _absent(reasons_of: Mapping[RankingRow, Sequence[str]]) -> Iterator[str]:
+    """Yield a line for each row that has no number; rows whose reasons differ in their own name alone share one."""
+    alike: dict[str, list[RankingRow]] = {}
+    for row, reasons in reasons_of.items():
+        alike.setdefault("; ".join(reason.removeprefix(f"{row.model} has ") for reason in reasons), []).append(row)
+    for said, rows in alike.items():
+        if len(rows) == 1:
+            yield f"- {escape(str(rows[0]))}: {escape('; '.join(reasons_of[rows[0]]))}"
+        else:
+            yield f"- {joined_names(map(str, rows))}: {escape(said)}"
+
+
+def _unmeasured(reasons_of: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield a line for the tasks that nothing was computed for, those of the same reasons together."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for task, reasons in reasons_of.items():
+        alike.setdefault(tuple(reasons), []).append(task)
+    for said, tasks in alike.items():
+        yield f"- {joined_names(tasks)}: {escape('; '.join(said))}"
+
+
+def _main_table(table: RankingTable, columns: Sequence[RankingColumn], notes: Notes, *, with_means: bool) -> str:
     headers = ["Model"]
     body: list[list[str]] = [[escape(str(row)) for row in table.rows]]
     if with_means and table.mean_rank:
@@ -222,7 +238,7 @@ def _main_table(table: RankingTable, columns: Sequence[RankingColumn], notes: _N
         tasks = [c for c in table.columns if c.metric == metric]
         headers.append(f"mean {escape(metric)} {arrow(tasks[0].higher_is_better)}<br>over {len(tasks)} tasks")
         body.append([numbers.number(means[row]) if row in means else "" for row in table.rows])
-    notes.announce(table.cells[row, column.task] for row in table.rows for column in columns)
+    notes.announce(_noted(table.cells[row, column.task]) for row in table.rows for column in columns)
     for column in columns:
         headers.append(column_header(column))
         cells = [table.cells[row, column.task] for row in table.rows]
@@ -230,12 +246,16 @@ def _main_table(table: RankingTable, columns: Sequence[RankingColumn], notes: _N
     return pipe_table(headers, zip(*body, strict=True))
 
 
-def _texts(cells: Sequence[RankingCell], notes: _Notes) -> list[str]:
+def _texts(cells: Sequence[RankingCell], notes: Notes) -> list[str]:
     texts = numbers.column([cell.value for cell in cells])
     return [_text(cell, text, notes) for cell, text in zip(cells, texts, strict=True)]
 
 
-def _text(cell: RankingCell, text: str, notes: _Notes) -> str:
+def _noted(cell: RankingCell) -> Sequence[str]:
+    return [cell.reason] if cell.value is None else cell.caveats
+
+
+def _text(cell: RankingCell, text: str, notes: Notes) -> str:
     if cell.value is None:
         return f"{'failed' if cell.failed else '—'}{numbers.NBSP}{notes.number(cell.reason)}"
     if cell.mark is Mark.BEST:
@@ -243,28 +263,6 @@ def _text(cell: RankingCell, text: str, notes: _Notes) -> str:
     elif cell.mark is Mark.TIED:
         text = f"{text}{numbers.NBSP}†"
     return "".join([text, *(f"{numbers.NBSP}{notes.number(caveat)}" for caveat in cell.caveats)])
-
-
-class _Notes:
-    """Numbered reasons and caveats below one table; equal ones share a number."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-
-    def announce(self, cells: Iterable[RankingCell]) -> None:
-        """Give reasons their numbers in the order of reading, though tables are built column by column."""
-        for cell in cells:
-            for note in [cell.reason] if cell.value is None else cell.caveats:
-                self.number(note)
-
-    def number(self, reason: str) -> str:
-        return f"[{self._numbers.setdefault(reason, len(self._numbers) + 1)}]"
-
-    def lines(self) -> list[str]:
-        if not self._numbers:
-            return []
-        # Written as [1] and not as a Markdown footnote: those all end up at the foot of the page.
-        return ["\n".join(f"- [{number}] {escape(reason)}" for reason, number in self._numbers.items())]
 
 
 def _secondary(results: Sequence[Result], rows: Sequence[RankingRow]) -> str:
@@ -281,7 +279,7 @@ def _secondary(results: Sequence[Result], rows: Sequence[RankingRow]) -> str:
     if not lines:
         return ""
     parts = []
-    notes = _Notes()
+    notes = Notes()
     for start in range(0, len(rows), WIDEST):
         shown = rows[start : start + WIDEST]
         columns = [
@@ -292,7 +290,7 @@ def _secondary(results: Sequence[Result], rows: Sequence[RankingRow]) -> str:
         cells = [
             [cell_of(records.get((task, probe, row)), metric) for row in shown] for task, probe, metric, _ in lines
         ]
-        notes.announce(cell for line in cells for cell in line)
+        notes.announce(_noted(cell) for line in cells for cell in line)
         columns += [_texts(column, notes) for column in zip(*cells, strict=True)]
         headers = ["Task", "Probe", "Metric", *(escape(str(row)) for row in shown)]
         parts.append(pipe_table(headers, zip(*columns, strict=True), text_columns=3))

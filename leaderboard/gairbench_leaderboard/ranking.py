@@ -92,13 +92,14 @@ class RankingTable:
     """One ranking.
 
     Args:
-        columns: Tasks, ordered by family and name.
+        columns: Tasks that a row has a number for, or failed at, ordered by family and name.
         rows: Models that have a number: complete ones by mean rank, then the others by name.
         cells: For every row and column.
         complete: Rows with a number for every task.
         mean_rank: Of the complete rows; empty if there are fewer than two of them or of the tasks.
         means: By metric with at least two tasks: the complete rows' plain means.
         absent: Rows without any number, and the reasons.
+        unmeasured: Tasks that nothing was computed for, and the reasons.
     """
 
     columns: Sequence[RankingColumn]
@@ -108,6 +109,7 @@ class RankingTable:
     mean_rank: Mapping[RankingRow, float]
     means: Mapping[str, Mapping[RankingRow, float]]
     absent: Mapping[RankingRow, Sequence[str]]
+    unmeasured: Mapping[str, Sequence[str]]
 
 
 def rank_models(results: Iterable[Result], superseded: Iterable[Result] = ()) -> RankingTable:
@@ -125,7 +127,7 @@ def rank_models(results: Iterable[Result], superseded: Iterable[Result] = ()) ->
     headline = {(RankingRow.of(r), r.task): r for r in results if r.headline}
     stale = {(RankingRow.of(r), r.task) for r in superseded if r.headline}
     all_rows = sorted({row for row, _ in headline})
-    columns = columns_of(headline.values())
+    columns = all_columns = columns_of(headline.values())
     cells: dict[tuple[RankingRow, str], RankingCell] = {}
     for column in columns:
         found = {
@@ -137,6 +139,12 @@ def rank_models(results: Iterable[Result], superseded: Iterable[Result] = ()) ->
             for row in all_rows
         }
         cells |= {(row, column.task): cell for row, cell in _marked(found).items()}
+
+    # A task whose data are not here says nothing of any model: no column of dashes, and no reason to have no means.
+    if measured := [
+        c for c in columns if any(cells[row, c.task].value or cells[row, c.task].failed for row in all_rows)
+    ]:
+        columns = measured
 
     def complete_row(row: RankingRow) -> bool:
         return all(cells[row, column.task].value for column in columns)
@@ -158,6 +166,13 @@ def rank_models(results: Iterable[Result], superseded: Iterable[Result] = ()) ->
             row: _reasons(headline[row, c.task] for c in columns if (row, c.task) in headline)
             for row in all_rows
             if row not in rows
+        },
+        unmeasured={
+            c.task: tuple(
+                dict.fromkeys(cells[row, c.task].reason.removeprefix(f"{row.model} has ") for row in all_rows)
+            )
+            for c in all_columns
+            if c not in columns
         },
     )
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from gairbench.cli import app
 from gairbench.commands.config import load_config
 from gairbench.commands.run import RunRequest
 from gairbench.errors import UsageError
@@ -34,6 +36,28 @@ def test_file_holds_every_setting(tmp_path: Path) -> None:
         "labels": ("10%", "all"),
         "split": ("published", "blocks:5"),
     }
+
+
+def test_the_items_of_a_list_of_splits_may_have_commas(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text('split: [random, "leave:region=Korea, South"]\n')
+    request = make_request(RunRequest, load_config(RunRequest, file))
+    assert request.split == ("random", "leave:region=Korea, South")
+
+
+def test_the_option_of_splits_is_divided_at_commas_that_are_not_of_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[RunRequest] = []
+
+    def see(request: RunRequest, *, dry_run: bool) -> int:
+        seen.append(request)
+        return 0
+
+    monkeypatch.setattr("gairbench.commands.run.run_command", see)
+    result = CliRunner().invoke(app, ["run", "--split", r"random,leave:region=Korea\, South", "--split", "blocks:5"])
+    assert result.exit_code == 0
+    assert seen[0].split == ("random", "leave:region=Korea, South", "blocks:5")
+    assert CliRunner().invoke(app, ["run", "--split", ","]).exit_code != 0
+    assert len(seen) == 1
 
 
 @pytest.mark.parametrize("checkpoint", ["{gair: c}", "gair=c", "[gair=c]"])

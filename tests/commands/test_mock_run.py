@@ -20,8 +20,8 @@ from gairbench import ImageInput, Modality, ModelContext, ModelSpec, Preset, Pre
 from gairbench.batch import Batch
 from gairbench.commands import mock_run as command
 from gairbench.commands.mock_run import MockRunRequest, mock_run_command
-from gairbench.errors import CheckpointError
-from gairbench.inputs import ANY, LocationInput
+from gairbench.errors import CheckpointError, UsageError
+from gairbench.inputs import ANY, LocationInput, SampleInput
 from gairbench.plugins import Origin
 from gairbench.protocols import PretrainContext
 from gairbench.published import PackageWeights
@@ -130,6 +130,12 @@ def test_coordinates_of_another_order_are_generated(mock_run: MockRun) -> None:
     status, text = mock_run(model_of(Shades, preset), json=True)
     assert status == 0
     assert {name for name, _ in outcomes(text)} == {"location"}
+
+
+def test_embeddings_that_exist_already_have_nothing_of_generated_samples(mock_run: MockRun) -> None:
+    preset = Preset(name="default", inputs=(SampleInput(Modality.RS),), needs=frozenset({"id"}))
+    with pytest.raises(UsageError, match=r"'wrapped' has embeddings of existing samples.*; gairbench inspect wrapped"):
+        mock_run(model_of(Means, preset))
 
 
 class LooksUp(Shades):

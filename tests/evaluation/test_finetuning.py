@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import trainables
 from generated import SHADES, TASKS, carry_out
 from recorder import Recorder, RecorderPlugin
 from trainables import BLIND, MODELS, SEEN
 
 import gairbench
-from gairbench import TaskSpec
+from gairbench import ModelContext, TaskSpec
 from gairbench.backbone import TRAINED
 from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.plan import EvaluationRequest, make_plan
@@ -29,6 +30,7 @@ from gairbench.protocols import PretrainContext
 from gairbench.results import Result
 from gairbench.spec import Pretraining
 from gairbench.split_choice import SplitChoice
+from gairbench.weights.loading import build_to_train
 
 ZONE, TAGS, HEIGHT, MASK, RETRIEVAL, FUSED = TASKS
 VARYING = {"created", "seconds"}
@@ -236,7 +238,7 @@ def test_a_model_that_its_factory_keeps_is_not_trained(request_: EvaluationReque
     found = {r.probe: r for r in run(request, registry, by(ZONE, "spoiling", "linear"))}
     assert found["linear"].status == "ok"
     assert found["spoiling"].status == "failed"
-    assert found["spoiling"].reason.startswith("model 'kept' (trainables:kept) returned modules that an earlier call")
+    assert found["spoiling"].reason.startswith("model 'kept' (trainables:kept) returned modules or parameters that an")
     assert found["spoiling"].reason.endswith("make new ones in every call")
 
 
@@ -248,7 +250,37 @@ def test_a_kept_model_that_was_trained_first_embeds_nothing(request_: Evaluation
     found = {(r.task, r.probe): r for r in run(request, registry, by(ZONE, "spoiling"), by(HEIGHT, "ridge"))}
     assert found[ZONE.name, "spoiling"].status == "ok"
     assert found[HEIGHT.name, "ridge"].status == "failed"
-    assert "returned modules that an earlier call had returned" in found[HEIGHT.name, "ridge"].reason
+    assert "returned modules or parameters that an earlier call had returned" in found[HEIGHT.name, "ridge"].reason
+
+
+def test_training_changes_no_tensors_that_the_factory_keeps(request_: EvaluationRequest, registry: Registry) -> None:
+    request = replace(request_, models=[BY_NAME["assigned"]])
+    trainables._state.cache_clear()
+    state = {name: value.clone() for name, value in trainables._state(request.seeds[0]).items()}
+    found = run(request, registry, by(ZONE, "finetune", "spoiling"), by(HEIGHT, "finetune"))
+    assert [record.reason for record in found if record.status != "ok"] == []
+    for name, value in trainables._state(request.seeds[0]).items():
+        torch.testing.assert_close(value, state[name], rtol=0, atol=0)
+
+
+def test_parameters_that_a_factory_keeps_are_not_trained(request_: EvaluationRequest, registry: Registry) -> None:
+    trainables._one.cache_clear()
+    request = replace(request_, models=[BY_NAME["parameterized"]])
+    found = {r.probe: r for r in run(request, registry, by(ZONE, "spoiling", "linear"))}
+    assert found["linear"].status == "ok"
+    assert found["spoiling"].status == "failed"
+    assert "returned modules or parameters that an earlier call had returned" in found["spoiling"].reason
+
+
+def test_tied_weights_stay_tied_when_they_are_trained() -> None:
+    spec = trainables.model("tied", trainables.Tied)
+    context = ModelContext(model="tied", preset="default", seed=0, checkpoint=None)
+    model, _, _ = build_to_train(spec, context, torch.device("cpu"))
+    assert isinstance(model, trainables.Tied)
+    with torch.no_grad():
+        model.weight.fill_(7.0)
+    assert bool((model.other == 7).all())
+    assert bool((model.table == 7).all())
 
 
 # What cannot be trained.

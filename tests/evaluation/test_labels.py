@@ -50,7 +50,7 @@ def test_parts_that_a_task_does_not_have_are_skipped_with_the_reason(
     assert found[HEIGHT.name, "2-shot"].status == "skipped"
     assert "give a share, as 10%" in found[HEIGHT.name, "2-shot"].reason
     assert {found[PAIRS.name, labels].status for labels in ("50%", "2-shot")} == {"skipped"}
-    assert "learns from no labels" in found[PAIRS.name, "50%"].reason
+    assert "uses no labels, so --labels does not apply" in found[PAIRS.name, "50%"].reason
 
 
 def test_parts_have_records_of_their_own_that_are_reused(request_: EvaluationRequest, registry: Registry) -> None:

@@ -26,12 +26,14 @@ class Source:
         return self.names
 
 
-def chosen(task: TaskSpec, targets: dict[str, Any], classes: tuple[str, ...], limit: int | None = None) -> Any:
+def chosen(
+    task: TaskSpec, targets: dict[str, Any], classes: tuple[str, ...], limit: int | None = None, policy: str = ""
+) -> Any:
     splits = {
         name: ArraySplit([f"{name}-{i}" for i in range(len(values))], {}, {task.target: np.asarray(values)})
         for name, values in targets.items()
     }
-    return select(task, Source(classes), splits, limit)  # type: ignore[arg-type]
+    return select(task, Source(classes), splits, limit, policy=policy)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,7 @@ def chosen(task: TaskSpec, targets: dict[str, Any], classes: tuple[str, ...], li
         (ZONE, [0, 1, 1], [0, 2], ("a", "b"), "classes 0 ... 2 of 2 names"),
         (ZONE, [0.5, 1.5], [0.5, 1.5], ("a", "b"), "float64 of shape .* such as 0.5, wanted class numbers"),
         (ZONE, ["a", "b"], ["a", "b"], ("a", "b"), "is not a number"),
-        (ZONE, [-1, -1], [0, 1], ("a", "b"), "split 'train' of task 'world-zone' is empty"),
+        (ZONE, [-1, -1], [0, 1], ("a", "b"), "of the 2 samples in split 'train' of task 'world-zone' has a label; ch"),
         (GRADE, [2, 2], [2, 2], ("a", "b", "c"), "all samples of train are of one class, 'c'"),
         (GRADE, [1, 2], [2, 2], ("a", "b", "c"), "all samples of test are of one class, 'c'"),
         (GRADE, [0, 1], [0, 2], ("a", "b", "c"), "class 'c' is in split 'test' .* but not in train"),
@@ -71,6 +73,34 @@ def test_a_limit_that_leaves_one_class_says_so() -> None:
     zones = [0] * 50 + [1]
     with pytest.raises(DataError, match="of one class, 'a'; raise --limit 3"):
         chosen(ZONE, {"train": zones, "val": zones, "test": zones}, ("a", "b"), limit=3)
+
+
+@pytest.mark.parametrize(
+    ("limit", "policy", "message"),
+    [
+        (3, "", "none of the 3 samples in split 'val' of task 'world-zone' has a label; raise --limit 3, or check how"),
+        (
+            None,
+            "leave:country",
+            "none of the 4 samples in split 'val' of leave:country for task 'world-zone' has a label; choose another"
+            " split, or another --seed",
+        ),
+        (
+            3,
+            "leave:country",
+            "none of the 3 samples in split 'val' of leave:country for task 'world-zone' has a label; raise --limit 3,"
+            " or choose another split, or another --seed",
+        ),
+    ],
+)
+def test_a_split_without_labels_says_what_made_it(limit: int | None, policy: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        chosen(ZONE, {"train": [0, 1, 1, 0], "val": [-1] * 4, "test": [0, 1]}, ("a", "b"), limit, policy)
+
+
+def test_a_split_without_samples_is_not_said_to_lack_labels() -> None:
+    with pytest.raises(DataError, match="split 'val' of task 'world-zone' is empty; check how the dataset is split"):
+        chosen(ZONE, {"train": [0, 1], "val": np.zeros(0, dtype=int), "test": [0, 1]}, ("a", "b"), 3)
 
 
 def test_sound_targets_are_selected() -> None:

@@ -239,6 +239,30 @@ def test_a_limit_that_leaves_a_new_split_empty_says_so(request_: EvaluationReque
     assert (failed.status, "raise it" in failed.reason) == ("failed", True)
 
 
+class WithoutVal(World):
+    """Publishes no val."""
+
+    def split(self, name: str) -> ArraySplit:
+        split = super().split(name)
+        if name != "val":
+            return split
+        nothing = slice(0, 0)
+        inputs, targets = ({k: v[nothing] for k, v in some.items()} for some in (split._inputs, split._targets))
+        return ArraySplit([], inputs, targets)
+
+
+def test_a_split_that_is_not_published_is_not_drawn_and_another_seed_is_not_advised(
+    request_: EvaluationRequest, registry: Registry
+) -> None:
+    task = replace(HEIGHT, name="no-val-height", dataset=replace(generated.DATASET, name="no-val", factory=WithoutVal))
+    registry.add(THEIRS, tasks=[task])
+    (record, *_) = run(request_, registry, "random", tasks=[task])
+    assert record.reason == (
+        "split 'val' of random for dataset 'no-val' is empty; splits are drawn in the published sizes, and no sample is"
+        " published in 'val'"
+    )
+
+
 class Far(World):
     """A third class, in the far north only, and places of latitude first."""
 
@@ -380,7 +404,7 @@ def test_version_parameter_and_code_of_a_policy_are_in_the_key(
 def test_retrieval_is_skipped_with_the_reason(request_: EvaluationRequest, registry: Registry) -> None:
     (record,) = run(request_, registry, "random", tasks=[PAIRS])
     assert (record.status, record.reason) == (
-        "skipped", "retrieval learns nothing, so that random has nothing to divide",
+        "skipped", "retrieval has no training split to divide",
     )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ PROBABILITIES = (np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)).ast
 TAG_PROBABILITIES = np.clip(0.5 + 0.25 * (TAGS - 0.4) + RNG.normal(0, 0.2, TAGS.shape), 0.01, 0.99).astype(np.float32)
 ROUNDED = TAG_PROBABILITIES.round(1)
 BINARY = (LABELS > 2).astype(np.int64)
+MANY, MANY_GUESSES = RNG.integers(0, 20, (2, 400)).astype(np.int8)
 BINARY_PROBABILITIES = np.stack([1 - TAG_PROBABILITIES[:, 0], TAG_PROBABILITIES[:, 0]], axis=1)
 
 
@@ -42,6 +43,8 @@ BINARY_PROBABILITIES = np.stack([1 - TAG_PROBABILITIES[:, 0], TAG_PROBABILITIES[
         ("quadratic_kappa", LABELS.astype(np.int64), GUESSES.astype(np.uint8), reference.cohen_kappa_score(
             LABELS, GUESSES, weights="quadratic"
         )),
+        # Of small integers, whose squares are too large for their type.
+        ("quadratic_kappa", MANY, MANY_GUESSES, reference.cohen_kappa_score(MANY, MANY_GUESSES, weights="quadratic")),
         # Rank 2 keeps its place where nobody is of it.
         ("quadratic_kappa", LABELS[LABELS != 2], LABELS[LABELS != 2][::-1], reference.cohen_kappa_score(
             LABELS[LABELS != 2], LABELS[LABELS != 2][::-1], weights="quadratic", labels=range(5)

@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch.nn import functional
 
+from gairbench.backbone import Backbone
 from gairbench.errors import TrainingError
 from gairbench.evaluation.plan import default_evaluators
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
-from gairbench.evaluators import EVALUATORS, METRICS
+from gairbench.evaluators import EVALUATORS, METRICS, finetune
 from gairbench.evaluators.nearest_place import median_direction
 from gairbench.evaluators.ordinal_linear import _fit, _log_likelihood, _Odds, _start
 from gairbench.evaluators.segmentation import _logits_at
@@ -299,8 +300,32 @@ def test_each_learning_rate_starts_from_the_model_as_it_was_loaded(monkeypatch: 
 
 def test_a_loss_that_is_never_finite_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gairbench.evaluators.finetune.LEARNING_RATES", (1e30,))
-    with pytest.raises(TrainingError, match="not finite at any learning rate"):
+    with pytest.raises(TrainingError, match="at no learning rate are the loss and the outputs"):
         run("finetune", data(Kind.REGRESSION)[0])
+
+
+@pytest.mark.parametrize("kind", [Kind.CLASSIFICATION, Kind.MULTILABEL])
+@pytest.mark.parametrize("spoilt", ["val", "test"])
+def test_a_learning_rate_whose_outputs_are_not_finite_is_not_chosen(
+    spoilt: str, kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs, calls = finetune._outputs, []
+
+    def spoil(backbone: Backbone, head: torch.nn.Module, split: str) -> np.ndarray:
+        found = outputs(backbone, head, split)
+        calls.append(split)
+        if split == spoilt and calls.count(split) == 1:
+            found[-1] = np.nan
+        return found
+
+    monkeypatch.setattr(finetune, "_outputs", spoil)
+    monkeypatch.setattr(finetune, "LEARNING_RATES", (1e-3, 1e-9))
+    chosen = run("finetune", data(kind)[0])
+    assert chosen.params["learning_rate"] == 1e-9
+    calls.clear()
+    monkeypatch.setattr(finetune, "LEARNING_RATES", (1e-3,))
+    with pytest.raises(TrainingError, match="the outputs of val and test finite; freeze the model"):
+        run("finetune", data(kind)[0])
 
 
 @pytest.mark.filterwarnings("ignore:Label .* is present in all training examples:UserWarning")

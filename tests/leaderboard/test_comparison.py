@@ -16,6 +16,7 @@ from records import make_result
 from scipy import stats
 
 from gairbench import Category, results
+from gairbench.backbone import TRAINED
 from gairbench.commands.config import load_config
 from gairbench.commands.run import RunRequest
 from gairbench.errors import DataError, StorageError, UsageError
@@ -396,6 +397,25 @@ def test_the_table_for_programs_holds_what_the_page_says(tmp_path: Path) -> None
         np.mean([r.metrics["accuracy"].value for r in records if r.model == "rival"]), abs=1e-6
     )
     assert (lines["gair"]["verdict"], lines["gair"]["seeds"], lines["gair"]["n_test"]) == ("", "3", str(N))
+
+
+def test_caveats_stand_beside_their_numbers_and_the_page_says_where_a_model_was_trained(tmp_path: Path) -> None:
+    records = [add(tmp_path, "gair", answers(0.8, seed), seed=seed) for seed in range(2)]
+    records.append(add(tmp_path, "rival", answers(0.4, 0), caveats=("another distance",)))
+    plain = compare_models(records, tmp_path, "gair")
+    page = render_comparison(plain, records, [])
+    assert "\nEvery model is frozen, and the same probe" in page
+    records.append(add(tmp_path, "tuned", answers(0.9, 0), caveats=(TRAINED, "another distance")))
+    made = compare_models(records, tmp_path, "gair")
+    page = render_comparison(made, records, [])
+    assert "\nEvery model is frozen, but where a note says that it was trained on the task," in page
+    rows = {line.split("|")[1].strip(): line for line in page.splitlines() if line.startswith("|")}
+    assert rows["rival<br>1 seed"].rstrip(" |").endswith("[1]")
+    assert rows["tuned<br>1 seed"].rstrip(" |").endswith("[2]\N{NO-BREAK SPACE}[1]")
+    assert "[" not in rows["gair<br>2 seeds"]
+    assert f"\n- [1] another distance\n- [2] {TRAINED}\n" in page
+    lines = {line["model"]: line for line in csv.DictReader(io.StringIO(comparison_csv(made)))}
+    assert (lines["gair"]["caveats"], lines["tuned"]["caveats"]) == ("", f"{TRAINED}; another distance")
 
 
 def test_offsets_are_drawn_and_their_changes_tabulated(tmp_path: Path) -> None:

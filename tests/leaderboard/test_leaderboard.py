@@ -17,6 +17,7 @@ from gairbench.backbone import TRAINED
 from gairbench.errors import StorageError, UsageError
 from gairbench.results import MetricValue, Result
 from gairbench_leaderboard.comparable import split_stale
+from gairbench_leaderboard.export import leaderboard_csv
 from gairbench_leaderboard.leaderboard_page import outdated_files, render_leaderboard, write_leaderboard
 from gairbench_leaderboard.markdown import escape
 from gairbench_leaderboard.ranking import Mark, RankingRow, rank_models
@@ -167,6 +168,34 @@ def test_rows_without_any_number_are_named_with_their_reasons() -> None:
     assert "| lonlat" not in section(text, "## Remote sensing, real data")
 
 
+def test_rows_without_a_number_for_one_reason_share_a_line() -> None:
+    reasons = {
+        "lonlat": "lonlat has no rs encoder",
+        "xyz": "xyz has no rs encoder",
+        "presto": "its weights are missing",
+    }
+    skipped = [make_result(model, status="skipped", reason=reason) for model, reason in reasons.items()]
+    lines = render_leaderboard([make_result("gair"), *skipped]).splitlines()
+    assert "- lonlat, xyz: no rs encoder" in lines
+    assert "- presto: its weights are missing" in lines
+
+
+def test_a_task_that_nothing_was_computed_for_is_no_column_and_takes_no_means() -> None:
+    results = [make_result(m, task, v) for m, v in (("gair", 0.4), ("lonlat", 0.3)) for task in "ab"]
+    results += [make_result(m, "c", status="skipped", reason="no folder c") for m in ("gair", "lonlat")]
+    table = rank_models(results)
+    assert [column.task for column in table.columns] == ["a", "b"]
+    assert table.mean_rank == {GAIR: 1.0, LONLAT: 2.0}
+    assert "Tasks without any number:\n\n- c: no folder c\n" in render_leaderboard(results)
+    failed = make_result("lonlat", "c", status="failed", reason="out of memory")
+    assert [column.task for column in rank_models([*results, failed]).columns] == ["a", "b", "c"]
+
+
+def test_tasks_are_columns_where_no_model_has_any_number() -> None:
+    table = rank_models([make_result("gair", status="skipped", reason="no folder")])
+    assert (len(table.columns), table.unmeasured) == (1, {})
+
+
 @pytest.mark.parametrize("broken", [math.nan, math.inf])
 def test_a_number_that_is_none_is_a_failure_not_a_best(broken: float) -> None:
     bad = make_result("pixel-stats", metrics={"accuracy": lopsided(broken, 0.1, 0.1)})
@@ -287,6 +316,50 @@ def test_the_page_says_that_models_are_frozen_unless_one_was_trained() -> None:
     trained = make_result("gair", probe="finetune", caveats=(TRAINED,))
     assert "\nEvery model is frozen, and the same probe" in render_leaderboard([frozen])
     assert "\nEvery model is frozen, but where a note says that it was trained" in render_leaderboard([frozen, trained])
+
+
+def test_the_table_for_programs_has_caveats_and_the_version_of_the_split() -> None:
+    text = leaderboard_csv([make_result(caveats=("one", "two"), split="blocks:5", split_version=3), make_result("b")])
+    plain, noted = csv.DictReader(io.StringIO(text))
+    assert (plain["caveats"], plain["split_version"]) == ("", "1")
+    assert (noted["caveats"], noted["split_version"]) == ("one; two", "3")
+
+
+def test_sections_of_drawn_splits_say_that_intervals_are_too_narrow() -> None:
+    text = render_leaderboard([make_result(), make_result(split="blocks:5")])
+    assert "they are too narrow" in " ".join(section(text, "## Split blocks:5, seed 0").split())
+    assert "they are too narrow" not in section(text, "## Remote sensing, real data")
+
+
+MISSING = {"status": "skipped", "reason": "its weights are not here; run again with --download"}
+
+
+def test_a_skip_for_missing_weights_is_gone_when_they_have_given_a_newer_number() -> None:
+    arrived = make_result("geoclip", checkpoint="file:0123456789", created="2026-02", value=0.4)
+    skipped = make_result("geoclip", created="2026-01", **MISSING)
+    elsewhere = make_result("geoclip", "another-task", created="2026-01", **MISSING)
+    assert split_stale([skipped, arrived, elsewhere]) == ([arrived, elsewhere], [])
+    text = render_leaderboard([skipped, arrived, make_result("gair")])
+    assert "weights are not here" not in text
+    assert "## Out of date" not in text
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"created": "2026-03"},
+        {"seed": 1},
+        {"preset": "small"},
+        {"labels": "10%"},
+        {"probe": "knn"},
+        {"status": "failed"},
+        {"checkpoint": "file:9876"},
+    ],
+)
+def test_other_skips_stay(other: dict[str, Any]) -> None:
+    arrived = make_result("geoclip", checkpoint="file:0123456789", created="2026-02")
+    skipped = make_result("geoclip", **(MISSING | {"created": "2026-01"} | other))
+    assert skipped in split_stale([skipped, arrived])[0]
 
 
 def test_parts_of_the_labels_stand_below_all_of_them_the_largest_first_and_above_trials() -> None:

@@ -419,7 +419,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], type[GairbenchError], str]] = {
     "no Zarr": ({"out": "folder.zarr"}, UsageError, "exists and is not a Zarr group"),
     "no model": ({"model": "rmap"}, UsageError, "no model 'rmap'; did you mean ramp"),
     "many models": ({"model": "ramp,tokens"}, UsageError, "names several models"),
-    "a glob of many": ({"model": "gair*"}, UsageError, "names several models"),
+    "a glob of many": ({"model": "*"}, UsageError, "names several models"),
     "no tokens": ({"model": "gridless"}, UsageError, "model 'gridless' has no token grid"),
     "no images": ({"model": "lonlat"}, UsageError, "model 'lonlat' has no RS encoder"),
     "no weights": ({"model": "untrained"}, UsageError, "no weights until it is trained; give --checkpoint"),

@@ -91,6 +91,25 @@ def test_a_named_group_is_test_and_val_is_of_other_groups_than_train() -> None:
     assert {"train", "val"} <= {split for splits in found.values() for split in splits}
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_named_group_needs_published_shares_of_train_and_val() -> None:
+    with pytest.raises(UsageError, match=r"leave:country=Japan divides the other .* train and val, and both are empty"):
+        draw_groups(given(published=np.repeat("test", N), parameter="country=Japan"))
+    names = draw_groups(given(published=np.repeat(["train", "test"], N // 2), parameter="country=Japan"))
+    assert {*names.tolist()} == {"train", "test"}
+
+
+@pytest.mark.parametrize("parameter", ["city", "city=Café", "city=Cafe\N{COMBINING ACUTE ACCENT}", "city= Café "])
+def test_names_of_groups_are_compared_in_one_form(parameter: str) -> None:
+    cafe = ["Caf\N{LATIN SMALL LETTER E WITH ACUTE}", "Cafe\N{COMBINING ACUTE ACCENT}", " Café", "Café "]
+    others = [f"town {number}" for number in range(12)]
+    city = np.array([*cafe, *others])[np.arange(N) % 16]
+    names = draw_groups(given(groups={"city": city}, parameter=parameter))
+    of_cafe = {*names[np.isin(city, cafe)].tolist()}
+    assert len(of_cafe) == 1
+    assert parameter == "city" or of_cafe == {"test"}
+
+
 def test_numbers_are_groups_too() -> None:
     year = np.array([2019, 2020, 2021, 2022])[np.arange(N) % 4]
     names = draw_groups(given(groups={"year": year}, parameter="year=2022"))

@@ -105,11 +105,13 @@ def test_location_task_and_localized_task_need_no_table(tmp_path: Path) -> None:
     field(tmp_path)
     task = declare(tmp_path, f"images: {IMAGES}", task="label: folder, kind: classification, input: location")
     assert task.inputs == (Modality.LOCATION,)
-    assert "bbox" not in opened(task, tmp_path).split("train")[0]
+    unasked = opened(task, tmp_path).split("train")[0]
     task = declare(tmp_path, f"images: {IMAGES}", task="label: folder, kind: classification, localized: true")
     assert task.localized
     assert report(task, tmp_path).problems == []
     sample = opened(task, tmp_path).split("train")[0]
+    # Whether a task is localized must not change what a model that wants boxes is given: the keys are the same.
+    assert unasked["bbox"].tolist() == sample["bbox"].tolist()
     west, north, east, south = sample["bbox"].tolist()
     lon, lat = sample["lonlat"].tolist()
     # The centre is in the middle of the box: 80 m from each edge.
@@ -158,7 +160,8 @@ def test_rotated_images_are_refused_only_where_their_place_is_used(tmp_path: Pat
         tiff(tmp_path / "im" / "ab"[n % 2] / f"{n}.tif", n, from_origin(*corner(n), 10, 10) * Affine.rotation(20))
     table(tmp_path, "file,lon,lat,y", [f"{'ab'[n % 2]}/{n}.tif,{middle(n)[0]},{middle(n)[1]},{n}" for n in range(12)])
     parts = (f"table: {TABLE}", f"images: {NAMED}")
-    opened(declare(tmp_path, *parts, task="label: y, kind: regression"), tmp_path)
+    rotated = opened(declare(tmp_path, *parts, task="label: y, kind: regression"), tmp_path)
+    assert rotated.whereabouts.box(0) is None
     with pytest.raises(DataError, match="is rotated or not north up"):
         opened(declare(tmp_path, *parts, task="label: y, kind: regression, localized: true"), tmp_path)
     with pytest.raises(DataError, match="is rotated or not north up"):

@@ -31,15 +31,19 @@ from gairbench.testing import (
     split_policy_checks,
     task_checks,
 )
+from gairbench_models.torchgeo_models.table import ENTRIES
 
 REGISTRY = load_registry(strict=True)
 TASK_DATA = {task.dataset.name for task in REGISTRY.tasks.values()}
 
 BASE = "ViT-B takes minutes and 2 GiB on two cores; the same code is checked at the smaller sizes"
 
+GEOFM = "its size is checked by pytest -m slow, and four blocks of it in tests/models/torchgeo_models"
+
 TOO_LARGE = {
     f"{model.name}-base": BASE for model in REGISTRY.models.values() for p in model.presets if p.name == "base"
 }
+TOO_LARGE |= {f"{name}-{size.name}": GEOFM for name, entry in ENTRIES.items() for size in entry.sizes}
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -254,6 +254,15 @@ def test_band_of_one_value_in_all_images_is_a_problem_and_in_some_a_warning() ->
     ]
 
 
+def test_a_raw_band_may_be_zero_in_all_images_as_the_share_of_a_class_that_never_occurs() -> None:
+    def zero_blue(values: NDArray[Any]) -> None:
+        values[:, 2] = 0
+
+    report = check(images(zero_blue), delivers=(replace(IMAGE, unit=Unit.RAW), LocationInput()))
+    assert report.problems == []
+    assert "band 'blue' of image is 0 in all 18 images" in report.warnings
+
+
 def test_many_zeros_that_nothing_marks_are_a_warning() -> None:
     splits = {name: split(name) for name in SPLITS}
     values = splits["train"]._inputs["image"]

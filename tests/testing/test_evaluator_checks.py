@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -215,6 +216,46 @@ def test_wrong_ranks_and_measurements_are_caught(
 ) -> None:
     with pytest.raises(AssertionError, match=why):
         checks(evaluator_checks)[check](replace(spec(function), kinds=frozenset({kind})), kind)
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "plugins.md"
+
+
+def near_of_the_docs() -> Callable[[EvaluatorInput], EvaluatorOutput]:
+    """Return the evaluator that the docs show as one that is given places."""
+    block = DOCS.read_text(encoding="utf-8").split("# my_package/near.py\n")[1].split("```")[0]
+    namespace: dict[str, Any] = {}
+    exec(block, namespace)
+    evaluate: Callable[[EvaluatorInput], EvaluatorOutput] = namespace["evaluate"]
+    return evaluate
+
+
+@pytest.mark.parametrize("kind", [Kind.REGRESSION, Kind.MULTI_REGRESSION, Kind.DENSE_REGRESSION])
+def test_an_evaluator_that_is_given_places_passes(kind: Kind) -> None:
+    placed = replace(spec(near_of_the_docs()), places=True, kinds=frozenset({kind}))
+    cases = [(c.__name__, partial(c, placed, kind)) for c in evaluator_checks.BEHAVIOUR]
+    assert failures(cases) == {}
+
+
+@pytest.mark.parametrize("kind", sorted(Kind))
+def test_places_are_given_of_every_sample(kind: Kind) -> None:
+    given, _ = evaluator_checks.generated_input("features", kind, places=True)
+    assert {name: len(array) for name, array in given.lonlat.items()} == {
+        name: len(array) for name, array in given.features.items()
+    }
+    assert all((np.abs(lonlat) < (180, 90)).all() for lonlat in given.lonlat.values())
+
+
+def moving_places(data: EvaluatorInput) -> EvaluatorOutput:
+    places: Any = data.lonlat["test"]
+    places += 1
+    return nearest(data)
+
+
+def test_an_evaluator_that_writes_to_places_is_caught() -> None:
+    placed = replace(spec(moving_places), places=True)
+    with pytest.raises(AssertionError, match=r"it writes to lonlat\['test'\]"):
+        evaluator_checks.check_input_is_not_written_to(placed, Kind.CLASSIFICATION)
 
 
 def on_the_mean(data: EvaluatorInput) -> EvaluatorOutput:

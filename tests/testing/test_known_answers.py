@@ -130,6 +130,29 @@ def test_bands_in_reverse_order_are_named() -> None:
         check(replace(spec, presets=(Preset(name="default", inputs=(wrong,)),)))
 
 
+class Layered:
+    """Means of each quarter and band, of every other layer twice as large; the first asked for is the second."""
+
+    def __init__(self, context: ModelContext) -> None:
+        pass
+
+    def encode(self, batch: Batch, wanted: Representation) -> Tensor:
+        (image,) = batch.images.values()
+        return torch.nn.functional.avg_pool2d(image.values, 2) * (2 - wanted.layers[0])
+
+
+def test_a_wrong_layer_is_named() -> None:
+    image = ImageInput(modality=Modality.RS, name="s1", bands=("VV", "VH"), unit=Unit.DB, size=4)
+    layers = tuple(Representation("tokens", ("s1",), layers=(number,)) for number in range(2))
+    preset = Preset(name="default", inputs=(image,), offers=layers)
+    answers[:] = [
+        Golden(name="block", images={"s1": S1_IMAGE}, representation=layers[0], expected=_GRID[-2:]),
+    ]
+    spec = replace(SPEC, factory=Layered, presets=(preset,))
+    with pytest.raises(AssertionError, match=r"right if 's1:tokens@0' were what the model returns as 's1:tokens@1'$"):
+        check(spec)
+
+
 def test_a_right_model_gives_its_answers_in_any_order_of_bands_and_coordinates() -> None:
     check(SPEC)
 

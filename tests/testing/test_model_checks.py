@@ -303,7 +303,11 @@ FILE = UrlWeights(url="https://example.org/w-1.pth", sha256="0" * 64, size=1, li
             "check_weights_are_declared_whole",
             "'a/w.pth' is a path",
         ),
-        ({"presets": weighted(FileWeights(path="w.pth"))}, "check_weights_are_declared_whole", "says no folder"),
+        (
+            {"presets": weighted(FileWeights(path="w.pth"))},
+            "check_weights_are_declared_whole",
+            "the path must be absolute",
+        ),
         (
             {"presets": weighted(FileWeights(path="/w.pth", sha256="abc"))},
             "check_weights_are_declared_whole",
@@ -368,9 +372,11 @@ def test_a_model_is_checked_with_its_published_weights_or_skipped_without(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     weights = replace(FILE, sha256=hashlib.sha256(b"tensors").hexdigest())
     spec = replace(MODEL, factory=NeedsItsWeights, presets=weighted(weights))
-    check = checks(model_checks)["check_embeddings_are_deterministic"]
-    with pytest.raises(unittest.SkipTest, match="its weights are not here; add --download to fetch https://example"):
-        check(spec, spec.presets[0])
+    for name in ("check_embeddings_are_deterministic", "check_another_process_embeds_alike"):
+        with pytest.raises(
+            unittest.SkipTest, match="its weights are not here; add --download to fetch https://example"
+        ):
+            checks(model_checks)[name](spec, spec.presets[0])
     file = tmp_path / "hub" / "checkpoints" / "w-1.pth"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"tensors")

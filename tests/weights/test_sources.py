@@ -86,7 +86,7 @@ def test_a_local_file_relative_to_the_working_folder_is_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for wanted in (path, Path(path)):
-        with pytest.raises(CheckpointError, match=r"says no folder; .* Path\(__file__\)"):
+        with pytest.raises(CheckpointError, match=r"the path must be absolute; .* Path\(__file__\)"):
             find_file(FileWeights(path=wanted), tmp_path)
 
 
@@ -252,6 +252,16 @@ def test_torchgeo_s_weights_lie_in_torch_s_folder(torch_home: Path, tmp_path: Pa
 )
 def test_weights_that_no_catalogue_lists_are_named(weights: PublishedWeights, reason: str, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=reason):
+        find_file(weights, tmp_path)
+
+
+def test_torchgeo_is_not_asked_for_an_address_that_is_stated(torch_home: Path, tmp_path: Path) -> None:
+    weights = TorchGeoWeights(member="No_Such.WEIGHTS", licence="MIT", url="https://example.org/w-5c106cde.pth")
+    assert "https://example.org/w-5c106cde.pth (MIT)" in how_to_get(weights, tmp_path)
+    assert list(tmp_path.glob("**/*.json")) == []
+    torch_home.mkdir(parents=True)
+    (torch_home / "w-5c106cde.pth").write_bytes(b"other")
+    with pytest.raises(CheckpointError, match=r"is not the declared file: .* not 5c106cde"):
         find_file(weights, tmp_path)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from gairbench.inputs import Input
+from gairbench.inputs import Input, SampleInput
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.overrides import override
 from gairbench_models.gair.inputs import TileInput, adapted, tile_input
@@ -62,4 +62,5 @@ def make_pair_recipe(preset: str, objective: C, pool: Pool, settings: Mapping[st
 def pair_inputs_of(preset: str, recipe: PairRecipe[C]) -> tuple[Input, ...]:
     """Return what the encoders of a recipe take."""
     inputs = next(p.inputs for p in pair_preset_specs() if p.name == preset)
-    return adapted(inputs, recipe.input, recipe.model.rs, recipe.model.sv)
+    computed = [wanted for wanted in inputs if not isinstance(wanted, SampleInput)]
+    return adapted(computed, recipe.input, recipe.model.rs, recipe.model.sv)

@@ -11,6 +11,7 @@ PATTERNS = (
     ModelPattern(
         prefix="timm",
         factory="gairbench_models.timm_models.declaration:make_timm_spec",
+        listed="gairbench_models.timm_models.declaration:list_timm",
         rest="NAME[.TAG]",
         description="A model of timm for RGB images, as timm:resnet18 (untrained) or timm:resnet18.a1_in1k (weights)",
     ),

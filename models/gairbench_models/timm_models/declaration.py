@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Literal, cast
 
 import timm
@@ -11,6 +13,7 @@ from gairbench import ImageInput, Modality, ModelSpec, Normalization, Preset, Ti
 from gairbench.errors import UsageError
 from gairbench.selection import unknown
 from gairbench_models.timm_models.architecture import outline
+from gairbench_models.timm_models.offers import Outline
 from gairbench_models.timm_models.packaged import PACKAGED, UNTRAINED, VERSION, make_packaged_spec
 
 _MOST = 255.0
@@ -30,24 +33,41 @@ def make_timm_spec(rest: str) -> ModelSpec:
     Raises:
         UsageError: timm has no such model or weights, or it takes no square RGB images.
     """
+    if rest in PACKAGED:
+        return make_packaged_spec(rest)
     name, _, tag = rest.partition(".")
     if not is_model(name):
         raise unknown("timm model", name, timm.list_models())
-    if rest in PACKAGED:
-        return make_packaged_spec(rest)
-    trained = tag != (UNTRAINED if name in PACKAGED else "")
-    if trained and rest not in list_pretrained(f"{name}.*"):
+    if _is_trained(rest) and rest not in list_pretrained(f"{name}.*"):
         tags = [known.partition(".")[2] for known in list_pretrained(f"{name}.*")]
         if not tags:
             raise UsageError(f"timm has no weights of {name}", f"timm:{name} is the untrained architecture")
         raise unknown("weights", tag, tags, of=f"of timm:{name}")
+    return _spec(rest, outline(name))
+
+
+def list_timm() -> Iterator[ModelSpec]:
+    """Yield a spec of every architecture and of all weights that timm has, without what they can be read out by."""
+    for rest in sorted([*timm.list_models(), *list_pretrained(), *(f"{name}.{UNTRAINED}" for name in PACKAGED)]):
+        # Those that take no square RGB images are refused by name, too.
+        with suppress(UsageError):
+            yield make_packaged_spec(rest) if rest in PACKAGED else _spec(rest, Outline())
+
+
+def _is_trained(rest: str) -> bool:
+    name, _, tag = rest.partition(".")
+    return tag != (UNTRAINED if name in PACKAGED else "")
+
+
+def _spec(rest: str, readable: Outline) -> ModelSpec:
+    name, _, tag = rest.partition(".")
+    trained = _is_trained(rest)
     # Of an architecture without weights at all timm states what it takes by the architecture alone.
     config: Any = (
         get_pretrained_cfg(rest if trained else name) or timm.create_model(name, pretrained=False).pretrained_cfg
     )
     config = config if isinstance(config, dict) else config.to_dict()
     rs, sv = (_images(modality, rest, config) for modality in (Modality.RS, Modality.SV))
-    readable = outline(name)
     preset = Preset(
         name="default",
         inputs=(rs, sv),

@@ -18,7 +18,15 @@ from gairbench_models.timm_models.offers import Outline
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-VERSION = f"1+timm{md.version('timm')}"
+
+def _version_of_timm() -> str:
+    try:
+        return md.version("timm")
+    except md.PackageNotFoundError:
+        return "-missing"  # listings work without what only loading a model needs
+
+
+VERSION = f"1+timm{_version_of_timm()}"
 """Of all models of timm; raise the first number when embeddings change."""
 
 UNTRAINED = "untrained"

@@ -1,29 +1,39 @@
-"""What weights of TorchGeo take, from their ``meta`` and ``transforms`` alone; what these do not say is refused.
+"""What weights of TorchGeo take, from their ``meta`` and ``transforms``, and from facts that their authors state.
 
-A unit follows from the numbers of a transform only where they leave one meaning: values of Sentinel-2 that are divided
-by 10,000 are digital numbers, statistics of backscatter below zero are decibels, and 255 is the most of 8 bits.
+What neither says is refused. A unit follows from the numbers of a transform only where they leave one meaning: values
+of Sentinel-2 that are divided by 10,000 are digital numbers, statistics of backscatter below zero are decibels, and 255
+is the most of 8 bits.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torchgeo
 
 from gairbench import RGB, ImageInput, Modality, ModelSpec, Normalization, Preset, TorchGeoWeights, Unit
-from gairbench.errors import InputMismatchError
+from gairbench.errors import InputMismatchError, UsageError
 from gairbench.representation import Representation
 from gairbench.sensors import canonical, same_band
 from gairbench_models.timm_models.architecture import outline
 from gairbench_models.torchgeo_models.catalogue import find_member
+from gairbench_models.torchgeo_models.entries import names_of
+from gairbench_models.torchgeo_models.facts import fact_of
+from gairbench_models.torchgeo_models.table import ENTRIES
 from gairbench_models.torchgeo_models.transform import Scaling, Steps, read_transform
 
 _VERSION = "1"
 """Raise it when embeddings change; TorchGeo's own version stands beside it."""
 
-WHOLE = "rs-whole"
-"""The input of token grids where the transform cuts the centre out: the whole image, resized to as many pixels."""
+WHOLE = "-whole"
+"""Ends the names of inputs of token grids where the transform cuts the centre out: they are of the whole image, resized
+to as many pixels."""
+
+REGISTERED = names_of(ENTRIES.values())
+"""The model and preset of weights that need more said than TorchGeo does."""
 
 _TIMM = ("resnet", "vit_")
 """What the names of models begin with that TorchGeo makes by timm."""
@@ -34,6 +44,8 @@ _LANDSAT = {"LANDSAT_TM": "landsat-5", "LANDSAT_ETM": "landsat-7", "LANDSAT_OLI"
 """Sensors of TorchGeo's names, whose bands are those of Earth Engine's collections LT05, LE07 and LC08."""
 
 _COLOURS = {"R": "red", "G": "green", "B": "blue"}
+
+_SHOWN = {"red": "B4", "green": "B3", "blue": "B2"}
 
 _S2_LEAST = 1_000.0
 """Digital numbers with the offset of processing baseline 04.00 are not below it."""
@@ -51,10 +63,15 @@ def make_torchgeo_spec(rest: str) -> ModelSpec:
         The spec, with the transform of the weights as its conversion.
 
     Raises:
-        UsageError: TorchGeo has no such weights.
+        UsageError: TorchGeo has no such weights, or they are those of a model that is registered.
         InputMismatchError: TorchGeo does not say exactly what they take.
     """
     member, model = find_member(rest)
+    if rest in REGISTERED:
+        name, size = REGISTERED[rest]
+        raise UsageError(
+            f"torchgeo:{rest} is the model {name}", f"--model {name}{f' --preset {size}' * (size != 'default')}"
+        )
     try:
         declared = declare(member, model)
     except InputMismatchError as error:
@@ -86,8 +103,9 @@ def declare(member: Any, model: str) -> Preset:
     Raises:
         InputMismatchError: TorchGeo does not say it exactly.
     """
-    if model == "unet":
-        raise InputMismatchError("a U-Net segments and has no embedding", "")
+    fact = fact_of(str(member))
+    if fact.refused:
+        raise InputMismatchError(fact.refused, "")
     channels = member.meta.get("in_chans")
     steps = read_transform(member.transforms, channels or 1)
     if not steps.scalings:
@@ -95,6 +113,10 @@ def declare(member: Any, model: str) -> Preset:
     if channels is None:
         raise InputMismatchError("its bands are not stated", "")
     bands = _bands(member, channels)
+    if fact.photos:
+        return _of_photos(steps)
+    if fact.stretch is not None and fact.instead:
+        return _centred(model, steps, [partial(fact.stretch.image, bands=bands)])
     units = _units(bands, steps.scalings[0])
     if steps.shifted_frame:
         raise InputMismatchError("its transform frames small images in values that are not zero", "")
@@ -109,14 +131,44 @@ def declare(member: Any, model: str) -> Preset:
         return Preset(
             name="default", inputs=(image,), offers=(*_grids(model, image.name), *_vectors(model, image.name))
         )
-    whole = _image(bands, units, steps, steps.crop, name=WHOLE)
+    ways = [partial(_image, bands, units, steps)]
+    if fact.stretch is not None:
+        ways.append(partial(fact.stretch.image, bands=_measured(bands)))
+    return _centred(model, steps, ways)
+
+
+def _centred(model: str, steps: Steps, ways: Sequence[Callable[..., ImageInput]]) -> Preset:
+    """Return what takes the centre of an image for vectors and the whole of it for token grids, in one way or more."""
+    inputs: list[ImageInput] = []
+    offers: list[Representation] = []
+    for name, way in zip(("rs", "s2"), ways, strict=False):
+        whole = f"{name}{WHOLE}"
+        inputs += [way(name=name, size=steps.size), way(name=whole, size=steps.crop)]
+        offers += [*_grids(model, whole), *_vectors(model, name)]
     return Preset(
         name="default",
-        inputs=(image, whole),
-        accepts=((image.name,), (WHOLE,)),
-        offers=(*_grids(model, WHOLE), *_vectors(model, image.name)),
+        inputs=tuple(inputs),
+        accepts=tuple((image.name,) for image in inputs),
+        offers=tuple(offers),
         description=f"vectors of the centre of {steps.crop} pixels, token grids of the whole image",
     )
+
+
+def _of_photos(steps: Steps) -> Preset:
+    (scaling,) = steps.scalings
+    image = ImageInput(
+        modality=Modality.SV,
+        normalization=Normalization.ZSCORE,
+        mean=tuple(_8BIT * mean for mean in scaling.mean),
+        std=tuple(_8BIT * std for std in scaling.std),
+        interpolation="bilinear",
+    )
+    return Preset(name="default", inputs=(image,), description="photos of any size, as they are")
+
+
+def _measured(bands: tuple[str, ...]) -> tuple[str, ...]:
+    """Return bands of Sentinel-2 that are shown as colours."""
+    return tuple(_SHOWN.get(name, name) for name in bands)
 
 
 def _image(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -20,6 +22,7 @@ from gairbench.representation import Representation
 from gairbench_models.timm_models.encoder import represent
 from gairbench_models.torchgeo_models.catalogue import find_member
 from gairbench_models.torchgeo_models.declaration import WHOLE
+from gairbench_models.torchgeo_models.facts import fact_of
 from gairbench_models.torchgeo_models.transform import read_transform
 
 
@@ -54,11 +57,16 @@ class TorchGeoEncoder(nn.Module):
     Args:
         model: Built by TorchGeo.
         crop: Edge of the centre that is cut out for a vector; ``None``: all.
+        mean: Of each band, where values are standardized after their declared normalization; empty: they are not.
+        std: Likewise.
     """
 
-    def __init__(self, model: Any, crop: int | None = None) -> None:
+    def __init__(
+        self, model: Any, crop: int | None = None, mean: Sequence[float] = (), std: Sequence[float] = ()
+    ) -> None:
         super().__init__()
         self.model = model
+        self.standardized = transforms.Normalize(list(mean), list(std)) if mean else nn.Identity()
         self.crop = nn.Identity() if crop is None else transforms.CenterCrop(crop)
 
     def encode(self, batch: Batch, wanted: Representation) -> Tensor:
@@ -72,7 +80,9 @@ class TorchGeoEncoder(nn.Module):
             ``(batch, dim)``, ``(batch, dim, rows, columns)``, or ``(batch, layers, dim, rows, columns)``.
         """
         image = batch.images[wanted.of[0]]
-        values = image.values if wanted.of == (WHOLE,) else self.crop(image.values)
+        values = self.standardized(image.values)
+        if not wanted.of[0].endswith(WHOLE):
+            values = self.crop(values)
         if image.gsd_m is None:
             return self._represent(values, wanted)
         return self._by_gsd(values, image.gsd_m, wanted)
@@ -108,23 +118,46 @@ def load(context: ModelContext) -> TorchGeoEncoder:
     if context.checkpoint is None:
         raise CheckpointError(f"the weights of torchgeo:{rest} are not here", "add --download")
     arguments = {"num_classes": 0} if model.startswith(("resnet", "vit_", "scalemae")) else {}
-    weights = WeightsFile(member.meta, context.checkpoint)
+    constructor = partial(_whole_scalemae if model.startswith("scalemae") else get_model, model)
+    built = constructed(constructor, context.checkpoint, f"torchgeo:{rest}", arguments, member.meta)
+    fact = fact_of(rest)
+    crop = read_transform(member.transforms, member.meta["in_chans"]).crop
+    return TorchGeoEncoder(built, crop, fact.mean, fact.std)
+
+
+def constructed(
+    constructor: Callable[..., Any],
+    path: Path,
+    name: str,
+    arguments: Mapping[str, Any],
+    meta: Mapping[str, Any] = MappingProxyType({}),
+) -> Any:
+    """Build a model by a constructor of TorchGeo, which loads the weights of a file.
+
+    Args:
+        constructor: Takes TorchGeo's weights as ``weights``, and asserts that nothing is missing.
+        path: The file.
+        name: Of the model, for messages.
+        arguments: Other arguments of the constructor.
+        meta: Of TorchGeo's weights.
+
+    Raises:
+        CheckpointError: The file does not hold the weights.
+    """
     try:
         with torch.random.fork_rng(devices=[]):
-            built: Any = get_model(model, weights=weights, **arguments)
-        if model.startswith("scalemae"):
-            _check_whole(built, weights)
-    # Its constructors assert that nothing is missing.
+            return constructor(weights=WeightsFile(meta, path), **arguments)
     except (AssertionError, RuntimeError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
-            f"{context.checkpoint} does not hold the weights of torchgeo:{rest}: {error}",
+            f"{path} does not hold the weights of {name}: {type(error).__name__} {error}",
             "give the file that TorchGeo names",
         ) from error
-    return TorchGeoEncoder(built, read_transform(member.transforms, member.meta["in_chans"]).crop)
 
 
-def _check_whole(model: nn.Module, weights: WeightsFile) -> None:
-    """Require that a file has every tensor of a model whose constructor does not look."""
-    missing = sorted(model.state_dict().keys() - weights.get_state_dict().keys())
+def _whole_scalemae(model: str, weights: WeightsFile, **more: Any) -> Any:
+    """Build a Scale-MAE, and require that the file has every tensor of it: its constructor does not look."""
+    built: Any = get_model(model, weights=weights, **more)
+    missing = sorted(built.state_dict().keys() - weights.get_state_dict().keys())
     if missing:
         raise KeyError(f"it lacks {', '.join(missing)}")
+    return built

@@ -1,0 +1,102 @@
+"""Which models a listing shows: by name, weights, modality and sensor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gairbench.inputs import ANY, ImageInput, Modality
+from gairbench.model_names import matching, models_of
+from gairbench.plugins import Origin, Registry
+from gairbench.selection import split_names, unknown
+from gairbench.sensors import canonical, sensors
+from gairbench.spec import ModelSpec, Pretraining
+
+_SHORT = {"s1": "sentinel-1", "s2": "sentinel-2"}
+"""What sensors are called in speech."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFilter:
+    """What is asked of the models that are shown.
+
+    Args:
+        names: Names and globs of them, comma-separated or not; none: all that are registered. ``"timm:*"`` is of all
+            names that a pattern lists.
+        with_weights: Those that others have trained alone.
+        modality: Those that take it alone.
+        sensor: Those that take bands of it alone, in one of their images; any bands count.
+    """
+
+    names: Sequence[str] = ()
+    with_weights: bool = False
+    modality: str = ""
+    sensor: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is asked."""
+        return not (self.names or self.with_weights or self.modality or self.sensor)
+
+
+def listed_models(registry: Registry, wanted: ModelFilter) -> list[tuple[ModelSpec, Origin]]:
+    """Return the models that a filter leaves, each with where it is from.
+
+    Args:
+        registry: What is installed.
+        wanted: The filter.
+
+    Raises:
+        UsageError: A name, a modality or a sensor does not exist.
+        PluginError: A pattern cannot list its models.
+    """
+    bands = _bands(wanted.sensor)
+    if wanted.modality and wanted.modality not in list(Modality):
+        raise unknown("modality", wanted.modality, map(str, Modality))
+    found = {spec.name: (spec, origin) for spec, origin in _named(registry, wanted.names)}
+    return [
+        (spec, origin)
+        for spec, origin in found.values()
+        if (not wanted.with_weights or _has_weights(spec))
+        and (not wanted.modality or any(wanted.modality in preset.modalities for preset in spec.presets))
+        and (bands is None or _takes(spec, bands))
+    ]
+
+
+def _named(registry: Registry, names: Sequence[str]) -> Iterator[tuple[ModelSpec, Origin]]:
+    known = {name: (spec, registry.model_origins[name]) for name, spec in registry.models.items()}
+    for name in split_names(names) or known:
+        if name in known:
+            yield known[name]
+            continue
+        prefix, colon, _ = name.partition(":")
+        listed = {**_of_pattern(registry, prefix), **known} if colon else known
+        chosen = matching(name, listed) or [name] * (name in listed)
+        if not chosen:
+            raise unknown("model", name, listed)
+        yield from (listed[one] for one in chosen)
+
+
+def _of_pattern(registry: Registry, prefix: str) -> dict[str, tuple[ModelSpec, Origin]]:
+    if prefix not in registry.model_patterns:
+        return {}
+    origin = registry.model_pattern_origins[prefix]
+    return {spec.name: (spec, origin) for spec in models_of(registry.model_patterns[prefix], origin)}
+
+
+def _bands(sensor: str) -> frozenset[str] | None:
+    if not sensor:
+        return None
+    found = sensors().get(_SHORT.get(sensor.casefold(), sensor.casefold()))
+    if found is None:
+        raise unknown("sensor", sensor, [*sensors(), *_SHORT])
+    return frozenset(band.name for band in found.bands)
+
+
+def _has_weights(spec: ModelSpec) -> bool:
+    return any(preset.weights is not None and not isinstance(preset.weights, Pretraining) for preset in spec.presets)
+
+
+def _takes(spec: ModelSpec, bands: frozenset[str]) -> bool:
+    images = (image for preset in spec.presets for image in preset.inputs if isinstance(image, ImageInput))
+    return any(image.bands == ANY or bands & set(map(canonical, image.bands)) for image in images)
