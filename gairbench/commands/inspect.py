@@ -198,10 +198,10 @@ def _fed(
     from gairbench.inspection.task_report import TaskReport, inspected_split, report_input, samples_to_inspect
     from gairbench.weights.loading import model_name
 
-    samples = samples_to_inspect(OpenData(request.data_root), task.dataset, request.samples)
+    samples, ids = samples_to_inspect(OpenData(request.data_root), task.dataset, request.samples)
     inputs, pictures = [], {}
     for entry, feed in zip(task.inputs, feeds, strict=True):
-        report, batch = report_input(entry, feed, samples, task, loaded, _device(request), model_name(spec))
+        report, batch = report_input(entry, feed, samples, ids, task, loaded, _device(request), model_name(spec))
         inputs.append(report)
         if request.out is None:
             continue

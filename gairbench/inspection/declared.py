@@ -92,15 +92,16 @@ def declaration_of(spec: ModelSpec, preset: Preset, origin: str) -> Declaration:
         model=spec.name,
         preset=preset.name,
         about={name: text for name, text in about.items() if text},
-        inputs=tuple(map(_input, preset.inputs)),
+        inputs=tuple(_input(wanted, preset) for wanted in preset.inputs),
         offers=tuple(map(str, preset.offered())),
         suspicions=tuple(_suspicions(preset)),
     )
 
 
-def _input(wanted: EncoderInput) -> DeclaredInput:
+def _input(wanted: EncoderInput, preset: Preset) -> DeclaredInput:
     if isinstance(wanted, SampleInput):
-        return DeclaredInput(name=wanted.name, takes={"is": "looked up by sample"}, bands=())
+        takes = {"modality": str(wanted.modality), "looked up by": ", ".join(sorted(preset.needs | preset.wants))}
+        return DeclaredInput(name=wanted.name, takes=takes, bands=())
     if not isinstance(wanted, ImageInput):
         return DeclaredInput(name=wanted.name, takes={"order": wanted.order, "unit": "degrees"}, bands=())
     frames = wanted.frame_range

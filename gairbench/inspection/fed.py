@@ -259,4 +259,5 @@ def _different(batch: Batch) -> int:
         return tensor
 
     batch.map(note)
-    return len({b"".join(tensor[row].numpy().tobytes() for tensor in tensors) for row in range(len(batch))})
+    names = batch.ids or ("",) * len(batch)
+    return len({(name, *(tensor[row].numpy().tobytes() for tensor in tensors)) for row, name in enumerate(names)})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gairbench.batch import Batch
 from gairbench.embedding import compute
 from gairbench.errors import GairbenchError
+from gairbench.inputs import SampleInput
 from gairbench.inspection.calls import counted_call, in_one_line
 from gairbench.isolation import Isolated
 from gairbench.representation import Representation
@@ -58,6 +59,7 @@ class GeneratedOutput:
         dtype: Of what the model returned.
         flops: Floating-point operations a sample (:func:`gairbench.inspection.calls.counted_call`).
         problem: Why there is none, or what is wrong with it; empty if nothing is.
+        looked_up: It exists already, of real samples alone, so that nothing was computed.
     """
 
     representation: str
@@ -65,6 +67,7 @@ class GeneratedOutput:
     dtype: str = ""
     flops: int = 0
     problem: str = ""
+    looked_up: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +165,8 @@ def report_model(
 
 def _output(model: object, preset: Preset, view: Representation, device: torch.device, who: str) -> GeneratedOutput:
     name = str(view)
+    if any(isinstance(preset.input(one), SampleInput) for one in view.of):
+        return GeneratedOutput(representation=name, looked_up=True)
     try:
         with in_one_line(who):
             batch = generate(preset, view, GENERATED, seed=0)

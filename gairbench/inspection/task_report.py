@@ -83,8 +83,8 @@ def inspected_split(dataset: DatasetSpec) -> str:
     return "train" if "train" in dataset.splits else dataset.splits[0]
 
 
-def samples_to_inspect(data: OpenData, dataset: DatasetSpec, count: int) -> Sequence[Sample]:
-    """Return some samples of a dataset as it delivers them: those that ``--limit`` would take.
+def samples_to_inspect(data: OpenData, dataset: DatasetSpec, count: int) -> tuple[Sequence[Sample], Sequence[str]]:
+    """Return some samples of a dataset as it delivers them, those that ``--limit`` would take, and their identifiers.
 
     Raises:
         DataError: The dataset is broken, or the split is empty.
@@ -97,7 +97,7 @@ def samples_to_inspect(data: OpenData, dataset: DatasetSpec, count: int) -> Sequ
             raise DataError(f"split {name!r} of dataset {dataset.name!r} is empty", "check how the dataset is split")
         with Isolated(who):
             rows = limited(len(split), count).tolist()
-            return _whole(split, rows)
+            return _whole(split, rows), [split.ids[row] for row in rows]
 
 
 def _whole(split: Reading, rows: Sequence[int]) -> Sequence[Sample]:
@@ -110,6 +110,7 @@ def report_input(
     entry: str,
     feed: Feed,
     samples: Sequence[Sample],
+    ids: Sequence[str],
     task: TaskSpec,
     loaded: LoadedModel,
     device: torch.device,
@@ -121,6 +122,7 @@ def report_input(
         entry: The task's input.
         feed: How it is fed.
         samples: As the dataset delivers them, one at least.
+        ids: Their identifiers.
         task: The task.
         loaded: The model.
         device: Where it is.
@@ -135,7 +137,7 @@ def report_input(
         PluginError: The model's code fails.
     """
     with in_one_line(dataset_name(task.dataset)):
-        batch = feed.batch(samples)
+        batch = feed.batch(samples, ids)
         fed = what_is_fed(feed, samples, batch, task.dataset)
     with running_in_training_mode(loaded.model) as training, in_one_line(who):
         one, flops = counted_call(loaded.model, feed.representation, batch[:1], device, who)

@@ -37,10 +37,10 @@ def model_text(report: ModelReport) -> str:
     rows = [
         {
             "representation": output.representation,
-            "a sample": "" if output.problem and not output.shape else " x ".join(map(str, output.shape)),
+            "a sample": " x ".join(map(str, output.shape)),
             "dtype": output.dtype,
             "FLOPs a sample": _many(output.flops) if output.shape else "",
-            "state": (output.problem and "suspicious") or "ok",
+            "state": "looked up" if output.looked_up else "suspicious" if output.problem else "ok",
         }
         for output in report.outputs
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import permutations
 
-from gairbench.inputs import ImageInput, Input, LocationInput, Modality
+from gairbench.inputs import ImageInput, Input, LocationInput, Modality, SampleInput
 from gairbench.kinds import DEFAULT_METRICS, DENSE
 from gairbench.mock_run.generated_data import GeneratedData
 from gairbench.spec import Category, DatasetSpec, Kind, ModelSpec, Preset, TaskSpec
@@ -30,6 +30,9 @@ def generated_tasks(spec: ModelSpec, preset: Preset) -> list[TaskSpec]:
     firsts: dict[Modality, tuple[str, ...]] = {}
     for modality in Modality:
         for names in preset.accepted(modality):
+            # What is looked up exists of real samples alone.
+            if any(isinstance(preset.input(name), SampleInput) for name in names):
+                continue
             firsts.setdefault(modality, names)
             tasks += _of_one(preset, modality, names)
     for query, gallery in permutations(sorted(spec.aligned & firsts.keys()), 2):

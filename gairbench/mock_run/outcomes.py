@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import gairbench
+from gairbench.errors import UsageError
 from gairbench.evaluation.cells import Cell
 from gairbench.evaluation.plan import EvaluationRequest, make_plan
 from gairbench.evaluation.runner import run_plan
@@ -74,12 +75,18 @@ def mock_outcomes(
         What came of each cell.
 
     Raises:
+        UsageError: The model looks up what exists already, so that nothing generated can be asked of it.
         GairbenchError: The run itself cannot be carried out.
     """
     # No recipe is run: a model that gairbench trains is what its factory makes of no checkpoint.
     alone = replace(preset, weights=None) if preset.recipe is not None else preset
     model = replace(spec, presets=(alone,))
     tasks = generated_tasks(model, alone)
+    if not tasks:
+        raise UsageError(
+            f"model {spec.name!r} has embeddings of existing samples, and generated ones are not among them",
+            f"gairbench inspect {spec.name} --task TASK shows what it has of a task",
+        )
     registry.models[spec.name] = model
     registry.add(Origin("mock-run", "gairbench", gairbench.__version__), tasks=tasks)
     with tempfile.TemporaryDirectory(prefix="gairbench-mock-") as folder:

@@ -376,6 +376,35 @@ def test_a_location_encoder_has_places_and_no_images(inspect: Inspect) -> None:
     assert "image" not in text
 
 
+class Looks:
+    """Embeddings of the samples with an even number."""
+
+    holds = "10 samples"
+
+    def __init__(self, context: ModelContext) -> None:
+        self.context = context
+
+    def encode(self, batch: Batch, wanted: Representation) -> Tensor:
+        numbers = [int(name.rpartition("-")[2]) for name in batch.ids or ()]
+        generator = torch.Generator().manual_seed(0)
+        table = torch.randn(20, 4, generator=generator)
+        table[1::2] = float("nan")
+        return table[numbers]
+
+
+def test_embeddings_that_exist_already_are_looked_up_by_id(inspect: Inspect) -> None:
+    preset = Preset(name="default", inputs=(SampleInput(Modality.RS),), needs=frozenset({"id"}))
+    spec = ModelSpec(name="looks", version="1", factory=Looks, presets=(preset,))
+    status, text = inspect(spec)
+    assert status == 0
+    assert lines(text, "rs ") == ["rs looked up"]
+    assert lines(text, "looked up by") == ["looked up by id"]
+    status, text = inspect(spec, task_of(Chips, Unit.REFLECTANCE))
+    assert status == 1
+    assert "- rs: 10 of 20 embeddings are not finite" in text.splitlines()
+    assert lines(text, "different") == ["different 10"]
+
+
 def test_each_input_of_a_task_is_shown(inspect: Inspect) -> None:
     task = next(task for task in TASKS if task.name == "world-retrieval")
     _, text = inspect(SHADES, task)

@@ -132,6 +132,12 @@ def test_coordinates_of_another_order_are_generated(mock_run: MockRun) -> None:
     assert {name for name, _ in outcomes(text)} == {"location"}
 
 
+def test_embeddings_that_exist_already_have_nothing_of_generated_samples(mock_run: MockRun) -> None:
+    preset = Preset(name="default", inputs=(SampleInput(Modality.RS),), needs=frozenset({"id"}))
+    with pytest.raises(UsageError, match=r"'wrapped' has embeddings of existing samples.*; gairbench inspect wrapped"):
+        mock_run(model_of(Means, preset))
+
+
 class LooksUp(Shades):
     def query_rs(self, images: Tensor, lonlat: Tensor, bbox: Tensor) -> Tensor:
         return torch.cat([images.mean((2, 3)), images.std((2, 3)), (lonlat - bbox[:, :2]).float()], dim=1)
