@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from gairbench.batch import Batch
 from gairbench.embedding import compute
 from gairbench.errors import GairbenchError
-from gairbench.inputs import SampleInput
 from gairbench.inspection.calls import counted_call, in_one_line
 from gairbench.isolation import Isolated
 from gairbench.representation import Representation
@@ -142,9 +141,7 @@ def report_model(
     who, preset = model_name(spec), loaded.preset
     suspicions: list[str] = []
     with running_in_training_mode(loaded.model) as training:
-        # No generated sample is among those that a model of existing embeddings has.
-        computed = [view for view in preset.offered() if not preset.looks_up(view)]
-        outputs = [_output(loaded.model, preset, view, device, who) for view in computed]
+        outputs = [_output(loaded.model, preset, view, device, who) for view in preset.offered()]
     suspicions += [f"{output.representation}: {output.problem}" for output in outputs if output.problem]
     if training:
         suspicions.append(f"in training mode: {', '.join(training)}: let the model's eval() reach it")
@@ -165,7 +162,7 @@ def report_model(
 
 def _output(model: object, preset: Preset, view: Representation, device: torch.device, who: str) -> GeneratedOutput:
     name = str(view)
-    if any(isinstance(preset.input(one), SampleInput) for one in view.of):
+    if preset.looks_up(view):
         return GeneratedOutput(representation=name, looked_up=True)
     try:
         with in_one_line(who):

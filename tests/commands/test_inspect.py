@@ -541,12 +541,3 @@ def test_shades_is_what_the_tests_say() -> None:
     assert SHADES.presets[0].inputs[0] == IMAGE
     assert isinstance(SHADES.presets[0].inputs[2], LocationInput)
     assert SHADES.factory is Shades
-
-
-def test_a_model_of_existing_embeddings_is_declared_and_not_asked_for_generated_samples(inspect: Inspect) -> None:
-    preset = Preset(name="default", inputs=(SampleInput(Modality.RS),), needs=frozenset({"id"}))
-    status, text = inspect(replace(model_of(Means), presets=(preset,)))
-    assert status == 0
-    assert lines(text, "is ") == ["is looked up by sample"]
-    assert lines(text, "must be given") == ["must be given id"]
-    assert lines(text, "suspicious") == ["suspicious: nothing"]

@@ -216,9 +216,3 @@ def test_a_model_without_its_weights_is_the_command_that_gets_them(mock_run: Moc
         CheckpointError, match=r"weights of wrapped are not here; pip install --no-deps no-such-weights"
     ):
         mock_run(spec)
-
-
-def test_a_model_of_existing_embeddings_has_no_generated_samples(mock_run: MockRun) -> None:
-    preset = Preset(name="default", inputs=(SampleInput(Modality.RS),), needs=frozenset({"id"}))
-    with pytest.raises(UsageError, match="wrapped looks samples up, and no generated one is among those that it has"):
-        mock_run(model_of(nn.Identity, preset))
