@@ -43,8 +43,7 @@ def _spec(name: str, variant: Variant) -> ModelSpec:
         description=variant.description,
         licence=_RELEASED.licence if official else "MIT",
         citation=variant.citation,
-        # Streetscapes1M, which the released weights have seen, is not a dataset of gairbench.
-        trained_on=frozenset() if official else frozenset({DATASET}),
+        trained_on=frozenset({"Streetscapes1M"} if official else {DATASET}),
     )
 
 
