@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 from gairbench.data import Split
 from gairbench.errors import DataError
@@ -14,12 +14,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def reads_dense(split: Split) -> bool:
+class DenseSplit(Split, Protocol):
+    """A split that reads its dense targets sample by sample."""
+
+    def target_at(self, name: str, index: int) -> NDArray[Any]:
+        """Return the mask or map of a sample, as :class:`gairbench.data.Split` says."""
+        ...
+
+
+def reads_dense(split: Split) -> TypeGuard[DenseSplit]:
     """Whether a split reads its dense targets sample by sample: it has ``target_at``."""
     return hasattr(split, "target_at")
 
 
-def read_dense(split: Split, target: str, rows: NDArray[Any], what: str, folder: Path) -> NDArray[Any]:
+def read_dense(split: DenseSplit, target: str, rows: NDArray[Any], what: str, folder: Path) -> NDArray[Any]:
     """Return a dense target of some samples, read one by one, ahead by threads, into a file without a name.
 
     Args:
@@ -44,8 +52,7 @@ def read_dense(split: Split, target: str, rows: NDArray[Any], what: str, folder:
     from gairbench.embedding import prefetched
 
     found: NDArray[Any] | None = None
-    read = split.target_at  # type: ignore[attr-defined]
-    jobs = (partial(read, target, int(row)) for row in rows)
+    jobs = (partial(split.target_at, target, int(row)) for row in rows)
     for position, values in enumerate(prefetched(jobs)):
         sample = f"{what} of sample {split.ids[int(rows[position])]!r}"
         if not isinstance(values, np.ndarray):

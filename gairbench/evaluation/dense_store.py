@@ -7,8 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from gairbench.data import Split
-from gairbench.dense_targets import read_dense
+from gairbench.dense_targets import DenseSplit, read_dense
 from gairbench.disk_array import disk_array
 from gairbench.read_only import read_only
 
@@ -38,7 +37,7 @@ class DenseStore:
             self._division = division
         return self
 
-    def read(self, name: str, split: Split, target: str, rows: Array, what: str) -> Array:
+    def read(self, name: str, split: DenseSplit, target: str, rows: Array, what: str) -> Array:
         """Return a dense target of some samples of a split ``(rows, height, width)``, read-only.
 
         Args:

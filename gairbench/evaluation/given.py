@@ -13,8 +13,9 @@ from gairbench.embedding import dim_axis
 from gairbench.errors import DataError, InputMismatchError
 from gairbench.evaluation.cells import Cell, Embedding
 from gairbench.evaluation.dense_store import DenseStore
-from gairbench.evaluation.divisions import Divisions, places_of
+from gairbench.evaluation.divisions import Divisions
 from gairbench.evaluation.open_data import OpenData
+from gairbench.evaluation.sample_pool import places_of
 from gairbench.evaluation.samples import Selection, select
 from gairbench.limit import limited
 from gairbench.split_policy import SPLITS

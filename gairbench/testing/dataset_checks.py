@@ -293,7 +293,7 @@ def check_unknown_target_is_a_key_error(data: OpenedDataset) -> Iterator[str]:
     for name, split in data.splits.items():
         if not _is_key_error(partial(split.target, "no-such-target")):
             yield f"split {name!r}: an unknown target raises no KeyError"
-        if reads_dense(split) and not _is_key_error(partial(split.target_at, "no-such-target", 0)):  # type: ignore[attr-defined]
+        if reads_dense(split) and not _is_key_error(partial(split.target_at, "no-such-target", 0)):
             yield f"split {name!r}: target_at of an unknown target raises no KeyError"
 
 

@@ -16,9 +16,9 @@ from rich.console import Console
 
 from gairbench import DatasetSpec, EvaluatorSpec, Kind, LocationInput, SplitPolicySpec, TaskSpec
 from gairbench.data import ArraySplit
-from gairbench.evaluation.divisions import SamplePool
 from gairbench.evaluation.plan import EvaluationRequest, make_plan
 from gairbench.evaluation.runner import run_plan
+from gairbench.evaluation.sample_pool import SamplePool
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
 from gairbench.label_budget import LabelBudget
 from gairbench.plugins import Origin, Registry

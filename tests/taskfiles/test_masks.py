@@ -14,7 +14,7 @@ from PIL import Image
 from rasterio.transform import from_origin
 
 from gairbench.errors import DataError
-from gairbench.evaluation.divisions import PooledSplit, SamplePool
+from gairbench.evaluation.sample_pool import SamplePool
 from gairbench.evaluation.samples import select
 from gairbench.files.masks import resized_mask
 from gairbench.spec import DataContext, Kind, TaskSpec
@@ -252,7 +252,7 @@ def test_why_classes_are_left_out_is_said_of_splits_that_a_policy_makes(rare: Pa
     kept = [i for i in range(len(pool)) if i not in dropped]
     # Two of three are tested on; none is in val.
     rows = {"train": [*kept[:15], dropped[0]], "val": kept[15:20], "test": [*kept[20:], *dropped[1:]]}
-    splits = {name: PooledSplit(pool, np.array(some)) for name, some in rows.items()}
+    splits = {name: pool.split(np.array(some)) for name, some in rows.items()}
     chosen = select(task, source, splits, None, policy="mine")
     why = "1 samples of classes that are left out: 'rare' (1)"
     assert {name: selection.dropped for name, selection in chosen.items()} == {

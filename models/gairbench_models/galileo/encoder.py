@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gairbench import ModelContext
 from gairbench.batch import Batch
-from gairbench.errors import CheckpointError, InputMismatchError
+from gairbench.errors import InputMismatchError
 from gairbench.representation import Representation
 from gairbench.weights.tensors import check_tensors, read_file, state_dict
 from gairbench_models.galileo.groups import GROUPS, SPACE, SPACE_TIME, TIME, scale
@@ -158,11 +158,7 @@ def load(context: ModelContext) -> Galileo:
     Raises:
         CheckpointError: No file is given, or it does not hold exactly these weights.
     """
-    path = context.checkpoint
-    if path is None:
-        raise CheckpointError(
-            f"the weights of {context.model} are not here", "add --download, or give a copy with --checkpoint"
-        )
+    path = context.required_checkpoint()
     found = {name.replace(_WRAPPER, ""): tensor for name, tensor in state_dict(read_file(path), path).items()}
     model = Galileo(PATCHES[context.preset])
     expected = {name: tuple(tensor.shape) for name, tensor in model.encoder.state_dict().items()}

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from gairbench import ModelContext
-from gairbench.errors import CheckpointError
 from gairbench.weights.tensors import check_tensors, read_file, state_dict
 from gairbench_models.location.config import LocationConfig
 from gairbench_models.location.fourier import FourierEncoder
@@ -37,9 +36,7 @@ def load(context: ModelContext) -> GeoClipLocation:
     Raises:
         CheckpointError: There is no file, or it does not hold exactly GeoCLIP's location encoder.
     """
-    path = context.checkpoint
-    if path is None:
-        raise CheckpointError(f"the weights of {context.model} are not here", "pip install --no-deps geoclip")
+    path = context.required_checkpoint()
     with torch.device("meta"):
         encoder = GeoClipLocation()
     theirs = {name: capsule_name(name) for name in encoder.state_dict()}

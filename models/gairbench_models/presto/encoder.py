@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from gairbench import ModelContext
 from gairbench.batch import Batch
-from gairbench.errors import CheckpointError, InputMismatchError
+from gairbench.errors import InputMismatchError
 from gairbench.representation import Representation
 from gairbench.weights.tensors import check_tensors, read_file, state_dict
 from gairbench_models.location.features import xyz
@@ -76,9 +76,7 @@ def load(context: ModelContext) -> Presto:
     Raises:
         CheckpointError: No file is given, or it does not hold exactly these weights.
     """
-    path = context.checkpoint
-    if path is None:
-        raise CheckpointError("the weights of presto are not here", "add --download, or give a copy with --checkpoint")
+    path = context.required_checkpoint()
     found = state_dict(read_file(path), path)
     encoder = {name: tensor for name, tensor in found.items() if not name.startswith(_DECODER)}
     model = Presto()

