@@ -168,12 +168,11 @@ class SamplePool:
         )
 
     def _lacking(self, choice: SplitChoice, grouping: str) -> InputMismatchError:
-        """Return the error for a grouping that there is not, with those that there are where the dataset lists them."""
+        """Return the error for an unknown grouping, listing the known ones."""
         listed = [getattr(part, "groupings", None) for part in self._parts]
         names = set[str]().union(*(ask() for ask in listed if ask is not None))
         return InputMismatchError(
-            f"split {choice} divides by grouping {grouping!r}, and dataset {self._dataset.name!r} has none of that"
-            " name",
+            f"split {choice} divides by grouping {grouping!r}, which dataset {self._dataset.name!r} does not have",
             unknown("grouping", grouping, names).hint if names else "",
         )
 

@@ -1,1 +1,1 @@
-"""What an encoder really gets and gives, for whoever must trust a wrapper: declared, fed, embedded; nothing is kept."""
+"""What an encoder really gets and gives, to check a wrapper: declared, fed and embedded; nothing is kept."""

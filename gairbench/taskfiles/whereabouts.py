@@ -111,7 +111,7 @@ class Whereabouts:
         try:
             places = self.stated.get(overhead.name, [None] * len(paths))
         except DataError:
-            # An image is broken: whoever reads it hears of it.
+            # A broken image is reported where its pixels are read.
             return []
         return [
             None if place is None else box_if_any(path, place, *point)

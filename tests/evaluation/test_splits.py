@@ -439,7 +439,7 @@ def test_what_a_dataset_lacks_is_a_visible_skip_that_computes_nothing(
     assert {r.status for r in found.values()} == {"skipped"}
     assert found["blocks:5"].reason == "split blocks:5 divides by places, and dataset 'nowhere' has none"
     assert found["leave:country"].reason == (
-        "split leave:country divides by grouping 'country', and dataset 'nowhere' has none of that name"
+        "split leave:country divides by grouping 'country', which dataset 'nowhere' does not have"
     )
     assert Shades.calls == calls
     (record, *_) = run(request_, registry, "random", tasks=[bare])
@@ -464,7 +464,7 @@ def test_a_misspelt_grouping_is_a_skip_with_the_near_ones(request_: EvaluationRe
         record = found[f"leave:{asked}"]
         assert (record.status, record.reason) == (
             "skipped",
-            f"split leave:{asked} divides by grouping {asked!r}, and dataset 'listing' has none of that name; {hint}",
+            f"split leave:{asked} divides by grouping {asked!r}, which dataset 'listing' does not have; {hint}",
         )
 
 
