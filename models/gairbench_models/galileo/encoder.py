@@ -79,6 +79,7 @@ class Galileo(nn.Module):
         if batch.lonlat is not None:
             values["location"] = xyz(batch.lonlat).float()
         months = {name: group.months for name, group in groups.items() if group.months is not None}
+        numbers = {name: group.steps for name, group in groups.items()}
         height, width = _size(gridded)
         patch = max((n for n in range(1, self.patch + 1) if gcd(height, width) % n == 0), default=1)
         frames = max((values[name].shape[1] for name in SPACE_TIME if name in values), default=1)
@@ -86,7 +87,7 @@ class Galileo(nn.Module):
         resolution = _resolution(gridded)
         windows = [
             [
-                self.encoder(_window(values, top, left), months, patch, resolution)
+                self.encoder(_window(values, top, left), months, patch, resolution, numbers)
                 for left in _ranges(width // patch, side, patch)
             ]
             for top in _ranges(height // patch, side, patch)

@@ -63,6 +63,7 @@ class GalileoEncoder(nn.Module):
         months: Mapping[str, Tensor],
         patch: int = PATCH,
         resolution_m: Tensor | None = None,
+        steps: Mapping[str, Tensor] | None = None,
     ) -> Tokens:
         """Embed samples of which every frame is there.
 
@@ -73,18 +74,22 @@ class GalileoEncoder(nn.Module):
             months: ``(batch, time)`` of each group that has a time, January is 0.
             patch: Edge of a patch in pixels, 1 to 8.
             resolution_m: ``(batch,)`` metres per pixel; ``None``: 10.
+            steps: ``(time,)`` of each group that has a time, which months of the series they are; ``None``: the first
+                ones.
 
         Returns:
             The tokens after the norm.
         """
         count = len(next(iter(groups.values())))
+        steps = steps or {}
         patches: list[Tensor] = []
         for number, name in enumerate(SPACE_TIME):
             if name in groups:
                 x = self.space_time_embed[name](groups[name].flatten(0, 1), patch).unflatten(0, (count, -1))
                 x = x.permute(0, 3, 4, 1, 2)  # (batch, rows, columns, time, width)
                 places = self._places(x, patch, resolution_m)[:, :, :, None]
-                patches.append(x + self._encoding(self.s_t_channel_embed[number], x, months[name], places))
+                encoding = self._encoding(self.s_t_channel_embed[number], x, months[name], places, steps.get(name))
+                patches.append(x + encoding)
         for number, name in enumerate(SPACE):
             if name in groups:
                 x = self.space_embed[name](groups[name], patch).permute(0, 2, 3, 1)[:, :, :, None]
@@ -94,7 +99,7 @@ class GalileoEncoder(nn.Module):
         for number, name in enumerate(TIME):
             if name in groups:
                 x = self.time_embed[name](groups[name])
-                others.append(x + self._encoding(self.t_channel_embed[number], x, months[name]))
+                others.append(x + self._encoding(self.t_channel_embed[number], x, months[name], steps=steps.get(name)))
         for number, name in enumerate(STATIC):
             if name in groups:
                 x = self.static_embed[name](groups[name])[:, None]
@@ -109,7 +114,12 @@ class GalileoEncoder(nn.Module):
         return Tokens(tokens[:, :split].reshape(gridded.shape), tokens[:, split:])
 
     def _encoding(
-        self, group: Tensor, like: Tensor, months: Tensor | None = None, places: Tensor | None = None
+        self,
+        group: Tensor,
+        like: Tensor,
+        months: Tensor | None = None,
+        places: Tensor | None = None,
+        steps: Tensor | None = None,
     ) -> Tensor:
         """Return what is added to the tokens of a group: group, position in time, month, position in space.
 
@@ -118,12 +128,14 @@ class GalileoEncoder(nn.Module):
             like: Tokens ``(batch, [rows, columns,] time, 128)``.
             months: ``(batch, time)``; ``None``: they have no time.
             places: ``(batch, rows, columns, 1, 32)``; ``None``: they have no place.
+            steps: ``(time,)``, which months of the series they are; ``None``: the first ones.
         """
         shape = (*like.shape[:-1], _PART)
         nothing = group.new_zeros(()).expand(shape)
         time = month = nothing
         if months is not None:
-            time = self.pos_embed[: like.shape[-2]].expand(shape)
+            position = self.pos_embed[: like.shape[-2]] if steps is None else self.pos_embed[steps]
+            time = position.expand(shape)
             encoded = self.month_embed(months)
             month = (encoded[:, None, None] if like.dim() == 5 else encoded).expand(shape)
         space = nothing if places is None else places.expand(shape)

@@ -32,6 +32,7 @@ from gairbench_models.galileo.groups import GROUPS, SPACE, SPACE_TIME, STATIC, T
 from gairbench_models.galileo.network import PATCH, GalileoEncoder, Tokens, kernel_resizing
 from gairbench_models.galileo.presets import PATCHES
 from gairbench_models.satellite_groups import S2, bands_of_groups
+from gairbench_models.satellite_series import month_of_year, with_ndvi
 
 SPEC = MODELS[0]
 PRESET = SPEC.presets[0]
@@ -299,7 +300,7 @@ def test_one_stack_of_all_bands_gives_every_group_its_values(
         "dates": torch.tensor([18_262.0, 18_300, 18_330]),
         "lonlat": torch.tensor([90.0, 0.0]),
     }
-    ((groups, (months, patch, metres)),) = seen_by(untrained, batch_of(sample, STACK, PLACE), monkeypatch)
+    ((groups, (months, patch, metres, _)),) = seen_by(untrained, batch_of(sample, STACK, PLACE), monkeypatch)
     assert {*groups} == {*SPACE_TIME, "SRTM", "ERA5", "location"}
     assert groups["NDVI"][0, 0, 0, 0, 0].item() == pytest.approx((1_100 - 700) / (1_100 + 700))
     zero, one = scale("B8A")
@@ -328,7 +329,7 @@ def test_july_stands_for_an_unknown_date_and_ten_metres_for_an_unknown_size(
 ) -> None:
     sample = {"image": optical(8, 8, frames=1)["image"][0]}
     declared = replace(OPTICAL, frames=None, dated=False, gsd_m=None)
-    ((groups, (months, _, metres)),) = seen_by(untrained, batch_of(sample, declared), monkeypatch)
+    ((groups, (months, _, metres, _)),) = seen_by(untrained, batch_of(sample, declared), monkeypatch)
     assert months["S2_RGB"].tolist() == [[6]]
     assert metres.tolist() == [10.0]
     assert "location" not in groups
@@ -435,6 +436,29 @@ def test_padded_months_and_the_rest_of_a_batch_do_not_count(untrained: Galileo, 
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
     back = embed(untrained, concatenate([long, short]), form)
     torch.testing.assert_close(back, alone.flip(0), atol=1e-5, rtol=1e-5)
+
+
+def test_months_keep_their_places_in_a_series_of_which_one_is_missing(untrained: Galileo) -> None:
+    whole = batch_of(optical(8, 8, frames=3), OPTICAL)
+    image = whole.images["s2"]
+    gap = replace(whole, images={"s2": replace(image, valid=torch.tensor([[True, False, True]]))})
+    there = torch.tensor([0, 2])
+    assert image.dates is not None
+    closed = replace(image, values=image.values[:, there], valid=image.valid[:, there], dates=image.dates[:, there])
+    months = month_of_year(closed.dates)  # type: ignore[arg-type]
+    part = with_ndvi(closed)
+    names = [band.name for band in part.bands]
+    groups, steps, by_group = {}, {}, {}
+    for name, bands in SPACE_TIME.items():
+        if {*bands} <= {*names}:
+            zero, one = zip(*map(scale, bands), strict=True)
+            values = part.values[:, :, [names.index(band) for band in bands]]
+            groups[name] = (values - torch.tensor(zero).view(-1, 1, 1)) / torch.tensor(one).view(-1, 1, 1)
+            steps[name], by_group[name] = there, months
+    with torch.no_grad():
+        wanted = untrained.encoder(groups, by_group, 8, image.gsd_m, steps).patches.flatten(1, 3).mean(1)
+    torch.testing.assert_close(embed(untrained, gap), wanted, atol=1e-5, rtol=1e-5)
+    assert (embed(untrained, gap) - embed(untrained, replace(whole, images={"s2": closed}))).abs().max() > 1e-4
 
 
 def test_a_known_and_an_unknown_place_stand_in_one_batch(untrained: Galileo) -> None:
