@@ -72,7 +72,7 @@ DATASET = DatasetSpec(
     factory="gairbench_tasks.lfmc.source:FuelMoistureSource",
     delivers=(SERIES, LATEST, LocationInput()),
     description="2,313 pixels of 150 sites in the western United States; test sites as published",
-    licence="MIT",
+    licence="MIT (arrays); measurements: Globe-LFMC",
     citation="arXiv:2304.14065, doi:10.1038/s41597-019-0164-9",
     folder=FOLDER,
     download=Download(
@@ -80,7 +80,7 @@ DATASET = DatasetSpec(
             RemoteFile(url=f"{_ADDRESS}/{name}.npy", path=f"npy/{name}.npy", size=size, checksum=f"sha256:{sha256}")
             for name, (size, sha256) in FILES.items()
         ),
-        licence="MIT; measurements: Globe-LFMC",
+        licence="MIT (arrays); measurements: Globe-LFMC",
     ),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,12 @@ import pytest
 from numpy.typing import NDArray
 
 import gairbench
-from gairbench import DataContext
+from gairbench import DataContext, ModelContext
+from gairbench.embedding import compute
 from gairbench.errors import DataError
+from gairbench.feeding import plan_feed
+from gairbench.plugins import load_registry
+from gairbench.spec import resolve
 from gairbench.testing import parametrize_with_dataset_checks, parametrize_with_task_checks
 from gairbench.testing.dataset_report import check_dataset
 from gairbench_tasks.lfmc import BANDS, DATASET, FILES, FOLDER, LAND_COVER, TASKS
@@ -150,7 +155,28 @@ def test_the_published_files_are_the_declared_ones(shared: Path) -> None:
     assert report.counts == {"train": 1255, "val": 323, "test": 735}
 
 
-REAL = Path(__file__).parents[4] / "shared" / "data"
+def test_presto_makes_of_real_rows_what_the_published_code_makes_of_them(shared: Path) -> None:
+    registry = load_registry()
+    presto = registry.models["presto"]
+    weights = shared / "weights" / "presto" / "default_model.pt"
+    model = resolve(presto.factory)(ModelContext(model="presto", preset="default", seed=0, checkpoint=weights)).eval()
+    feed = plan_feed("presto", presto.presets[0], DATASET, "series")
+    reference = np.load(shared / "parity" / "presto_reference.npz")["real"]
+    opened = FuelMoistureSource(DataContext(root=shared / "data", dataset=DATASET))
+    seen = 0
+    for name in ("train", "val", "test"):
+        split = opened.split(name)
+        rows = [index for index, identifier in enumerate(split.ids) if int(identifier) < len(reference)]
+        if rows:
+            found = compute(model, feed.representation, feed.batch([split[index] for index in rows]))
+            wanted = reference[[int(split.ids[index]) for index in rows]]
+            np.testing.assert_allclose(found.detach(), wanted, atol=2e-4)
+        seen += len(rows)
+    assert seen == len(reference)
+
+
+# The suite looks for data when tests are collected, where no fixture is.
+REAL = Path(os.environ.get("GAIRBENCH_SHARED", Path(__file__).parents[4] / "shared")) / "data"
 
 
 @parametrize_with_dataset_checks([DATASET], data_root=REAL)
