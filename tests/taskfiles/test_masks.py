@@ -188,11 +188,12 @@ def test_all_masks_have_the_size_of_the_first(folder: Path) -> None:
 def test_the_image_that_all_masks_are_compared_with_is_opened_once(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = opened(folder)
+    task = load(folder)[0]
+    source = opened(task, folder)
     sizes: list[int] = []
     shape = source.pixels.shape
     monkeypatch.setattr(source.pixels, "shape", lambda images, row: sizes.append(row) or shape(images, row))
-    assert len(source.target("cover", np.arange(12))) == 12
+    assert len(source.target(task.target, np.arange(12))) == 12
     assert sorted(sizes) == [0, *range(12)], "each image for its own mask, and the first for all"
 
 
