@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from gairbench.errors import GairbenchError, PluginError, UsageError
 from gairbench.file_models import as_reference, model_in_file
 from gairbench.plugins import Origin, Registry, check_declared
-from gairbench.selection import split_names, unknown
+from gairbench.selection import unknown
 from gairbench.spec import ModelPattern, ModelSpec, resolve
 from gairbench.spec_names import model_name_problem
 
@@ -21,7 +21,7 @@ def known_models(values: Sequence[str], registry: Registry) -> list[str]:
 
     Args:
         values: Registered names, globs of them (``"gair*"``), ``"all"``, ``"<prefix>:<rest>"`` of a registered pattern,
-            ``"file.py:Class"``, or comma-separated lists of them.
+            ``"file.py:Class"``.
         registry: What is registered; models that are not are added, with where they come from.
 
     Returns:
@@ -32,11 +32,7 @@ def known_models(values: Sequence[str], registry: Registry) -> list[str]:
         UsageError: There is no such model.
         PluginError: A file or a pattern gives no model, or a name is taken.
     """
-    return [
-        known
-        for name in split_names(values)
-        for known in matching(name, registry.models) or [known_model(name, registry)]
-    ]
+    return [known for name in values for known in matching(name, registry.models) or [known_model(name, registry)]]
 
 
 def matching(glob: str, names: Iterable[str]) -> list[str]:

@@ -49,7 +49,7 @@ def fill_missing(path: Path, values: Values, valid: Valid, missing_pixels: Missi
     if missing_pixels == "refuse":
         raise RowError(
             f"{path}: {missing:.1%} of its pixels hold no data (nodata, mask, alpha or NaN)",
-            "leave the image out, or fill missing pixels with --missing-pixels fill",
+            "leave the image out, or have them filled: --missing-pixels fill, or missing_pixels: fill in a task file",
             ProblemKind.HOLE,
         )
     return filled(values, valid), missing

@@ -100,6 +100,13 @@ def test_an_id_that_is_empty_is_refused(tmp_path: Path) -> None:
         loaded(write(tmp_path, id=["a", None, "c", "d"], vector=lists(VECTORS)))
 
 
+def test_bad_rows_of_a_models_table_are_to_be_removed_for_no_command_leaves_them_out(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as error:
+        loaded(write(tmp_path, id=["a", None, "c", "d"], vector=lists(VECTORS)))
+    assert str(error.value).endswith("; fix these rows, or remove them from the table")
+    assert "--on-error" not in str(error.value)
+
+
 # Vectors
 
 
