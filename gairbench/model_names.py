@@ -46,9 +46,14 @@ def matching(glob: str, names: Iterable[str]) -> list[str]:
         >>> matching("gair[*", ["gair", "gair[no-inr]", "gair[bilinear]"])
         ['gair[no-inr]', 'gair[bilinear]']
     """
-    if not set("*?") & set(glob):
+    if not is_glob(glob):
         return []
     return fnmatch.filter(names, glob.replace("[", "[[]"))
+
+
+def is_glob(name: str) -> bool:
+    """Whether a name stands for those that it matches."""
+    return bool(set("*?") & set(name))
 
 
 def known_model(name: str, registry: Registry) -> str:
