@@ -23,7 +23,7 @@ from annotated_types import Ge, Gt, Le
 
 from gairbench.errors import UsageError
 from gairbench.names import printable
-from gairbench.selection import unknown
+from gairbench.selection import OUTSIDE, unknown
 
 R = TypeVar("R")
 
@@ -73,13 +73,15 @@ def flag(field: str) -> str:
 
 
 def split_at_commas(text: str) -> list[str]:
-    r"""Return the parts of a text between commas, without blanks around them; ``\,`` is a comma of a part.
+    r"""Return the parts of a text between commas, without blanks around them.
+
+    ``\,`` is a comma of a part, and so is one in parentheses.
 
     Example:
         >>> split_at_commas(r"random, leave:region=Korea\, South")
         ['random', 'leave:region=Korea, South']
     """
-    parts = (part.replace(r"\,", ",").strip() for part in re.split(r"(?<!\\),", text))
+    parts = (part.replace(r"\,", ",").strip() for part in re.split(rf"(?<!\\),{OUTSIDE}", text))
     return [part for part in parts if part]
 
 

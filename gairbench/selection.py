@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
@@ -11,6 +12,9 @@ from gairbench.spec import ModelSpec, TaskSpec
 
 LISTED = 20
 """Names an error message lists at most."""
+
+OUTSIDE = r"(?![^()]*\))"
+"""Behind a character in a regular expression: where it stands outside of parentheses."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str], *, of: str = "") -> UsageError:
@@ -34,8 +38,13 @@ def unknown(kind: str, name: str, known: Iterable[str], *, of: str = "") -> Usag
 
 
 def split_names(values: Sequence[str]) -> list[str]:
-    """Split repeated, comma-separated option values into names."""
-    return [name.strip() for value in values for name in value.split(",") if name.strip()]
+    """Split repeated, comma-separated option values into names; a comma in parentheses is of a name.
+
+    Example:
+        >>> split_names(["gair, compose(rs=mae, sv=mocov3)"])
+        ['gair', 'compose(rs=mae, sv=mocov3)']
+    """
+    return [name.strip() for value in values for name in re.split(rf",{OUTSIDE}", value) if name.strip()]
 
 
 def select_models(values: Sequence[str], models: Mapping[str, ModelSpec]) -> list[ModelSpec]:
