@@ -22,6 +22,7 @@ from gairbench.evaluation.plan import EvaluationRequest, make_plan
 from gairbench.plugins import Origin, Registry
 from gairbench.representation import Representation
 from gairbench.results import Result, UsedWeights, read_results
+from gairbench_leaderboard.leaderboard_page import render_leaderboard
 
 RS, SV, LOCATION = Modality.RS, Modality.SV, Modality.LOCATION
 
@@ -93,6 +94,9 @@ def test_the_record_says_what_it_consists_of(request_: EvaluationRequest, regist
     }
     assert record.parts["rs"]["checkpoint"].startswith("init:")
     assert record in list(read_results(request_.results))
+    shown = render_leaderboard(found).splitlines()
+    (row,) = (line for line in shown if whole.name in line and "init:" in line)
+    assert f"location {alone.checkpoint[:23]} " in row
 
 
 def test_a_part_is_trained_once_for_all_that_need_it(request_: EvaluationRequest, registry: Registry) -> None:
