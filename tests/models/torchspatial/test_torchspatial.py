@@ -13,6 +13,7 @@ import torch
 from gairbench import ModelContext, ModelSpec, UrlWeights
 from gairbench.errors import CheckpointError
 from gairbench.testing import parametrize_with_model_checks
+from gairbench.testing.model_checks import check_known_answers
 from gairbench_models.torchspatial import BY_NAME, MODELS
 from gairbench_models.torchspatial.encoder import TorchSpatialEncoder, load
 from gairbench_models.torchspatial.encodings import FIXED, SCALED, Scales
@@ -145,6 +146,11 @@ def test_embeddings_are_those_of_the_published_code(spec: ModelSpec, released: P
     encoder = load(context(spec.name, released / file)).eval()
     found = encoder.encode_location(torch.from_numpy(reference["lonlat"]).double())
     np.testing.assert_allclose(found.detach(), reference[file.removesuffix(".pth.tar")], atol=2e-5)
+
+
+@pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.name)
+def test_known_answers_are_given(spec: ModelSpec, in_torch_home: None) -> None:
+    check_known_answers(spec, spec.presets[0])
 
 
 def test_coordinates_are_rounded_as_in_the_published_code(tmp_path: Path) -> None:
