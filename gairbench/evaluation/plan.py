@@ -26,6 +26,7 @@ from gairbench.kinds import HEADLINE
 from gairbench.label_budget import LabelBudget
 from gairbench.plugin_code import is_third_party
 from gairbench.plugins import Registry
+from gairbench.published import PublishedWeights
 from gairbench.readout import AskedReadout, Readout
 from gairbench.selection import unknown
 from gairbench.spec import EvaluatorSpec, Kind, MetricSpec, ModelSpec, Preset, TaskSpec
@@ -33,6 +34,7 @@ from gairbench.split_choice import SplitChoice
 from gairbench.split_policy import SPLITS
 from gairbench.weights.loading import choose_preset
 from gairbench.weights.origin import Weights, find_weights, model_code, pretrained_weights
+from gairbench.weights.sources import how_to_get
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,7 @@ class EvaluationRequest:
         splits: How samples are divided into train, val and test; everything is evaluated with each.
         readouts: Poolings and layers, or ``"each"``; everything is evaluated with each.
         fresh: Reuse no checkpoint, embedding or record that was made before the run began.
+        download: Published weights that are not here would be fetched, were the plan carried out.
         executor: Name of the executor.
         executor_options: Values of its options.
         command: The command line, for the records.
@@ -73,6 +76,7 @@ class EvaluationRequest:
     splits: tuple[SplitChoice, ...] = (SplitChoice(),)
     readouts: tuple[AskedReadout, ...] = (Readout(),)
     fresh: bool = False
+    download: bool = False
     executor: str = "local"
     executor_options: Mapping[str, object] = field(default_factory=dict)
     command: str = ""
@@ -265,7 +269,9 @@ def _weights(
     except Exception as error:
         return _NO_WEIGHTS, code, None, ("failed", f"model {model.name!r}: {type(error).__name__}: {error}")
     if weights.missing:
-        return weights, code, None, ("skipped", f"its weights are not here; {weights.missing}")
+        asked = request.download and isinstance(preset.weights, PublishedWeights)
+        how = how_to_get(preset.weights, cache, asked=True) if asked else weights.missing
+        return weights, code, None, ("skipped", f"its weights are not here; {how}")
     recipe = preset.recipe
     if not weights.to_train or recipe is None:
         return replace(weights, path=weights.path and weights.path.absolute()), code, None, None
