@@ -269,8 +269,9 @@ def _weights(
     except Exception as error:
         return _NO_WEIGHTS, code, None, ("failed", f"model {model.name!r}: {type(error).__name__}: {error}")
     if weights.missing:
-        asked = request.download and isinstance(preset.weights, PublishedWeights)
-        how = how_to_get(preset.weights, cache, asked=True) if asked else weights.missing
+        how = weights.missing
+        if request.download and isinstance(preset.weights, PublishedWeights):
+            how = how_to_get(preset.weights, cache, asked=True)
         return weights, code, None, ("skipped", f"its weights are not here; {how}")
     recipe = preset.recipe
     if not weights.to_train or recipe is None:

@@ -98,8 +98,8 @@ def initial(name: str, seed: int = 0) -> dict[str, Tensor]:
     """Return a state dict of the package's layout, with timm's initial values."""
     torch.manual_seed(seed)
     state = timm.create_model(name).state_dict()
-    theirs = packaged_names({k: v for k, v in state.items() if not k.endswith("num_batches_tracked")})
-    return {theirs[key]: state[key] for key in theirs}
+    theirs = packaged_names(state)
+    return {theirs[key]: state[key] for key in theirs if state[key].is_floating_point()}
 
 
 def published(name: str, seed: int = 0) -> dict[str, Tensor]:
