@@ -271,6 +271,7 @@ def _evaluation(
         splits=tuple(dict.fromkeys(SplitChoice.of(text, registry.split_policies) for text in request.split)),
         readouts=tuple(dict.fromkeys(map(asked_readout, request.readout))),
         fresh=request.fresh,
+        download=request.download,
         executor=request.executor.name,
         executor_options=request.executor.keys,
         command=request.command,

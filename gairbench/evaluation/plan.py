@@ -54,6 +54,7 @@ class EvaluationRequest:
         splits: How samples are divided into train, val and test; everything is evaluated with each.
         readouts: Poolings and layers, or ``"each"``; everything is evaluated with each.
         fresh: Reuse no checkpoint, embedding or record that was made before the run began.
+        download: Published weights that are not here would be fetched, were the plan carried out.
         executor: Name of the executor.
         executor_options: Values of its options.
         command: The command line, for the records.
@@ -73,6 +74,7 @@ class EvaluationRequest:
     splits: tuple[SplitChoice, ...] = (SplitChoice(),)
     readouts: tuple[AskedReadout, ...] = (Readout(),)
     fresh: bool = False
+    download: bool = False
     executor: str = "local"
     executor_options: Mapping[str, object] = field(default_factory=dict)
     command: str = ""
@@ -127,6 +129,7 @@ def _model_cells(
         limit=request.limit,
         cache=request.cache,
         fresh=request.fresh,
+        download=request.download,
     )
     prepared = prepare(model, asked, registry, findings, seed)
     model, preset, weights = prepared.model, prepared.preset, prepared.weights

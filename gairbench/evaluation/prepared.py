@@ -13,9 +13,11 @@ from gairbench.evaluation.cells import PretrainingData, Training
 from gairbench.evaluation.findings import Findings, Trouble
 from gairbench.plugin_code import is_third_party
 from gairbench.plugins import Registry
+from gairbench.published import PublishedWeights
 from gairbench.spec import ModelContext, ModelSpec, Preset
 from gairbench.weights.loading import choose_preset
 from gairbench.weights.origin import Weights, composed_weights, find_weights, model_code, pretrained_weights
+from gairbench.weights.sources import how_to_get
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,7 @@ class Asked:
         limit: Use at most this many samples.
         cache: Folder of checkpoints.
         fresh: Reuse no checkpoint.
+        download: Published weights that are not here would be fetched, were the plan carried out.
     """
 
     preset: str | None
@@ -60,6 +63,7 @@ class Asked:
     limit: int | None
     cache: Path
     fresh: bool
+    download: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +159,10 @@ def _with_weights(
         return replace(found, trouble=("failed", f"model {model.name!r}: {type(error).__name__}: {error}"))
     found = replace(found, weights=weights)
     if weights.missing:
-        return replace(found, trouble=("skipped", f"its weights are not here; {weights.missing}"))
+        how = weights.missing
+        if asked.download and isinstance(preset.weights, PublishedWeights):
+            how = how_to_get(preset.weights, cache, asked=True)
+        return replace(found, trouble=("skipped", f"its weights are not here; {how}"))
     recipe = preset.recipe
     if not weights.to_train or recipe is None:
         return replace(found, weights=replace(weights, path=weights.path and weights.path.absolute()))
