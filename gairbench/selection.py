@@ -13,9 +13,6 @@ from gairbench.spec import ModelSpec, TaskSpec
 LISTED = 20
 """Names an error message lists at most."""
 
-OUTSIDE = r"(?![^()]*\))"
-"""Behind a character in a regular expression: where it stands outside of parentheses."""
-
 
 def unknown(kind: str, name: str, known: Iterable[str], *, of: str = "") -> UsageError:
     """Return the error for a name that does not exist: the near ones, else all there are.
@@ -37,28 +34,34 @@ def unknown(kind: str, name: str, known: Iterable[str], *, of: str = "") -> Usag
     return UsageError(what, f"there are: {', '.join(names[:LISTED])}{more}")
 
 
-def split_names(values: Sequence[str]) -> list[str]:
-    """Split repeated, comma-separated option values into names; a comma in parentheses is of a name.
+def split_names(values: Iterable[str]) -> list[str]:
+    r"""Return the names in an option's values, which stand between commas.
+
+    ``\,`` is a comma of a name, and so is one in parentheses.
 
     Example:
-        >>> split_names(["gair, compose(rs=mae, sv=mocov3)"])
-        ['gair', 'compose(rs=mae, sv=mocov3)']
+        >>> split_names(["linear, knn", r"leave:region=Korea\, South", "compose(rs=mae, sv=mocov3)"])
+        ['linear', 'knn', 'leave:region=Korea, South', 'compose(rs=mae, sv=mocov3)']
     """
-    return [name.strip() for value in values for name in re.split(rf",{OUTSIDE}", value) if name.strip()]
+    parts = (part for value in values for part in _SEPARATOR.split(value))
+    return [name for part in parts if (name := part.replace(r"\,", ",").strip())]
+
+
+_SEPARATOR = re.compile(r"(?<!\\),(?![^()]*\))")
 
 
 def select_models(values: Sequence[str], models: Mapping[str, ModelSpec]) -> list[ModelSpec]:
     """Return the models asked for, each once, in the order asked.
 
     Args:
-        values: Names, comma-separated lists of names, or ``all``.
+        values: Names, or ``all``.
         models: What is registered.
 
     Raises:
         UsageError: A name is unknown, or there is none.
     """
     chosen: dict[str, ModelSpec] = {}
-    for name in split_names(values):
+    for name in values:
         if name == "all":
             chosen |= models
         elif name in models:
@@ -74,14 +77,14 @@ def select_tasks(values: Sequence[str], tasks: Mapping[str, TaskSpec]) -> list[T
     """Return the tasks asked for, each once, in the order asked.
 
     Args:
-        values: Names, globs, families, categories, ``all``, or comma-separated lists of them.
+        values: Names, globs, families, categories, or ``all``.
         tasks: What is registered.
 
     Raises:
         UsageError: Nothing matches, or there is none.
     """
     chosen: dict[str, TaskSpec] = {}
-    for name in split_names(values):
+    for name in values:
         found = {task.name: task for task in tasks.values() if _matches(name, task)}
         if not found:
             groups = {str(task.category) for task in tasks.values()} | {task.family for task in tasks.values()}

@@ -23,7 +23,7 @@ from gairbench.errors import GairbenchError, UsageError
 from gairbench.feeding import plan_feed
 from gairbench.model_names import known_models
 from gairbench.plugins import Registry, load_registry
-from gairbench.requests import command_line, split_at_commas
+from gairbench.requests import command_line
 from gairbench.selection import select_models, split_names
 
 RS, SV, LOCATION = Modality.RS, Modality.SV, Modality.LOCATION
@@ -70,14 +70,14 @@ def test_what_cannot_be_composed_is_refused_in_one_line(written: str, problem: s
 
 def test_commas_in_parentheses_separate_no_names() -> None:
     text = "gair, compose(rs=mae, sv=mocov3),mae"
-    assert split_names([text]) == split_at_commas(text) == ["gair", "compose(rs=mae, sv=mocov3)", "mae"]
+    assert split_names([text]) == ["gair", "compose(rs=mae, sv=mocov3)", "mae"]
 
 
 def test_the_recorded_command_asks_for_the_same() -> None:
     from gairbench.commands.run import RunRequest
 
     line = command_line("run", RunRequest(model=("gair", NAME)))
-    assert split_at_commas(line.split("'")[1]) == [NAME]
+    assert split_names([line.split("'")[1]]) == [NAME]
 
 
 def spec(name: str, *inputs: ImageInput | LocationInput, **more: object) -> ModelSpec:
