@@ -35,14 +35,19 @@ def unknown(kind: str, name: str, known: Iterable[str], *, of: str = "") -> Usag
 
 
 def split_names(values: Iterable[str]) -> list[str]:
-    r"""Return the names in an option's values, which stand between commas; ``\,`` is a comma of a name.
+    r"""Return the names in an option's values, which stand between commas.
+
+    ``\,`` is a comma of a name, and so is one in parentheses.
 
     Example:
-        >>> split_names(["linear, knn", r"leave:region=Korea\, South"])
-        ['linear', 'knn', 'leave:region=Korea, South']
+        >>> split_names(["linear, knn", r"leave:region=Korea\, South", "compose(rs=mae, sv=mocov3)"])
+        ['linear', 'knn', 'leave:region=Korea, South', 'compose(rs=mae, sv=mocov3)']
     """
-    parts = (part for value in values for part in re.split(r"(?<!\\),", value))
+    parts = (part for value in values for part in _SEPARATOR.split(value))
     return [name for part in parts if (name := part.replace(r"\,", ",").strip())]
+
+
+_SEPARATOR = re.compile(r"(?<!\\),(?![^()]*\))")
 
 
 def select_models(values: Sequence[str], models: Mapping[str, ModelSpec]) -> list[ModelSpec]:

@@ -367,12 +367,18 @@ def _models(results: Sequence[Result]) -> str:
                 joined_texts(r.model_version for r in group),
                 str(seed),
                 joined_texts(r.model_origin for r in group),
-                joined_texts(_short(r.checkpoint) for r in ok),
+                joined_texts(_weights(r) for r in ok),
                 joined_texts(r.weights[:12] for r in ok),
                 ", ".join(str(d) for d in sorted({r.embedding_dim for r in ok if r.embedding_dim is not None})),
             ]
         )
     return pipe_table(headers, body, text_columns=len(headers))
+
+
+def _weights(result: Result) -> str:
+    """Return how the weights of a model came about; those of a composition part by part."""
+    parts = (f"{modality} {_short(part['checkpoint'])}" for modality, part in result.parts.items())
+    return ", ".join(parts) or _short(result.checkpoint)
 
 
 def _short(checkpoint: str) -> str:
