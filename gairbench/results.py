@@ -60,6 +60,7 @@ class Result:
         weights: SHA-256 of its weights as evaluated; empty for a model without weights, or when it was not loaded.
         checkpoint: How its weights came about: ``"pretrained:<sha256>"`` and ``"file:<sha256>"`` of a checkpoint's
             content, or ``"init:<digest>"`` of code, configuration and seed where the factory made them.
+        published_weights: The checkpoint is the published one that the model declares, and not a file of the user's.
         task: Registered name.
         task_version: The task's declared version.
         task_origin: Plugin, distribution and version it came from.
@@ -137,6 +138,7 @@ class Result:
     key: str = ""
     weights: str = ""
     checkpoint: str = ""
+    published_weights: bool = False
     probe_origin: str = ""
     dataset_fingerprint: str = ""
     probe_params: Mapping[str, Any] = field(default_factory=dict)

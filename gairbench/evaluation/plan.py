@@ -412,6 +412,7 @@ def _blank(
         model_origin=str(registry.model_origins[model.name]),
         preset=preset.name,
         checkpoint=weights.content or weights.identity,
+        published_weights=weights.published,
         task=task.name,
         task_version=task.version,
         task_origin=str(registry.task_origins[task.name]),
