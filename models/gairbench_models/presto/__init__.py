@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gairbench import ImageInput, ModelSpec, Normalization, Preset, UrlWeights
+from gairbench_models.corpora import PRESTO
 from gairbench_models.satellite_groups import DYNAMIC_WORLD, ERA5, S1, S2, SRTM, bands_of_groups, series_of
 
 SCALES = {
@@ -61,6 +62,6 @@ MODELS: tuple[ModelSpec, ...] = (
         description="Pixel series of Sentinel-1, Sentinel-2, weather, relief and land cover, with months and the place",
         licence="MIT",
         citation="arXiv:2304.14065",
-        trained_on=frozenset({"Presto's pixel series of 2020 and 2021"}),
+        trained_on=frozenset({PRESTO}),
     ),
 )
