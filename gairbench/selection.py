@@ -42,7 +42,7 @@ def select_models(values: Sequence[str], models: Mapping[str, ModelSpec]) -> lis
     """Return the models asked for, each once, in the order asked.
 
     Args:
-        values: Names, comma-separated lists of names, or ``all``.
+        values: Names, comma-separated lists of names, or ``all``: those that are not trained on each task.
         models: What is registered.
 
     Raises:
@@ -51,7 +51,7 @@ def select_models(values: Sequence[str], models: Mapping[str, ModelSpec]) -> lis
     chosen: dict[str, ModelSpec] = {}
     for name in split_names(values):
         if name == "all":
-            chosen |= models
+            chosen |= {known: spec for known, spec in models.items() if not spec.evaluator}
         elif name in models:
             chosen[name] = models[name]
         else:
