@@ -144,7 +144,7 @@ def _model_cells(
         ]
         for split, labels, (number, name, readout, unread) in product(request.splits, request.labels, evaluated):
             evaluator = registry.evaluators.get(name)
-            # What is trained on the task is no rival of frozen models.
+            # What is trained on the task does not compete with frozen models.
             headline = number == 0 and not model.evaluator
             blank = _blank(request, registry, model, preset, weights, task, name, seed, headline=headline)
             cell = Cell(

@@ -26,7 +26,7 @@ class AnyBands(nn.Module):
     """A pointwise layer on the bands of all images, standardized as training has seen them, and the mean over frames.
 
     Each band has a row of weights by its place in the data; of those that the data do not have nothing is used. Frames
-    are averaged after the nonlinearity, so that it can tell a pixel that changes from one that does not. Images of
+    are averaged after the nonlinearity, so that a pixel that changes is not like one that does not. Images of
     several inputs are added, the smaller ones enlarged to the largest.
     """
 
@@ -73,7 +73,7 @@ class AnyBands(nn.Module):
             return found
         found = found.view(batch, frames, *found.shape[1:])
         shares = (valid / valid.sum(dim=1, keepdim=True)).to(found.dtype)
-        # Padding is no number where a network overflows on it, and zero times that would be none either.
+        # Whatever pads a series may be infinite, and zero times that would not be zero.
         return torch.where(valid[..., None, None, None], found * shares[..., None, None, None], 0).sum(1)
 
     def _standardized(self, series: Tensor, valid: Tensor, rows: slice) -> Tensor:
