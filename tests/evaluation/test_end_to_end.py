@@ -199,7 +199,7 @@ def test_all_models_are_those_that_need_no_training_on_the_task() -> None:
     frozen, trained = model("frozen", Blind), supervised("trained", Columns)
     known = {spec.name: spec for spec in (frozen, trained)}
     assert select_models(["all"], known) == [frozen]
-    assert select_models(["all,trained"], known) == [frozen, trained]
+    assert select_models(["all", "trained"], known) == [frozen, trained]
 
 
 def test_what_was_done_to_the_samples_when_they_were_read_is_noted(
