@@ -89,7 +89,8 @@ def make_torchgeo_spec(rest: str) -> ModelSpec:
         description=f"TorchGeo's {model} with its weights {rest}",
         licence=licence,
         citation=meta.get("publication", "https://torchgeo.readthedocs.io/en/stable/api/models.html"),
-        trained_on=frozenset({meta["dataset"]}) if "dataset" in meta else frozenset(),
+        # It writes fMoW and "fMoW Dataset".
+        trained_on=frozenset({meta["dataset"].removesuffix(" Dataset")}) if "dataset" in meta else frozenset(),
     )
 
 
