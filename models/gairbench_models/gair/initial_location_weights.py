@@ -15,7 +15,7 @@ from gairbench.errors import CheckpointError, UsageError
 from gairbench.weights.tensors import check_tensors, first_names, read_file, state_dict
 from gairbench_models.geoclip.encoder import capsule_name
 from gairbench_models.location.config import LocationConfig, LocationEncoderName
-from gairbench_models.satclip.layout import check_released, location_tensors, satclip_factors, satclip_name
+from gairbench_models.satclip.layout import check_released, satclip_factors, satclip_name
 
 _Author = Literal["GeoCLIP", "SatCLIP"]
 
@@ -39,7 +39,7 @@ def start_location(encoder: nn.Module, config: LocationConfig, source: str) -> d
     """
     path = Path(source)
     content = read_file(path)
-    found = location_tensors(state_dict(content, path))
+    found = _location_encoder(state_dict(content, path))
     author = _author(found, path)
     if config.encoder != _ENCODERS[author]:
         raise UsageError(
@@ -72,6 +72,15 @@ def start_location(encoder: nn.Module, config: LocationConfig, source: str) -> d
         "left_aside": aside,
         "new": sorted(name for name in ours if name not in taken),
     }
+
+
+def _location_encoder(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a location encoder alone, out of a whole SatCLIP or from behind the prefix that GeoCLIP's may have."""
+    for prefix in ("model.location.", "location."):
+        inner = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+        if inner:
+            return inner
+    return {name.removeprefix("location_encoder."): value for name, value in state.items()}
 
 
 def _author(names: Mapping[str, Tensor], path: Path) -> _Author:

@@ -8,16 +8,15 @@ import torch
 from torch import Tensor
 
 from gairbench import HubWeights, ModelContext
-from gairbench.weights.tensors import check_tensors, read_file, state_dict
+from gairbench.weights.exact_loading import load_exactly
+from gairbench.weights.tensors import read_file
 from gairbench_models.location.config import LocationConfig
 from gairbench_models.location.encoders import HarmonicSiren
 from gairbench_models.satclip import MODELS
-from gairbench_models.satclip.layout import check_released, location_tensors, satclip_factors, satclip_name
+from gairbench_models.satclip.layout import check_released, satclip_factors, satclip_name
 
 DIM = 256
 """Length of its embeddings."""
-
-_FIRST = "network.0.weight"
 
 
 def released_config(preset: str) -> LocationConfig:
@@ -42,19 +41,20 @@ def load(context: ModelContext) -> SatClipLocation:
     """
     path = context.required_checkpoint()
     config = released_config(context.preset)
-    with torch.random.fork_rng(devices=[]):
+    with torch.device("meta"):
         encoder = SatClipLocation(config, DIM)
-    content = read_file(path)
-    check_released(content.get("hyper_parameters"), path)
-    found = location_tensors(state_dict(content, path))
-    ours = encoder.state_dict()
-    theirs = {name: satclip_name(name, config.layers) for name in ours}
-    expected = {theirs[name]: tuple(value.shape) for name, value in ours.items()}
+    check_released(read_file(path).get("hyper_parameters"), path)
     weights = MODELS[0].preset(context.preset).weights
     assert isinstance(weights, HubWeights)  # noqa: S101  (all of its presets have such)
-    check_tensors(found, expected, path, f"give {weights.filename} of {weights.repo}")
-    taken = {name: found[theirs[name]] for name in ours}
-    # Released weights are of SatCLIP's own harmonics, and float64.
-    taken[_FIRST] = taken[_FIRST].double() * satclip_factors(config.degrees)
-    encoder.load_state_dict(taken)
+    load_exactly(
+        encoder,
+        path,
+        hint=f"give {weights.filename} of {weights.repo}",
+        theirs=lambda name: satclip_name(name, config.layers),
+        # A whole SatCLIP has the location encoder's network twice.
+        taken=lambda name: name.partition("location.")[2],
+    )
+    first = encoder.network[0].weight
+    # Released weights are of SatCLIP's own harmonics.
+    first.data = (first.double() * satclip_factors(config.degrees)).float().detach()
     return encoder

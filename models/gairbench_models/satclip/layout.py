@@ -37,15 +37,6 @@ def satclip_factors(degrees: int) -> Tensor:
     )
 
 
-def location_tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a location encoder alone, out of a whole SatCLIP or from behind the prefix that GeoCLIP's may have."""
-    for prefix in ("model.location.", "location."):
-        inner = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-        if inner:
-            return inner
-    return {name.removeprefix("location_encoder."): value for name, value in state.items()}
-
-
 def check_released(hyper_parameters: Any, path: Path) -> None:
     """Refuse harmonics that no released file has.
 

@@ -11,7 +11,7 @@ import torch
 
 from gairbench import ModelContext
 from gairbench.spec import resolve
-from gairbench.weights.tensors import check_tensors, read_file, state_dict
+from gairbench.weights.exact_loading import load_exactly
 from gairbench_models.terratorch_models.readers import READERS
 from gairbench_models.terratorch_models.table import ENTRIES
 from gairbench_models.torchgeo_models.entries import Entry, Size
@@ -30,6 +30,14 @@ class _Layout(NamedTuple):
     aside: str
     theirs: str = ""
     ours: str = ""
+
+    def name_of(self, ours: str) -> str:
+        """Return the file's name of a tensor of the model."""
+        return f"{self.theirs}{ours.removeprefix(self.ours)}"
+
+    def taken(self, name: str) -> str:
+        """Return a name of the file, or an empty one if it is not the encoder's."""
+        return "" if re.fullmatch(self.aside, name) else name
 
 
 _LAYOUTS = {
@@ -62,11 +70,9 @@ def build_terratorch(entry: Entry, size: Size, path: Path) -> GeoFM:
     """
     with torch.random.fork_rng(devices=[]):
         model: Any = resolve(size.constructor)(**entry.arguments)
-    aside, theirs, ours = _LAYOUTS[entry.reader]
-    state = state_dict(read_file(path), path)
-    found = {name: value for name, value in state.items() if not re.fullmatch(aside, name)}
-    whole = {f"{theirs}{name.removeprefix(ours)}": tuple(value.shape) for name, value in model.state_dict().items()}
-    expected = {name: shape for name, shape in whole.items() if not re.fullmatch(aside, name)}
-    check_tensors(found, expected, path, f"give {size.filename} of {size.repo}")
-    model.load_state_dict({f"{ours}{name.removeprefix(theirs)}": found[name] for name in expected}, strict=False)
+    if entry.reader == "prithvi":
+        model.register_buffer("pos_embed", model.pos_embed, persistent=False)
+    layout = _LAYOUTS[entry.reader]
+    hint = f"give {size.filename} of {size.repo}"
+    load_exactly(model, path, hint=hint, theirs=layout.name_of, taken=layout.taken)
     return GeoFM(model, replace(entry, grid=size.grid or entry.grid), READERS[entry.reader])
