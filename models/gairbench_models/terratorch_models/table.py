@@ -15,6 +15,9 @@ _LOAD = "gairbench_models.terratorch_models.encoder:load"
 _PRITHVI_CODE = "terratorch.models.backbones.prithvi_vit"
 _TERRAMIND_CODE = "terratorch.models.backbones.terramind.model.terramind_register"
 
+_ROWS = 32
+"""Images that are embedded at once: TerraTorch keeps the tokens of all blocks, which take 1 GB of so many."""
+
 # Mean, deviation of the reflectance of Harmonized Landsat Sentinel-2, times 10,000. Its narrow near infrared is B8A.
 # github.com/IBM/terratorch, terratorch/models/backbones/prithvi_vit.py (PRETRAINED_BANDS, PRITHVI_V2_MEAN, _STD).
 _PRITHVI_S2 = {
@@ -56,6 +59,7 @@ def _prithvi_entry(name: str, sizes: tuple[Size, ...], **more: frozenset[object]
         grid=14,
         poolings=("mean", "cls"),
         arguments={"num_frames": 1},
+        rows=_ROWS,
         description=f"Prithvi-EO 2.0: six bands of Sentinel-2{beside}",
         licence="Apache-2.0",
         citation="https://arxiv.org/abs/2412.02732",
@@ -147,6 +151,7 @@ TERRAMIND = Entry(
     grid=14,
     poolings=("mean",),
     arguments={"modalities": list(MODALITIES.values()), "merge_method": "mean"},
+    rows=_ROWS,
     description="TerraMind 1.0: Sentinel-2 and Sentinel-1 together, or either, or RGB pictures",
     licence="Apache-2.0",
     citation="https://arxiv.org/abs/2504.11171",
