@@ -54,7 +54,7 @@ def load(context: ModelContext) -> SatClipLocation:
         # A whole SatCLIP has the location encoder's network twice.
         taken=lambda name: name.partition("location.")[2],
     )
-    first = encoder.network[0].weight
+    first = encoder.get_parameter("network.0.weight")
     # Released weights are of SatCLIP's own harmonics.
     first.data = (first.double() * satclip_factors(config.degrees)).float().detach()
     return encoder

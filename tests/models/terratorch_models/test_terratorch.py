@@ -11,7 +11,6 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import pytest
@@ -19,6 +18,8 @@ import torch
 from geofm_answers import column, power, reflectance, scene, tensor
 from geofm_small import randomized
 from numpy.typing import NDArray
+from terratorch_small import ENTRY as SMALL_CLAY
+from terratorch_small import small_clay
 from torch import Tensor
 
 from gairbench import DatasetSpec, FileWeights, HubWeights, ImageInput, Modality, ModelContext, ModelSpec, Unit
@@ -36,7 +37,6 @@ from gairbench_models.terratorch_models.table import ENTRIES
 from gairbench_models.torchgeo_models.entries import make_geofm_spec
 
 SPECS = {name: make_geofm_spec(entry) for name, entry in ENTRIES.items()}
-CLAY_DEPTH = 4
 NEEDED = pytest.mark.skipif(
     find_spec("terratorch") is None, reason="TerraTorch is not installed: pip install terratorch"
 )
@@ -56,18 +56,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small_clay() -> Iterator[None]:
-    """Let Clay's constructor build fewer and narrower blocks: it has one size, of 92 million parameters."""
-    if find_spec("terratorch") is None:
-        yield
-        return
-    embedder = import_module("terratorch.models.backbones.clay_v1.embedder")
-    whole, fewer = embedder.EmbeddingEncoder, {"dim": 64, "depth": CLAY_DEPTH, "heads": 4, "dim_head": 16}
-    with mock.patch.object(embedder, "EmbeddingEncoder", lambda **options: whole(**{**options, **fewer})):
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -157,11 +145,12 @@ def generated(name: str, folder: Path) -> tuple[ModelSpec, Any]:
             state = whole.state_dict()
         elif entry.reader == "clay":
             # As Lightning saves it: encoder, decoder and the teacher of its training.
-            model = randomized(resolve(size.constructor)())
+            with small_clay():
+                model = randomized(resolve(size.constructor)())
             inner = {f"model.encoder.{key}": value for key, value in model.clay_encoder.state_dict().items()}
             others = {"model.decoder.mask_patch": torch.zeros(8), "model.teacher.cls_token": torch.zeros(1, 1, 8)}
             state = {"state_dict": inner | others, "hyper_parameters": {"mask_ratio": 0.7}}
-            spec = make_geofm_spec(replace(entry, sizes=(replace(size, depth=CLAY_DEPTH),)))
+            spec = make_geofm_spec(SMALL_CLAY)
         else:
             model = resolve(size.constructor)(**entry.arguments)
             randomized(model)
@@ -175,11 +164,13 @@ def generated(name: str, folder: Path) -> tuple[ModelSpec, Any]:
 def problem(spec: ModelSpec, answer: Golden) -> str:
     preset = spec.presets[0]
     assert isinstance(preset.weights, FileWeights)
-    encoder = load(ModelContext(model=spec.name, preset=preset.name, seed=0, checkpoint=preset.weights.path)).eval()
+    encoder = resolve(spec.factory)(
+        ModelContext(model=spec.name, preset=preset.name, seed=0, checkpoint=preset.weights.path)
+    ).eval()
 
     def encode(wanted: Representation, batch: Batch) -> Tensor:
         with torch.inference_mode():
-            return encoder.encode(batch, wanted)
+            return encoder.encode(batch, wanted)  # type: ignore[no-any-return]
 
     return known_answer_problem(spec.name, preset, answer, encode)
 
@@ -329,7 +320,7 @@ def test_a_file_that_lacks_a_tensor_or_has_another_is_refused(name: str, folder:
     for broken in (lacking, state | {other: torch.zeros(2)}, state | {some: torch.zeros(3)}):
         torch.save(broken, tmp_path / "w.pt")
         with pytest.raises(CheckpointError, match=f"give {ENTRIES[name].sizes[-1].filename} of"):
-            load(context)
+            resolve(spec.factory)(context)
     with pytest.raises(CheckpointError, match="are not here"):
         load(replace(context, checkpoint=None))
 
