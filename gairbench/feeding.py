@@ -484,7 +484,7 @@ def _check_given(
     if (images or looks_up) and "lonlat" in given and (known or "lonlat" in needs):
         place = make_converter(_the_place(delivers, "the encoder"), QUERY)
     for name, image in images.items():
-        if "dates" in needs and not image.delivered.dated:
+        if "dates" in needs and name not in preset.static and not image.delivered.dated:
             raise InputMismatchError(f"the encoder needs the dates of {name}, and the dataset has none", "")
         if "gsd" in needs and image.delivered.gsd_m is None:
             raise InputMismatchError(

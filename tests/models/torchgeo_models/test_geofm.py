@@ -35,9 +35,9 @@ from gairbench.sensors import band
 from gairbench.testing.model_checks import BEHAVIOUR, check_known_answers
 from gairbench.weights.sources import find_file
 from gairbench.weights.torchhub import torch_hub_file
+from gairbench_models.corpora import corpora_of
 from gairbench_models.torchgeo_models import MODELS, geofm, readers
 from gairbench_models.torchgeo_models.catalogue import catalogue
-from gairbench_models.torchgeo_models.corpora import corpora
 from gairbench_models.torchgeo_models.entries import make_geofm_spec
 from gairbench_models.torchgeo_models.table import ENTRIES
 
@@ -69,7 +69,7 @@ def test_entries_are_of_weights_that_torchgeo_lists(name: str) -> None:
         member, _ = catalogue()[size.member]
         assert preset.weights == TorchGeoWeights(member=size.member, licence=entry.licence, url=size.url)
         assert entry.citation == member.meta["publication"]
-        assert corpora(member.meta.get("dataset", "")) <= entry.trained_on
+        assert corpora_of(member.meta.get("dataset", "")) <= entry.trained_on
         # Its address may move, from one version of TorchGeo to the next.
         assert torch_hub_file(size.url) == torch_hub_file(member.url)
         for taken in entry.inputs:
