@@ -53,7 +53,7 @@ from gairbench.model_names import known_models
 from gairbench.plugins import load_registry
 from gairbench.predictions import Predictions, save_predictions
 from gairbench.requests import make_request
-from gairbench.selection import select_models, select_tasks
+from gairbench.selection import select_models, select_tasks, split_names
 from gairbench.spec import ModelSpec, resolve
 from gairbench.taskfiles.parsing import load_task_file, registry_with
 from gairbench_models.gair.checkpoint import save_gair
@@ -498,7 +498,7 @@ def small_api(patch: pytest.MonkeyPatch) -> None:
     def small_run(model: Any = None, task: Any = None, **given: Any) -> Any:
         given["data_root"] = STAND_INS.get(given.get("data_root", ""), given.get("data_root"))
         chosen = [model] if isinstance(model, str) else model or ["gair"]
-        names = [name for name in chosen if isinstance(name, str)]
+        names = split_names(name for name in chosen if isinstance(name, str))
         registry = load_registry()
         found = select_models(known_models(names, registry), registry.models) if names else []
         trained = {spec.name: "checkpoints/tiny" for spec in found if spec.presets[0].recipe is not None}

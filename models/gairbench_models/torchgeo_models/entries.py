@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 from gairbench import ImageInput, ModelSpec, Preset, TorchGeoWeights
 from gairbench.inputs import Need
 from gairbench.representation import Representation
+from gairbench_models.readouts import token_readouts, vector_readouts
 
 _VERSION = "1"
 """Raise it when embeddings change."""
-
-SPACED = 4
-"""Blocks whose token grids are offered together, evenly spaced, for heads that take several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,16 +148,8 @@ def _preset(entry: Entry, size: Size) -> Preset:
 
 def _offers(entry: Entry, size: Size, accepted: Accepted) -> Iterator[Representation]:
     of, depth = accepted.of, int(size.depth * accepted.depth)
-    yield Representation("pooled", of)
-    for pooling in entry.poolings:
-        yield Representation("pooled", of, pooling=pooling)
-        for number in range(depth):
-            yield Representation("pooled", of, layers=(number,), pooling=pooling)
-    yield Representation("tokens", of)
-    if depth >= SPACED:
-        yield Representation("tokens", of, layers=tuple((n + 1) * depth // SPACED - 1 for n in range(SPACED)))
-    for number in range(depth):
-        yield Representation("tokens", of, layers=(number,))
+    yield from vector_readouts(of, entry.poolings, depth)
+    yield from token_readouts(of, depth)
 
 
 def names_of(entries: Iterable[Entry]) -> dict[str, tuple[str, str]]:

@@ -22,6 +22,7 @@ from gairbench_models.corpora import (
     SSL4EO_S12,
 )
 from gairbench_models.torchgeo_models.entries import Accepted, Entry, Size, Taken
+from gairbench_models.torchgeo_models.facts import SATLAS
 
 
 def _image(name: str, bands: Mapping[str, tuple[float, ...]], unit: Unit, **more: object) -> ImageInput:
@@ -120,20 +121,18 @@ CROMA = Entry(
     trained_on=frozenset({SSL4EO_S12}),
 )
 
-# Half and quarter of what is stretched to 8 bits; mean, deviation of the bytes; nanometres. DOFA was trained with
-# Satlas' bytes: B4, B3 and B2 are ESA's true colour image of Level-1C (255 at a reflectance of 0.3558: Sentinel-2 user
-# guide, definitions, TCI), the others are digital numbers divided by 32 (github.com/allenai/satlas, Normalization.md).
-# Statistics and wavelengths: github.com/zhu-xlab/DOFA, README.md (S2_MEAN, S2_STD).
+# Mean, deviation of the bytes that DOFA was trained with, which are Satlas'; nanometres. github.com/zhu-xlab/DOFA,
+# README.md (S2_MEAN, S2_STD).
 _DOFA_S2 = {
-    "B4": (1779.0, 889.5, 114.1099739, 77.84352553, 665.0),
-    "B3": (1779.0, 889.5, 114.81779093, 69.96844919, 560.0),
-    "B2": (1779.0, 889.5, 126.63977424, 67.42465279, 490.0),
-    "B5": (4080.0, 2040.0, 84.33539309, 64.57022983, 705.0),
-    "B6": (4080.0, 2040.0, 97.84789168, 61.72545487, 740.0),
-    "B7": (4080.0, 2040.0, 103.94461911, 61.34187099, 783.0),
-    "B8": (4080.0, 2040.0, 101.435633, 60.29744676, 842.0),
-    "B11": (4080.0, 2040.0, 72.32804172, 47.88519516, 1610.0),
-    "B12": (4080.0, 2040.0, 56.66528851, 42.55886798, 2190.0),
+    "B4": (114.1099739, 77.84352553, 665.0),
+    "B3": (114.81779093, 69.96844919, 560.0),
+    "B2": (126.63977424, 67.42465279, 490.0),
+    "B5": (84.33539309, 64.57022983, 705.0),
+    "B6": (97.84789168, 61.72545487, 740.0),
+    "B7": (103.94461911, 61.34187099, 783.0),
+    "B8": (101.435633, 60.29744676, 842.0),
+    "B11": (72.32804172, 47.88519516, 1610.0),
+    "B12": (56.66528851, 42.55886798, 2190.0),
 }
 # Mean, deviation: ImageNet's (README.md, NAIP_MEAN, NAIP_STD); nanometres.
 _DOFA_RGB = {"red": (123.675, 58.395, 665.0), "green": (116.28, 57.12, 560.0), "blue": (103.53, 57.375, 490.0)}
@@ -147,17 +146,10 @@ DOFA = Entry(
     reader="dofa",
     inputs=(
         Taken(
-            image=_image(
-                "s2",
-                _DOFA_S2,
-                Unit.S2_DN,
-                gsd_m=10.0,
-                normalization=Normalization.TWO_SIGMA_8BIT,
-                missing="drop",
-            ),
-            mean=_column(_DOFA_S2, 2),
-            std=_column(_DOFA_S2, 3),
-            wavelengths_nm=_column(_DOFA_S2, 4),
+            image=replace(SATLAS.image("s2", tuple(_DOFA_S2), 224), missing="drop"),
+            mean=_column(_DOFA_S2, 0),
+            std=_column(_DOFA_S2, 1),
+            wavelengths_nm=_column(_DOFA_S2, 2),
         ),
         Taken(image=_image("s1", _DOFA_S1, Unit.DB, gsd_m=10.0)),
         Taken(image=_image("rgb", _DOFA_RGB, Unit.UINT8), wavelengths_nm=_column(_DOFA_RGB, 2)),
