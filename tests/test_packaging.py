@@ -41,12 +41,20 @@ def test_wheel_holds_our_packages_and_nothing_else(wheel: Path) -> None:
         assert f"{package}/py.typed" in names
     assert sum(name.startswith("gairbench_models/") and name.endswith("/golden.json") for name in names) >= 3
     assert sum(name.startswith("gairbench_tasks/earth/grids/") and name.endswith(".png") for name in names) >= 2
+    template = [path for path in (ROOT / "gairbench" / "new_plugin").rglob("*") if path.suffix != ".pyc"]
+    assert [path for path in template if path.is_file() and str(path.relative_to(ROOT)) not in names] == []
 
 
-def test_installed_wheel_works_away_from_the_checkout(wheel: Path, tmp_path: Path) -> None:
-    site = tmp_path / "site"
-    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--target", str(site), str(wheel)]
+@pytest.fixture(scope="module")
+def site(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the wheel is installed into."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--target", str(folder), str(wheel)]
     subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+def test_installed_wheel_works_away_from_the_checkout(site: Path, tmp_path: Path) -> None:
     env = os.environ | {"PYTHONPATH": str(site), "GAIRBENCH_CACHE": str(tmp_path / "cache")}
     arguments = ["-m", "gairbench", "run", "--model", "all", "--dry-run", "--results", str(tmp_path / "results")]
     done = subprocess.run(
@@ -57,6 +65,15 @@ def test_installed_wheel_works_away_from_the_checkout(wheel: Path, tmp_path: Pat
     where = "import gairbench, gairbench_tasks; print(gairbench.__file__, gairbench_tasks.__file__)"
     done = subprocess.run([sys.executable, "-c", where], cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.stdout.count(str(site)) == 2
+
+
+def test_installed_wheel_makes_new_plugins(site: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gairbench", "new-plugin", "gairbench-away", "--task"]
+    env = os.environ | {"PYTHONPATH": str(site)}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "gairbench-away" / "src" / "gairbench_away" / "data.py").is_file()
+    assert (tmp_path / "gairbench-away" / ".github" / "workflows" / "publish.yml").is_file()
 
 
 def test_checkout_works_without_being_installed(tmp_path: Path) -> None:

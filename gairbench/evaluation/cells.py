@@ -28,6 +28,8 @@ class Embedding:
         key: Everything that can change its values and is known before the model is loaded.
         cached: It is on disk.
         stale: What is on disk was computed with these other weights.
+        empty: It has no columns, as its evaluator takes no features: it says which samples there are, and which weights
+            the model has before it is trained.
     """
 
     feed: Feed
@@ -35,6 +37,7 @@ class Embedding:
     key: str
     cached: bool
     stale: UsedWeights | None = None
+    empty: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +136,7 @@ class Cell:
     @property
     def trains_model(self) -> bool:
         """Whether its evaluator trains the model itself, which is then loaded for it alone."""
-        return self.evaluator is not None and self.evaluator.needs == "backbone"
+        return self.evaluator is not None and self.evaluator.trains
 
     @property
     def fingerprint(self) -> str:

@@ -36,7 +36,7 @@ from gairbench.evaluation.cells import (
 )
 from gairbench.evaluation.dense_store import DenseStore
 from gairbench.evaluation.divisions import Divisions
-from gairbench.evaluation.finetuning import backbone_of
+from gairbench.evaluation.finetuning import backbone_of, notes_of
 from gairbench.evaluation.given import Embedded, pairs_of, samples_of
 from gairbench.evaluation.open_data import OpenData, Reading, dataset_name
 from gairbench.evaluation.open_model import OpenModel, lock_of, open_model, unreplaced
@@ -252,6 +252,8 @@ def embed_views(jobs: Sequence[EmbedJob], site: Site, memory: Memory, progress: 
         uncovered: dict[str, NotCoveredError] = {}
         for wanted in job.embeddings:
             label = f"embed {job.model.name} {wanted.feed.representation} on {job.dataset.name}/{wanted.split}"
+            if wanted.empty:
+                label = f"load {job.model.name}, to be trained on {job.dataset.name}, for split {wanted.split}"
             if cache.has(wanted.key, site.since):
                 continue
             with locked(cache.lock(wanted.key), what=label.replace("embed", "embeds", 1), say=progress.say):
@@ -304,7 +306,11 @@ def _embed(
     with shown as step, Isolated(f"{model} on {dataset}") as call:
         rows = limited(len(split), job.limit).tolist()
         with Blamed(model):
-            values = embed_samples(loaded.model, wanted.feed, split, rows, device, step)
+            values = (
+                np.zeros((len(rows), 0), dtype=np.float32)
+                if wanted.empty
+                else embed_samples(loaded.model, wanted.feed, split, rows, device, step)
+            )
         note = split.note()
     about = {
         "note": note,
@@ -522,9 +528,10 @@ def _evaluate(
         dropped=given.dropped,
         notes={_noted(cell, e): about["note"] for e, _, about in embedded if about.get("note")}
         | given.notes
+        | (notes_of(cell, given.splits) if opened is not None else {})
         | ({"process": process} if process else {}),
         conversion={str(e.feed.representation): about["conversion"] for e, _, about in embedded},
-        embedding_dim=sum(array.shape[dim_axis(array.ndim)] for e, array, _ in embedded if e.split == "test"),
+        embedding_dim=sum(array.shape[dim_axis(array.ndim)] for e, array, _ in embedded if e.split == "test") or None,
         predictions=predictions,
         device=abouts[0]["device"],
         seconds={name: round(value, 3) for name, value in seconds.items()},

@@ -51,7 +51,7 @@ def check_kinds_are_stated(spec: EvaluatorSpec) -> None:
     An evaluator that trains the model serves no retrieval, which has no train split.
     """
     require(bool(spec.kinds), f"{spec.name}: no kinds")
-    trains = spec.needs == "backbone" and Kind.RETRIEVAL in spec.kinds
+    trains = spec.trains and Kind.RETRIEVAL in spec.kinds
     require(not trains, f"{spec.name}: it trains the model, and retrieval has nothing to train it on")
     other = spec.default - spec.kinds
     require(not other, f"{spec.name}: run by default for {', '.join(sorted(other))}, which it does not serve")
@@ -191,7 +191,7 @@ def generated_input(
     """Return data that are easy to learn, new arrays and a new model at every call, and the targets of test.
 
     Args:
-        needs: ``"features"``, ``"tokens"`` or ``"backbone"``.
+        needs: ``"features"``, ``"tokens"``, ``"backbone"`` or ``"architecture"``.
         kind: What the task asks for.
         layers: Token grids of so many layers, of which the last alone shows what is to be learned; 0: one grid.
         without: A class that train and val lack.
@@ -214,10 +214,12 @@ def generated_input(
         targets[name], images[name] = target[kept], tokens[kept]
         lonlat[name] = _places(vectors @ weights)[kept]
     backbone = None
-    if needs == "backbone":
+    if needs in {"backbone", "architecture"}:
         from gairbench.testing.tiny_backbone import tiny_backbone
 
         features, backbone = tiny_backbone(images, "tokens" if kind in DENSE else "pooled")
+    if needs == "architecture":
+        features = {name: np.zeros((len(array), 0)) for name, array in features.items()}
     if kind is Kind.RETRIEVAL:
         query = features["test"]
         features = {"query": query, "gallery": 2 * query + rng.normal(0, 0.1, query.shape)}

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 AURORA = "Aurora-Pretrain"
+CLAY = "Clay-Pretrain"
 CITYSCAPES = "Cityscapes"
 COPERNICUS_PRETRAIN = "Copernicus-Pretrain"
 CRISIS_LAND_MARK = "CrisisLandMark"
@@ -24,6 +25,8 @@ MMEARTH = "MMEarth"
 MP_16 = "MP-16"
 OAM_TCD = "OAM-TCD"
 PRESTO = "Presto-Pretrain"
+PRITHVI = "Prithvi-EO-2.0-Pretrain"
+S2_100K = "S2-100K"
 SATLAS_PRETRAIN = "SatlasPretrain"
 SECO = "SeCo"
 SPECTRAL_EARTH = "SpectralEarth"
@@ -31,6 +34,7 @@ SSL4EO_L = "SSL4EO-L"
 SSL4EO_S12 = "SSL4EO-S12"
 SSL4ECO = "SSL4Eco"
 STREETSCAPES_1M = "Streetscapes1M"
+TERRAMESH = "TerraMesh"
 YFCC100M_GEO100 = "YFCC100M-GEO100"
 
 CORPORA = frozenset(value for name, value in list(globals().items()) if name.isupper() and isinstance(value, str))

@@ -25,7 +25,7 @@ from gairbench_models.torchgeo_models.entries import Accepted, Entry, Size, Take
 from gairbench_models.torchgeo_models.facts import SATLAS
 
 
-def _image(name: str, bands: Mapping[str, tuple[float, ...]], unit: Unit, **more: object) -> ImageInput:
+def normalized_image(name: str, bands: Mapping[str, tuple[float, ...]], unit: Unit, **more: object) -> ImageInput:
     """Return an image of 224 pixels, standardized by the first two columns of a table."""
     mean, std = _column(bands, 0), _column(bands, 1)
     image = ImageInput(
@@ -62,7 +62,7 @@ says, and known by the wavelengths of :mod:`gairbench.sensors`."""
 
 # SSL4EO-S12's Sentinel-1: mean, deviation, in decibels. github.com/zhu-xlab/SSL4EO-S12, rounded as by
 # github.com/zhu-xlab/Copernicus-FM, Copernicus-FM/src/main_pretrain.py (S1_MEAN, S1_STD).
-_S1 = _image("s1", {"VV": (-12.59, 5.26), "VH": (-20.26, 5.91)}, Unit.DB, gsd_m=10.0)
+_S1 = normalized_image("s1", {"VV": (-12.59, 5.26), "VH": (-20.26, 5.91)}, Unit.DB, gsd_m=10.0)
 
 # Mean, deviation. github.com/antofuller/CROMA, README.md: mean +- 2 deviations of a batch, stretched to 8 bits and
 # divided by 255. These are of the corpus that it was trained on, SSL4EO-S12's Level-2A: github.com/zhu-xlab/SSL4EO-S12,
@@ -88,9 +88,15 @@ CROMA = Entry(
     reader="croma",
     inputs=(
         Taken(
-            image=_image("s2", _CROMA_S2, Unit.S2_DN, size=120, gsd_m=10.0, normalization=Normalization.TWO_SIGMA_8BIT)
+            image=normalized_image(
+                "s2", _CROMA_S2, Unit.S2_DN, size=120, gsd_m=10.0, normalization=Normalization.TWO_SIGMA_8BIT
+            )
         ),
-        Taken(image=_image("s1", _CROMA_S1, Unit.DB, size=120, gsd_m=10.0, normalization=Normalization.TWO_SIGMA_8BIT)),
+        Taken(
+            image=normalized_image(
+                "s1", _CROMA_S1, Unit.DB, size=120, gsd_m=10.0, normalization=Normalization.TWO_SIGMA_8BIT
+            )
+        ),
     ),
     # Sentinel-1's encoder and the one of both have half as many blocks as Sentinel-2's.
     accepts=(Accepted(of=("s2", "s1"), depth=0.5), Accepted(of=("s2",)), Accepted(of=("s1",), depth=0.5)),
@@ -151,8 +157,8 @@ DOFA = Entry(
             std=_column(_DOFA_S2, 1),
             wavelengths_nm=_column(_DOFA_S2, 2),
         ),
-        Taken(image=_image("s1", _DOFA_S1, Unit.DB, gsd_m=10.0)),
-        Taken(image=_image("rgb", _DOFA_RGB, Unit.UINT8), wavelengths_nm=_column(_DOFA_RGB, 2)),
+        Taken(image=normalized_image("s1", _DOFA_S1, Unit.DB, gsd_m=10.0)),
+        Taken(image=normalized_image("rgb", _DOFA_RGB, Unit.UINT8), wavelengths_nm=_column(_DOFA_RGB, 2)),
         ANY_BANDS,
     ),
     accepts=tuple(Accepted(of=(name,)) for name in ("s2", "s1", "rgb", "any")),
@@ -217,13 +223,13 @@ PANOPTICON = Entry(
     reader="panopticon",
     inputs=(
         Taken(
-            image=_image("s2", _PANOPTICON_S2, Unit.S2_DN, gsd_m=10.0, missing="drop"),
+            image=normalized_image("s2", _PANOPTICON_S2, Unit.S2_DN, gsd_m=10.0, missing="drop"),
             wavelengths_nm=_column(_PANOPTICON_S2, 2),
         ),
         # As its authors have them, too, in dinov2/data/datasets/eurosat_sar.py (MEAN_QUANTILE, STD_QUANTILE); those of
         # the corpus, MMEarth's, are in a file of that dataset.
         Taken(image=replace(_S1, missing="drop")),
-        Taken(image=_image("rgb", _PANOPTICON_RGB, Unit.UINT8), wavelengths_nm=_column(_PANOPTICON_RGB, 2)),
+        Taken(image=normalized_image("rgb", _PANOPTICON_RGB, Unit.UINT8), wavelengths_nm=_column(_PANOPTICON_RGB, 2)),
         ANY_BANDS,
     ),
     # It reads channels, whatever sensor each is of: those of Sentinel-2 and Sentinel-1 that there are.
@@ -275,7 +281,7 @@ COPERNICUS_FM = Entry(
     reader="copernicus-fm",
     inputs=(
         Taken(
-            image=_image("s2", _COPERNICUS_S2, Unit.S2_DN, gsd_m=10.0, missing="drop"),
+            image=normalized_image("s2", _COPERNICUS_S2, Unit.S2_DN, gsd_m=10.0, missing="drop"),
             wavelengths_nm=_column(_COPERNICUS_S2, 2),
             bandwidths_nm=_column(_COPERNICUS_S2, 3),
         ),
