@@ -13,7 +13,7 @@ CLAY = "Clay-Pretrain"
 CITYSCAPES = "Cityscapes"
 COPERNICUS_PRETRAIN = "Copernicus-Pretrain"
 CRISIS_LAND_MARK = "CrisisLandMark"
-EARTH_LOC = "EarthLoc-Pretrain"
+EARTH_LOC = "EarthLoc"
 FIELDS_OF_THE_WORLD = "Fields of The World"
 FIVE_BILLION_PIXELS = "Five-Billion-Pixels"
 FMOW = "fMoW"
@@ -44,7 +44,6 @@ _OTHER_SPELLINGS: Mapping[str, str] = MappingProxyType(
     {
         "Aurora": AURORA,
         "Cityscapes - semantic segmentation": CITYSCAPES,
-        "EarthLoc": EARTH_LOC,
         "FTW": FIELDS_OF_THE_WORLD,
         "SSL4EO": SSL4EO_S12,
         "SSL4Eco Dataset": SSL4ECO,
