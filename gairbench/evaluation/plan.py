@@ -13,7 +13,7 @@ from gairbench.backbone import BACKBONE_VERSION, TRAINED
 from gairbench.conversion import CONVERSION_VERSION
 from gairbench.digests import digest, plain
 from gairbench.embedding import EMBEDDING_VERSION
-from gairbench.errors import GairbenchError, InputMismatchError
+from gairbench.errors import GairbenchError, InputMismatchError, TeacherMissingError
 from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.cells import Cell, Embedding, Plan, PretrainingData, State, jobs_of
 from gairbench.evaluation.estimates import Estimates
@@ -26,9 +26,10 @@ from gairbench.kinds import HEADLINE
 from gairbench.label_budget import LabelBudget
 from gairbench.plugin_code import is_third_party
 from gairbench.plugins import Registry
+from gairbench.pretraining.teachers import FoundTeacher, chosen_teachers, find_teachers
 from gairbench.readout import AskedReadout, Readout
 from gairbench.selection import unknown
-from gairbench.spec import EvaluatorSpec, Kind, MetricSpec, ModelSpec, Preset, TaskSpec
+from gairbench.spec import DatasetSpec, EvaluatorSpec, Kind, MetricSpec, ModelSpec, Preset, TaskSpec
 from gairbench.split_choice import SplitChoice
 from gairbench.split_policy import SPLITS
 from gairbench.weights.loading import choose_preset
@@ -281,6 +282,9 @@ def _weights(
     if isinstance(fingerprint, tuple):
         state, reason = fingerprint
         return weights, code, None, (state, f"pre-training: {reason}")
+    teachers, problem = _teachers(request, registry, model, preset, corpus, seed)
+    if problem is not None:
+        return weights, code, None, problem
     weights = pretrained_weights(
         model,
         preset,
@@ -291,8 +295,34 @@ def _weights(
         limit=request.limit,
         cache=cache,
         fresh=request.fresh,
+        teachers=[teacher.identity for teacher in teachers],
     )
-    return weights, code, PretrainingData(dataset=corpus, fingerprint=fingerprint), None
+    return weights, code, PretrainingData(dataset=corpus, fingerprint=fingerprint, teachers=teachers), None
+
+
+def _teachers(
+    request: EvaluationRequest, registry: Registry, model: ModelSpec, preset: Preset, corpus: DatasetSpec, seed: int
+) -> tuple[tuple[FoundTeacher, ...], Trouble | None]:
+    """Return the teachers of a model that is pre-trained, or why it cannot have them."""
+    try:
+        found = find_teachers(
+            chosen_teachers(model, preset, {}),
+            registry,
+            of=model.name,
+            dataset=corpus.name,
+            delivers=corpus.delivers,
+            checkpoints=request.checkpoints,
+            seed=seed,
+            cache=request.cache,
+        )
+    except (InputMismatchError, TeacherMissingError) as error:
+        return (), ("skipped", f"pre-training: {error}")
+    except GairbenchError as error:
+        return (), ("failed", f"pre-training: {error}")
+    # The recipe or the teacher may be a third party's code; its fault is this model's, not the run's.
+    except Exception as error:
+        return (), ("failed", f"the teachers of {model.name!r}: {type(error).__name__}: {error}")
+    return found, None
 
 
 _NO_WEIGHTS = Weights(identity="missing:", path=None, ready=False)
