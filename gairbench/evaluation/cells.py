@@ -54,6 +54,30 @@ class PretrainingData:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """A pre-training that gairbench does itself.
+
+    Args:
+        model: The model, which has a recipe.
+        preset: Its preset.
+        weights: Where the checkpoint goes, and whether it is there.
+        corpus: What it is trained on.
+        seed: Seed of everything random.
+    """
+
+    model: ModelSpec
+    preset: Preset
+    weights: Weights
+    corpus: PretrainingData
+    seed: int
+
+    @property
+    def loaded_as(self) -> str:
+        """As of the cells whose embeddings the model computes by itself."""
+        return _loaded_as(self.model, self.preset, self.weights, self.seed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
     """One model on one task with one evaluator.
 
@@ -61,7 +85,7 @@ class Cell:
         model: The model.
         preset: Its preset.
         weights: Where its weights come from.
-        corpus: What it is pre-trained on, where gairbench trains it.
+        trainings: What gairbench must train for it: the model itself, or parts of a composition.
         task: The task.
         evaluator: The evaluator; ``None``: there is none of the name that the task uses, and the cell has failed.
         metrics: What to measure, the headline first; empty if the task names a metric that does not exist.
@@ -83,7 +107,7 @@ class Cell:
     model: ModelSpec
     preset: Preset
     weights: Weights
-    corpus: PretrainingData | None
+    trainings: tuple[Training, ...]
     task: TaskSpec
     evaluator: EvaluatorSpec | None
     metrics: tuple[MetricSpec, ...]
@@ -122,7 +146,7 @@ class Cell:
     @property
     def loaded_as(self) -> str:
         """What is the same for cells whose embeddings one loaded model computes."""
-        return f"{self.model.name} {self.preset.name} {self.weights.identity} seed {self.record.seed}"
+        return _loaded_as(self.model, self.preset, self.weights, self.record.seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +191,7 @@ class EmbedJob:
         embeddings: What to compute.
         seed: Seed of untrained weights.
         limit: The run's ``--limit``.
-        needs: The job that pre-trains the model, if there is one.
+        needs: The jobs that pre-train the model, or parts of it.
     """
 
     id: str
@@ -263,9 +287,8 @@ def jobs_of(cells: Iterable[Cell]) -> list[Job]:
         missing = tuple(embedding for embedding in cell.embeddings if not embedding.cached)
         name = f"embed {cell.task.dataset.name} by {cell.loaded_as}"
         if missing:
-            before = _pretraining(cell)
-            if before is not None:
-                trained.setdefault(before.id, before)
+            before = pretrainings_of(cell)
+            trained |= {job.id: job for job in before if job.id not in trained}
             known = embedded[name].embeddings if name in embedded else ()
             keys = {embedding.key for embedding in known}
             embedded[name] = EmbedJob(
@@ -279,7 +302,7 @@ def jobs_of(cells: Iterable[Cell]) -> list[Job]:
                 embeddings=known + tuple(embedding for embedding in missing if embedding.key not in keys),
                 seed=cell.record.seed,
                 limit=cell.record.limit,
-                needs=() if before is None else (before.id,),
+                needs=tuple(job.id for job in before),
             )
         evaluated.append(
             EvaluateJob(
@@ -305,16 +328,23 @@ def identification(cell: Cell) -> IdentifyJob:
     )
 
 
-def _pretraining(cell: Cell) -> PretrainJob | None:
-    if cell.weights.ready or cell.weights.path is None or cell.corpus is None:
-        return None
-    return PretrainJob(
-        id=f"pretrain {cell.loaded_as}",
-        model=cell.model,
-        preset=cell.preset,
-        target=cell.weights.path,
-        corpus=cell.corpus,
-        seed=cell.record.seed,
-        limit=cell.record.limit,
-        loaded_as=cell.loaded_as,
-    )
+def pretrainings_of(cell: Cell) -> list[PretrainJob]:
+    """Return the jobs that train what a cell's model lacks."""
+    return [
+        PretrainJob(
+            id=f"pretrain {training.loaded_as}",
+            model=training.model,
+            preset=training.preset,
+            target=training.weights.path,
+            corpus=training.corpus,
+            seed=training.seed,
+            limit=cell.record.limit,
+            loaded_as=training.loaded_as,
+        )
+        for training in cell.trainings
+        if not training.weights.ready and training.weights.path is not None
+    ]
+
+
+def _loaded_as(model: ModelSpec, preset: Preset, weights: Weights, seed: int) -> str:
+    return f"{model.name} {preset.name} {weights.identity} seed {seed}"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from gairbench.composition import model_for
 from gairbench.dataset_download import is_here, terms_of
 from gairbench.errors import DataMissingError, GairbenchError, InputMismatchError, NotCoveredError
-from gairbench.evaluation.cells import Cell, State
+from gairbench.evaluation.cells import Cell, Embedding, State
 from gairbench.evaluation.divisions import Divisions
 from gairbench.evaluation.open_data import OpenData, dataset_name
 from gairbench.evaluation.samples import select
@@ -102,24 +103,25 @@ class Findings:
 
     def coverage_problem(self, cell: Cell) -> Trouble | None:
         """Return why a model that looks samples up by ids cannot serve a task; ``None`` where none is known to lack."""
-        factory = cell.model.factory
-        # Of a class the method is not bound.
-        if not isinstance(factory, KnowsIds) or isinstance(factory, type):
-            return None
         errors = {}
         for wanted in cell.embeddings:
-            if "id" in wanted.feed.given and (error := self._lacking(cell, factory, wanted.split)):
+            if "id" in wanted.feed.given and (error := self._lacking(cell, wanted)):
                 errors[wanted.key] = error
         reasons = uncovered_reasons(cell.embeddings, errors)
         return ("skipped", next(iter(reasons.values()))) if reasons else None
 
-    def _lacking(self, cell: Cell, factory: KnowsIds, split: str) -> NotCoveredError | None:
-        dataset = cell.task.dataset
-        which = (cell.model.name, dataset.name, split)
+    def _lacking(self, cell: Cell, wanted: Embedding) -> NotCoveredError | None:
+        dataset, split = cell.task.dataset, wanted.split
+        model = model_for(cell.model, cell.preset, wanted.feed.representation)
+        factory = model.factory
+        # Of a class the method is not bound.
+        if not isinstance(factory, KnowsIds) or isinstance(factory, type):
+            return None
+        which = (model.name, dataset.name, split)
         if which not in self._lacks:
             ids = self.data.split(dataset, cell.fingerprint, split).ids
             looked_up = [ids[i] for i in limited(len(ids), self._limit)]
-            with Isolated(named("model", cell.model.name, cell.model.factory)):
+            with Isolated(named("model", model.name, factory)):
                 missing, holds = factory.lacking(looked_up)
             self._lacks[which] = NotCoveredError(tuple(missing), len(looked_up), holds) if missing else None
         return self._lacks[which]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gairbench.composition import ComposedModel
 from gairbench.data import SAMPLE_KEYS, Sample
 from gairbench.digests import plain
 from gairbench.errors import GairbenchError, InputMismatchError, PluginError, TeacherMissingError, UsageError
@@ -15,11 +16,12 @@ from gairbench.inputs import ImageInput, Input
 from gairbench.isolation import Blamed, call_factory
 from gairbench.model_names import known_model
 from gairbench.plugins import Registry
+from gairbench.published import PublishedWeights
 from gairbench.spec import DatasetSpec, ModelSpec, Preset
 from gairbench.teacher import TeacherChoice
 from gairbench.weights.loading import LoadedModel, choose_preset, load_model, model_name
 from gairbench.weights.origin import Weights, find_weights, model_code
-from gairbench.weights.sources import fetch_missing
+from gairbench.weights.sources import fetch_missing, how_to_get
 
 if TYPE_CHECKING:
     import torch
@@ -184,6 +186,7 @@ def find_teachers(
     checkpoints: Mapping[str, Path],
     seed: int,
     cache: Path,
+    download: bool = False,
 ) -> tuple[FoundTeacher, ...]:
     """Find teachers' weights, and plan what they are fed with, without reading data.
 
@@ -196,6 +199,7 @@ def find_teachers(
         checkpoints: Checkpoints to use in place of published weights, by the models' names.
         seed: Seed of whatever is random in their weights.
         cache: The cache folder.
+        download: Published weights that are not here would be fetched, were a plan carried out.
 
     Raises:
         InputMismatchError: The samples cannot feed one.
@@ -213,6 +217,7 @@ def find_teachers(
             checkpoints=checkpoints,
             seed=seed,
             cache=cache.absolute(),
+            download=download,
         )
         for choice in choices
     )
@@ -228,6 +233,7 @@ def _found(
     checkpoints: Mapping[str, Path],
     seed: int,
     cache: Path,
+    download: bool = False,
 ) -> FoundTeacher:
     spec = _named(choice, registry)
     who = f"teacher {spec.name!r} of {of!r}"
@@ -237,7 +243,10 @@ def _found(
     code = model_code(spec, preset, registry.model_origins[spec.name].distribution, cache)
     weights = find_weights(spec, preset, given, seed=seed, code=code, cache=cache)
     if weights.missing:
-        raise TeacherMissingError(f"the weights of {who} are not here", weights.missing)
+        how = weights.missing
+        if download and isinstance(preset.weights, PublishedWeights):
+            how = how_to_get(preset.weights, cache, asked=True)
+        raise TeacherMissingError(f"the weights of {who} are not here", how)
     if weights.to_train:
         raise TeacherMissingError(f"{who} has no weights until it is trained", f"give --checkpoint {spec.name}=PATH")
     path = weights.path and weights.path.absolute()
@@ -256,6 +265,8 @@ def _named(choice: TeacherChoice, registry: Registry) -> ModelSpec:
     spec = registry.models.get(known_model(choice.model, registry))
     if spec is None:
         raise UsageError(f"teacher {choice.model!r} is not one model", "name one")
+    if isinstance(spec, ComposedModel):
+        raise UsageError(f"teacher {spec.name!r} is made of several models", "name the one that is to teach")
     names = [preset.name for preset in spec.presets]
     if choice.preset is not None and choice.preset not in names:
         raise UsageError(f"teacher {spec.name!r} has no preset {choice.preset!r}", f"choose one of {', '.join(names)}")

@@ -176,6 +176,12 @@ PUBLISHED = HubWeights(repo="nobody/nothing", filename="w.bin", licence="MIT")
         ("gair", Modality.RS, TeacherMissingError, "no weights until it is trained; give --checkpoint gair=PATH"),
         ("gairr", Modality.RS, UsageError, "no model 'gairr'; did you mean"),
         ("all", Modality.RS, UsageError, "teacher 'all' is not one model"),
+        (
+            "compose(rs=pixel-stats,location=xyz)",
+            Modality.RS,
+            UsageError,
+            "is made of several models; name the one that is to teach",
+        ),
     ],
 )
 def test_what_cannot_teach_is_refused_before_data_are_read(
