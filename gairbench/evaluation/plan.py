@@ -136,7 +136,7 @@ def _model_cells(
     cells = []
     for task in sorted(request.tasks, key=lambda t: t.dataset.name):
         metrics, problem = _metrics(registry, task)
-        names = task.evaluators or default_evaluators(registry, task.kind)
+        names = (model.evaluator,) if model.evaluator else task.evaluators or default_evaluators(registry, task.kind)
         evaluated = [
             (number, name, *found)
             for number, name in enumerate(names)
@@ -144,7 +144,9 @@ def _model_cells(
         ]
         for split, labels, (number, name, readout, unread) in product(request.splits, request.labels, evaluated):
             evaluator = registry.evaluators.get(name)
-            blank = _blank(request, registry, model, preset, weights, task, name, seed, headline=number == 0)
+            # What is trained on the task does not compete with frozen models.
+            headline = number == 0 and not model.evaluator
+            blank = _blank(request, registry, model, preset, weights, task, name, seed, headline=headline)
             cell = Cell(
                 model=model,
                 preset=preset,
@@ -162,6 +164,10 @@ def _model_cells(
                 code=prepared.code,
                 third_party=prepared.third_party,
             )
+            if model.evaluator and evaluator is not None and task.kind not in evaluator.kinds:
+                unserved = f"{model.name} is trained on each task by {name!r}, which does not serve {task.kind}"
+                cells.append(_stopped(cell, "skipped", unserved))
+                continue
             if wrong := problem or _evaluator_problem(registry, task, name) or unread:
                 cells.append(_stopped(cell, "failed", wrong))
                 continue
@@ -219,7 +225,7 @@ def _evaluator_problem(registry: Registry, task: TaskSpec, name: str) -> str:
         return str(unknown("evaluator", name, registry.evaluators))
     if task.kind not in (kinds := registry.evaluators[name].kinds):
         return f"evaluator {name!r} does not serve {task.kind}; it is for {', '.join(sorted(kinds))}"
-    if task.kind is Kind.RETRIEVAL and registry.evaluators[name].needs == "backbone":
+    if task.kind is Kind.RETRIEVAL and registry.evaluators[name].trains:
         return f"evaluator {name!r} trains the model, and {task.kind} has nothing to train it on"
     return ""
 
@@ -321,6 +327,7 @@ def _embedding(
     request: EvaluationRequest, findings: Findings, cell: Cell, split: str, feed: Feed, stated: Mapping[str, Any]
 ) -> Embedding:
     dataset = cell.task.dataset
+    empty = cell.evaluator is not None and cell.evaluator.needs == "architecture"
     key = digest(
         model=[cell.model.name, cell.model.version, cell.preset.name],
         code=[cell.code, findings.code(dataset)],
@@ -329,8 +336,9 @@ def _embedding(
         dataset=[dataset.name, dataset.version, cell.fingerprint, split],
         limit=request.limit,
         versions=[CONVERSION_VERSION, EMBEDDING_VERSION],
+        **({"columns": 0} if empty else {}),
     )
-    return Embedding(feed=feed, split=split, key=key, cached=False)
+    return Embedding(feed=feed, split=split, key=key, cached=False, empty=empty)
 
 
 def _blank(
@@ -354,6 +362,7 @@ def _blank(
         model_origin=str(registry.model_origins[model.name]),
         preset=preset.name,
         checkpoint=weights.content or weights.identity,
+        published_weights=weights.published,
         parts=_parts(registry, model, preset),
         task=task.name,
         task_version=task.version,

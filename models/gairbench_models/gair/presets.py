@@ -10,6 +10,7 @@ from gairbench.inputs import Input
 from gairbench.pretraining.budget import Budget
 from gairbench.published import PublishedWeights
 from gairbench.spec import Pretraining
+from gairbench_models.corpora import IMAGENET_1K, IMAGENET_21K, SSL4EO_S12
 from gairbench_models.gair.config import (
     ContrastiveConfig,
     DistillationConfig,
@@ -158,7 +159,7 @@ PRESETS: Mapping[str, GairPreset] = {
 }
 """By name, the default first."""
 
-TEACHERS_TRAINED_ON = frozenset({"ImageNet-1k", "ImageNet-21k", "SSL4EO-S12"})
+TEACHERS_TRAINED_ON = frozenset({IMAGENET_1K, IMAGENET_21K, SSL4EO_S12})
 """What the presets' teachers have seen, of all presets together."""
 
 
