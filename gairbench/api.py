@@ -229,6 +229,8 @@ def pretrain(
     *,
     preset: str | None = None,
     set: Mapping[str, object] | str | Sequence[str] | None = None,  # noqa: A002 (the option's name)
+    checkpoint: Mapping[str, FilePath] | str | Sequence[str] | None = None,
+    download: bool = False,
     seed: int = 0,
     limit: int | None = None,
     resume: bool = False,
@@ -261,6 +263,8 @@ def pretrain(
         out: Folder of the checkpoint, the logs and the run's state.
         preset: Preset of the model.
         set: Settings of the recipe to change, such as ``{"epochs": 10}``.
+        checkpoint: Checkpoint files or folders of teachers, by model name.
+        download: Fetch published weights of teachers that are not here, under their licence.
         seed: Seed of everything random.
         limit: Use at most this many samples.
         resume: Continue the run in ``out`` where it stopped.

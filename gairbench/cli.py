@@ -147,6 +147,10 @@ def cli_pretrain(
     set: Annotated[  # noqa: A002 (the option's name)
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Change a setting of the recipe; repeatable.")
     ] = None,
+    checkpoint: Annotated[
+        list[str] | None, typer.Option(metavar="MODEL=PATH", help="Weights of a teacher; repeatable.")
+    ] = None,
+    download: Annotated[bool, DOWNLOAD] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     limit: Annotated[int | None, typer.Option(min=2, help="Use at most N samples.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out where it stopped.")] = False,

@@ -69,6 +69,10 @@ class CheckpointError(GairbenchError):
     """A checkpoint is missing, broken, or belongs to another model."""
 
 
+class TeacherMissingError(CheckpointError):
+    """The weights of a teacher are not here; what learns from it is skipped, and the hint gets them."""
+
+
 class TrainingError(GairbenchError):
     """Pre-training cannot continue, for instance because the loss is not finite."""
 

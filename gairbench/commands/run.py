@@ -29,6 +29,7 @@ from gairbench.label_budget import LabelBudget
 from gairbench.memo import default_cache
 from gairbench.model_names import known_model, known_models
 from gairbench.plugins import Registry
+from gairbench.pretraining.teachers import chosen_teachers, fetch_teachers
 from gairbench.progress import Progress
 from gairbench.readout import Readout, asked_readout
 from gairbench.requests import WHOLE, Named, Pairs
@@ -36,6 +37,7 @@ from gairbench.selection import select_models, select_tasks, unknown
 from gairbench.spec import ModelSpec, TaskSpec
 from gairbench.split_choice import SplitChoice
 from gairbench.taskfiles.parsing import registry_with
+from gairbench.teacher import TeacherChoice
 from gairbench.weights.sources import fetch_missing
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ class RunRequest:
         task: Names, globs, families or categories of tasks, or ``all``; ``None``: all, or those of the task files.
         task_file: YAML files that declare tasks.
         preset: Preset for every model that has one of that name; ``None``: the models' defaults.
-        checkpoint: Checkpoint files or folders by model name, any that ``model`` takes.
+        checkpoint: Checkpoint files or folders by model name, any that ``model`` takes; of teachers too.
         data_root: Folder of datasets that are not embedded.
         results: Folder of the records.
         device: As torch names it, or ``"auto"``.
@@ -175,6 +177,7 @@ def _planned(
     if download:
         for spec in encoders_of(models):
             fetch_missing(spec, request.preset, request.checkpoint.get(spec.name), default_cache())
+        fetch_teachers(_teachers(request, models), registry, request.checkpoint, default_cache())
         _fetch_datasets(request, registry, models, tasks, progress)
 
     from gairbench.evaluation.open_data import OpenData
@@ -206,6 +209,12 @@ def _fetch_datasets(
         get_datasets(missing, request.data_root, progress)
 
 
+def _teachers(request: RunRequest, models: Sequence[ModelSpec]) -> list[TeacherChoice]:
+    """Return the teachers of the models that are to be trained."""
+    trained = [model for model in models if model.name not in request.checkpoint]
+    return [choice for model in trained for choice in chosen_teachers(model, model.preset(request.preset), {})]
+
+
 def _selected(request: RunRequest, registry: Registry) -> tuple[Sequence[ModelSpec], Sequence[TaskSpec]]:
     """Return the models and tasks; every name and path is checked, before anything heavy is imported."""
     tasks = registry.tasks
@@ -235,6 +244,8 @@ def _checkpoints(request: RunRequest, registry: Registry, models: Sequence[Model
     """Return the checkpoints by the models' own names; they may be given by any name that ``--model`` takes."""
     found: dict[str, Path] = {}
     names = {model.name: None for model in encoders_of(models)}
+    if request.checkpoint.keys() - names.keys():
+        names |= {known_model(choice.model, registry): None for choice in _teachers(request, models)}
     for given, path in request.checkpoint.items():
         name = given if as_reference(given) is None else known_model(given, registry)
         if name not in names:

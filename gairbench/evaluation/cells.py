@@ -9,6 +9,7 @@ from typing import Literal
 
 from gairbench.feeding import Feed
 from gairbench.label_budget import LabelBudget
+from gairbench.pretraining.teachers import FoundTeacher
 from gairbench.readout import Readout
 from gairbench.results import Result, UsedWeights
 from gairbench.spec import DatasetSpec, EvaluatorSpec, MetricSpec, ModelSpec, Preset, TaskSpec
@@ -47,10 +48,12 @@ class PretrainingData:
     Args:
         dataset: The dataset.
         fingerprint: Hash of its data.
+        teachers: The models that it learns from.
     """
 
     dataset: DatasetSpec
     fingerprint: str
+    teachers: tuple[FoundTeacher, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

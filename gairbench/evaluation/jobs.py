@@ -224,6 +224,7 @@ def _pretrain(job: PretrainJob, site: Site, memory: Memory, progress: Progress, 
             limit=job.limit,
             report=step,
             trainer=trainer,
+            teachers=job.corpus.teachers,
         )
         call_factory(model_name(job.model), recipe.recipe, context, seed=job.seed)
         write_training_environment(output, device, trainer)
