@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +27,7 @@ class Embedding:
         split: Name of the split.
         key: Everything that can change its values and is known before the model is loaded.
         cached: It is on disk.
+        partial: Samples may be lacking: their values are not numbers then.
         stale: What is on disk was computed with these other weights.
     """
 
@@ -34,6 +35,7 @@ class Embedding:
     split: str
     key: str
     cached: bool
+    partial: bool = False
     stale: UsedWeights | None = None
 
 
@@ -73,6 +75,7 @@ class Cell:
         code: Digest of the model's code and configuration.
         third_party: Its code is not gairbench's own.
         embeddings: What the evaluator is fed.
+        coverage: What models of existing embeddings look up to say which samples take part; empty: all do.
         stale: Its record of the same key was computed with these other weights.
         unsure: It is cached, and only loading its model shows whether it still has the weights of the record.
     """
@@ -93,6 +96,7 @@ class Cell:
     code: str = ""
     third_party: bool = False
     embeddings: tuple[Embedding, ...] = ()
+    coverage: tuple[EmbedJob, ...] = ()
     stale: UsedWeights | None = None
     unsure: bool = False
 
@@ -112,6 +116,11 @@ class Cell:
         return self.evaluator is not None and self.evaluator.needs == "backbone"
 
     @property
+    def needed(self) -> tuple[Embedding, ...]:
+        """All embeddings that must be there before it can be evaluated."""
+        return (*self.embeddings, *(embedding for job in self.coverage for embedding in job.embeddings))
+
+    @property
     def fingerprint(self) -> str:
         """Hash of the task's data; empty where they cannot be read."""
         return self.record.dataset_fingerprint
@@ -119,7 +128,12 @@ class Cell:
     @property
     def loaded_as(self) -> str:
         """What is the same for cells whose embeddings one loaded model computes."""
-        return f"{self.model.name} {self.preset.name} {self.weights.identity} seed {self.record.seed}"
+        return loaded_as(self.model, self.preset, self.weights, self.record.seed)
+
+
+def loaded_as(model: ModelSpec, preset: Preset, weights: Weights, seed: int) -> str:
+    """Return what is the same for all that one loaded model computes."""
+    return f"{model.name} {preset.name} {weights.identity} seed {seed}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,34 +271,19 @@ def jobs_of(cells: Iterable[Cell]) -> list[Job]:
         if cell.unsure:
             unsure.setdefault(cell.loaded_as, identification(cell))
             continue
-        missing = tuple(embedding for embedding in cell.embeddings if not embedding.cached)
-        name = f"embed {cell.task.dataset.name} by {cell.loaded_as}"
-        if missing:
-            before = _pretraining(cell)
-            if before is not None:
-                trained.setdefault(before.id, before)
-            known = embedded[name].embeddings if name in embedded else ()
-            keys = {embedding.key for embedding in known}
-            embedded[name] = EmbedJob(
-                id=name,
-                model=cell.model,
-                preset=cell.preset,
-                weights=cell.weights,
-                loaded_as=cell.loaded_as,
-                dataset=cell.task.dataset,
-                fingerprint=cell.fingerprint,
-                embeddings=known + tuple(embedding for embedding in missing if embedding.key not in keys),
-                seed=cell.record.seed,
-                limit=cell.record.limit,
-                needs=() if before is None else (before.id,),
-            )
-        evaluated.append(
-            EvaluateJob(
-                id=f"evaluate {cell.id}",
-                cell=cell,
-                needs=(name,) if missing else (),
-            )
-        )
+        before = _pretraining(cell)
+        needs = []
+        for job in (_embedding_job(cell, before), *cell.coverage):
+            missing = tuple(embedding for embedding in job.embeddings if not embedding.cached)
+            if missing:
+                known = embedded[job.id].embeddings if job.id in embedded else ()
+                keys = {embedding.key for embedding in known}
+                more = tuple(embedding for embedding in missing if embedding.key not in keys)
+                embedded[job.id] = replace(job, embeddings=known + more)
+                needs.append(job.id)
+                if before is not None and before.id in job.needs:
+                    trained.setdefault(before.id, before)
+        evaluated.append(EvaluateJob(id=f"evaluate {cell.id}", cell=cell, needs=tuple(needs)))
     # What embeds with a model has loaded it.
     others = [job for job in unsure.values() if job.loaded_as not in {e.loaded_as for e in embedded.values()}]
     return [*trained.values(), *others, *embedded.values(), *evaluated]
@@ -299,6 +298,27 @@ def identification(cell: Cell) -> IdentifyJob:
         weights=cell.weights,
         loaded_as=cell.loaded_as,
         seed=cell.record.seed,
+    )
+
+
+def embed_id(dataset: DatasetSpec, loaded: str) -> str:
+    """Return the name of the job that embeds a dataset with a model, which all cells of both share."""
+    return f"embed {dataset.name} by {loaded}"
+
+
+def _embedding_job(cell: Cell, before: PretrainJob | None) -> EmbedJob:
+    return EmbedJob(
+        id=embed_id(cell.task.dataset, cell.loaded_as),
+        model=cell.model,
+        preset=cell.preset,
+        weights=cell.weights,
+        loaded_as=cell.loaded_as,
+        dataset=cell.task.dataset,
+        fingerprint=cell.fingerprint,
+        embeddings=cell.embeddings,
+        seed=cell.record.seed,
+        limit=cell.record.limit,
+        needs=() if before is None else (before.id,),
     )
 
 

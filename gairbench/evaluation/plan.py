@@ -10,18 +10,18 @@ from typing import Any
 
 from gairbench import results
 from gairbench.backbone import BACKBONE_VERSION, TRAINED
-from gairbench.conversion import CONVERSION_VERSION
-from gairbench.digests import digest, plain
-from gairbench.embedding import EMBEDDING_VERSION
+from gairbench.digests import digest
 from gairbench.errors import GairbenchError, InputMismatchError
 from gairbench.evaluation.cache import EmbeddingCache
-from gairbench.evaluation.cells import Cell, Embedding, Plan, PretrainingData, State, jobs_of
+from gairbench.evaluation.cells import Cell, Embedding, EmbedJob, Plan, PretrainingData, State, jobs_of
+from gairbench.evaluation.coverage import JOINED
+from gairbench.evaluation.embedding_keys import embeddings_of
 from gairbench.evaluation.estimates import Estimates
 from gairbench.evaluation.feeds import feeds_for, readouts_for
 from gairbench.evaluation.findings import Findings, Trouble
+from gairbench.evaluation.lookup_jobs import lookup_job
 from gairbench.evaluation.open_data import OpenData
 from gairbench.evaluation.staleness import reuse
-from gairbench.feeding import Feed
 from gairbench.kinds import HEADLINE
 from gairbench.label_budget import LabelBudget
 from gairbench.plugin_code import is_third_party
@@ -53,6 +53,7 @@ class EvaluationRequest:
         labels: Parts of train's labels; everything is evaluated with each.
         splits: How samples are divided into train, val and test; everything is evaluated with each.
         readouts: Poolings and layers, or ``"each"``; everything is evaluated with each.
+        covered_by: Models of existing embeddings: only samples that all of them have take part; none: all samples do.
         fresh: Reuse no checkpoint, embedding or record that was made before the run began.
         executor: Name of the executor.
         executor_options: Values of its options.
@@ -72,6 +73,7 @@ class EvaluationRequest:
     labels: tuple[LabelBudget, ...] = (LabelBudget(),)
     splits: tuple[SplitChoice, ...] = (SplitChoice(),)
     readouts: tuple[AskedReadout, ...] = (Readout(),)
+    covered_by: tuple[ModelSpec, ...] = ()
     fresh: bool = False
     executor: str = "local"
     executor_options: Mapping[str, object] = field(default_factory=dict)
@@ -103,8 +105,9 @@ def make_plan(request: EvaluationRequest, registry: Registry, data: OpenData | N
         limit=request.limit,
     )
     groups = [
-        list(_model_cells(request, registry, findings, model, seed))
+        list(_model_cells(request, registry, findings, model, seed, coverage))
         for seed in request.seeds
+        for coverage in [_coverage(request, registry, findings, seed)]
         for model in request.models
     ]
     estimates = Estimates.from_records(request.results)
@@ -118,8 +121,56 @@ def _to_do(cells: Sequence[Cell]) -> list[Cell]:
     return [cell for cell in cells if cell.state == "todo" or cell.unsure]
 
 
+_Coverage = Mapping[str, tuple[tuple[EmbedJob, ...], Trouble | None]]
+"""By task, what models of existing embeddings look up to say which samples take part, or why they cannot."""
+
+
+def _coverage(request: EvaluationRequest, registry: Registry, findings: Findings, seed: int) -> _Coverage:
+    found: dict[str, tuple[tuple[EmbedJob, ...], Trouble | None]] = {}
+    by = JOINED.join(model.name for model in request.covered_by)
+    for task in request.tasks if request.covered_by else ():
+        try:
+            jobs = [_lookup(request, registry, findings, model, task, seed) for model in request.covered_by]
+            found[task.name] = tuple(job for job in jobs if job is not None), None
+        except InputMismatchError as error:
+            found[task.name] = (), ("skipped", f"no samples are covered by {by}: {error}")
+        # What a plugin declares may be wrong in any way; its fault is this task's, not the run's.
+        except Exception as error:
+            found[task.name] = (), ("failed", f"which samples are covered by {by} cannot be planned: {error}")
+    return found
+
+
+def _lookup(
+    request: EvaluationRequest, registry: Registry, findings: Findings, model: ModelSpec, task: TaskSpec, seed: int
+) -> EmbedJob | None:
+    """Return what a model looks up of a task's samples; ``None`` where the task cannot be evaluated at all."""
+    names = task.evaluators or default_evaluators(registry, task.kind)
+    evaluator, fingerprint = registry.evaluators.get(names[0]), findings.fingerprint(task.dataset)
+    if evaluator is None or isinstance(fingerprint, tuple):
+        return None
+    weights, code, _, trouble = _weights(request, registry, findings, model, model.preset(None), seed)
+    if trouble is not None:
+        raise InputMismatchError(trouble[1], "")
+    return lookup_job(
+        model,
+        weights,
+        task,
+        evaluator,
+        fingerprint=fingerprint,
+        codes=(code, findings.code(task.dataset)),
+        seed=seed,
+        limit=request.limit,
+        cache=None if request.fresh else EmbeddingCache(request.cache),
+    )
+
+
 def _model_cells(
-    request: EvaluationRequest, registry: Registry, findings: Findings, model: ModelSpec, seed: int
+    request: EvaluationRequest,
+    registry: Registry,
+    findings: Findings,
+    model: ModelSpec,
+    seed: int,
+    coverage: _Coverage,
 ) -> Iterator[Cell]:
     trouble: Trouble | None = None
     given = request.checkpoints.get(model.name)
@@ -142,6 +193,7 @@ def _model_cells(
             for number, name in enumerate(names)
             for found in _readouts(request, preset, model, task, registry.evaluators.get(name))
         ]
+        lookups, not_covered = coverage.get(task.name, ((), None))
         for split, labels, (number, name, readout, unread) in product(request.splits, request.labels, evaluated):
             evaluator = registry.evaluators.get(name)
             blank = _blank(request, registry, model, preset, weights, task, name, seed, headline=number == 0)
@@ -161,12 +213,13 @@ def _model_cells(
                 distributions=_distributions(registry, model, task, evaluator, metrics, split),
                 code=code,
                 third_party=is_third_party(model.factory),
+                coverage=lookups,
             )
             if wrong := problem or _evaluator_problem(registry, task, name) or unread:
                 cells.append(_stopped(cell, "failed", wrong))
                 continue
             try:
-                planned = _planned(request, findings, cell, trouble)
+                planned = _planned(request, findings, cell, trouble or not_covered)
                 uncovered = findings.coverage_problem(planned) if planned.state == "todo" else None
                 cells.append(_stopped(planned, *uncovered) if uncovered else planned)
             # What a plugin declares may be wrong in any way; its fault is this cell's, not the run's.
@@ -327,10 +380,17 @@ def _planned(request: EvaluationRequest, findings: Findings, cell: Cell, trouble
         if split not in task.dataset.splits:
             return _stopped(cell, "failed", f"dataset {task.dataset.name!r} declares no split {split!r}")
     try:
-        # Feeds are deep: they are made plain once for all splits.
-        stated = [(feed, plain(feed)) for feed in feeds]
-        embeddings = tuple(
-            _embedding(request, findings, cell, split, *feed) for split in wanted_splits for feed in stated
+        embeddings = embeddings_of(
+            cell.model,
+            cell.preset,
+            cell.weights,
+            task.dataset,
+            feeds,
+            splits=wanted_splits,
+            fingerprint=fingerprint,
+            codes=(cell.code, findings.code(task.dataset)),
+            limit=request.limit,
+            partial=bool(cell.coverage),
         )
         key = _key(findings, cell, evaluator, embeddings)
     except OSError as error:
@@ -356,6 +416,7 @@ def _key(findings: Findings, cell: Cell, evaluator: EvaluatorSpec, embeddings: S
         # Keys of records that were made before there were parts of the labels stay what they are.
         **({} if cell.labels.whole else {"labels": cell.record.labels}),
         **({} if cell.split.published else {"split": _split_key(findings, cell.split)}),
+        **({"coverage": [[e.key for e in job.embeddings] for job in cell.coverage]} if cell.coverage else {}),
         **({"backbone": BACKBONE_VERSION} if cell.trains_model else {}),
     )
 
@@ -366,22 +427,6 @@ def _split_key(findings: Findings, split: SplitChoice) -> list[object]:
 
 
 _STATUS: Mapping[State, results.Status] = {"skipped": "skipped", "failed": "failed"}
-
-
-def _embedding(
-    request: EvaluationRequest, findings: Findings, cell: Cell, split: str, feed: Feed, stated: Mapping[str, Any]
-) -> Embedding:
-    dataset = cell.task.dataset
-    key = digest(
-        model=[cell.model.name, cell.model.version, cell.preset.name],
-        code=[cell.code, findings.code(dataset)],
-        weights=cell.weights.identity,
-        feed=stated,
-        dataset=[dataset.name, dataset.version, cell.fingerprint, split],
-        limit=request.limit,
-        versions=[CONVERSION_VERSION, EMBEDDING_VERSION],
-    )
-    return Embedding(feed=feed, split=split, key=key, cached=False)
 
 
 def _blank(
@@ -422,5 +467,6 @@ def _blank(
         metric=task.metric,
         seed=seed,
         limit=request.limit,
+        covered_by=JOINED.join(model.name for model in request.covered_by),
         command=request.command,
     )

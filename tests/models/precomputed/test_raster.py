@@ -456,6 +456,22 @@ def test_a_raster_that_does_not_reach_all_samples_is_a_counted_skip(scene: Path)
     assert "there are 1 raster of 3 bands, part.tif in 15" in record.reason
 
 
+def test_a_raster_and_encoders_are_compared_where_it_reaches(scene: Path) -> None:
+    with rasterio.open(scene / "scene.tif") as file:
+        values = file.read().astype(np.float32)
+    values[:, :, 150:] = np.nan
+    path = write(scene / "part.tif", values, Affine(10, 0, 500_000, 0, -10, 5_000_000), "EPSG:32633")
+    found = gb.run(
+        model=[f"raster:{path}", "pixel-stats"], task=["chips-bright", "chips-point"], task_file=scene / "chips.yaml",
+        data_root=scene, results=scene / "results", covered_by=f"raster:{path}", quiet=True,
+    )  # fmt: skip
+    assert {record.status for record in found.records} == {"ok"}, [record.reason for record in found.records]
+    for task in ("chips-bright", "chips-point"):
+        sizes = {(*record.n.values(), record.subset) for record in found.records if record.task == task}
+        assert len(sizes) == 1, "both models have the same samples"
+    assert all(0 < record.n["test"] < record.n_whole["test"] == 12 for record in found.records)
+
+
 def test_points_of_a_table_are_embedded_by_a_raster(scene: Path) -> None:
     path = write(scene / "map.tif", ramp())
     (scene / "points.csv").write_text("id,lon,lat\na,10.1,49.9\nb,12.9,48.1\nc,40,40\n")
