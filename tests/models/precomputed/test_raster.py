@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -11,58 +9,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import rasterio
-import torch
 from affine import Affine
+from embedding_rasters import LONLAT, looked_up, ramp, write
 from rasterio.transform import from_bounds
 
 import gairbench as gb
 from gairbench import ModelContext
-from gairbench.batch import Batch
 from gairbench.errors import CheckpointError, DataError, GairbenchError, UsageError
 from gairbench.files import pixel_lookup
 from gairbench.georeference import WGS84, project
 from gairbench.model_names import known_models
 from gairbench.plugins import load_registry
-from gairbench.representation import LOCATION, RS, RS_QUERY, SV, Representation
+from gairbench.representation import LOCATION, RS_QUERY, SV
 from gairbench.testing.model_declaration_checks import DECLARATION
 from gairbench_models.precomputed.raster_declaration import make_raster_spec
-
-LONLAT = Affine(0.5, 0, 10, 0, -0.5, 50)
-"""Pixels of half a degree, from 10 degrees east and 50 north."""
-
-
-def write(path: Path, values: Any, transform: Affine = LONLAT, crs: str | None = "EPSG:4326", **more: Any) -> str:
-    values = np.asarray(values)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tags = {name: more.pop(name) for name in ("scales", "offsets") if name in more}
-    count, height, width = values.shape
-    shape = {"count": count, "height": height, "width": width, "dtype": values.dtype.name}
-    with rasterio.open(path, "w", driver="GTiff", crs=crs, transform=transform, **(shape | more)) as file:
-        file.write(values)
-        for name, value in tags.items():
-            setattr(file, name, value)
-    return str(path)
-
-
-def ramp(bands: int = 2, height: int = 4, width: int = 6) -> np.ndarray[Any, Any]:
-    """Values that name their band, row and column: 132 is band 1, row 3, column 2."""
-    band, row, column = np.meshgrid(np.arange(bands), np.arange(height), np.arange(width), indexing="ij")
-    return (100 * band + 10 * row + column).astype(np.float32)
-
-
-def loaded(rest: str) -> Any:
-    spec = make_raster_spec(rest)
-    factory: Any = pickle.loads(pickle.dumps(spec.factory))
-    return factory(ModelContext(preset="default", seed=0, model=spec.name))
-
-
-def looked_up(rest: str, lonlat: Any, boxes: Any = None, view: Representation = RS) -> np.ndarray[Any, Any]:
-    places = torch.tensor(lonlat, dtype=torch.float64)
-    bbox = None if boxes is None else torch.tensor(boxes, dtype=torch.float64)
-    found: np.ndarray[Any, Any] = loaded(rest).encode(Batch(images={}, lonlat=places, bbox=bbox), view).numpy()
-    assert found.dtype == np.float32
-    return found
-
 
 # At points
 
@@ -480,51 +440,3 @@ def test_points_of_a_table_are_embedded_by_a_raster(scene: Path) -> None:
     frame = pd.read_parquet(out)
     assert frame["id"].tolist() == ["a", "b"]
     np.testing.assert_array_equal(np.stack(frame["location"].tolist()), [[0, 100], [35, 135]])
-
-
-# Indexes
-
-
-def test_an_index_lists_rasters_in_its_order(tmp_path: Path) -> None:
-    write(tmp_path / "tiles" / "a.tif", ramp())
-    write(tmp_path / "tiles" / "b.tif", ramp() + 1_000)
-    frame = pd.DataFrame({"location": ["tiles/b.tif", "tiles/a.tif"], "year": [2023, 2024]})
-    frame.to_csv(tmp_path / "index.csv", index=False)
-    frame.to_parquet(tmp_path / "index.parquet")
-    for name in ("index.csv", "index.parquet"):
-        np.testing.assert_array_equal(looked_up(str(tmp_path / name), [(10.1, 49.9)])[:, 0], [1_000])
-    spec = make_raster_spec(str(tmp_path / "index.csv"))
-    assert spec.name == "raster:index"
-    assert spec.version == make_raster_spec(str(tmp_path / "index.parquet")).version
-    frame["file"] = frame["location"]
-    frame.to_csv(tmp_path / "two.csv", index=False)
-    with pytest.raises(DataError, match="as an index it has 2 columns of the names path, location, file, href"):
-        make_raster_spec(str(tmp_path / "two.csv"))
-    assert make_raster_spec(f"{tmp_path}/two.csv:column=file").name == "raster:two.file"
-    with pytest.raises(UsageError, match=r"column=x is of an index of rasters, and .*a.tif is not one"):
-        make_raster_spec(f"{tmp_path}/tiles/a.tif:column=x")
-
-
-def test_a_stac_item_collection_is_an_index(tmp_path: Path) -> None:
-    write(tmp_path / "a.tif", ramp())
-    item: dict[str, Any] = {"assets": {"data": {"href": "./a.tif"}, "thumbnail": {"href": "a.png"}}}
-    (tmp_path / "stac.json").write_text(json.dumps({"type": "FeatureCollection", "features": [item]}))
-    np.testing.assert_array_equal(looked_up(f"{tmp_path}/stac.json", [(10.1, 49.9)]), [[0, 100]])
-    item["assets"]["other"] = {"href": "a.tif"}
-    (tmp_path / "stac.json").write_text(json.dumps({"type": "FeatureCollection", "features": [item]}))
-    with pytest.raises(DataError, match=r"item 1 in .* has 2 GeoTIFFs among its assets data, thumbnail, other"):
-        make_raster_spec(f"{tmp_path}/stac.json")
-    assert make_raster_spec(f"{tmp_path}/stac.json:asset=other").name == "raster:stac.other"
-    item["assets"]["data"]["href"] = "https://example.org/a.tif"
-    (tmp_path / "stac.json").write_text(json.dumps({"type": "FeatureCollection", "features": [item]}))
-    with pytest.raises(DataError, match=r"lists https://example.org/a.tif, which is not on this machine"):
-        make_raster_spec(f"{tmp_path}/stac.json:asset=data")
-
-
-@pytest.mark.parametrize("outside", ["../secret.tif", "missing.tif"])
-def test_an_index_leads_to_files_beside_it_alone(tmp_path: Path, outside: str) -> None:
-    write(tmp_path / "secret.tif", ramp())
-    (tmp_path / "here").mkdir()
-    (tmp_path / "here" / "index.csv").write_text(f"path\n{outside}\n")
-    with pytest.raises(DataError, match=r"is outside of|there is no such file"):
-        make_raster_spec(str(tmp_path / "here" / "index.csv"))
