@@ -141,9 +141,13 @@ class ImageConverter:
                 size=size,
                 mode=self.wanted.interpolation,
                 align_corners=False,
-                antialias=self.wanted.antialias and min(size) < min(values.shape[2:]),
+                antialias=self.low_pass(values.shape[2], values.shape[3]),
             )
         return self.centre(values)
+
+    def low_pass(self, height: int, width: int) -> bool:
+        """Whether images of so many pixels are low-passed when they are resized."""
+        return self.wanted.antialias and min(self.target_size(height, width)) < min(height, width)
 
     def centre(self, values: Tensor) -> Tensor:
         """Cut the part that the encoder takes out of resized images ``(images, band, height, width)``."""

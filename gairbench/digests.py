@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gairbench.field_types import ADDED_LATER
+from gairbench.field_types import added_later, default_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,7 +31,7 @@ def plain(value: Any) -> Any:
         return {
             name: plain(held)
             for name, (one, held) in stated.items()
-            if one.metadata != ADDED_LATER or held != one.default
+            if not (added_later(one) and held == default_of(one))
         }
     if isinstance(value, Mapping):
         return {key: plain(held) for key, held in value.items()}

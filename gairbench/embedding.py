@@ -221,7 +221,11 @@ def finite_rows(values: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 def read_samples(split: Split, indices: Sequence[int], feeds: Iterable[Feed]) -> list[Sample]:
     """Read samples of a split, all at once where it can; what no feed takes of them is not kept until its turn."""
-    read_many = getattr(split, "__getitems__", None)
-    samples: Iterable[Sample] = read_many(list(indices)) if read_many is not None else (split[i] for i in indices)
     taken = frozenset[str]().union(*(feed.keys for feed in feeds))
-    return [{key: sample[key] for key in taken if key in sample} for sample in samples]
+    return [{key: sample[key] for key in taken if key in sample} for sample in whole_samples(split, indices)]
+
+
+def whole_samples(split: Split, indices: Sequence[int]) -> Iterable[Sample]:
+    """Return samples of a split as it delivers them: all at once where it can, else each when it is its turn."""
+    read_many = getattr(split, "__getitems__", None)
+    return read_many(list(indices)) if read_many is not None else (split[i] for i in indices)

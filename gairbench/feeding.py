@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gairbench.batch import Batch, Images, concatenate
+from gairbench.composition import preset_for
 from gairbench.conversion import (
     ImageConverter,
     LocationConverter,
@@ -376,6 +377,7 @@ def feed_for(
         InputMismatchError: An input is missing, two could be meant, or one cannot be converted; or the dataset does not
             have what the encoder must be given.
     """
+    preset = preset_for(preset, representation)
     looks_up = preset.looks_up(representation)
     given = preset.needs | preset.wants
     if not looks_up:

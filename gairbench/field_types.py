@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -12,6 +12,16 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 ADDED_LATER = {"gairbench": "added later"}
 """Metadata of a field that declarations did not always have. Keys and checkpoints' cards hold it only where it is not
 the default, so that those from before stay valid."""
+
+
+def added_later(field: Field[Any]) -> bool:
+    """Whether a field has :data:`ADDED_LATER` among its metadata."""
+    return ADDED_LATER.items() <= dict(field.metadata).items()
+
+
+def default_of(field: Field[Any]) -> Any:
+    """Return a field's default, also where it is made anew for each object; ``MISSING`` if it has none."""
+    return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 def field_problem(declaration: Any, declared_as: type | None = None) -> str:

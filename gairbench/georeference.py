@@ -70,6 +70,31 @@ class Georeference:
         Raises:
             DataError: The point is outside the image, or the image crosses the antimeridian or cannot be placed.
         """
+        box, inside = self._seen_from(path, lon, lat)
+        if not inside:
+            raise DataError(
+                f"point {lon:g}, {lat:g} (lon, lat) lies outside {path}", "correct the point, or the image it goes with"
+            )
+        if not _in_order(box):
+            raise DataError(f"{path} crosses the antimeridian or a pole", SPLIT_IT)
+        return box
+
+    def box_if_any(self, path: Path, lon: float, lat: float) -> Box | None:
+        """Return :meth:`box`; ``None`` of an image across the antimeridian, and of a point that lies outside.
+
+        Args:
+            path: The image, for messages.
+            lon: Longitude of the point, degrees.
+            lat: Latitude of the point, degrees.
+
+        Raises:
+            DataError: The image cannot be placed.
+        """
+        box, inside = self._seen_from(path, lon, lat)
+        return box if inside and _in_order(box) else None
+
+    def _seen_from(self, path: Path, lon: float, lat: float) -> tuple[Box, bool]:
+        """Return the box through a point, and whether the point lies in the image."""
         left, bottom, right, top = self.bounds
         if self.in_degrees:
             x, y = lon, lat
@@ -78,13 +103,7 @@ class Georeference:
             (x,), (y,) = project(path, WGS84, self.crs, [lon], [lat])
             lons, lats = project(path, self.crs, WGS84, [left, right, x, x], [y, y, top, bottom])
             box = (float(lons[0]), float(lats[2]), float(lons[1]), float(lats[3]))
-        if not (left <= x <= right and bottom <= y <= top):
-            raise DataError(
-                f"point {lon:g}, {lat:g} (lon, lat) lies outside {path}", "correct the point, or the image it goes with"
-            )
-        if not (box[0] < box[2] and box[3] < box[1]):
-            raise DataError(f"{path} crosses the antimeridian or a pole", SPLIT_IT)
-        return box
+        return box, left <= x <= right and bottom <= y <= top
 
     def centre(self, path: Path) -> tuple[float, float]:
         """Return longitude and latitude of the image's middle in degrees.
@@ -159,6 +178,11 @@ class Georeference:
                 f" {west:g}, lat_max {north:g}, lon_max {east:g}, lat_min {south:g}",
                 "correct the box, or leave its columns out",
             )
+
+
+def _in_order(box: Box) -> bool:
+    west, north, east, south = box
+    return west < east and south < north
 
 
 def georeference(path: Path, file: DatasetReader) -> Georeference | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Sequence
+from importlib.metadata import version
 
+from gairbench.composition import compose_model, is_composition, parts_asked
 from gairbench.errors import GairbenchError, PluginError, UsageError
 from gairbench.file_models import as_reference, model_in_file
 from gairbench.plugins import Origin, Registry, check_declared
-from gairbench.selection import split_names, unknown
+from gairbench.selection import unknown
 from gairbench.spec import ModelPattern, ModelSpec, resolve
 from gairbench.spec_names import model_name_problem
 
@@ -21,7 +23,7 @@ def known_models(values: Sequence[str], registry: Registry) -> list[str]:
 
     Args:
         values: Registered names, globs of them (``"gair*"``), ``"all"``, ``"<prefix>:<rest>"`` of a registered pattern,
-            ``"file.py:Class"``, or comma-separated lists of them.
+            ``"file.py:Class"``, ``"compose(rs=..., sv=...)"`` of such models.
         registry: What is registered; models that are not are added, with where they come from.
 
     Returns:
@@ -32,11 +34,16 @@ def known_models(values: Sequence[str], registry: Registry) -> list[str]:
         UsageError: There is no such model.
         PluginError: A file or a pattern gives no model, or a name is taken.
     """
-    return [
-        known
-        for name in split_names(values)
-        for known in matching(name, registry.models) or [known_model(name, registry)]
-    ]
+    return [known for name in values for known in matching(name, registry.models) or [known_model(name, registry)]]
+
+
+def _composition(name: str, registry: Registry) -> str:
+    """Return the name of a composition, which is registered then, as its parts are."""
+    parts = {modality: known_model(model, registry) for modality, model in parts_asked(name).items()}
+    if EVERYTHING in parts.values():
+        raise UsageError(f"{name}: {EVERYTHING!r} is not one model", "name a model for each modality")
+    spec = compose_model({modality: registry.models[model] for modality, model in parts.items()})
+    return _added(spec, Origin("compose", "gairbench", version("gairbench")), registry)
 
 
 def matching(glob: str, names: Iterable[str]) -> list[str]:
@@ -50,15 +57,22 @@ def matching(glob: str, names: Iterable[str]) -> list[str]:
         >>> matching("gair[*", ["gair", "gair[no-inr]", "gair[bilinear]"])
         ['gair[no-inr]', 'gair[bilinear]']
     """
-    if not set("*?") & set(glob):
+    if not is_glob(glob):
         return []
     return fnmatch.filter(names, glob.replace("[", "[[]"))
+
+
+def is_glob(name: str) -> bool:
+    """Whether a name stands for those that it matches."""
+    return bool(set("*?") & set(name))
 
 
 def known_model(name: str, registry: Registry) -> str:
     """Return the name of one model asked for, as :func:`known_models` does of several."""
     if name in registry.models or name == EVERYTHING:
         return name
+    if is_composition(name):
+        return _composition(name, registry)
     reference = as_reference(name)
     if reference is not None:
         spec = model_in_file(*reference)

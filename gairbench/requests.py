@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import numbers
 import os
-import re
 import shlex
 import types
 from collections.abc import Callable, Iterable, Mapping
@@ -23,7 +22,7 @@ from annotated_types import Ge, Gt, Le
 
 from gairbench.errors import UsageError
 from gairbench.names import printable
-from gairbench.selection import unknown
+from gairbench.selection import split_names, unknown
 
 R = TypeVar("R")
 
@@ -70,17 +69,6 @@ class Named:
 def flag(field: str) -> str:
     """Return the option of a field: ``"rs_unit"`` is ``"--rs-unit"``."""
     return f"--{field.replace('_', '-')}"
-
-
-def split_at_commas(text: str) -> list[str]:
-    r"""Return the parts of a text between commas, without blanks around them; ``\,`` is a comma of a part.
-
-    Example:
-        >>> split_at_commas(r"random, leave:region=Korea\, South")
-        ['random', 'leave:region=Korea, South']
-    """
-    parts = (part.replace(r"\,", ",").strip() for part in re.split(r"(?<!\\),", text))
-    return [part for part in parts if part]
 
 
 def option_error(field: str, what: str, hint: str) -> UsageError:
@@ -249,10 +237,7 @@ def _several(kind: Any, value: Any, wrong: _Wrong) -> tuple[Any, ...]:
         return tuple(_value(kind, item, wrong) for item in items)
     if not all(isinstance(item, str) for item in items):
         raise wrong(f"{_shown(value)} is not a list of words", "write [a, b, c]; quote what is not a word")
-    if whole and not single:
-        names = tuple(item.strip() for item in items if item.strip())
-    else:
-        names = tuple(name for item in items for name in split_at_commas(item))
+    names = tuple(filter(None, map(str.strip, items)) if whole and not single else split_names(items))
     if not names:
         raise wrong("is empty", "name at least one, or leave it out")
     return names

@@ -59,7 +59,9 @@ class Result:
         preset: Its preset.
         weights: SHA-256 of its weights as evaluated; empty for a model without weights, or when it was not loaded.
         checkpoint: How its weights came about: ``"pretrained:<sha256>"`` and ``"file:<sha256>"`` of a checkpoint's
-            content, or ``"init:<digest>"`` of code, configuration and seed where the factory made them.
+            content, or ``"init:<digest>"`` of code, configuration and seed where the factory made them; of a
+            composition, ``"parts:<digest>"`` of those of its parts.
+        parts: Of a composition, by modality: model, version, origin, preset and checkpoint of the part.
         task: Registered name.
         task_version: The task's declared version.
         task_origin: Plugin, distribution and version it came from.
@@ -143,6 +145,7 @@ class Result:
     key: str = ""
     weights: str = ""
     checkpoint: str = ""
+    parts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     probe_origin: str = ""
     dataset_fingerprint: str = ""
     probe_params: Mapping[str, Any] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
@@ -33,23 +34,34 @@ def unknown(kind: str, name: str, known: Iterable[str], *, of: str = "") -> Usag
     return UsageError(what, f"there are: {', '.join(names[:LISTED])}{more}")
 
 
-def split_names(values: Sequence[str]) -> list[str]:
-    """Split repeated, comma-separated option values into names."""
-    return [name.strip() for value in values for name in value.split(",") if name.strip()]
+def split_names(values: Iterable[str]) -> list[str]:
+    r"""Return the names in an option's values, which stand between commas.
+
+    ``\,`` is a comma of a name, and so is one in parentheses.
+
+    Example:
+        >>> split_names(["linear, knn", r"leave:region=Korea\, South", "compose(rs=mae, sv=mocov3)"])
+        ['linear', 'knn', 'leave:region=Korea, South', 'compose(rs=mae, sv=mocov3)']
+    """
+    parts = (part for value in values for part in _SEPARATOR.split(value))
+    return [name for part in parts if (name := part.replace(r"\,", ",").strip())]
+
+
+_SEPARATOR = re.compile(r"(?<!\\),(?![^()]*\))")
 
 
 def select_models(values: Sequence[str], models: Mapping[str, ModelSpec]) -> list[ModelSpec]:
     """Return the models asked for, each once, in the order asked.
 
     Args:
-        values: Names, comma-separated lists of names, or ``all``.
+        values: Names, or ``all``.
         models: What is registered.
 
     Raises:
         UsageError: A name is unknown, or there is none.
     """
     chosen: dict[str, ModelSpec] = {}
-    for name in split_names(values):
+    for name in values:
         if name == "all":
             chosen |= models
         elif name in models:
@@ -65,14 +77,14 @@ def select_tasks(values: Sequence[str], tasks: Mapping[str, TaskSpec]) -> list[T
     """Return the tasks asked for, each once, in the order asked.
 
     Args:
-        values: Names, globs, families, categories, ``all``, or comma-separated lists of them.
+        values: Names, globs, families, categories, or ``all``.
         tasks: What is registered.
 
     Raises:
         UsageError: Nothing matches, or there is none.
     """
     chosen: dict[str, TaskSpec] = {}
-    for name in split_names(values):
+    for name in values:
         found = {task.name: task for task in tasks.values() if _matches(name, task)}
         if not found:
             groups = {str(task.category) for task in tasks.values()} | {task.family for task in tasks.values()}

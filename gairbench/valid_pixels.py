@@ -1,9 +1,9 @@
-"""Which pixels of a batch were measured: masks follow their images through band selection, frames and resizing."""
+"""Which values of images were measured and not filled in: masks of the data become masks of what is encoded."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from gairbench.conversion import ImageConverter
 from gairbench.data import Sample, mask_key, sample_key
@@ -12,6 +12,13 @@ from gairbench.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
+
+Kernel = Literal["bilinear", "bicubic"]
+
+_REACH = {"bilinear": 1, "bicubic": 2}
+"""How far a kernel reaches, in pixels of the image, or of the result where that is low-passed."""
+
+_ROUNDING = 1e-9
 
 
 def stacked_masks(samples: Sequence[Sample], converter: ImageConverter) -> Tensor:
@@ -72,8 +79,8 @@ def converted_mask(converter: ImageConverter, mask: Tensor) -> Tensor:
         mask: Bool, ``(batch, [time,] delivered band, height, width)``.
 
     Returns:
-        Bool, of the shape that the converter gives the images: true where the value was measured. A band that the
-        dataset lacks and that is filled has no such pixel.
+        Bool, of the shape that the converter gives the images: true where the value was measured. It is false in all
+        of a band that the dataset lacks.
     """
     return converter.by_frame(mask, lambda frames: _frame(converter, frames))
 
@@ -84,25 +91,58 @@ def _frame(converter: ImageConverter, mask: Tensor) -> Tensor:
     found = mask.new_zeros(len(mask), len(converter.positions), *mask.shape[2:])
     found[:, present] = mask[:, chosen]
     height, width = mask.shape[2:]
-    return converter.centre(mask_at_size(found, converter.target_size(height, width)))
+    size = converter.target_size(height, width)
+    kernel = converter.wanted.interpolation
+    return converter.centre(mask_at_size(found, size, kernel, antialias=converter.low_pass(height, width)))
 
 
-def mask_at_size(mask: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize masks as their images are: a pixel is valid if all pixels are that it covers, wholly or in part.
+def mask_at_size(mask: Tensor, size: tuple[int, int], kernel: Kernel, *, antialias: bool) -> Tensor:
+    """Resize masks as their images are: a pixel is valid if no missing one has a part in its value.
 
-    Interpolation reaches a little farther than that; what it finds there is no more than filled in.
+    So a hole grows by what the kernel reaches: when an image is enlarged by less than one of its own pixels (bilinear)
+    or two (bicubic), and when it is shrunk with a low-pass by so many pixels of the result.
 
     Args:
         mask: Bool, ``(batch, band, height, width)``.
         size: Height and width wanted.
-    """
-    from torch.nn import functional
+        kernel: How the images are interpolated.
+        antialias: They are low-passed where they are shrunk.
 
+    Example:
+        >>> import torch
+        >>> row = torch.tensor([[[[True, True, False, True]]]])
+        >>> mask_at_size(row, (1, 8), "bilinear", antialias=False).tolist()
+        [[[[True, True, True, False, False, False, False, True]]]]
+    """
     if size == tuple(mask.shape[2:]):
         return mask
-    # Its windows are exactly the pixels that each pixel of the result covers, also where that has more of them.
-    missing: Tensor = functional.adaptive_max_pool2d((~mask).float(), size)
-    return missing == 0
+    missing = ~mask
+    for axis, count in zip((2, 3), size, strict=True):
+        missing = _any_within(missing, axis, count, _REACH[kernel], antialias=antialias)
+    return ~missing
+
+
+def _any_within(missing: Tensor, axis: int, count: int, reach: int, *, antialias: bool) -> Tensor:
+    """Return whether anything is missing in what each of ``count`` pixels along an axis is made of."""
+    import torch
+
+    length = missing.shape[axis]
+    if length == count:
+        return missing
+    step = length / count
+    centre = (torch.arange(count, dtype=torch.float64) + 0.5) * step - 0.5
+    half = torch.full_like(centre, reach)
+    if antialias and step > 1:
+        half *= step
+    else:
+        # Where the middle of a pixel is hit, its neighbours have no weight.
+        half[(centre - centre.round()).abs() < _ROUNDING] = 1
+    # What lies at the very end of the kernel has none, either.
+    first = ((centre - half + _ROUNDING).floor().long() + 1).clamp(0, length)
+    after = (centre + half - _ROUNDING).ceil().long().clamp(0, length)
+    counted = torch.nn.functional.pad(missing.transpose(axis, -1).int().cumsum(-1), (1, 0))
+    first, after = first.to(missing.device), after.to(missing.device)
+    return (counted[..., after] > counted[..., first]).transpose(axis, -1)
 
 
 def mask_tensor(valid: NDArray[Any] | None, shape: Sequence[int]) -> Tensor:

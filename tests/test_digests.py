@@ -27,6 +27,18 @@ def test_a_field_that_was_added_later_changes_a_key_only_where_it_is_not_the_def
     assert digest(of=After()) == digest(of=Before()) != digest(of=After(more=True))
 
 
+@dataclass(frozen=True)
+class Made(Before):
+    notes: list[str] = field(default_factory=list, metadata=ADDED_LATER)
+    unit: str = field(default="", metadata={**ADDED_LATER, "somebody": "else's"})
+    always: tuple[str, ...] = field(default_factory=tuple, metadata={"somebody": "else's"})
+
+
+def test_defaults_that_are_made_and_metadata_of_others_beside_ours_are_known() -> None:
+    assert plain(Made()) == plain(Before()) | {"always": []}
+    assert plain(Made(notes=["a"], unit="m")) == plain(Before()) | {"notes": ["a"], "unit": "m", "always": []}
+
+
 def test_other_fields_stand_in_keys_whatever_they_are() -> None:
     assert plain([{"of": Before()}, frozenset({1})]) == [{"of": {"name": "x", "parts": [1, 2]}}, frozenset({1})]
 

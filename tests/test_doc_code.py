@@ -53,7 +53,7 @@ from gairbench.model_names import known_models
 from gairbench.plugins import load_registry
 from gairbench.predictions import Predictions, save_predictions
 from gairbench.requests import make_request
-from gairbench.selection import select_models, select_tasks, split_names
+from gairbench.selection import select_models, select_tasks
 from gairbench.spec import ModelSpec, resolve
 from gairbench.taskfiles.parsing import load_task_file, registry_with
 from gairbench_models.gair.checkpoint import save_gair
@@ -407,7 +407,7 @@ def run_run(arguments: Sequence[str], given: Mapping[str, Any]) -> None:
         return
     call([*arguments, *([] if "--dry-run" in arguments else ["--dry-run"])])
     # Models of a user's files have other names in tables than on the command line.
-    asked = {known_models([name], registry)[0]: name for name in split_names(request.model)}
+    asked = {known_models([name], registry)[0]: name for name in request.model}
     ready = [
         asked.get(model.name, model.name) for model in models if not any(preset.weights for preset in model.presets)
     ]

@@ -19,12 +19,14 @@ from typer.testing import CliRunner
 import gairbench as gb
 from gairbench import LocationInput, ModelPattern, ModelSpec, Preset, hookimpl
 from gairbench.cli import app
+from gairbench.commands.run import RunRequest
 from gairbench.errors import CheckpointError, PluginError, UsageError
 from gairbench.file_models import FileFactory, model_in_file
 from gairbench.isolation import named
 from gairbench.model_names import known_models
 from gairbench.plugin_code import code_digest, is_third_party
 from gairbench.plugins import Origin, Registry, load_registry, register
+from gairbench.requests import make_request
 from gairbench.results import Result, read_results
 from gairbench.spec import ModelContext, resolve
 from gairbench.testing.declarations import require_cheap, require_model_name
@@ -99,12 +101,17 @@ def call(*arguments: str) -> str:
 
 def test_a_pattern_of_users_files_names_its_models_itself(registry: Registry) -> None:
     def of_file(rest: str) -> ModelSpec:
-        names = {"a/b.x": "own:b", "plain": "b", "unsafe": "own:a/b"}
+        names = {"a/b.x": "own:b", "a,c/b.x": "own:b", "plain": "b", "unsafe": "own:a/b"}
         return replace(made("one"), name=names[rest])
 
     pattern = ModelPattern(prefix="own", factory=of_file, rest="PATH", files=True)
     registry.add(Origin("own-plugin", "own-dist", "1"), model_patterns=[pattern])
     assert known_models(["own:a/b.x"], registry) == ["own:b"]
+    # A comma of a path stays where it is: options are split at commas once, where they are given.
+    assert known_models(make_request(RunRequest, {"model": r"own:a\,c/b.x, shades"}).model, registry) == [
+        "own:b",
+        "shades",
+    ]
     with pytest.raises(PluginError, match="made 'b' of the name 'own:NAME'"):
         known_models(["own:plain"], registry)
     with pytest.raises(PluginError, match="model name 'own:a/b' has other characters"):
@@ -112,7 +119,7 @@ def test_a_pattern_of_users_files_names_its_models_itself(registry: Registry) ->
 
 
 def test_a_name_of_a_pattern_is_registered_with_the_pattern_s_origin(registry: Registry) -> None:
-    assert known_models(["zoo:owl, shades", "zoo:owl", "all"], registry) == ["zoo:owl", "shades", "zoo:owl", "all"]
+    assert known_models(["zoo:owl", "shades", "zoo:owl", "all"], registry) == ["zoo:owl", "shades", "zoo:owl", "all"]
     assert str(registry.model_origins["zoo:owl"]) == "zoo-plugin (zoo-dist 2.0)"
     assert registry.models["zoo:owl"] == made("owl")
 

@@ -20,7 +20,7 @@ KNOWN = {task.name: task for task in TASKS}
         (["all"], list(KNOWN)),
         (["world-zone"], ["world-zone"]),
         (["world-z*", "world-mask"], ["world-zone", "world-mask"]),
-        (["world-mask,world-zone"], ["world-mask", "world-zone"]),
+        (["world-mask", "world-zone"], ["world-mask", "world-zone"]),
         (["sv"], ["world-height"]),
         (["SV"], ["world-height"]),
         (["generated family"], list(KNOWN)),
@@ -49,10 +49,10 @@ def test_unknown_names_suggest_near_ones() -> None:
 
 def test_nothing_asked_is_refused() -> None:
     with pytest.raises(UsageError, match="name one with --model"):
-        select_models([","], MODELS)
+        select_models([], MODELS)
     with pytest.raises(UsageError, match="name one with --task"):
         select_tasks([], KNOWN)
 
 
 def test_models_are_chosen_once_each_in_the_order_asked() -> None:
-    assert [m.name for m in select_models(["trained,shades", "all"], MODELS)] == ["trained", "shades"]
+    assert [m.name for m in select_models(["trained", "shades", "all"], MODELS)] == ["trained", "shades"]

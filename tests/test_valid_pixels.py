@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn import functional
 
 from gairbench import ANY, DatasetSpec, ImageInput, Modality, Preset, Unit
 from gairbench.data import ArraySplit, Sample
@@ -20,7 +20,7 @@ from gairbench.embedding import read_samples
 from gairbench.errors import DataError, InputMismatchError
 from gairbench.feeding import Feed, plan_feed
 from gairbench.inputs import Input, Rendering
-from gairbench.valid_pixels import mask_at_size, mask_tensor
+from gairbench.valid_pixels import Kernel, mask_at_size, mask_tensor
 
 RS = Modality.RS
 S2 = ImageInput(modality=RS, bands=("B2", "B3", "B4", "B8"), unit=Unit.S2_DN, size=4, gsd_m=10.0)
@@ -54,38 +54,66 @@ def mask_of(planned: Feed, *samples: Sample, name: str = "rs") -> Tensor:
 # --- resizing ---------------------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=60)
-@given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 12), st.integers(1, 12), st.integers(0, 9))
-def test_a_resized_pixel_is_valid_if_all_pixels_are_that_it_covers(
-    height: int, width: int, rows: int, columns: int, seed: int
+def resized(values: Tensor, size: tuple[int, int], kernel: Kernel, antialias: bool) -> Tensor:
+    return functional.interpolate(values, size=size, mode=kernel, antialias=antialias, align_corners=False)
+
+
+def weights(length: int, count: int, kernel: Kernel, antialias: bool) -> Tensor:
+    """What each pixel along an axis (first index) takes of each pixel of the image, by torch itself."""
+    return resized(torch.eye(length, dtype=torch.float64)[None, None], (count, length), kernel, antialias)[0, 0]
+
+
+SIDES = st.integers(1, 14)
+
+
+@settings(deadline=None, max_examples=150)
+@given(SIDES, SIDES, SIDES, SIDES, st.sampled_from(["bilinear", "bicubic"]), st.booleans(), st.integers(0, 9))
+def test_a_resized_pixel_is_valid_if_nothing_missing_has_a_part_in_it(
+    height: int, width: int, rows: int, columns: int, kernel: Kernel, antialias: bool, seed: int
 ) -> None:
     mask = holes(2, 3, height, width, seed=seed)
+    found = mask_at_size(mask, (rows, columns), kernel, antialias=antialias)
+    down = weights(height, rows, kernel, antialias).abs() > 1e-12
+    across = weights(width, columns, kernel, antialias).abs() > 1e-12
+    mixed = torch.einsum("ry,cx,bkyx->bkrc", down.double(), across.double(), (~mask).double()) > 0
+    if kernel == "bilinear" or not antialias:
+        assert torch.equal(found, ~mixed)
+    else:
+        # A kernel that is drawn out is zero at some pixels within its reach, too.
+        assert not (found & mixed).any()
+    values = torch.rand(2, 3, height, width, dtype=torch.float64)
+    other = torch.where(mask, values, 1e6)
+    ours, theirs = (resized(images, (rows, columns), kernel, antialias) for images in (values, other))
+    assert torch.allclose(ours[found], theirs[found], atol=1e-6)
 
-    def covered(length: int, count: int, i: int) -> list[int]:
-        low, high = Fraction(i * length, count), Fraction((i + 1) * length, count)
-        return [k for k in range(length) if max(low, k) < min(high, k + 1)]
 
-    expected = torch.stack(
-        [
-            mask[:, :, covered(height, rows, i)][:, :, :, covered(width, columns, k)].all(dim=3).all(dim=2)
-            for i in range(rows)
-            for k in range(columns)
-        ],
-        dim=-1,
-    ).view(2, 3, rows, columns)
-    assert torch.equal(mask_at_size(mask, (rows, columns)), expected)
+@pytest.mark.parametrize(("kernel", "reach"), [("bilinear", 1), ("bicubic", 2)])
+def test_holes_of_enlarged_images_grow_by_the_reach_of_the_kernel(kernel: Kernel, reach: int) -> None:
+    mask = torch.ones(1, 1, 1, 20, dtype=torch.bool)
+    mask[..., 10] = False
+    found = mask_at_size(mask, (4, 80), kernel, antialias=True)[0, 0, 0]
+    missing = (~found).nonzero()[:, 0]
+    # Four pixels are one of the image; its centre is between the second and the third.
+    centre = (missing + 0.5) / 4 - 0.5
+    assert len(missing) == 8 * reach
+    assert ((centre - 10).abs() < reach).all()
 
 
 def test_a_mask_is_resized_and_cut_as_its_image_is() -> None:
     mask = torch.ones(4, 16, 16, dtype=torch.bool)
     mask[:, 4:6, 8:10] = False
     # 16 pixels of 10 m are 8 of 20 m, and the encoder takes the middle 4 of them.
-    found = mask_of(feed(asking(gsd_m=20.0, resampling="gsd"), replace(DATA, size=16)), sample(mask))
+    cut = asking(gsd_m=20.0, resampling="gsd", interpolation="bilinear")
+    found = mask_of(feed(cut, replace(DATA, size=16)), sample(mask))
     expected = torch.ones(4, 4, dtype=torch.bool)
-    expected[0, 2] = False
+    # The hole is one pixel of the result, and the low-pass takes something of it into each neighbour.
+    expected[:2, 1:] = False
     assert found[0].tolist() == [expected.tolist()] * 4
-    whole = mask_of(feed(asking(), replace(DATA, size=16)), sample(mask))
-    assert (~whole[0, 0]).nonzero().tolist() == [[1, 2]]
+    whole = mask_of(feed(asking(interpolation="bilinear"), replace(DATA, size=16)), sample(mask))
+    assert (~whole[0, 0]).nonzero().tolist() == [[0, 1], [0, 2], [1, 1], [1, 2]]
+    without = mask_of(feed(asking(interpolation="bilinear", antialias=False), replace(DATA, size=16)), sample(mask))
+    # Without a low-pass only the two pixels around a centre count: here 5 and 6, and 9 and 10.
+    assert (~without[0, 0]).nonzero().tolist() == [[1, 2]]
 
 
 # --- bands and frames -------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gairbench.inputs import ANY, ImageInput, Modality
-from gairbench.model_names import matching, models_of
+from gairbench.model_names import EVERYTHING, is_glob, known_model, matching, models_of
 from gairbench.plugins import Origin, Registry
 from gairbench.selection import split_names, unknown
 from gairbench.sensors import canonical, sensors
@@ -18,14 +18,14 @@ _SHORT = {"s1": "sentinel-1", "s2": "sentinel-2"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFilter:
-    """What is asked of the models that are shown.
+    """Which models to show; what is empty or false leaves none out.
 
     Args:
-        names: Names and globs of them, comma-separated or not; none: all that are registered. ``"timm:*"`` is of all
-            names that a pattern lists.
-        with_weights: Those that others have trained alone.
-        modality: Those that take it alone.
-        sensor: Those that take bands of it alone, in one of their images; any bands count.
+        names: Names, globs, or ``all``; several in one value stand between commas. ``"timm:*"`` matches the names that
+            a pattern lists.
+        with_weights: Show only models with weights that others have published.
+        modality: Show only models that take this input.
+        sensor: Show only models that take a band of this sensor in one of their images, or any bands.
     """
 
     names: Sequence[str] = ()
@@ -66,14 +66,22 @@ def listed_models(registry: Registry, wanted: ModelFilter) -> list[tuple[ModelSp
 def _named(registry: Registry, names: Sequence[str]) -> Iterator[tuple[ModelSpec, Origin]]:
     known = {name: (spec, registry.model_origins[name]) for name, spec in registry.models.items()}
     for name in split_names(names) or known:
+        if name == EVERYTHING:
+            yield from known.values()
+            continue
         if name in known:
             yield known[name]
             continue
         prefix, colon, _ = name.partition(":")
-        listed = {**_of_pattern(registry, prefix), **known} if colon else known
+        of_pattern = _of_pattern(registry, prefix) if colon else {}
+        listed = {**of_pattern, **known}
         chosen = matching(name, listed) or [name] * (name in listed)
-        if not chosen:
+        if not chosen and (of_pattern or is_glob(name)):
             raise unknown("model", name, listed)
+        if not chosen:
+            # As --model finds it, and with its hints where there is none.
+            added = known_model(name, registry)
+            yield registry.models[added], registry.model_origins[added]
         yield from (listed[one] for one in chosen)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from gairbench.composition import is_composition
 from gairbench.errors import CheckpointError, StorageError, UsageError
 from gairbench.inputs import Rendering
 from gairbench.memo import default_cache
@@ -40,6 +41,8 @@ def find_model(name: str, registry: Registry, preset: str | None = None) -> Mode
     known = known_models([name], registry)
     if len(known) > 1:
         raise UsageError(f"--model {name} names several models", "name one")
+    if is_composition(known[0]):
+        raise UsageError(f"{known[0]} is a model of 'gairbench run' alone", "name one of its parts")
     (name,) = known
     spec = registry.models[name]
     names = [known.name for known in spec.presets]

@@ -21,6 +21,7 @@ from gairbench.commands.leaderboard import DEFAULT_RESULTS, write_page
 from gairbench.commands.options import check_device_name, check_writable
 from gairbench.commands.outcomes import RunResults
 from gairbench.commands.output import show
+from gairbench.composition import ComposedModel, encoders_of
 from gairbench.dataset_download import is_here
 from gairbench.errors import CheckpointError, UsageError
 from gairbench.file_models import as_reference
@@ -174,7 +175,7 @@ def _planned(
     models, tasks = _selected(request, registry)
     request = replace(request, checkpoint=_checkpoints(request, registry, models))
     if download:
-        for spec in models:
+        for spec in encoders_of(models):
             fetch_missing(spec, request.preset, request.checkpoint.get(spec.name), default_cache())
         _fetch_datasets(request, registry, models, tasks, progress)
 
@@ -194,7 +195,8 @@ def _fetch_datasets(
     progress: Progress,
 ) -> None:
     """Fetch the data of tasks and recipes that are not here and can be had."""
-    recipes = [model.preset(request.preset).recipe for model in models if model.name not in request.checkpoint]
+    trained = [model for model in encoders_of(models) if model.name not in request.checkpoint]
+    recipes = [model.preset(request.preset).recipe for model in trained]
     corpora = [
         registry.datasets[recipe.dataset] for recipe in recipes if recipe and recipe.dataset in registry.datasets
     ]
@@ -234,13 +236,13 @@ def _selected(request: RunRequest, registry: Registry) -> tuple[Sequence[ModelSp
 def _checkpoints(request: RunRequest, registry: Registry, models: Sequence[ModelSpec]) -> dict[str, Path]:
     """Return the checkpoints by the models' own names; they may be given by any name that ``--model`` takes."""
     found: dict[str, Path] = {}
-    names = {model.name for model in models}
+    names = {model.name: None for model in encoders_of(models)}
     for given, path in request.checkpoint.items():
         name = given if as_reference(given) is None else known_model(given, registry)
         if name not in names:
             raise UsageError(
                 f"--checkpoint names {given!r}, which is not run",
-                f"the models are {', '.join(model.name for model in models)}",
+                f"the models are {', '.join(names)}",
             )
         if name in found:
             raise UsageError(f"--checkpoint names {name!r} twice, as {given!r} too", "leave one out")
@@ -272,6 +274,7 @@ def _evaluation(
         readouts=tuple(dict.fromkeys(map(asked_readout, request.readout))),
         covered_by=_lookups(request.covered_by, registry),
         fresh=request.fresh,
+        download=request.download,
         executor=request.executor.name,
         executor_options=request.executor.keys,
         command=request.command,
@@ -284,6 +287,8 @@ def _lookups(names: Sequence[str], registry: Registry) -> tuple[ModelSpec, ...]:
         return ()
     models = select_models(known_models(names, registry), registry.models)
     for model in models:
+        if isinstance(model, ComposedModel):
+            raise UsageError(f"--covered-by names {model.name!r}, a composition", "name the part that looks samples up")
         if not any(map(model.preset(None).looks_up, model.preset(None).offered())):
             raise UsageError(
                 f"--covered-by names {model.name!r}, which computes an embedding of every sample",

@@ -16,7 +16,7 @@ from gairbench.files.overhead import check_bands, read_place
 from gairbench.files.rows import Columns, InputTable
 from gairbench.inputs import RGB, ImageInput, LocationInput, Modality, Rendering, Unit
 from gairbench.representation import Representation
-from gairbench.selection import split_names, unknown
+from gairbench.selection import unknown
 from gairbench.spec import ModelSpec, Preset
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def wanted_views(
             progress.say(f"  {line}")
         return possible
     chosen = set()
-    for name in split_names(request.views):
+    for name in request.views:
         if name not in names:
             raise unknown("view", name, names, of=f"of {spec.name} ({preset.name})")
         if reasons[name]:

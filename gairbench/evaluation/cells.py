@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -53,6 +53,30 @@ class PretrainingData:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """A pre-training that gairbench does itself.
+
+    Args:
+        model: The model, which has a recipe.
+        preset: Its preset.
+        weights: Where the checkpoint goes, and whether it is there.
+        corpus: What it is trained on.
+        seed: Seed of everything random.
+    """
+
+    model: ModelSpec
+    preset: Preset
+    weights: Weights
+    corpus: PretrainingData
+    seed: int
+
+    @property
+    def loaded_as(self) -> str:
+        """As of the cells whose embeddings the model computes by itself."""
+        return loaded_as(self.model, self.preset, self.weights, self.seed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
     """One model on one task with one evaluator.
 
@@ -60,7 +84,7 @@ class Cell:
         model: The model.
         preset: Its preset.
         weights: Where its weights come from.
-        corpus: What it is pre-trained on, where gairbench trains it.
+        trainings: What gairbench must train for it: the model itself, or parts of a composition.
         task: The task.
         evaluator: The evaluator; ``None``: there is none of the name that the task uses, and the cell has failed.
         metrics: What to measure, the headline first; empty if the task names a metric that does not exist.
@@ -83,7 +107,7 @@ class Cell:
     model: ModelSpec
     preset: Preset
     weights: Weights
-    corpus: PretrainingData | None
+    trainings: tuple[Training, ...]
     task: TaskSpec
     evaluator: EvaluatorSpec | None
     metrics: tuple[MetricSpec, ...]
@@ -131,11 +155,6 @@ class Cell:
         return loaded_as(self.model, self.preset, self.weights, self.record.seed)
 
 
-def loaded_as(model: ModelSpec, preset: Preset, weights: Weights, seed: int) -> str:
-    """Return what is the same for all that one loaded model computes."""
-    return f"{model.name} {preset.name} {weights.identity} seed {seed}"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PretrainJob:
     """Pre-train a model.
@@ -178,7 +197,7 @@ class EmbedJob:
         embeddings: What to compute.
         seed: Seed of untrained weights.
         limit: The run's ``--limit``.
-        needs: The job that pre-trains the model, if there is one.
+        needs: The jobs that pre-train the model, or parts of it.
     """
 
     id: str
@@ -271,7 +290,7 @@ def jobs_of(cells: Iterable[Cell]) -> list[Job]:
         if cell.unsure:
             unsure.setdefault(cell.loaded_as, identification(cell))
             continue
-        before = _pretraining(cell)
+        before = pretrainings_of(cell)
         needs = []
         for job in (_embedding_job(cell, before), *cell.coverage):
             missing = tuple(embedding for embedding in job.embeddings if not embedding.cached)
@@ -281,8 +300,7 @@ def jobs_of(cells: Iterable[Cell]) -> list[Job]:
                 more = tuple(embedding for embedding in missing if embedding.key not in keys)
                 embedded[job.id] = replace(job, embeddings=known + more)
                 needs.append(job.id)
-                if before is not None and before.id in job.needs:
-                    trained.setdefault(before.id, before)
+                trained |= {one.id: one for one in before if one.id in job.needs and one.id not in trained}
         evaluated.append(EvaluateJob(id=f"evaluate {cell.id}", cell=cell, needs=tuple(needs)))
     # What embeds with a model has loaded it.
     others = [job for job in unsure.values() if job.loaded_as not in {e.loaded_as for e in embedded.values()}]
@@ -306,7 +324,7 @@ def embed_id(dataset: DatasetSpec, loaded: str) -> str:
     return f"embed {dataset.name} by {loaded}"
 
 
-def _embedding_job(cell: Cell, before: PretrainJob | None) -> EmbedJob:
+def _embedding_job(cell: Cell, before: Sequence[PretrainJob]) -> EmbedJob:
     return EmbedJob(
         id=embed_id(cell.task.dataset, cell.loaded_as),
         model=cell.model,
@@ -318,20 +336,28 @@ def _embedding_job(cell: Cell, before: PretrainJob | None) -> EmbedJob:
         embeddings=cell.embeddings,
         seed=cell.record.seed,
         limit=cell.record.limit,
-        needs=() if before is None else (before.id,),
+        needs=tuple(job.id for job in before),
     )
 
 
-def _pretraining(cell: Cell) -> PretrainJob | None:
-    if cell.weights.ready or cell.weights.path is None or cell.corpus is None:
-        return None
-    return PretrainJob(
-        id=f"pretrain {cell.loaded_as}",
-        model=cell.model,
-        preset=cell.preset,
-        target=cell.weights.path,
-        corpus=cell.corpus,
-        seed=cell.record.seed,
-        limit=cell.record.limit,
-        loaded_as=cell.loaded_as,
-    )
+def pretrainings_of(cell: Cell) -> list[PretrainJob]:
+    """Return the jobs that train what a cell's model lacks."""
+    return [
+        PretrainJob(
+            id=f"pretrain {training.loaded_as}",
+            model=training.model,
+            preset=training.preset,
+            target=training.weights.path,
+            corpus=training.corpus,
+            seed=training.seed,
+            limit=cell.record.limit,
+            loaded_as=training.loaded_as,
+        )
+        for training in cell.trainings
+        if not training.weights.ready and training.weights.path is not None
+    ]
+
+
+def loaded_as(model: ModelSpec, preset: Preset, weights: Weights, seed: int) -> str:
+    """Return what is the same for all that one loaded model computes."""
+    return f"{model.name} {preset.name} {weights.identity} seed {seed}"

@@ -10,6 +10,7 @@ from typing import TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
+from gairbench.composition import model_for
 from gairbench.dataset_download import is_here, terms_of
 from gairbench.errors import DataMissingError, GairbenchError, InputMismatchError, NotCoveredError
 from gairbench.evaluation.cells import Cell, State
@@ -109,13 +110,13 @@ class Findings:
 
     def coverage_problem(self, cell: Cell) -> Trouble | None:
         """Return why a model that looks samples up by ids cannot serve a task; ``None`` where none is known to lack."""
-        factory = cell.model.factory
         # Where only some samples take part, looking them up shows which.
-        if not _knows_ids(factory) or cell.coverage:
+        if cell.coverage:
             return None
         errors = {}
         for wanted in cell.embeddings:
-            if "id" in wanted.feed.given and (error := self._lacking(cell, cell.model, factory, wanted.split)):
+            model = model_for(cell.model, cell.preset, wanted.feed.representation)
+            if "id" in wanted.feed.given and (error := self._lacking(cell, model, wanted.split)):
                 errors[wanted.key] = error
         reasons = uncovered_reasons(cell.embeddings, errors)
         return ("skipped", next(iter(reasons.values()))) if reasons else None
@@ -124,13 +125,10 @@ class Findings:
         """Return the samples that models which know their ids beforehand have; others may leave out more of them."""
         rows: dict[str, NDArray[np.bool_]] = {}
         for job in cell.coverage:
-            factory = job.model.factory
-            if not _knows_ids(factory):
-                continue
             for wanted in job.embeddings:
-                if "id" in wanted.feed.given:
+                if "id" in wanted.feed.given and _knows_ids(job.model.factory):
                     ids = self._looked_up(cell, wanted.split)
-                    error = self._lacking(cell, job.model, factory, wanted.split)
+                    error = self._lacking(cell, job.model, wanted.split)
                     there = ~np.isin(ids, error.missing) if error else np.ones(len(ids), dtype=bool)
                     rows[wanted.split] = rows.get(wanted.split, there) & there
         return Covered(cell.record.covered_by, rows) if rows else None
@@ -139,7 +137,10 @@ class Findings:
         ids = self.data.split(cell.task.dataset, cell.fingerprint, split).ids
         return [ids[i] for i in limited(len(ids), self._limit)]
 
-    def _lacking(self, cell: Cell, model: ModelSpec, factory: KnowsIds, split: str) -> NotCoveredError | None:
+    def _lacking(self, cell: Cell, model: ModelSpec, split: str) -> NotCoveredError | None:
+        factory = model.factory
+        if not _knows_ids(factory):
+            return None
         which = (model.name, cell.task.dataset.name, split)
         if which not in self._lacks:
             looked_up = self._looked_up(cell, split)

@@ -313,6 +313,7 @@ def _embed(
         "device": device_name(device),
         "environment": computing(device),
         "trained in": loaded.trained_in,
+        "parts": loaded.parts,
         "seconds": time.perf_counter() - start,
     }
     cache.store(wanted.key, values, about)
@@ -505,6 +506,10 @@ def _evaluate(
         status="ok",
         checkpoint=abouts[0]["checkpoint"],
         weights=abouts[0]["weights"],
+        parts={
+            modality: {**part, "checkpoint": abouts[0]["parts"][part["model"]]}
+            for modality, part in blank.parts.items()
+        },
         environment={**blank.environment, **_environment(abouts[0]), **trained_in},
         probe_params=dict(output.params),
         metrics=metrics,

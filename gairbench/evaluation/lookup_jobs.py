@@ -9,20 +9,19 @@ from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.cells import EmbedJob, embed_id, loaded_as
 from gairbench.evaluation.embedding_keys import embeddings_of
 from gairbench.evaluation.feeds import feeds_for
+from gairbench.evaluation.prepared import Prepared
 from gairbench.readout import Readout
-from gairbench.spec import EvaluatorSpec, Kind, ModelSpec, TaskSpec
+from gairbench.spec import EvaluatorSpec, Kind, TaskSpec
 from gairbench.split_policy import SPLITS
-from gairbench.weights.origin import Weights
 
 
 def lookup_job(
-    model: ModelSpec,
-    weights: Weights,
+    prepared: Prepared,
     task: TaskSpec,
     evaluator: EvaluatorSpec,
     *,
     fingerprint: str,
-    codes: tuple[str, str],
+    dataset_code: str,
     seed: int,
     limit: int | None,
     cache: EmbeddingCache | None,
@@ -30,12 +29,11 @@ def lookup_job(
     """Return the job that looks a task's samples up.
 
     Args:
-        model: Of existing embeddings.
-        weights: What it is loaded from.
+        prepared: A model of existing embeddings.
         task: The task.
         evaluator: The task's headline evaluator: all of a task's evaluators and readouts have the same samples.
         fingerprint: Hash of the task's data.
-        codes: Digests of the code of the model and of the dataset.
+        dataset_code: Digest of the code of the dataset.
         seed: The run's seed.
         limit: The run's ``--limit``.
         cache: What has been looked up before; ``None``: nothing may be reused.
@@ -45,7 +43,7 @@ def lookup_job(
     """
     if task.kind is Kind.RETRIEVAL:
         raise InputMismatchError(f"{task.kind} ranks all samples of a split", "")
-    preset = model.preset(None)
+    model, preset, weights = prepared.model, prepared.preset, prepared.weights
     embeddings = embeddings_of(
         model,
         preset,
@@ -54,7 +52,7 @@ def lookup_job(
         feeds_for(model, preset, task, evaluator, Readout()),
         splits=SPLITS,
         fingerprint=fingerprint,
-        codes=codes,
+        codes=(prepared.code, dataset_code),
         limit=limit,
         partial=True,
     )

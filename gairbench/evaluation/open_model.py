@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gairbench.composition import ComposedModel
 from gairbench.errors import CheckpointError
 from gairbench.evaluation.cells import EmbedJob, IdentifyJob
 from gairbench.locks import locked
@@ -16,7 +17,7 @@ from gairbench.results import UsedWeights
 from gairbench.spec import ModelContext, ModelSpec
 from gairbench.weights.environment_file import read_training_environment
 from gairbench.weights.loading import build
-from gairbench.weights.origin import checkpoint_sha256
+from gairbench.weights.origin import Weights, checkpoint_sha256, parts_digest
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +35,7 @@ class OpenModel:
         used: Its weights.
         trained_in: The environment of its training, where it was ours.
         changes: What its factory changed in the process, which was undone.
+        parts: Of a composition, the content of each part's weights by its model's name.
     """
 
     identity: str
@@ -41,6 +43,7 @@ class OpenModel:
     used: UsedWeights
     trained_in: dict[str, str]
     changes: str
+    parts: Mapping[str, str]
 
 
 def open_model(job: EmbedJob | IdentifyJob, cache: Path, device: torch.device, make: Build = build) -> OpenModel:
@@ -58,17 +61,21 @@ def open_model(job: EmbedJob | IdentifyJob, cache: Path, device: torch.device, m
         Exception: Whatever the factory raises.
     """
     context = ModelContext(model=job.model.name, preset=job.preset.name, seed=job.seed, checkpoint=job.weights.path)
-    ours = job.weights.path is not None and not job.weights.foreign  # only ours can be replaced, by --fresh
-    with unreplaced(job.weights.path, cache) if ours else nullcontext():
-        checkpoint = _content(job, cache)
-        trained_in = read_training_environment(job.weights.path)
+    parts = job.weights.parts or (job.weights,)
+    with ExitStack() as unchanged:
+        for path in sorted(part.own_path for part in parts if part.own_path is not None):
+            unchanged.enter_context(unreplaced(path, cache))
+        contents = [_content(part, cache) for part in parts]
+        checkpoint = parts_digest(contents) if job.weights.parts else contents[0]
+        trained_in = {name: value for part in parts for name, value in read_training_environment(part.path).items()}
         model, weights, changes = make(job.model, context, device)
-    return OpenModel(job.loaded_as, model, UsedWeights(checkpoint, weights), trained_in, changes)
+    models = [part.model.name for part in job.model.parts] if isinstance(job.model, ComposedModel) else []
+    of_parts = dict(zip(models, contents, strict=bool(models)))
+    return OpenModel(job.loaded_as, model, UsedWeights(checkpoint, weights), trained_in, changes, of_parts)
 
 
-def _content(job: EmbedJob | IdentifyJob, cache: Path) -> str:
-    """Return what the job's weights are by content, as records state it."""
-    weights = job.weights
+def _content(weights: Weights, cache: Path) -> str:
+    """Return what weights are by content, as records state it."""
     if weights.path is None:
         return weights.identity
     sha256 = checkpoint_sha256(weights.path, cache)

@@ -10,10 +10,11 @@ from typing import Any
 
 from gairbench import results
 from gairbench.backbone import BACKBONE_VERSION, TRAINED
+from gairbench.composition import ComposedModel, ComposedPreset
 from gairbench.digests import digest
 from gairbench.errors import GairbenchError, InputMismatchError
 from gairbench.evaluation.cache import EmbeddingCache
-from gairbench.evaluation.cells import Cell, Embedding, EmbedJob, Plan, PretrainingData, State, jobs_of
+from gairbench.evaluation.cells import Cell, Embedding, EmbedJob, Plan, State, jobs_of
 from gairbench.evaluation.coverage import JOINED
 from gairbench.evaluation.embedding_keys import embeddings_of
 from gairbench.evaluation.estimates import Estimates
@@ -21,18 +22,17 @@ from gairbench.evaluation.feeds import feeds_for, readouts_for
 from gairbench.evaluation.findings import Findings, Trouble
 from gairbench.evaluation.lookup_jobs import lookup_job
 from gairbench.evaluation.open_data import OpenData
+from gairbench.evaluation.prepared import Asked, Prepared, prepare
 from gairbench.evaluation.staleness import reuse
 from gairbench.kinds import HEADLINE
 from gairbench.label_budget import LabelBudget
-from gairbench.plugin_code import is_third_party
 from gairbench.plugins import Registry
 from gairbench.readout import AskedReadout, Readout
 from gairbench.selection import unknown
 from gairbench.spec import EvaluatorSpec, Kind, MetricSpec, ModelSpec, Preset, TaskSpec
 from gairbench.split_choice import SplitChoice
 from gairbench.split_policy import SPLITS
-from gairbench.weights.loading import choose_preset
-from gairbench.weights.origin import Weights, find_weights, model_code, pretrained_weights
+from gairbench.weights.origin import Weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,7 @@ class EvaluationRequest:
         readouts: Poolings and layers, or ``"each"``; everything is evaluated with each.
         covered_by: Models of existing embeddings: only samples that all of them have take part; none: all samples do.
         fresh: Reuse no checkpoint, embedding or record that was made before the run began.
+        download: Published weights that are not here would be fetched, were the plan carried out.
         executor: Name of the executor.
         executor_options: Values of its options.
         command: The command line, for the records.
@@ -75,6 +76,7 @@ class EvaluationRequest:
     readouts: tuple[AskedReadout, ...] = (Readout(),)
     covered_by: tuple[ModelSpec, ...] = ()
     fresh: bool = False
+    download: bool = False
     executor: str = "local"
     executor_options: Mapping[str, object] = field(default_factory=dict)
     command: str = ""
@@ -148,16 +150,15 @@ def _lookup(
     evaluator, fingerprint = registry.evaluators.get(names[0]), findings.fingerprint(task.dataset)
     if evaluator is None or isinstance(fingerprint, tuple):
         return None
-    weights, code, _, trouble = _weights(request, registry, findings, model, model.preset(None), seed)
-    if trouble is not None:
-        raise InputMismatchError(trouble[1], "")
+    prepared = prepare(model, _asked(request), registry, findings, seed)
+    if prepared.trouble is not None:
+        raise InputMismatchError(prepared.trouble[1], "")
     return lookup_job(
-        model,
-        weights,
+        prepared,
         task,
         evaluator,
         fingerprint=fingerprint,
-        codes=(code, findings.code(task.dataset)),
+        dataset_code=findings.code(task.dataset),
         seed=seed,
         limit=request.limit,
         cache=None if request.fresh else EmbeddingCache(request.cache),
@@ -172,18 +173,8 @@ def _model_cells(
     seed: int,
     coverage: _Coverage,
 ) -> Iterator[Cell]:
-    trouble: Trouble | None = None
-    given = request.checkpoints.get(model.name)
-    try:
-        preset = choose_preset(model, request.preset, given)
-    except GairbenchError:
-        raise
-    # A model may be a third party's code; its fault is this model's, not the run's.
-    except Exception as error:
-        preset = model.preset(request.preset)
-        trouble = ("failed", f"model {model.name!r} cannot read its checkpoint: {type(error).__name__}: {error}")
-    weights, code, corpus, problem_of_weights = _weights(request, registry, findings, model, preset, seed)
-    trouble = trouble or problem_of_weights
+    prepared = prepare(model, _asked(request), registry, findings, seed)
+    model, preset, weights = prepared.model, prepared.preset, prepared.weights
     cells = []
     for task in sorted(request.tasks, key=lambda t: t.dataset.name):
         metrics, problem = _metrics(registry, task)
@@ -201,7 +192,7 @@ def _model_cells(
                 model=model,
                 preset=preset,
                 weights=weights,
-                corpus=corpus,
+                trainings=prepared.trainings,
                 task=task,
                 evaluator=evaluator,
                 metrics=metrics,
@@ -210,16 +201,16 @@ def _model_cells(
                 readout=readout,
                 state="todo",
                 record=replace(blank, labels=str(labels), readout=str(readout), **_split_fields(registry, split)),
-                distributions=_distributions(registry, model, task, evaluator, metrics, split),
-                code=code,
-                third_party=is_third_party(model.factory),
+                distributions=_distributions(registry, prepared, task, evaluator, metrics, split),
+                code=prepared.code,
+                third_party=prepared.third_party,
                 coverage=lookups,
             )
             if wrong := problem or _evaluator_problem(registry, task, name) or unread:
                 cells.append(_stopped(cell, "failed", wrong))
                 continue
             try:
-                planned = _planned(request, findings, cell, trouble or not_covered)
+                planned = _planned(request, findings, cell, prepared.trouble or not_covered)
                 uncovered = findings.coverage_problem(planned) if planned.state == "todo" else None
                 cells.append(_stopped(planned, *uncovered) if uncovered else planned)
             # What a plugin declares may be wrong in any way; its fault is this cell's, not the run's.
@@ -230,6 +221,17 @@ def _model_cells(
     for cell in cells:
         unusable = findings.target_problem(cell) if cell.state == "todo" else None
         yield _stopped(cell, *unusable) if unusable else cell
+
+
+def _asked(request: EvaluationRequest) -> Asked:
+    return Asked(
+        preset=request.preset,
+        checkpoints=request.checkpoints,
+        limit=request.limit,
+        cache=request.cache,
+        fresh=request.fresh,
+        download=request.download,
+    )
 
 
 def _readouts(
@@ -279,17 +281,17 @@ def _evaluator_problem(registry: Registry, task: TaskSpec, name: str) -> str:
 
 def _distributions(
     registry: Registry,
-    model: ModelSpec,
+    prepared: Prepared,
     task: TaskSpec,
     evaluator: EvaluatorSpec | None,
     metrics: Sequence[MetricSpec],
     split: SplitChoice,
 ) -> tuple[str, ...]:
-    origins = [registry.model_origins[model.name], registry.task_origins[task.name]]
+    origins = [registry.task_origins[task.name]]
     origins += [registry.evaluator_origins[evaluator.name]] if evaluator else []
     origins += [registry.metric_origins[metric.name] for metric in metrics]
     origins += [] if split.published else [registry.split_policy_origins[split.policy.name]]
-    return tuple(dict.fromkeys(origin.distribution for origin in origins))
+    return tuple(dict.fromkeys([*prepared.distributions, *(origin.distribution for origin in origins)]))
 
 
 def _split_fields(registry: Registry, split: SplitChoice) -> dict[str, Any]:
@@ -298,57 +300,6 @@ def _split_fields(registry: Registry, split: SplitChoice) -> dict[str, Any]:
         return {}
     origin = registry.split_policy_origins[split.policy.name]
     return {"split": str(split), "split_version": split.policy.version, "split_origin": str(origin)}
-
-
-def _weights(
-    request: EvaluationRequest, registry: Registry, findings: Findings, model: ModelSpec, preset: Preset, seed: int
-) -> tuple[Weights, str, PretrainingData | None, Trouble | None]:
-    """Return where a model's weights come from, its code, what it is trained on, and why it cannot be had."""
-    given = request.checkpoints.get(model.name)
-    distribution, cache = registry.model_origins[model.name].distribution, request.cache.absolute()
-    code = ""
-    try:
-        code = model_code(model, preset, distribution, cache)
-        weights = find_weights(model, preset, given, seed=seed, code=code, cache=cache)
-    except GairbenchError as error:
-        if given is not None:
-            raise
-        return _NO_WEIGHTS, code, None, ("failed", str(error))
-    # A model may be a third party's code; its fault is this model's, not the run's.
-    except Exception as error:
-        return _NO_WEIGHTS, code, None, ("failed", f"model {model.name!r}: {type(error).__name__}: {error}")
-    if weights.missing:
-        return weights, code, None, ("skipped", f"its weights are not here; {weights.missing}")
-    recipe = preset.recipe
-    if not weights.to_train or recipe is None:
-        return replace(weights, path=weights.path and weights.path.absolute()), code, None, None
-    if recipe.dataset not in registry.datasets:
-        return (
-            weights,
-            code,
-            None,
-            ("failed", f"it is pre-trained on dataset {recipe.dataset!r}, which no plugin provides"),
-        )
-    corpus = registry.datasets[recipe.dataset]
-    fingerprint = findings.fingerprint(corpus)
-    if isinstance(fingerprint, tuple):
-        state, reason = fingerprint
-        return weights, code, None, (state, f"pre-training: {reason}")
-    weights = pretrained_weights(
-        model,
-        preset,
-        corpus,
-        fingerprint,
-        distributions=(distribution, registry.dataset_origins[corpus.name].distribution),
-        seed=seed,
-        limit=request.limit,
-        cache=cache,
-        fresh=request.fresh,
-    )
-    return weights, code, PretrainingData(dataset=corpus, fingerprint=fingerprint), None
-
-
-_NO_WEIGHTS = Weights(identity="missing:", path=None, ready=False)
 
 
 def _stopped(cell: Cell, state: State, reason: str) -> Cell:
@@ -450,6 +401,7 @@ def _blank(
         model_origin=str(registry.model_origins[model.name]),
         preset=preset.name,
         checkpoint=weights.content or weights.identity,
+        parts=_parts(registry, model, preset),
         task=task.name,
         task_version=task.version,
         task_origin=str(registry.task_origins[task.name]),
@@ -470,3 +422,19 @@ def _blank(
         covered_by=JOINED.join(model.name for model in request.covered_by),
         command=request.command,
     )
+
+
+def _parts(registry: Registry, model: ModelSpec, preset: Preset) -> dict[str, dict[str, str]]:
+    """Return what a composition consists of, by modality, as far as it is known before its parts are trained."""
+    if not isinstance(model, ComposedModel) or not isinstance(preset, ComposedPreset):
+        return {}
+    return {
+        str(modality): {
+            "model": part.model.name,
+            "version": part.model.version,
+            "origin": str(registry.model_origins[part.model.name]),
+            "preset": own.name,
+        }
+        for part, own in zip(model.parts, preset.parts, strict=True)
+        for modality in part.modalities
+    }

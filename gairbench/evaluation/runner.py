@@ -30,6 +30,7 @@ from gairbench.plugins import Registry
 from gairbench.progress import Progress
 from gairbench.protocols import Call, Executor, Submitted
 from gairbench.results import Result, UsedWeights, read_result
+from gairbench.weights.origin import Weights
 
 RETRIES = 2
 """How often a job that the machinery lost is tried again."""
@@ -194,8 +195,12 @@ class _Run:
         self.order: dict[str, int] = {}
         for cell in plan.cells:
             # What says which samples take part comes first: it may leave nothing to do.
-            for loaded in (*(job.loaded_as for job in cell.coverage), cell.loaded_as):
-                self.order.setdefault(loaded, len(self.order))
+            for name in (
+                *(job.loaded_as for job in cell.coverage),
+                *(training.loaded_as for training in cell.trainings),
+                cell.loaded_as,
+            ):
+                self.order.setdefault(name, len(self.order))
         numbers = {cell.id: number for number, cell in enumerate(plan.cells)}
         for job in plan.jobs:
             if isinstance(job, EvaluateJob):
@@ -269,10 +274,10 @@ class _Run:
             if not waiting.lacking:
                 return self.waiting.pop(name)
         started = [*chosen, *(flight.subject for flight in self.flights)]
-        training = {job.loaded_as for job in [*started, *self.pretrainings.values()] if isinstance(job, PretrainJob)}
+        training = {job.id for job in [*started, *self.pretrainings.values()] if isinstance(job, PretrainJob)}
         ready: list[PretrainJob | EmbedJob] = [
             *self.pretrainings.values(),
-            *(job for job in self.embeddings.values() if job.loaded_as not in training),
+            *(job for job in self.embeddings.values() if training.isdisjoint(job.needs)),
         ]
         if not ready:
             return None
@@ -287,7 +292,8 @@ class _Run:
     def _call(self, subject: _Subject) -> Call:
         if isinstance(subject, _Waiting):
             cell = subject.job.cell
-            work = Work(subject.job, self.site, self.seconds.get(cell.loaded_as))
+            seconds = sum(self.seconds.get(training.loaded_as, 0.0) for training in cell.trainings)
+            work = Work(subject.job, self.site, seconds or None)
             label = f"evaluate {cell.model.name} on {cell.task.name} by {_how(cell.record)}"
         elif isinstance(subject, PretrainJob | IdentifyJob):
             work = Work(subject, self.site)
@@ -367,7 +373,7 @@ class _Run:
         if not isinstance(outcome, Failure):
             self.seconds[job.loaded_as] = outcome
             return
-        for name in [name for name, other in self.embeddings.items() if other.loaded_as == job.loaded_as]:
+        for name in [name for name, other in self.embeddings.items() if job.id in other.needs]:
             keys = [embedding.key for embedding in self.embeddings.pop(name).embeddings]
             self._settle(set(), dict.fromkeys(keys, outcome))
 
@@ -476,11 +482,17 @@ def _without(cell: Cell, keys: Set[str]) -> Cell:
     def marked(embeddings: Sequence[Embedding]) -> tuple[Embedding, ...]:
         return tuple(replace(e, cached=e.cached and e.key not in keys) for e in embeddings)
 
-    ours = cell.weights.path is not None and not cell.weights.foreign
-    ready = cell.weights.path.is_dir() if cell.weights.path is not None and ours else cell.weights.ready
-    coverage = tuple(replace(job, embeddings=marked(job.embeddings)) for job in cell.coverage)
-    weights = replace(cell.weights, ready=ready)
-    return replace(cell, embeddings=marked(cell.embeddings), coverage=coverage, weights=weights)
+    return replace(
+        cell,
+        embeddings=marked(cell.embeddings),
+        coverage=tuple(replace(job, embeddings=marked(job.embeddings)) for job in cell.coverage),
+        trainings=tuple(replace(one, weights=_seen_anew(one.weights)) for one in cell.trainings),
+    )
+
+
+def _seen_anew(weights: Weights) -> Weights:
+    path = weights.own_path
+    return weights if path is None else replace(weights, ready=path.is_dir())
 
 
 def _threads() -> int:

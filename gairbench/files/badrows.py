@@ -14,6 +14,12 @@ from gairbench.errors import DataError
 SHOWN = 3
 """Examples of each kind."""
 
+LEAVE_OUT = "fix these rows, or leave them out with --on-error skip"
+"""What to do about bad rows of a table that a command works on."""
+
+CORRECT = "fix these rows, or remove them from the table"
+"""What to do about them where a whole table is one thing, as the embeddings of a model."""
+
 
 class ProblemKind(StrEnum):
     """What can be wrong with a row."""
@@ -88,12 +94,14 @@ class RowReport:
         row_word: What its rows are called: ``"line"`` or ``"row"``.
         rows: How many it has.
         bad: Those that are left out, in any order.
+        remedy: What to do about them.
     """
 
     path: Path
     row_word: str
     rows: int
     bad: list[BadRow] = field(default_factory=list)
+    remedy: str = LEAVE_OUT
 
     @property
     def total(self) -> int:
@@ -137,5 +145,5 @@ class RowReport:
         if self.bad:
             raise DataError(
                 f"{self.path}: {self.summary()}; the first: {self.first()}",
-                "fix these rows, or leave them out with --on-error skip",
+                self.remedy,
             )

@@ -49,7 +49,7 @@ def fill_missing(path: Path, values: Values, valid: Valid, missing_pixels: Missi
     if missing_pixels == "refuse":
         raise RowError(
             f"{path}: {missing:.1%} of its pixels hold no data (nodata, mask, alpha or NaN)",
-            "leave the image out, or fill missing pixels with --missing-pixels fill",
+            "leave the image out, or have them filled: --missing-pixels fill, or missing_pixels: fill in a task file",
             ProblemKind.HOLE,
         )
     return filled(values, valid), missing
@@ -70,12 +70,12 @@ def filled(values: Values, valid: Valid) -> Values:
 
 
 def resized_valid(valid: Valid, size: int) -> Valid:
-    """Return which values of an image that is resized to a square hold data, by the rule of :func:`mask_at_size`."""
+    """Return which values hold data of an image that :func:`gairbench.files.images.resize` makes a square."""
     import torch
 
     # Most files lack the same pixels in all bands, and one is far faster than all.
     some = valid[:1] if (valid == valid[:1]).all() else valid
-    resized = mask_at_size(torch.from_numpy(some)[None], (size, size))[0]
+    resized = mask_at_size(torch.from_numpy(some)[None], (size, size), "bilinear", antialias=True)[0]
     return np.array(resized.expand(len(valid), size, size))
 
 

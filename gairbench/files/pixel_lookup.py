@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.errors import DataError
+from gairbench.files.box_pieces import BoxPiece, box_pieces
 from gairbench.files.guard import reading
 from gairbench.files.missing_pixels import MOST_MISSING
 from gairbench.files.rasters import REPLACE, driver_of, open_raster
 from gairbench.files.zarr_groups import pixel_array
 from gairbench.geography import great_circle_km
-from gairbench.georeference import ALONG, WGS84, is_rotated, project, project_each, stated_place
+from gairbench.georeference import ALONG, WGS84, Box, is_rotated, project, project_each, stated_place
 
 if TYPE_CHECKING:
     from rasterio.crs import CRS
@@ -47,7 +48,8 @@ class PixelGrid:
     Args:
         path: A GeoTIFF, or the folder of a Zarr group.
         crs: Its coordinate reference system.
-        transform: From (column, row) to the system's coordinates; rows may run north.
+        transform: From (column, row) to the system's coordinates; rows may run north, and the raster may be turned.
+        cut: Longitude of the meridian across which x is not continuous, degrees.
         width: Columns.
         height: Rows.
         bands: How many values a pixel has.
@@ -59,6 +61,7 @@ class PixelGrid:
     path: Path
     crs: CRS
     transform: Affine
+    cut: float
     width: int
     height: int
     bands: int
@@ -105,21 +108,88 @@ class PixelGrid:
             return np.asarray(great_circle_km(back, lonlat) < _SAME_KM)
 
     def _pixels(self, xy: Array) -> Array:
-        t = self.transform
         with np.errstate(invalid="ignore"):
-            found = np.stack([(xy[:, 0] - t.c) / t.a, (xy[:, 1] - t.f) / t.e], axis=1)
+            found = self._unbounded(xy)
             size = np.array([self.width, self.height])
             inside = ((found >= 0) & (found <= size)).all(axis=1)
             found[~inside] = np.nan
             # What lies on the outer edge, as the South Pole may, is of the outermost pixel.
             return np.asarray(np.minimum(found, np.nextafter(size.astype(np.float64), 0)))
 
+    def _unbounded(self, xy: Array) -> Array:
+        """Return column and row of points ``(n, 2)`` of the system, beyond the raster's edges, too."""
+        t = self.transform
+        x, y = xy[:, 0] - t.c, xy[:, 1] - t.f
+        if not is_rotated(t):
+            return np.stack([x / t.a, y / t.e], axis=1)
+        area = t.a * t.e - t.b * t.d
+        return np.stack([(t.e * x - t.b * y) / area, (t.a * y - t.d * x) / area], axis=1)
+
+    def outline(self, piece: BoxPiece) -> Array | None:
+        """Return points of a part of a box in the raster's system, ``(n, n, 2)``; ``None``: it does not reach them all.
+
+        Args:
+            piece: It does not cross the meridian of :attr:`cut`.
+        """
+        lonlat = piece.grid()
+        xy: Array = project_each(self.path, WGS84, self.crs, *lonlat.reshape(-1, 2).T).T
+        if not np.isfinite(xy).all():
+            return None
+        if self.crs.is_geographic:
+            xy = xy.reshape(lonlat.shape)
+            x = np.unwrap(xy[..., 0], period=360, axis=1)
+            # Another datum moves a point by less than a turn.
+            xy[..., 0] = x + 360 * np.round((lonlat[..., 0] - x).mean() / 360)
+            return xy
+        return xy.reshape(lonlat.shape) if self.leads_back(xy, lonlat.reshape(-1, 2)).all() else None
+
+    def around(self, xy: Array) -> tuple[Array, Array]:
+        """Return the first column and row, and those after the last, of the pixels that an outline may hold.
+
+        Args:
+            xy: ``(n, n, 2)``, from :meth:`outline`.
+
+        Returns:
+            Both ``(2,)``; beyond the raster's edges, too.
+        """
+        pixels = self._unbounded(xy.reshape(-1, 2)).reshape(xy.shape)
+        # A straight edge of a box is bent in the raster's system: between two points by an eighth of this at most.
+        bend = max(float(np.abs(np.diff(pixels, n=2, axis=axis)).max()) for axis in (0, 1))
+        margin = 1 + bend / 4
+        return np.floor(pixels.min(axis=(0, 1)) - margin), np.ceil(pixels.max(axis=(0, 1)) + margin)
+
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Return (left, bottom, right, top) in the raster's system."""
+        (left, bottom), (right, top) = self._corners.min(axis=0).tolist(), self._corners.max(axis=0).tolist()
+        return left, bottom, right, top
+
+    @property
+    def _corners(self) -> Array:
+        return _to_system(self.transform, np.array([0, self.width] * 2), np.array([0] * 2 + [self.height] * 2))
+
     def centres(self, columns: Array, rows: Array) -> Array:
         """Return longitude and latitude of the centres of pixels, ``(n, 2)``."""
-        t = self.transform
-        x, y = t.c + (columns + 0.5) * t.a, t.f + (rows + 0.5) * t.e
-        lonlat: Array = project_each(self.path, self.crs, WGS84, x, y).T
+        xy = _to_system(self.transform, columns + 0.5, rows + 0.5)
+        lonlat: Array = project_each(self.path, self.crs, WGS84, xy[:, 0], xy[:, 1]).T
         return lonlat
+
+
+def _to_system(t: Affine, columns: Array, rows: Array) -> Array:
+    if not is_rotated(t):
+        return np.stack([t.c + columns * t.a, t.f + rows * t.e], axis=1)
+    return np.stack([t.c + columns * t.a + rows * t.b, t.f + columns * t.d + rows * t.e], axis=1)
+
+
+def _cut(crs: CRS, left: float) -> float:
+    """Return the meridian across which x is not continuous: a raster's left edge in degrees, else opposite the middle.
+
+    The systems of zones and of the poles are cut nowhere, or far from their rasters: a box may be cut there, too.
+    """
+    if crs.is_geographic:
+        return left
+    parameters = crs.to_dict(projjson=True).get("conversion", {}).get("parameters", ())
+    middle = next((one["value"] for one in parameters if one["name"].startswith("Longitude of ")), 0.0)
+    return float(middle) + 180
 
 
 def read_grid(path: Path) -> PixelGrid:
@@ -129,19 +199,18 @@ def read_grid(path: Path) -> PixelGrid:
         path: A GeoTIFF, or the folder of a Zarr group.
 
     Raises:
-        DataError: It is missing, broken, of another format, or states no place; it is rotated, has an alpha band, or
-            holds what is not real numbers of one type.
+        DataError: It is missing, broken, of another format, or states no place; it has an alpha band, or holds what is
+            not real numbers of one type.
     """
     with _opened(path) as file:
         stated = stated_place(path, file)
         if stated is None:
             raise DataError(f"{path} states no place: it has no CRS or no transform", "give it a georeference")
         crs, transform = stated
-        t, middle = transform, (file.width / 2, file.height / 2)
+        corners = _to_system(transform, np.array([0, file.width] * 2), np.array([0] * 2 + [file.height] * 2))
         # A system that leads nowhere on Earth is refused here, where nothing else can be the reason.
-        project(path, crs, WGS84, [t.c + middle[0] * t.a], [t.f + middle[1] * t.e])
-        if is_rotated(transform):
-            raise DataError(f"{path} is rotated (transform {tuple(transform)[:6]})", "warp it with gdalwarp")
+        project(path, crs, WGS84, *corners.mean(axis=0, keepdims=True).T)
+        cut = _cut(crs, float(corners[:, 0].min()))
         with reading(path, "raster", REPLACE):
             dtypes, interpretations = set(file.dtypes), [one.name for one in file.colorinterp]
             scales, offsets = tuple(map(float, file.scales)), tuple(map(float, file.offsets))
@@ -153,7 +222,7 @@ def read_grid(path: Path) -> PixelGrid:
         (dtype, *others) = sorted(dtypes)
         if others or np.dtype(dtype).kind not in "iuf":
             raise DataError(f"{path} holds {' and '.join([dtype, *others])}", "write real numbers of one type")
-        return PixelGrid(path, crs, transform, file.width, file.height, file.count, dtype, scales, offsets)
+        return PixelGrid(path, crs, transform, cut, file.width, file.height, file.count, dtype, scales, offsets)
 
 
 @contextmanager
@@ -213,7 +282,8 @@ class Mosaic:
         """Return the mean over the pixels whose centres lie in boxes.
 
         Args:
-            boxes: ``(n, 4)`` as (lon_min, lat_max, lon_max, lat_min) in degrees.
+            boxes: ``(n, 4)`` as (lon_min, lat_max, lon_max, lat_min) in degrees; across the antimeridian ``lon_max`` is
+                above 180 or less than ``lon_min``.
 
         Returns:
             ``(n, bands)``; NaN where pixels with data cover less than half of a box. A box without the centre of a
@@ -222,7 +292,11 @@ class Mosaic:
         Raises:
             DataError: A raster is broken or does not lie on Earth, or a box holds too many pixels.
         """
-        return np.stack([self._mean(box) for box in boxes]) if len(boxes) else np.empty((0, self.bands), np.float32)
+        return (
+            np.stack([self._mean(tuple(box)) for box in boxes.tolist()])
+            if len(boxes)
+            else np.empty((0, self.bands), np.float32)
+        )
 
     @cached_property
     def _systems(self) -> list[tuple[PixelGrid, list[int], Array]]:
@@ -231,7 +305,7 @@ class Mosaic:
         for number, grid in enumerate(self._grids):
             systems.setdefault(grid.crs.to_wkt(), []).append(number)
         return [
-            (self._grids[numbers[0]], numbers, np.array([_bounds(self._grids[number]) for number in numbers]))
+            (self._grids[numbers[0]], numbers, np.array([self._grids[number].bounds() for number in numbers]))
             for numbers in systems.values()
         ]
 
@@ -281,48 +355,54 @@ class Mosaic:
         found[:, ~np.isfinite(found).all(axis=0)] = np.nan
         return found
 
-    def _mean(self, box: Array) -> NDArray[np.float32]:
-        west, north, east, south = box.tolist()
-        edges = np.meshgrid(np.linspace(west, east, ALONG), np.linspace(south, north, ALONG))
-        outline = np.stack(edges, axis=-1).reshape(-1, 2)
-        total, share, counted = np.zeros(self.bands), 0.0, False
+    def _mean(self, box: Box) -> NDArray[np.float32]:
+        total, share, small = np.zeros(self.bands), 0.0, True
         before: list[tuple[PixelGrid, int, int, Array]] = []
-        for grid, low, high in self._reached_by(outline):
-            columns, rows = _centres_in(grid, low, high, box)
+        reached = self._reached_by(box)
+        for grid in reached:
+            pieces = [_centres_in(grid, piece, box) for piece in box_pieces(box, grid.cut)]
             # Rasters may differ in the size of their pixels: each pixel counts by its share of the box.
-            expected = len(columns)
-            if not expected:
-                continue
-            counted = True
-            top, left, values = self._strip(grid, columns, rows)
-            inside = np.zeros(values.shape[1:], dtype=bool)
-            here = (rows >= 0) & (rows < grid.height) & (columns >= 0) & (columns < grid.width)
-            inside[rows[here] - top, columns[here] - left] = True
-            usable = inside & np.isfinite(values).all(axis=0)
-            if before:
-                _leave_out(grid, top, left, usable, before)
-            total += values[:, usable].sum(axis=1, dtype=np.float64) / expected
-            share += float(usable.sum()) / expected
-            before.append((grid, top, left, usable))
-        if not counted:
-            return np.asarray(self.at(np.array([[(west + east) / 2, (south + north) / 2]]))[0])
+            expected = sum(len(columns) for columns, _ in pieces)
+            small = small and not expected
+            for columns, rows in pieces:
+                if not len(columns):
+                    continue
+                top, left, values = self._strip(grid, columns, rows)
+                inside = np.zeros(values.shape[1:], dtype=bool)
+                here = (rows >= 0) & (rows < grid.height) & (columns >= 0) & (columns < grid.width)
+                inside[rows[here] - top, columns[here] - left] = True
+                usable = inside & np.isfinite(values).all(axis=0)
+                if before:
+                    _leave_out(grid, top, left, usable, before)
+                total += values[:, usable].sum(axis=1, dtype=np.float64) / expected
+                share += float(usable.sum()) / expected
+                before.append((grid, top, left, usable))
+        if reached and small:
+            (piece,) = box_pieces(box, box[0])
+            return np.asarray(self.at(piece.grid()[None, ALONG // 2, ALONG // 2])[0])
         if share < 1 - MOST_MISSING:
             return np.full(self.bands, np.nan, dtype=np.float32)
         return np.asarray(total / share, dtype=np.float32)
 
-    def _reached_by(self, outline: Array) -> Iterator[tuple[PixelGrid, Array, Array]]:
-        """Yield the rasters that points of a box may reach into, in their order, with their least and greatest x, y."""
-        reached: dict[int, tuple[Array, Array]] = {}
+    def _reached_by(self, box: Box) -> list[PixelGrid]:
+        """Return the rasters that points of a box may reach into, in their order."""
+        reached: list[int] = []
         for one, numbers, bounds in self._systems:
-            xy = project_each(one.path, WGS84, one.crs, outline[:, 0], outline[:, 1]).T
-            if not np.isfinite(xy).all() or not one.leads_back(xy, outline).all():
-                continue
-            for turn in (0.0, 360.0, -360.0) if one.crs.is_geographic else (0.0,):
-                low, high = xy.min(axis=0) + np.array([turn, 0.0]), xy.max(axis=0) + np.array([turn, 0.0])
-                meets = ((bounds[:, :2] <= high) & (low <= bounds[:, 2:])).all(axis=1)
-                reached |= {number: (low, high) for number, hit in zip(numbers, meets, strict=True) if hit}
-        for number in sorted(reached):
-            yield self._grids[number], *reached[number]
+            around = one.crs.is_geographic
+            meets = np.zeros(len(numbers), dtype=bool)
+            pieces = box_pieces(box, box[0] if around else one.cut)
+            outlines = [xy for piece in pieces if (xy := one.outline(piece)) is not None]
+            for xy in outlines if len(outlines) == len(pieces) else ():
+                low, high = xy.min(axis=(0, 1)), xy.max(axis=(0, 1))
+                if around:
+                    # A raster may lie in the box's turn of 360 degrees or in the next.
+                    in_x = (bounds[:, 0] - low[0]) % 360 <= high[0] - low[0]
+                    in_x |= (low[0] - bounds[:, 0]) % 360 <= bounds[:, 2] - bounds[:, 0]
+                else:
+                    in_x = (bounds[:, 0] <= high[0]) & (low[0] <= bounds[:, 2])
+                meets |= in_x & (bounds[:, 1] <= high[1]) & (low[1] <= bounds[:, 3])
+            reached += [number for number, hit in zip(numbers, meets, strict=True) if hit]
+        return [self._grids[number] for number in sorted(reached)]
 
     def _strip(self, grid: PixelGrid, columns: Array, rows: Array) -> tuple[int, int, NDArray[np.float32]]:
         """Read the part of a raster that holds pixels; return its first row, its first column, and its values."""
@@ -341,29 +421,25 @@ class Mosaic:
         return top, left, np.concatenate(parts, axis=1)
 
 
-def _bounds(grid: PixelGrid) -> tuple[float, float, float, float]:
-    t = grid.transform
-    xs, ys = sorted((t.c, t.c + grid.width * t.a)), sorted((t.f, t.f + grid.height * t.e))
-    return xs[0], ys[0], xs[1], ys[1]
-
-
-def _centres_in(grid: PixelGrid, low: Array, high: Array, box: Array) -> tuple[Array, Array]:
-    """Return columns and rows of the pixels whose centres lie in a box, those beyond the raster's edge included.
+def _centres_in(grid: PixelGrid, piece: BoxPiece, box: Box) -> tuple[Array, Array]:
+    """Return columns and rows of the pixels whose centres lie in a part of a box, those beyond the raster's edge too.
 
     Args:
         grid: The raster.
-        low: Least x and y of the box in its system.
-        high: Greatest x and y.
-        box: (lon_min, lat_max, lon_max, lat_min).
+        piece: The part, between cuts of the raster's system.
+        box: The box, for messages.
 
     Raises:
         DataError: They are too many.
     """
-    t = grid.transform
-    corners = np.array([[(x - t.c) / t.a, (y - t.f) / t.e] for x in (low[0], high[0]) for y in (low[1], high[1])])
-    # A straight edge of a box is bent in the raster's system: a pixel more on every side holds all of it.
-    first, last = np.floor(corners.min(axis=0)) - 1, np.ceil(corners.max(axis=0)) + 1
+    nothing = np.empty(0, dtype=np.int64)
+    xy = grid.outline(piece)
+    if xy is None:
+        return nothing, nothing
+    first, last = grid.around(xy)
     if np.prod(last - first) > _LARGEST_BOX:
+        if (last <= 0).any() or (first >= (grid.width, grid.height)).any():
+            return nothing, nothing
         raise DataError(
             f"the box {', '.join(f'{value:g}' for value in box)} holds more than {_LARGEST_BOX:,} pixels of"
             f" {grid.path}",
@@ -371,9 +447,7 @@ def _centres_in(grid: PixelGrid, low: Array, high: Array, box: Array) -> tuple[A
         )
     grids = np.meshgrid(*(np.arange(start, stop, dtype=np.int64) for start, stop in zip(first, last, strict=True)))
     columns, rows = (one.ravel() for one in grids)
-    west, north, east, south = box.tolist()
-    lon, lat = grid.centres(columns, rows).T
-    inside = ((lon - west) % 360 <= east - west) & (lat >= south) & (lat <= north)
+    inside = piece.holds(grid.centres(columns, rows))
     return columns[inside], rows[inside]
 
 

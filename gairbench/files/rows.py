@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.errors import DataError
-from gairbench.files.badrows import BadRow, ProblemKind, RowReport
+from gairbench.files.badrows import LEAVE_OUT, BadRow, ProblemKind, RowReport
 from gairbench.files.coordinates import no_box, out_of_range, range_hint
 from gairbench.files.folders import NamedFiles
 from gairbench.files.formats import TableFile, open_table
@@ -137,6 +137,7 @@ class InputTable:
         skip: Leave bad rows out and count them, instead of stopping.
         place_optional: Coordinates are only passed on: rows without them are used too.
         follow_links: Accept links that leave ``root``.
+        remedy: What is to be done about bad rows that are not left out.
     """
 
     file: TableFile
@@ -145,6 +146,7 @@ class InputTable:
     skip: bool
     place_optional: bool = False
     follow_links: bool = False
+    remedy: str = LEAVE_OUT
 
     @property
     def path(self) -> Path:
@@ -166,7 +168,7 @@ class InputTable:
         Args:
             rows: How many it has.
         """
-        return RowReport(self.path, self.row_word, rows)
+        return RowReport(self.path, self.row_word, rows, remedy=self.remedy)
 
     def chunks(self, size: int, start: int = 0) -> Iterator[Rows]:
         """Yield its rows, ``size`` at a time, from row ``start`` on.

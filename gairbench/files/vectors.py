@@ -62,6 +62,8 @@ def vector_columns(file: TableFile) -> tuple[VectorColumn, ...]:
     """
     if separator := other_separator(file.names):
         raise DataError(f"the fields of {file.path} are separated by {separator!r}", "save it with commas")
+    # A Parquet file of words alone has no column of numbers, and numbers in other tables are text.
+    typed = isinstance(file, ParquetFile)
     types = _types(file) if isinstance(file, ParquetFile) else {}
     lists = [
         VectorColumn(name, (name,), dtype, lists=True)
@@ -71,17 +73,17 @@ def vector_columns(file: TableFile) -> tuple[VectorColumn, ...]:
     groups: dict[str, dict[str, int]] = {}
     for name in file.names:
         found = _NUMBERED.fullmatch(name)
-        if found and name not in repeated(file.names) and (not types or name in types):
+        if found and name not in repeated(file.names) and (not typed or name in types):
             groups.setdefault(found[1], {})[name] = int(found[2])
     numbered = []
     for beginning, members in groups.items():
         ordered = sorted(members, key=members.__getitem__)
         numbers = [members[name] for name in ordered]
-        kinds = {types[name] for name in ordered} if types else {("", False)}
+        kinds = {types[name] for name in ordered} if typed else {("", False)}
         if len(ordered) > 1 and numbers[0] in {0, 1} and numbers == [*range(numbers[0], numbers[0] + len(ordered))]:
             if any(is_list for _, is_list in kinds):
                 continue
-            dtype = str(np.result_type(*(np.dtype(dtype) for dtype, _ in kinds))) if types else ""
+            dtype = str(np.result_type(*(np.dtype(dtype) for dtype, _ in kinds))) if typed else ""
             name = beginning.rstrip("_-. ") or f"{ordered[0]}...{ordered[-1]}"
             numbered.append(VectorColumn(name, tuple(ordered), dtype, lists=False))
     return (*lists, *numbered)

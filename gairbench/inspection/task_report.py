@@ -10,7 +10,7 @@ import numpy as np
 
 from gairbench.batch import Batch
 from gairbench.data import Sample
-from gairbench.embedding import BATCH, encode_batch
+from gairbench.embedding import BATCH, encode_batch, whole_samples
 from gairbench.errors import DataError
 from gairbench.evaluation.open_data import OpenData, Reading, dataset_name
 from gairbench.feeding import Feed
@@ -97,13 +97,7 @@ def samples_to_inspect(data: OpenData, dataset: DatasetSpec, count: int) -> tupl
             raise DataError(f"split {name!r} of dataset {dataset.name!r} is empty", "check how the dataset is split")
         with Isolated(who):
             rows = limited(len(split), count).tolist()
-            return _whole(split, rows), [split.ids[row] for row in rows]
-
-
-def _whole(split: Reading, rows: Sequence[int]) -> Sequence[Sample]:
-    many = getattr(split, "__getitems__", None)
-    samples: Sequence[Sample] = many(list(rows)) if many is not None else [split[row] for row in rows]
-    return samples
+            return list(whole_samples(split, rows)), [split.ids[row] for row in rows]
 
 
 def report_input(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ class SampleMasks:
         self.whereabouts = whereabouts
         self._finding = threading.Lock()
         self._files: dict[Target, list[Path]] = {}
+        # Every mask is compared with the image of one sample; its header is read once.
+        self._size = cache(self._size_of)
 
     def files(self, wanted: Target) -> list[Path]:
         """Return the masks of all samples.
@@ -71,7 +74,7 @@ class SampleMasks:
         assert mask is not None  # noqa: S101
         files = self.files(wanted)
         values = self._one(wanted, mask, files[row], row)
-        if values.shape != self.pixels.shape(self.pixels.declared.image(wanted.image), like):
+        if values.shape != self._size(wanted.image, like):
             raise DataError(
                 f"mask {files[row]} is of another size than {files[like]}",
                 "declare the images' 'size' and 'resize: nearest'",
@@ -92,6 +95,9 @@ class SampleMasks:
                 "declare 'resize: nearest', or give masks of the images' size",
             )
         return resized_mask(values, height, width)
+
+    def _size_of(self, image: str, row: int) -> tuple[int, int]:
+        return self.pixels.shape(self.pixels.declared.image(image), row)
 
     def _check_place(self, image: str, stored: Mask, path: Path, row: int) -> None:
         places = self.whereabouts.stated.get(image)

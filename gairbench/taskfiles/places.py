@@ -27,22 +27,18 @@ COUNTRY_WORDS = ("country", "nation", "iso", "adm0", "admin0")
 """Parts of the names of columns that hold countries."""
 
 
-def read_places(paths: Sequence[Path], bands: Sequence[str], *, needed: bool) -> list[Georeference | None]:
-    """Return where overhead images lie, from their headers; ``None`` for those that state no place.
+def read_place_of(path: Path, bands: Sequence[str], *, needed: bool) -> Georeference | None:
+    """Return where an overhead image lies, from its header; ``None`` if it states no place.
 
     Args:
-        paths: The images.
-        bands: Their declared bands.
-        needed: The places are used; otherwise they are only compared with given coordinates, and what cannot be
-            compared, as a rotated image, is passed over.
+        path: The image.
+        bands: Its declared bands.
+        needed: The place is used; otherwise it is only compared with given coordinates, and what cannot be compared, as
+            a rotated image, is passed over.
 
     Raises:
-        DataError: An image is broken, has other bands, or is rotated.
+        DataError: The image is broken, has other bands, or is rotated.
     """
-    return [_place(path, bands, needed) for path in paths]
-
-
-def _place(path: Path, bands: Sequence[str], needed: bool) -> Georeference | None:
     check_bands(path, bands)
     try:
         return read_place(path)
@@ -69,14 +65,6 @@ def boxes(paths: Sequence[Path], places: Sequence[Georeference | None], lonlat: 
     """
     placed = _placed(paths, places)
     return [place.box(path, lon, lat) for (path, place), (lon, lat) in zip(placed, lonlat.tolist(), strict=True)]
-
-
-def box_if_any(path: Path, place: Georeference, lon: float, lat: float) -> Box | None:
-    """Return an image's box as seen from a point; ``None`` across the antimeridian, or with a point a hair outside."""
-    try:
-        return place.box(path, lon, lat)
-    except DataError:
-        return None
 
 
 def check_points(paths: Sequence[Path], places: Sequence[Georeference | None], lonlat: Points) -> None:

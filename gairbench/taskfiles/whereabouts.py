@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.errors import DataError
 from gairbench.files.coordinates import check_coordinates
+from gairbench.found_once import FoundOnce
 from gairbench.georeference import Box, Georeference
 from gairbench.inputs import Modality
 from gairbench.taskfiles.declaration import FileDataset
 from gairbench.taskfiles.places import (
-    box_if_any,
     boxes,
     centres,
     check_extent,
     check_points,
     far_from_country,
     may_hold_countries,
-    read_places,
+    read_place_of,
 )
 from gairbench.taskfiles.rows import SampleRows
 
@@ -38,8 +38,11 @@ class Whereabouts:
     def __init__(self, declared: FileDataset, rows: SampleRows) -> None:
         self.declared = declared
         self.rows = rows
+        self._files = cache(rows.files)
+        # By image: one that is broken leaves the places of the others.
+        self._place = cache(self._read_place)
 
-    @cached_property
+    @FoundOnce
     def lonlat(self) -> NDArray[np.float64] | None:
         """Longitude and latitude of all samples in degrees, ``(n, 2)``, or ``None``."""
         declared, table = self.declared.table, self.rows.table
@@ -54,7 +57,7 @@ class Whereabouts:
             images = located or overhead
             if images is None or not (located or self.declared.located_by_images):
                 return None
-            paths = [frames[0] for frames in self.rows.files(images.name)]
+            paths = [frames[0] for frames in self._files(images.name)]
 
             def where(row: int) -> str:
                 return str(paths[row])
@@ -70,7 +73,7 @@ class Whereabouts:
     def _in_names(self, pattern: str, name: str) -> NDArray[np.float64]:
         compiled = re.compile(pattern)
         found = []
-        paths = [frames[0] for frames in self.rows.files(name)]
+        paths = [frames[0] for frames in self._files(name)]
         for path in paths:
             match = compiled.search(path.name)
             if match is None:
@@ -86,37 +89,30 @@ class Whereabouts:
                 ) from None
         return check_coordinates(np.array(found, dtype=np.float64), lambda row: str(paths[row]))
 
-    @cached_property
+    @FoundOnce
     def stated(self) -> dict[str, list[Georeference | None]]:
         """Where the overhead images lie, by their own georeference; of series, the first frames."""
-        needed = self.declared.located_by_images or self.declared.localized
         return {
-            images.name: read_places(
-                [frames[0] for frames in self.rows.files(images.name)],
-                images.bands,
-                needed=needed and images is self.declared.overhead,
-            )
+            images.name: [self._place(images.name, row) for row in range(len(self._files(images.name)))]
             for images in self.declared.images
             if images.array is None and images.modality is Modality.RS
         }
 
-    @cached_property
-    def _boxes(self) -> Sequence[Box | None]:
+    def _read_place(self, name: str, row: int) -> Georeference | None:
+        needed = self.declared.located_by_images or self.declared.localized
+        images = self.declared.image(name)
+        return read_place_of(
+            self._files(name)[row][0], images.bands, needed=needed and images is self.declared.overhead
+        )
+
+    @FoundOnce
+    def _boxes(self) -> Sequence[Box]:
+        """The boxes of all overhead images, which a localized task needs."""
         lonlat, overhead = self.lonlat, self.declared.overhead
         if lonlat is None or overhead is None:
             return []
-        paths = [frames[0] for frames in self.rows.files(overhead.name)]
-        if self.declared.localized:
-            return boxes(paths, self.stated[overhead.name], lonlat)
-        try:
-            places = self.stated.get(overhead.name, [None] * len(paths))
-        except DataError:
-            # A broken image is reported where its pixels are read.
-            return []
-        return [
-            None if place is None else box_if_any(path, place, *point)
-            for path, place, point in zip(paths, places, lonlat.tolist(), strict=True)
-        ]
+        paths = [frames[0] for frames in self._files(overhead.name)]
+        return boxes(paths, self.stated[overhead.name], lonlat)
 
     def box(self, row: int) -> Box | None:
         """Return an overhead image's box as seen from its point, or ``None`` where it has none and no task needs one.
@@ -124,9 +120,16 @@ class Whereabouts:
         Whether a task is localized changes no box: models that want boxes are given the same ones.
 
         Raises:
-            DataError: A task needs it, and the image states no place, or the point lies outside it.
+            DataError: The image is broken; or a task needs its box, and it states no place, or the point lies outside.
         """
-        return self._boxes[row] if self._boxes else None
+        lonlat, overhead = self.lonlat, self.declared.overhead
+        if lonlat is None or overhead is None:
+            return None
+        if self.declared.localized:
+            return self._boxes[row]
+        path = self._files(overhead.name)[row][0]
+        place = self._place(overhead.name, row)
+        return None if place is None else place.box_if_any(path, *lonlat[row].tolist())
 
     def check(self) -> None:
         """Refuse overhead images whose headers are not as declared, or whose places disagree with the coordinates.
@@ -137,7 +140,7 @@ class Whereabouts:
         lonlat = self.lonlat
         for name, places in self.stated.items():
             if lonlat is not None:
-                check_points([frames[0] for frames in self.rows.files(name)], places, lonlat)
+                check_points([frames[0] for frames in self._files(name)], places, lonlat)
         if self.declared.localized:
             _ = self._boxes
 
@@ -150,7 +153,7 @@ class Whereabouts:
             if place is not None
         ]
 
-    @cached_property
+    @FoundOnce
     def country_findings(self) -> list[tuple[bool, str]]:
         """Points that are far from their country: whether longitude and latitude are swapped, and one sentence."""
         table, lonlat = self.rows.table, self.lonlat

@@ -138,10 +138,14 @@ def build_to_train(spec: ModelSpec, context: ModelContext, device: torch.device)
 def _build(spec: ModelSpec, context: ModelContext, device: torch.device) -> tuple[object, str, str]:
     from torch import nn
 
+    from gairbench.composed_encoder import ComposedEncoder
+
     model: object
     model, changes = call_factory(model_name(spec), spec.factory, context, seed=context.seed)
     if not isinstance(model, nn.Module):
         return model, "", changes
+    if isinstance(model, ComposedEncoder):
+        changes = "; ".join(filter(None, [changes, model.changes]))
     with Isolated(model_name(spec)):
         model = model.requires_grad_(False).eval().to(device)
         return model, weights_sha256(model), changes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,7 @@ class Weights:
         missing: How to get published weights that are not here.
         content: ``"file:<sha256>"``, ``"pretrained:<sha256>"`` of the checkpoint that is here, or the identity
             ``"init:<digest>"``; what records say. Empty: not known before the model is trained.
+        parts: Those of the parts of a composition, whose identity and content, ``"parts:<digest>"``, are of theirs.
     """
 
     identity: str
@@ -36,6 +38,7 @@ class Weights:
     ready: bool
     missing: str = ""
     content: str = ""
+    parts: tuple[Weights, ...] = ()
 
     @property
     def foreign(self) -> bool:
@@ -46,6 +49,11 @@ class Weights:
     def to_train(self) -> bool:
         """Whether pre-training makes them: :func:`pretrained_weights` says where."""
         return self.identity.startswith("pretrained:")
+
+    @property
+    def own_path(self) -> Path | None:
+        """The checkpoint that a run of ours makes, and may replace."""
+        return None if self.foreign else self.path
 
 
 def model_code(spec: ModelSpec, preset: Preset, distribution: str, cache: Path) -> str:
@@ -176,6 +184,27 @@ def pretrained_weights(
     ready = folder.is_dir() and not fresh
     content = f"pretrained:{checkpoint_sha256(folder, cache)}" if ready else ""
     return Weights(identity=f"pretrained:{key}", path=folder, ready=ready, content=content)
+
+
+def composed_weights(parts: Sequence[Weights]) -> Weights:
+    """Return where the weights of a composition come from.
+
+    Args:
+        parts: Where those of its parts do.
+    """
+    contents = [part.content for part in parts]
+    return Weights(
+        identity=parts_digest(part.identity for part in parts),
+        path=None,
+        ready=all(part.ready for part in parts),
+        content=parts_digest(contents) if all(contents) else "",
+        parts=tuple(parts),
+    )
+
+
+def parts_digest(identities: Iterable[str]) -> str:
+    """Return what the weights of a composition are, by what those of its parts are."""
+    return f"parts:{digest(parts=list(identities))}"
 
 
 def checkpoint_sha256(path: Path, cache: Path) -> str:

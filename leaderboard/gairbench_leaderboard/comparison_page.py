@@ -16,7 +16,7 @@ from gairbench.storage import write_atomically
 from gairbench_leaderboard import numbers
 from gairbench_leaderboard.comparable import Stale
 from gairbench_leaderboard.comparison import SIGNIFICANT, Comparison, Contrast, Verdict, select_comparable
-from gairbench_leaderboard.layout import SYNTHETIC, chunks, column_header, frozen_or_trained
+from gairbench_leaderboard.layout import FROZEN, SYNTHETIC, chunks, column_header, frozen_or_trained
 from gairbench_leaderboard.markdown import arrow, escape, folded, pipe_table
 from gairbench_leaderboard.notes import Notes
 from gairbench_leaderboard.provenance import provenance
@@ -29,7 +29,7 @@ MARKDOWN, CSV = "COMPARISON.md", "comparison.csv"
 _SIGNS: dict[Verdict, str] = {"better": "▲", "worse": "▼", "undecided": ""}
 
 _LEGEND = f"""\
-Every model is frozen, and the same probe is fitted on the embeddings of each. A number is the mean over seeds of the
+{FROZEN} and the same probe is fitted on the embeddings of each. A number is the mean over seeds of the
 metric on the test split, ± half of its 95 % interval. The interval covers other test samples (bootstrap) and other
 seeds: the two variances are added, and Student's t has the degrees of freedom of Welch and Satterthwaite, so that three
 seeds count as three. A model with one seed has an interval for test samples only.

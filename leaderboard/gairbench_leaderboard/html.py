@@ -8,7 +8,7 @@ from html import escape
 from gairbench.results import Result
 from gairbench_leaderboard import numbers
 from gairbench_leaderboard.comparable import Setting, by_setting
-from gairbench_leaderboard.layout import topics
+from gairbench_leaderboard.layout import UNMEASURED, topics, unmeasured_tasks
 from gairbench_leaderboard.markdown import arrow
 from gairbench_leaderboard.ranking import Mark, RankingCell, RankingColumn, RankingTable, rank_models
 
@@ -56,7 +56,11 @@ def _table(table: RankingTable) -> str:
         + "</tr>"
         for row in rows
     ]
-    return f"<table>\n<thead>{head}</thead>\n<tbody>\n" + "\n".join(body) + "\n</tbody>\n</table>"
+    shown = f"<table>\n<thead>{head}</thead>\n<tbody>\n" + "\n".join(body) + "\n</tbody>\n</table>"
+    if not table.unmeasured:
+        return shown
+    lines = (f"<li>{escape(', '.join(tasks))}: {escape(reason)}</li>" for tasks, reason in unmeasured_tasks(table))
+    return f"{shown}\n<p>{UNMEASURED}:</p>\n<ul>\n" + "\n".join(lines) + "\n</ul>"
 
 
 def _header(column: RankingColumn) -> str:

@@ -8,7 +8,7 @@ from gairbench.backbone import TRAINED
 from gairbench.results import Result
 from gairbench.spec import Category
 from gairbench_leaderboard.markdown import arrow, escape
-from gairbench_leaderboard.ranking import RankingColumn
+from gairbench_leaderboard.ranking import RankingColumn, RankingTable
 
 WIDEST = 8
 """Columns of numbers that one table may have; more are split, tasks of one family together."""
@@ -25,6 +25,12 @@ SYNTHETIC = (
     " real photos."
 )
 """What stands above a table of such data."""
+
+UNMEASURED = "Tasks without any number"
+"""What stands above the list of them."""
+
+FROZEN = "{frozen}"
+"""Where a legend says which models are frozen."""
 
 Topic = tuple[str, bool]
 """A category, and whether its data are rendered or simulated."""
@@ -67,17 +73,22 @@ def chunks(columns: Sequence[RankingColumn]) -> list[list[RankingColumn]]:
     return split
 
 
+def unmeasured_tasks(table: RankingTable) -> list[tuple[list[str], str]]:
+    """Return the tasks that nothing was computed for, those of the same reasons together, each with these."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for task, reasons in table.unmeasured.items():
+        alike.setdefault(tuple(reasons), []).append(task)
+    return [(tasks, "; ".join(reasons)) for reasons, tasks in alike.items()]
+
+
 def frozen_or_trained(legend: str, caveats: Iterable[Iterable[str]]) -> str:
-    """Return a legend that says of all models that they are frozen, with the exception where some were trained.
+    """Return a legend that says whether all models are frozen, or some of them were trained.
 
     Args:
-        legend: The text.
+        legend: The text, with :data:`FROZEN` where that stands.
         caveats: Of each number of the page.
     """
-    frozen = "Every model is frozen,"
-    trained = any(TRAINED in some for some in caveats)
-    return (
-        legend.replace(frozen, f"{frozen} but where a note says that it was trained on the task,")
-        if trained
-        else legend
-    )
+    said = "Every model is frozen,"
+    if any(TRAINED in some for some in caveats):
+        said += " but where a note says that it was trained on the task,"
+    return legend.replace(FROZEN, said)

@@ -11,7 +11,17 @@ from gairbench.storage import write_atomically
 from gairbench_leaderboard import numbers
 from gairbench_leaderboard.comparable import Setting, Stale, by_setting, split_stale
 from gairbench_leaderboard.export import leaderboard_csv
-from gairbench_leaderboard.layout import SYNTHETIC, WIDEST, chunks, column_header, frozen_or_trained, topics
+from gairbench_leaderboard.layout import (
+    FROZEN,
+    SYNTHETIC,
+    UNMEASURED,
+    WIDEST,
+    chunks,
+    column_header,
+    frozen_or_trained,
+    topics,
+    unmeasured_tasks,
+)
 from gairbench_leaderboard.markdown import arrow, escape, folded, joined_names, joined_texts, pipe_table
 from gairbench_leaderboard.notes import Notes
 from gairbench_leaderboard.provenance import provenance
@@ -31,8 +41,8 @@ MARKDOWN, CSV = "LEADERBOARD.md", "leaderboard.csv"
 FEW = 30
 """Test samples below which percentile bootstrap intervals are clearly too narrow (Hesterberg, Am. Stat. 69, 2015)."""
 
-_LEGEND = """\
-Every model is frozen, and the same probe is fitted on the embeddings of each. ↑ more is better, ↓ less is. Numbers are
+_LEGEND = f"""\
+{FROZEN} and the same probe is fitted on the embeddings of each. ↑ more is better, ↓ less is. Numbers are
 on the test split, with a 95 % bootstrap interval: `± half width`, or `[low, high]` in columns where one is lopsided.
 **Bold**: best of the column. †: its interval overlaps the best's, so the order of the two is not settled (a cautious
 criterion: it ignores that both models saw the same samples). Every dash has its reason below the table, and so has a
@@ -207,7 +217,8 @@ def _ranking(results: Sequence[Result], superseded: Sequence[Result]) -> list[st
     if table.absent:
         parts.append("Without a number here:\n\n" + "\n".join(_absent(table.absent)))
     if table.unmeasured:
-        parts.append("Tasks without any number:\n\n" + "\n".join(_unmeasured(table.unmeasured)))
+        lines = (f"- {joined_names(tasks)}: {escape(reason)}" for tasks, reason in unmeasured_tasks(table))
+        parts.append(f"{UNMEASURED}:\n\n" + "\n".join(lines))
     if table.rows and (more := _secondary(results, table.rows)):
         parts.append(folded("Other probes and metrics, not ranked", more))
     return parts
@@ -223,15 +234,6 @@ def _absent(reasons_of: Mapping[RankingRow, Sequence[str]]) -> Iterator[str]:
             yield f"- {escape(str(rows[0]))}: {escape('; '.join(reasons_of[rows[0]]))}"
         else:
             yield f"- {joined_names(map(str, rows))}: {escape(said)}"
-
-
-def _unmeasured(reasons_of: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """Yield a line for the tasks that nothing was computed for, those of the same reasons together."""
-    alike: dict[tuple[str, ...], list[str]] = {}
-    for task, reasons in reasons_of.items():
-        alike.setdefault(tuple(reasons), []).append(task)
-    for said, tasks in alike.items():
-        yield f"- {joined_names(tasks)}: {escape('; '.join(said))}"
 
 
 def _main_table(table: RankingTable, columns: Sequence[RankingColumn], notes: Notes, *, with_means: bool) -> str:
@@ -371,12 +373,18 @@ def _models(results: Sequence[Result]) -> str:
                 joined_texts(r.model_version for r in group),
                 str(seed),
                 joined_texts(r.model_origin for r in group),
-                joined_texts(_short(r.checkpoint) for r in ok),
+                joined_texts(_weights(r) for r in ok),
                 joined_texts(r.weights[:12] for r in ok),
                 ", ".join(str(d) for d in sorted({r.embedding_dim for r in ok if r.embedding_dim is not None})),
             ]
         )
     return pipe_table(headers, body, text_columns=len(headers))
+
+
+def _weights(result: Result) -> str:
+    """Return how the weights of a model came about; those of a composition part by part."""
+    parts = (f"{modality} {_short(part['checkpoint'])}" for modality, part in result.parts.items())
+    return ", ".join(parts) or _short(result.checkpoint)
 
 
 def _short(checkpoint: str) -> str:

@@ -12,7 +12,8 @@ from gairbench import ANY, ImageInput, LocationInput, Modality, ModelPattern, Mo
 from gairbench.cli import app
 from gairbench.commands.model_filter import ModelFilter, listed_models
 from gairbench.errors import PluginError, UsageError
-from gairbench.plugins import Origin, Registry
+from gairbench.plugins import Origin, Registry, load_registry
+from gairbench.spec import Pretraining
 
 WEIGHTS = PackageWeights(distribution="d", path="w.pth", sha256="0" * 64, licence="MIT")
 S2 = ImageInput(modality=Modality.RS, bands=("B4", "B3", "B2"))
@@ -62,6 +63,8 @@ def registry() -> Registry:
     ("wanted", "names"),
     [
         (ModelFilter(), ["optical", "optical[small]", "photo", "place", "whatever", "many:own"]),
+        (ModelFilter(names=["all"]), ["optical", "optical[small]", "photo", "place", "whatever", "many:own"]),
+        (ModelFilter(names=["all"], with_weights=True), ["optical", "place", "many:own"]),
         (ModelFilter(names=["opt*"]), ["optical", "optical[small]"]),
         (ModelFilter(names=["optical[*,photo", "optical"]), ["optical[small]", "photo", "optical"]),
         (ModelFilter(names=["photo", "*"]), ["photo", "optical", "optical[small]", "place", "whatever", "many:own"]),
@@ -88,7 +91,11 @@ def test_what_is_registered_goes_before_what_a_pattern_lists(registry: Registry)
 @pytest.mark.parametrize(
     ("wanted", "error", "why"),
     [
-        (ModelFilter(names=["optics"]), UsageError, "no model 'optics'; did you mean optical"),
+        (
+            ModelFilter(names=["optics"]),
+            UsageError,
+            r"no model 'optics'; did you mean optical\?.*many:N.*py:Class",
+        ),
         (ModelFilter(names=["z*"]), UsageError, r"no model 'z\*'; there are:"),
         (ModelFilter(names=["silent:*"]), UsageError, r"no model 'silent:\*'"),
         (ModelFilter(names=["many:three"]), UsageError, "no model 'many:three'; did you mean"),
@@ -102,6 +109,21 @@ def test_what_there_is_not_is_named(registry: Registry, wanted: ModelFilter, err
         listed_models(registry, wanted)
 
 
+def test_a_name_that_no_pattern_lists_is_made_as_for_a_run(registry: Registry) -> None:
+    pattern = ModelPattern(prefix="own", factory=lambda rest: model(f"own:{rest}", preset(S2)), rest="N")
+    registry.add(Origin("own-plugin", "d", "1"), model_patterns=[pattern])
+    ((spec, origin),) = listed_models(registry, ModelFilter(names=["own:seven"]))
+    assert (spec.name, origin.plugin) == ("own:seven", "own-plugin")
+
+
+def test_weights_that_gairbench_trains_itself_are_not_published_ones() -> None:
+    registry = load_registry()
+    trained = {spec.name for spec, _ in listed_models(registry, ModelFilter(with_weights=True))}
+    assert any(isinstance(one.weights, Pretraining) for one in registry.models["gair"].presets)
+    assert "gair" not in trained
+    assert {"gair-official", "geoclip-location"} <= trained
+
+
 def shown(*arguments: str) -> list[str]:
     done = CliRunner().invoke(app, ["list", "models", *arguments, "--json"])
     assert done.exit_code == 0, done.output
@@ -110,6 +132,7 @@ def shown(*arguments: str) -> list[str]:
 
 def test_the_command_line_filters_and_lists_patterns() -> None:
     assert "timm:NAME[.TAG]" in shown()
+    assert set(shown("all")) == {name for name in shown() if name in load_registry().models}
     assert shown("gair[b*", "--modality", "rs") == ["gair[bilinear]", "gair[bicubic]"]
     resnets = shown("timm:resnet18*", "--sensor", "rgb")
     assert "timm:resnet18" in resnets

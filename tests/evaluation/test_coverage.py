@@ -251,9 +251,16 @@ def test_a_product_that_is_broken_fails_what_depends_on_it(tmp_path: Path) -> No
     assert "it is broken" in record.reason
 
 
-def test_a_model_that_encodes_says_nothing_about_samples(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="'pixel-stats', which computes an embedding of every sample"):
-        records(tmp_path, [SHADES], covered_by="pixel-stats")
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("pixel-stats", "'pixel-stats', which computes an embedding of every sample"),
+        ("compose(rs=pixel-stats, location=lonlat)", "a composition; name the part that looks samples up"),
+    ],
+)
+def test_a_model_that_encodes_says_nothing_about_samples(tmp_path: Path, name: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        records(tmp_path, [SHADES], covered_by=[name])
 
 
 class Knowing:

@@ -6,6 +6,7 @@ import threading
 import tracemalloc
 from collections import Counter
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,7 +19,7 @@ import gairbench
 from gairbench import RGB, Category, DatasetSpec, ImageInput, Kind, LocationInput, Modality, TaskSpec
 from gairbench.data import ArraySplit
 from gairbench.disk_array import disk_array
-from gairbench.evaluation import jobs
+from gairbench.evaluation import jobs, runner
 from gairbench.evaluation.dense_store import DenseStore
 from gairbench.predictions import Predictions, load_predictions, save_predictions
 from gairbench.results import Result
@@ -202,6 +203,31 @@ def test_what_is_kept_of_another_division_goes() -> None:
     assert store.of("a").read("val", split, "cover", rows, "masks") is first
     assert store.of("b").read("val", split, "cover", rows, "masks") is not first
     assert not first.flags.writeable
+
+
+def test_cells_of_other_seeds_and_limits_are_given_their_own_masks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a process keeps is shared by all runs here, as by the jobs of one worker."""
+    memories: list[jobs.Memory] = []
+
+    def shared(*given: Any) -> jobs.Memory:
+        memories.append(jobs.Memory(*given))
+        return memories[0]
+
+    runs: list[dict[str, Any]] = [
+        {"split": "random", "seed": "0,1", "limit": 30},
+        {"split": "random", "seed": 0, "limit": 20},
+        {"split": "random", "seed": 1, "limit": 30},
+        {"limit": 30},
+        {"limit": 9},
+    ]
+    apart = [run([COVER], tmp_path / f"apart{i}", **more) for i, more in enumerate(runs)]
+    monkeypatch.setattr(runner, "Memory", shared)
+    together = [run([COVER], tmp_path / f"together{i}", **more) for i, more in enumerate(runs)]
+    assert len(memories) == len(runs)
+    for one, other in zip(chain(*apart), chain(*together), strict=True):
+        assert (one.seed, one.limit, one.metrics, one.n) == (other.seed, other.limit, other.metrics, other.n)
 
 
 def test_no_array_of_all_masks_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

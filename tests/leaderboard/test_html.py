@@ -59,6 +59,17 @@ def test_settings_and_kinds_of_data_are_never_in_one_table() -> None:
     assert "Remote sensing, synthetic data" in page
 
 
+def test_tasks_that_nothing_was_computed_for_are_listed_with_their_reasons() -> None:
+    results = [make_result(model, "a", value) for model, value in (("gair", 0.4), ("lonlat", 0.3))]
+    for task, reason in (("b", "no folder <b>"), ("c", "no folder <b>"), ("d", "no weights")):
+        results += [make_result(model, task, status="skipped", reason=reason) for model in ("gair", "lonlat")]
+    page = render_tables(results)
+    assert "<th>b (" not in page
+    listed = "<li>b, c: no folder &lt;b&gt;</li>\n<li>d: no weights</li>"
+    assert f"<p>Tasks without any number:</p>\n<ul>\n{listed}\n</ul>" in page
+    assert "Tasks without" not in render_tables(results[:2])
+
+
 def test_other_probes_are_left_to_the_frame() -> None:
     results = [make_result(), make_result(probe="knn", headline=False, value=0.9)]
     assert "0.900" not in render_tables(results)

@@ -362,6 +362,16 @@ def test_other_skips_stay(other: dict[str, Any]) -> None:
     assert skipped in split_stale([skipped, arrived])[0]
 
 
+def test_a_number_without_published_weights_leaves_the_skip_of_those_that_are_missing() -> None:
+    untrained = make_result("geoclip", checkpoint="init:0123456789", created="2026-02")
+    skipped = make_result("geoclip", created="2026-01", **MISSING)
+    assert split_stale([skipped, untrained]) == ([skipped, untrained], [])
+    # Nor does a number of before hide that published weights are missing now.
+    arrived = make_result("geoclip", checkpoint="file:0123456789", created="2026-03")
+    waiting = make_result("geoclip", created="2026-02", **MISSING | {"checkpoint": "init:0123456789"})
+    assert split_stale([waiting, arrived]) == ([arrived], [])
+
+
 def test_parts_of_the_labels_stand_below_all_of_them_the_largest_first_and_above_trials() -> None:
     parts = ["1-shot", "1%", "all", "50%", "20-shot"]
     results = [make_result("gair", value=0.1 * i, labels=part) for i, part in enumerate(parts)]

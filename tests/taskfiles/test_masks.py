@@ -185,6 +185,18 @@ def test_all_masks_have_the_size_of_the_first(folder: Path) -> None:
         targets(load(folder)[0], folder)
 
 
+def test_the_image_that_all_masks_are_compared_with_is_opened_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = load(folder)[0]
+    source = opened(task, folder)
+    sizes: list[int] = []
+    shape = source.pixels.shape
+    monkeypatch.setattr(source.pixels, "shape", lambda images, row: sizes.append(row) or shape(images, row))
+    assert len(source.target(task.target, np.arange(12))) == 12
+    assert sorted(sizes) == [0, *range(12)], "each image for its own mask, and the first for all"
+
+
 def test_one_mask_is_read_alone_and_as_with_all_others(folder: Path) -> None:
     (folder / "masks" / "a" / "4_m.png").write_text("hello")
     cover, height = load(folder)

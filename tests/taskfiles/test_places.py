@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from rasterio.warp import transform
 from gairbench.errors import DataError, UsageError
 from gairbench.inputs import Modality
 from gairbench.spec import DataContext, TaskSpec
+from gairbench.taskfiles import whereabouts
 from gairbench.taskfiles.parsing import load_task_file
 from gairbench.taskfiles.source import FileSource
 from gairbench.testing.dataset_report import DataReport, check_dataset
@@ -166,6 +169,71 @@ def test_rotated_images_are_refused_only_where_their_place_is_used(tmp_path: Pat
         opened(declare(tmp_path, *parts, task="label: y, kind: regression, localized: true"), tmp_path)
     with pytest.raises(DataError, match="is rotated or not north up"):
         opened(declare(tmp_path, f"images: {IMAGES}", split=BLOCKS), tmp_path)
+
+
+def located(folder: Path) -> FileSource:
+    field(folder)
+    rows = [f"{'ab'[n % 2]}/{n:02}.tif,{middle(n)[0]:.6f},{middle(n)[1]:.6f},{n}" for n in range(24)]
+    table(folder, "file,lon,lat,y", rows)
+    return unread(folder)
+
+
+def unread(folder: Path) -> FileSource:
+    """The same files, opened anew."""
+    task = declare(folder, f"table: {TABLE}", f"images: {NAMED}", task=Y)
+    assert callable(task.dataset.factory)
+    source: FileSource = task.dataset.factory(DataContext(root=folder))
+    return source
+
+
+def test_a_broken_image_is_named_and_leaves_the_boxes_of_the_others(tmp_path: Path) -> None:
+    source = located(tmp_path)
+    before = source.whereabouts.box(2)
+    assert before is not None
+    path = tmp_path / "im" / "b" / "01.tif"
+    path.write_bytes(path.read_bytes()[:40])
+    source = unread(tmp_path)
+    assert source.whereabouts.box(2) == before
+    with pytest.raises(DataError, match=r"im/b/01\.tif"):
+        source.whereabouts.box(1)
+
+
+def test_an_image_whose_system_leads_nowhere_is_an_error_and_not_an_image_without_a_box(tmp_path: Path) -> None:
+    source = located(tmp_path)
+    tiff(tmp_path / "im" / "a" / "00.tif", 0, corner(0), 'LOCAL_CS["site",UNIT["metre",1]]')
+    with pytest.raises(DataError, match=r"cannot place .*im/a/00\.tif on the globe"):
+        source.whereabouts.box(0)
+
+
+def test_an_image_across_the_antimeridian_or_a_hair_beside_its_point_has_no_box(tmp_path: Path) -> None:
+    source = located(tmp_path)
+    tiff(tmp_path / "im" / "a" / "00.tif", 0, (corner(0)[0] + 81, corner(0)[1]))
+    assert source.whereabouts.box(0) is None
+    lon = 179.9995
+    x, y = transform("EPSG:4326", "EPSG:32601", [lon], [47.0])
+    tiff(tmp_path / "im" / "a" / "02.tif", 0, (x[0] - 80, y[0] + 80), "EPSG:32601")
+    lonlat = source.lonlat
+    assert lonlat is not None
+    lonlat[2] = lon, 47.0
+    assert source.whereabouts.box(2) is None
+
+
+def test_threads_that_ask_for_places_at_once_read_each_header_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, opened = located(tmp_path), []
+    read = whereabouts.read_place_of
+
+    def slow(path: Path, *arguments: Any, **more: Any) -> Any:
+        opened.append(path)
+        time.sleep(0.01)
+        return read(path, *arguments, **more)
+
+    monkeypatch.setattr(whereabouts, "read_place_of", slow)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: source.whereabouts.stated, range(4)))
+    assert len(opened) == 24
+    assert all(one is found[0] for one in found)
 
 
 def test_place_in_a_sidecar_is_part_of_the_fingerprint(tmp_path: Path) -> None:

@@ -157,9 +157,11 @@ def test_weights_at_an_address_come_with_consent_into_torch_s_folder(
     assert server.asked == []
     line = how_to_get(weights, tmp_path)
     assert line == f"add --download to fetch {weights.url} (CC BY 4.0, 0.1 MB), or give a copy with --checkpoint"
+    asked = how_to_get(weights, tmp_path, asked=True)
+    assert asked == f"the same command without --dry-run fetches {weights.url} (CC BY 4.0, 0.1 MB)"
     fetch_missing(spec_of(weights), None, None, tmp_path)
     assert find_file(weights, tmp_path) == torch_home / "weights-1.pth"
-    assert "licence of the weights: CC BY 4.0" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"fetching {weights.url} (0.1 MB); licence of the weights: CC BY 4.0\n"
     fetch_missing(spec_of(weights), None, None, tmp_path)
     assert len(server.asked) == 1
 
@@ -263,6 +265,30 @@ def test_torchgeo_is_not_asked_for_an_address_that_is_stated(torch_home: Path, t
     (torch_home / "w-5c106cde.pth").write_bytes(b"other")
     with pytest.raises(CheckpointError, match=r"is not the declared file: .* not 5c106cde"):
         find_file(weights, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "unknown", "right"),
+    [
+        (f"w-{SHA256[:8]}.pth", "size", True),
+        ("w-00000000.pth", "size", False),
+        ("w.pth", "size and SHA-256", True),
+    ],
+)
+def test_listed_weights_are_checked_by_the_digits_in_their_name_and_what_is_not_known_is_said(
+    name: str, unknown: str, right: bool, torch_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serve({name: TENSORS}) as server:
+        weights = TorchGeoWeights(member="A.B", licence="MIT", url=server.url(name))
+        if right:
+            fetch_missing(spec_of(weights), None, None, tmp_path)
+            assert find_file(weights, tmp_path) == torch_home / name
+        else:
+            with pytest.raises(CheckpointError, match="is not the declared file"):
+                fetch_missing(spec_of(weights), None, None, tmp_path)
+            assert [*torch_home.iterdir()] == []
+        said = f"fetching {weights.url}; licence of the weights: MIT; not known beforehand: {unknown}\n"
+        assert capsys.readouterr().err == said
 
 
 def test_a_catalogue_is_asked_once_for_each_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

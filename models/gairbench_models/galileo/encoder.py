@@ -13,7 +13,7 @@ from gairbench import ModelContext
 from gairbench.batch import Batch
 from gairbench.errors import InputMismatchError
 from gairbench.representation import Representation
-from gairbench.weights.tensors import check_tensors, read_file, state_dict
+from gairbench.weights.exact_loading import load_exactly
 from gairbench_models.galileo.groups import GROUPS, SPACE, SPACE_TIME, TIME, scale
 from gairbench_models.galileo.network import GalileoEncoder, Tokens
 from gairbench_models.galileo.presets import PATCHES
@@ -159,10 +159,11 @@ def load(context: ModelContext) -> Galileo:
     Raises:
         CheckpointError: No file is given, or it does not hold exactly these weights.
     """
-    path = context.required_checkpoint()
-    found = {name.replace(_WRAPPER, ""): tensor for name, tensor in state_dict(read_file(path), path).items()}
     model = Galileo(PATCHES[context.preset])
-    expected = {name: tuple(tensor.shape) for name, tensor in model.encoder.state_dict().items()}
-    check_tensors(found, expected, path, "give the encoder.pt of Galileo-nano")
-    model.encoder.load_state_dict(found)
+    load_exactly(
+        model.encoder,
+        context.required_checkpoint(),
+        hint="give the encoder.pt of Galileo-nano",
+        taken=lambda name: name.replace(_WRAPPER, ""),
+    )
     return model

@@ -21,6 +21,7 @@ MODELS: tuple[ModelSpec, ...] = (
                 ),
             ),
         ),
+        golden="gairbench_models.geoclip.golden:geoclip_answers",
         description="GeoCLIP's location encoder: random Fourier features at three scales, trained with photos",
         licence="MIT",
         citation="arXiv:2309.16020",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gairbench import ModelContext
-from gairbench.weights.tensors import check_tensors, read_file, state_dict
+from gairbench.weights.exact_loading import load_exactly
 from gairbench_models.location.config import LocationConfig
 from gairbench_models.location.fourier import FourierEncoder
 
@@ -36,15 +36,14 @@ def load(context: ModelContext) -> GeoClipLocation:
     Raises:
         CheckpointError: There is no file, or it does not hold exactly GeoCLIP's location encoder.
     """
-    path = context.required_checkpoint()
     with torch.device("meta"):
         encoder = GeoClipLocation()
-    theirs = {name: capsule_name(name) for name in encoder.state_dict()}
-    found = state_dict(read_file(path), path)
-    expected = {theirs[name]: tuple(value.shape) for name, value in encoder.state_dict().items()}
-    check_tensors(found, expected, path, "give location_encoder_weights.pth of the package geoclip")
-    encoder.to_empty(device="cpu")
-    encoder.load_state_dict({name: found[theirs[name]] for name in theirs})
+    load_exactly(
+        encoder,
+        context.required_checkpoint(),
+        hint="give location_encoder_weights.pth of the package geoclip",
+        theirs=capsule_name,
+    )
     return encoder
 
 

@@ -121,5 +121,7 @@ class RasterModel:
 
 def _lies(grid: PixelGrid) -> str:
     corners = grid.centres(np.array([0, grid.width - 1] * 2), np.array([0, 0, grid.height - 1, grid.height - 1]))
+    # Across the antimeridian the corners are on both sides of 180 degrees.
+    corners[:, 0] = corners[0, 0] + (corners[:, 0] - corners[0, 0] + 180) % 360 - 180
     (west, south), (east, north) = corners.min(axis=0), corners.max(axis=0)
     return f"{grid.path.name} in {west:g} ... {east:g}, {south:g} ... {north:g} (lon, lat)"

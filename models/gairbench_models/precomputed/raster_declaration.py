@@ -19,7 +19,7 @@ from gairbench_models.precomputed.naming import path_and_options, short_name
 from gairbench_models.precomputed.raster import RasterFactory, raster_content
 from gairbench_models.precomputed.raster_index import indexed_rasters
 
-_VERSION = "1"
+_VERSION = "2"
 """Raise it when embeddings of unchanged rasters change."""
 
 OPTIONS = ("dequantize", "missing", "column", "asset")

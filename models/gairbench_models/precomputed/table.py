@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.errors import CheckpointError, DataError, InputMismatchError
+from gairbench.files.badrows import CORRECT
 from gairbench.files.formats import open_table, table_sha256
 from gairbench.files.rows import CHUNK, Columns, InputTable
 from gairbench.files.vectors import VectorColumn, read_vectors
@@ -155,7 +156,8 @@ class TableModel:
         return torch.from_numpy(found.reshape(len(rows), *(offer.shape or vectors.shape[1:])))
 
     def _table(self, columns: Columns) -> InputTable:
-        return InputTable(file=self._file, root=Path(self._source.path).parent, columns=columns, skip=False)
+        root = Path(self._source.path).parent
+        return InputTable(file=self._file, root=root, columns=columns, skip=False, remedy=CORRECT)
 
     def _read_ids(self) -> str:
         (name,) = self._source.columns

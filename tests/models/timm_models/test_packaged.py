@@ -11,10 +11,13 @@ import timm
 import torch
 from torch import Tensor
 
-from gairbench import Modality, ModelContext, ModelSpec
+from gairbench import DatasetSpec, ImageInput, Modality, ModelContext, ModelSpec, Unit
+from gairbench.data import sample_key
 from gairbench.errors import CheckpointError
+from gairbench.feeding import plan_feed
 from gairbench.representation import RS, RS_TOKENS
 from gairbench.testing import parametrize_with_model_checks
+from gairbench.testing.model_checks import check_known_answers
 from gairbench.weights.package import find_packaged_file
 from gairbench_models.timm_models import MODELS
 from gairbench_models.timm_models.architecture import outline
@@ -84,12 +87,24 @@ def test_features_are_those_of_the_published_code(name: str, shared: Path) -> No
         np.testing.assert_allclose(found, reference[f"lite{model.number}_pooled"], atol=2e-5)
 
 
-def published(name: str, seed: int = 0) -> dict[str, Tensor]:
-    """Return a state dict of the package's layout, with all values of a seed."""
+@pytest.mark.parametrize("name", PACKAGED)
+def test_known_answers_are_given(name: str) -> None:
+    packaged(name)
+    spec = make_timm_spec(name)
+    check_known_answers(spec, spec.presets[0])
+
+
+def initial(name: str, seed: int = 0) -> dict[str, Tensor]:
+    """Return a state dict of the package's layout, with timm's initial values."""
     torch.manual_seed(seed)
     state = timm.create_model(name).state_dict()
-    theirs = packaged_names({k: v for k, v in state.items() if not k.endswith("num_batches_tracked")})
-    found = {theirs[key]: torch.rand_like(state[key]) + 0.5 for key in theirs}
+    theirs = packaged_names(state)
+    return {theirs[key]: state[key] for key in theirs if state[key].is_floating_point()}
+
+
+def published(name: str, seed: int = 0) -> dict[str, Tensor]:
+    """Return a state dict of the package's layout, with all values of a seed."""
+    found = {key: torch.rand_like(value) + 0.5 for key, value in initial(name, seed).items()}
     return found | {"_bn0.num_batches_tracked": torch.tensor(7)}
 
 
@@ -109,6 +124,27 @@ def test_every_tensor_of_a_file_is_loaded_where_it_belongs(tmp_path: Path) -> No
         "bn2.weight": "_bn1.weight",
     }.items():
         torch.testing.assert_close(model.state_dict()[ours], state[theirs], atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("modality", [Modality.RS, Modality.SV])
+def test_bands_are_found_by_name(modality: Modality, tmp_path: Path) -> None:
+    torch.save(initial(LITE0), tmp_path / "w.pth")
+    encoder: Any = load(context(LITE0, tmp_path / "w.pth")).eval()
+    values = dict(zip(("red", "green", "blue"), picture(0, 224)[1], strict=True))
+    with torch.no_grad():
+        right, exchanged = (
+            represent(encoder.model, (torch.stack(bands)[None] - 127) / 128, RS)
+            for bands in ([*values.values()], [*values.values()][::-1])
+        )
+    assert (right - exchanged).abs().max() > 0.01 * right.abs().max()
+    for order in (("red", "green", "blue"), ("blue", "green", "red")):
+        delivered = ImageInput(modality=modality, bands=order, unit=Unit.UINT8, size=224)
+        dataset = DatasetSpec(name="pictures", version=1, factory="", delivers=(delivered,))
+        feed = plan_feed(LITE0, make_timm_spec(LITE0).presets[0], dataset, str(modality))
+        batch = feed.batch([{sample_key(delivered.name): torch.stack([values[band] for band in order])}])
+        with torch.no_grad():
+            found = encoder.encode(batch, feed.representation)
+        torch.testing.assert_close(found, right)
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,7 @@ def planned(name: str, *images: ImageInput, preset: int = 0) -> Feed:
 EUROSAT = delivered("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "B10", "B11", "B12", "B8A", unit=Unit.S2_DN)
 RADAR = delivered("VV", "VH", unit=Unit.POWER, name="s1")
 PICTURE = delivered("red", "green", "blue", unit=Unit.UINT8)
+OTHER_RADAR = delivered("HH", "HV", unit=Unit.DB)
 LANDSAT = delivered("landsat-8:B4", "landsat-8:B5", unit=Unit.LANDSAT_C2_DN)
 
 
@@ -123,11 +124,14 @@ LANDSAT = delivered("landsat-8:B4", "landsat-8:B5", unit=Unit.LANDSAT_C2_DN)
         ("croma", [EUROSAT, RADAR], ("s2", "s1")),
         ("dofa", [EUROSAT], ("s2",)),
         ("dofa", [RADAR], ("s1",)),
+        ("dofa", [delivered("VV", "HH", unit=Unit.DB)], ("any",)),
         ("dofa", [PICTURE], ("rgb",)),
         ("dofa", [LANDSAT], ("any",)),
         ("panopticon", [EUROSAT], ("s2", "s1")),
         ("panopticon", [RADAR], ("s2", "s1")),
         ("panopticon", [EUROSAT, RADAR], ("s2", "s1")),
+        ("panopticon", [delivered("VV", unit=Unit.DB)], ("s2", "s1")),
+        ("panopticon", [OTHER_RADAR], ("any",)),
         ("panopticon", [PICTURE], ("rgb",)),
         ("panopticon", [LANDSAT], ("any",)),
         ("copernicus-fm", [EUROSAT], ("s2",)),
@@ -148,6 +152,8 @@ def test_bands_that_a_model_was_not_trained_on_are_left_out_and_said() -> None:
     assert said["dropped"] == ["B1", "B9", "B10", "B8A"]
     said = planned("panopticon", delivered("B4", "B3", "B2", unit=Unit.REFLECTANCE)).describe()["s2"]
     assert len(said["lacking"]) == 10
+    said = planned("panopticon", delivered("VV", "VH", "HH", "HV", unit=Unit.DB)).describe()["s1"]
+    assert said["dropped"] == ["HH", "HV"]
 
 
 def test_what_cannot_be_fed_is_refused() -> None:

@@ -13,6 +13,7 @@ import torch
 from gairbench import ModelContext, ModelSpec, UrlWeights
 from gairbench.errors import CheckpointError
 from gairbench.testing import parametrize_with_model_checks
+from gairbench.testing.model_checks import check_known_answers
 from gairbench_models.torchspatial import BY_NAME, MODELS
 from gairbench_models.torchspatial.encoder import TorchSpatialEncoder, load
 from gairbench_models.torchspatial.encodings import FIXED, SCALED, Scales
@@ -147,6 +148,11 @@ def test_embeddings_are_those_of_the_published_code(spec: ModelSpec, released: P
     np.testing.assert_allclose(found.detach(), reference[file.removesuffix(".pth.tar")], atol=2e-5)
 
 
+@pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.name)
+def test_known_answers_are_given(spec: ModelSpec, in_torch_home: None) -> None:
+    check_known_answers(spec, spec.presets[0])
+
+
 def test_coordinates_are_rounded_as_in_the_published_code(tmp_path: Path) -> None:
     encoding = "Space2Vec-theory"
     saved(tmp_path / "w.pth.tar", parameters(encoding, min_radius=1e-4))
@@ -225,7 +231,7 @@ def test_a_file_that_does_not_fit_is_refused(changes: dict[str, Any], why: str, 
 def test_a_file_without_parameters_or_weights_is_refused(without: str, tmp_path: Path) -> None:
     content = saved(tmp_path / "w.pth.tar", parameters("xyz"))
     torch.save({key: value for key, value in content.items() if key != without}, tmp_path / "w.pth.tar")
-    with pytest.raises(CheckpointError, match=r"how its encoder is built|holds no 'state_dict'"):
+    with pytest.raises(CheckpointError, match=r"how its encoder is built|is not a state dict"):
         load(context(name_of("xyz"), tmp_path / "w.pth.tar"))
 
 
