@@ -17,6 +17,7 @@ from gairbench.evaluation.open_data import OpenData
 from gairbench.evaluation.uncovered import uncovered_reason
 from gairbench.kinds import WITH_CLASSES
 from gairbench.limit import limited
+from gairbench.sample_blocks import sample_blocks
 from gairbench.spec import Kind
 from gairbench.targets import present_classes
 
@@ -61,19 +62,25 @@ class Covered:
             raise InputMismatchError(
                 f"{self.by} covers {after:,} of {before:,} samples of split {name!r}, fewer than {fewest}", ""
             )
+        lost: set[int] = set()
         if after < before and kind in WITH_CLASSES and name != "val":
-            left = present_classes(kind, target[kept])
-            if lost := [one for one in present_classes(kind, target[taking_part]) if one not in left]:
-                raise InputMismatchError(
-                    f"{self.by} covers {after:,} of {before:,} samples of split {name!r}, and none of class"
-                    f" {', '.join(repr(classes[one]) for one in lost)}",
-                    "",
-                )
+            lost = _classes_of(kind, target, taking_part) - _classes_of(kind, target, kept)
+        if lost:
+            names = ", ".join(repr(classes[one]) for one in sorted(lost))
+            raise InputMismatchError(
+                f"{self.by} covers {after:,} of {before:,} samples of split {name!r}, and none of class {names}", ""
+            )
         return kept
 
     def note(self, left_out: int) -> str:
         """Return why samples do not take part; empty if none is left out."""
         return f"{left_out:,} samples that {self.by} does not cover" if left_out else ""
+
+
+def _classes_of(kind: Kind, target: Array, rows: Array) -> set[int]:
+    """Return the classes of some samples; few masks are in memory at a time."""
+    blocks = sample_blocks(target)
+    return {one for block in blocks for one in present_classes(kind, target[block][rows[block]])}
 
 
 def covered_rows(lookups: Sequence[tuple[str, Array]]) -> dict[str, Array]:

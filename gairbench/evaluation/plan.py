@@ -145,10 +145,12 @@ def _coverage(request: EvaluationRequest, registry: Registry, findings: Findings
 def _lookup(
     request: EvaluationRequest, registry: Registry, findings: Findings, model: ModelSpec, task: TaskSpec, seed: int
 ) -> EmbedJob | None:
-    """Return what a model looks up of a task's samples; ``None`` where the task cannot be evaluated at all."""
-    names = task.evaluators or default_evaluators(registry, task.kind)
-    evaluator, fingerprint = registry.evaluators.get(names[0]), findings.fingerprint(task.dataset)
-    if evaluator is None or isinstance(fingerprint, tuple):
+    """Return what a model looks up of a task's samples; ``None`` where there are none."""
+    headline = (task.evaluators or default_evaluators(registry, task.kind))[0]
+    if wrong := _evaluator_problem(registry, task, headline):
+        raise InputMismatchError(wrong, "")
+    fingerprint = findings.fingerprint(task.dataset)
+    if isinstance(fingerprint, tuple):
         return None
     prepared = prepare(model, _asked(request), registry, findings, seed)
     if prepared.trouble is not None:
@@ -156,7 +158,7 @@ def _lookup(
     return lookup_job(
         prepared,
         task,
-        evaluator,
+        registry.evaluators[headline],
         fingerprint=fingerprint,
         dataset_code=findings.code(task.dataset),
         seed=seed,

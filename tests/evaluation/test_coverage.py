@@ -221,6 +221,24 @@ def test_tasks_that_a_product_cannot_serve_are_skipped_for_every_model(tmp_path:
     assert photos.reason == "no samples are covered by product: product has no sv encoder"
 
 
+def test_an_evaluator_that_nobody_knows_leaves_no_cell_over_all_samples(tmp_path: Path) -> None:
+    task = replace(TASKS[0], evaluators=("unheard-of", "linear"))
+    found = gairbench.run(model=SHADES, task=task, results=tmp_path / "results", covered_by=PRODUCT, quiet=True)
+    by_probe = {record.probe: record for record in found.records}
+    assert by_probe["linear"].status == "skipped"
+    assert "no samples are covered by product: no evaluator 'unheard-of'" in by_probe["linear"].reason
+
+
+def test_a_class_that_masks_lose_is_a_skip() -> None:
+    target = np.zeros((40, 4, 4), dtype=np.uint8)
+    target[3] = 1
+    covered = Covered("product", {"train": np.arange(40) != 3})
+    with pytest.raises(InputMismatchError, match="39 of 40 samples of split 'train', and none of class 'b'"):
+        covered.kept("train", Kind.SEGMENTATION, np.ones(40, dtype=bool), target, ("a", "b"))
+    target[4] = 1
+    assert covered.kept("train", Kind.SEGMENTATION, np.ones(40, dtype=bool), target, ("a", "b")).sum() == 39
+
+
 def test_masks_of_samples_that_are_not_covered_take_no_part(tmp_path: Path) -> None:
     class Grids(Product):
         def encode(self, batch: Batch, wanted: Representation) -> Tensor:

@@ -441,7 +441,7 @@ def test_all_models_can_be_run_on_what_a_table_has(fields: Path) -> None:
     few = write(fields, "few.parquet", id=frame["id"][:50], vector=lists(vectors[:50]))
     asked = ["run", "--dry-run", "--model", "pixel-stats", "--task", "fields-kind", "--covered-by", f"table:{few}"]
     shown = CliRunner().invoke(app, [*asked, *where])
-    assert "skipped: table:few covers 4 of 14 samples of split 'test', fewer than 10" in shown.output
+    assert "skipped: table:few covers 4 of 14 samples of split 'test', fewer than 7" in shown.output
     assert "0 todo" in shown.output
 
 
