@@ -35,7 +35,7 @@ from gairbench.errors import InputMismatchError, UsageError
 from gairbench.evaluation.cells import EmbedJob
 from gairbench.evaluation.coverage import Covered, check_covers, covered_rows
 from gairbench.evaluation.plan import EvaluationRequest, make_plan
-from gairbench.plugins import Origin, Registry
+from gairbench.plugins import BUILTIN, Origin, Registry
 from gairbench.predictions import load_predictions
 from gairbench.representation import RS_TOKENS
 from gairbench.results import Result, read_result
@@ -196,12 +196,14 @@ def test_a_class_that_is_lost_is_a_skip(
         )
 
 
-def test_the_samples_are_the_same_however_they_are_divided(tmp_path: Path) -> None:
+def test_the_samples_are_the_same_however_they_are_divided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without = [f"{name}-{i}" for name in SPLITS for i in range(0, SIZES[name], 3)]
+    lacking(monkeypatch, *without)
     published = records(tmp_path, [SHADES], covered_by=PRODUCT)["shades"]
     drawn = records(tmp_path, [SHADES], covered_by=PRODUCT, split="random")["shades"]
-    assert (drawn.status, sum(drawn.n.values()), sum(drawn.n_whole.values())) == ("ok", 157, 160)
+    assert (drawn.status, sum(drawn.n.values()), sum(drawn.n_whole.values())) == ("ok", 160 - len(without), 160)
     assert drawn.subset == published.subset
-    assert not ids_of(drawn, tmp_path) & SMALLER["product"]
+    assert not ids_of(drawn, tmp_path) & {*without}
 
 
 def test_parts_of_the_labels_are_of_the_samples_that_are_covered(tmp_path: Path) -> None:
@@ -294,6 +296,12 @@ class Knowing:
 def test_what_ids_show_to_be_lost_is_a_skip_when_planned(registry: Registry, request_: EvaluationRequest) -> None:
     known = replace(PRODUCT, factory=Knowing())
     registry.add(Origin("own", "own-dist", "1"), models=[known])
+    ours = replace(TASKS[0], name="ours")
+    registry.add(Origin(next(iter(BUILTIN)), "gairbench", "1"), tasks=[ours])
+    plan = make_plan(replace(request_, covered_by=(known,), tasks=[ours]), registry)
+    assert {cell.state for cell in plan.cells} == {"skipped"}, (
+        "whole tasks of ours are known to be right, parts are not"
+    )
     for splits in ((SplitChoice(),), (SplitChoice.of("random", registry.split_policies),)):
         plan = make_plan(replace(request_, covered_by=(known,), splits=splits), registry)
         assert {cell.state for cell in plan.cells} == {"skipped"}, splits
