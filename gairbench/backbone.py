@@ -7,6 +7,8 @@ of the frozen model, ``data.backbone``::
     for batch, rows in data.backbone.loader("train", shuffle=True, seed=data.seed):
         logits = head(data.backbone.standardize(data.backbone.encode(batch)))
         loss = cross_entropy(logits, torch.as_tensor(data.targets["train"][rows], device=data.device))
+
+With ``needs="architecture"`` it is the same, but that features have no columns and that there is no scale of theirs.
 """
 
 from __future__ import annotations
@@ -68,7 +70,10 @@ class Backbone(Protocol):
         ...
 
     def standardize(self, encoded: Tensor) -> Tensor:
-        """Return what :meth:`encode` computes on the scale of the features, so that a probe on them fits it."""
+        """Return what :meth:`encode` computes on the scale of the features, so that a probe on them fits it.
+
+        Where features have no columns, it is what :meth:`encode` computes.
+        """
         ...
 
     def loader(

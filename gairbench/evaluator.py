@@ -62,7 +62,8 @@ class EvaluatorInput:
         kind: What the task asks for.
         features: By split name ``(samples, dim)``, or ``(samples, dim, rows, columns)`` for a token grid, or
             ``(samples, layers, dim, rows, columns)`` for those of several layers; standardized on train, each layer by
-            itself. For retrieval: ``"query"`` and ``"gallery"``, raw, row i of each belonging together.
+            itself. For retrieval: ``"query"`` and ``"gallery"``, raw, row i of each belonging together. With
+            ``needs="architecture"`` ``(samples, 0)``: the model has computed nothing yet.
         targets: Of ``"train"`` and ``"val"``, as :meth:`gairbench.data.Split.target` returns them; no evaluator sees
             those of test. Empty for retrieval.
         class_names: Names of the classes or labels in the order of their numbers, ascending for ordinal tasks, or of
@@ -73,7 +74,7 @@ class EvaluatorInput:
         seed: Seed of whatever is random in the evaluator.
         device: Where to compute, as torch names it: ``"cpu"``, ``"cuda"`` ...
         backbone: The model, to be trained, and batches of the samples; ``None`` unless the evaluator's spec says
-            ``needs="backbone"``.
+            ``needs="backbone"`` or ``needs="architecture"``.
         lonlat: By split name longitude and latitude of every sample in degrees ``(samples, 2)``; empty unless the
             evaluator's spec says ``places=True``.
         parts: The columns of ``dim`` that each of the task's inputs has in the features, by the input's name; empty for

@@ -54,7 +54,7 @@ def select_models(values: Sequence[str], models: Mapping[str, ModelSpec]) -> lis
     """Return the models asked for, each once, in the order asked.
 
     Args:
-        values: Names, or ``all``.
+        values: Names, or ``all``: those that are not trained on each task.
         models: What is registered.
 
     Raises:
@@ -63,7 +63,7 @@ def select_models(values: Sequence[str], models: Mapping[str, ModelSpec]) -> lis
     chosen: dict[str, ModelSpec] = {}
     for name in values:
         if name == "all":
-            chosen |= models
+            chosen |= {known: spec for known, spec in models.items() if not spec.evaluator}
         elif name in models:
             chosen[name] = models[name]
         else:

@@ -76,6 +76,7 @@ class Preset:
             (``--readout``). Offers of a vector where the model ends replace that of their set: state it too.
         needs: What it must be given beside the values; a dataset that cannot is a visible skip.
         wants: What it is given where the dataset can, and not a number where it cannot; a mask is ``None`` there.
+        static: Names of the inputs that show what does not change, as relief: ``needs={"dates"}`` is not of them.
         description: One line for ``gairbench list models``.
         weights: What it is evaluated with where no ``--checkpoint`` is given; the factory gets the file or folder as
             ``context.checkpoint``. ``None``: what the factory builds by itself.
@@ -87,6 +88,7 @@ class Preset:
     offers: tuple[Representation, ...] = ()
     needs: frozenset[Need] = frozenset()
     wants: frozenset[Need] = frozenset()
+    static: frozenset[str] = frozenset()
     description: str = ""
     weights: PublishedWeights | Pretraining | None = None
 
@@ -161,6 +163,9 @@ class ModelSpec:
         trained_on: Names of datasets seen in pre-training, so that contamination can be shown.
         golden: ``golden(model: str, preset: str) -> Iterable[gairbench.golden.Golden]``: known answers, with the
             preset's weights, or of seed 0 where the factory makes them; the conformance suite compares.
+        evaluator: Name of the evaluator that it is evaluated with, in place of those of the tasks: of an architecture
+            that is trained on each task. It is left out of ``--model all``, and its numbers are
+            never ranked. Empty: the tasks' evaluators.
     """
 
     name: str
@@ -177,6 +182,7 @@ class ModelSpec:
     extra: str = ""
     trained_on: frozenset[str] = frozenset()
     golden: Factory | None = None
+    evaluator: str = ""
 
     def preset(self, name: str | None) -> Preset:
         """Return the named preset, or the default one where the model has none of that name."""
@@ -324,7 +330,8 @@ class EvaluatorSpec:
         default: Kinds that it is run for where a task names no evaluator.
         needs: What it is fed: ``"features"``, a vector a sample, or ``"tokens"``, the token grid of an overhead image.
             ``"backbone"``: the features (token grids for tasks of pixels), and the model to train
-            (:mod:`gairbench.backbone`).
+            (:mod:`gairbench.backbone`). ``"architecture"``: the model to train alone; nothing is computed by it before,
+            and features have no columns.
         layers: Token grids of so many layers, two or more, as a decoder of several scales takes them; 0: the one grid
             where the model ends. A model that offers no such number of layers is a visible skip.
         places: It is given where the samples are. A dataset that does not say it, and a task that asks for it, are
@@ -340,7 +347,7 @@ class EvaluatorSpec:
     factory: Factory
     kinds: frozenset[Kind]
     default: frozenset[Kind] = frozenset()
-    needs: Literal["features", "tokens", "backbone"] = "features"
+    needs: Literal["features", "tokens", "backbone", "architecture"] = "features"
     layers: int = 0
     places: bool = False
     description: str = ""
@@ -353,6 +360,11 @@ class EvaluatorSpec:
                 f"evaluator {self.name!r}: needs={self.needs!r} and layers={self.layers}; layers are of tokens, two or"
                 " more, or 0 for the one grid where the model ends"
             )
+
+    @property
+    def trains(self) -> bool:
+        """Whether it trains the model itself."""
+        return self.needs in {"backbone", "architecture"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -311,7 +311,7 @@ def _describe(plan: Plan) -> str:
     embeddings: dict[str, str] = {}
     for cell in plan.cells:
         if cell.state == "todo":
-            for e in cell.embeddings:
+            for e in (one for one in cell.embeddings if not one.empty):
                 state = "cached" if e.cached else "todo"
                 what = f"embed {cell.model.name} {e.feed.representation} on {cell.task.dataset.name}/{e.split}"
                 embeddings[e.key] = what + _seed(cell.record.seed, seeds) + f": {state}"

@@ -29,6 +29,8 @@ class Embedding:
         cached: It is on disk.
         partial: Samples may be lacking: their values are not numbers then.
         stale: What is on disk was computed with these other weights.
+        empty: It has no columns, as its evaluator takes no features: it says which samples there are, and which weights
+            the model has before it is trained.
     """
 
     feed: Feed
@@ -37,6 +39,7 @@ class Embedding:
     cached: bool
     partial: bool = False
     stale: UsedWeights | None = None
+    empty: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +140,7 @@ class Cell:
     @property
     def trains_model(self) -> bool:
         """Whether its evaluator trains the model itself, which is then loaded for it alone."""
-        return self.evaluator is not None and self.evaluator.needs == "backbone"
+        return self.evaluator is not None and self.evaluator.trains
 
     @property
     def needed(self) -> tuple[Embedding, ...]:
@@ -198,6 +201,8 @@ class EmbedJob:
         seed: Seed of untrained weights.
         limit: The run's ``--limit``.
         needs: The jobs that pre-train the model, or parts of it.
+        only_to_train: Keys of embeddings that only evaluators want which train the model: those of a model that cannot
+            be trained are for nobody.
     """
 
     id: str
@@ -211,6 +216,7 @@ class EmbedJob:
     seed: int
     limit: int | None
     needs: tuple[str, ...] = ()
+    only_to_train: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,7 +292,11 @@ def jobs_of(cells: Iterable[Cell]) -> list[Job]:
     unsure: dict[str, IdentifyJob] = {}
     embedded: dict[str, EmbedJob] = {}
     evaluated: list[EvaluateJob] = []
+    frozen: set[str] = set()
     for cell in cells:
+        if not cell.trains_model:
+            frozen.update(embedding.key for embedding in cell.embeddings)
+        frozen.update(embedding.key for job in cell.coverage for embedding in job.embeddings)
         if cell.unsure:
             unsure.setdefault(cell.loaded_as, identification(cell))
             continue
@@ -304,7 +314,11 @@ def jobs_of(cells: Iterable[Cell]) -> list[Job]:
         evaluated.append(EvaluateJob(id=f"evaluate {cell.id}", cell=cell, needs=tuple(needs)))
     # What embeds with a model has loaded it.
     others = [job for job in unsure.values() if job.loaded_as not in {e.loaded_as for e in embedded.values()}]
-    return [*trained.values(), *others, *embedded.values(), *evaluated]
+    embedding = (
+        replace(job, only_to_train=frozenset(wanted.key for wanted in job.embeddings) - frozen)
+        for job in embedded.values()
+    )
+    return [*trained.values(), *others, *embedding, *evaluated]
 
 
 def identification(cell: Cell) -> IdentifyJob:

@@ -25,6 +25,7 @@ def embeddings_of(
     codes: tuple[str, str],
     limit: int | None,
     partial: bool,
+    empty: bool,
 ) -> tuple[Embedding, ...]:
     """Return one embedding for each split and feed.
 
@@ -39,6 +40,7 @@ def embeddings_of(
         codes: Digests of the code of the model and of the dataset.
         limit: The run's ``--limit``.
         partial: Where samples are looked up, some may be lacking.
+        empty: Their evaluator takes no features.
     """
     # Feeds are deep: they are made plain once for all splits.
     stated = [(feed, plain(feed)) for feed in feeds]
@@ -55,8 +57,10 @@ def embeddings_of(
                 limit=limit,
                 versions=[CONVERSION_VERSION, EMBEDDING_VERSION],
                 **({"partial": True} if partial and feed.looks_up else {}),
+                **({"columns": 0} if empty else {}),
             ),
             cached=False,
+            empty=empty,
             partial=partial and feed.looks_up,
         )
         for split in splits

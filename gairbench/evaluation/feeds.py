@@ -65,7 +65,7 @@ def feeds_for(
         )
         for need in needs
     ]
-    if evaluator.needs == "backbone" and any(feed.looks_up for feed in feeds):
+    if evaluator.trains and any(feed.looks_up for feed in feeds):
         raise InputMismatchError(f"{model.name} looks its embeddings up, and has nothing to train", "")
     given = any(feed.given & {"lonlat", "bbox"} for feed in feeds)
     if task.kind is Kind.GEOLOCALIZATION and not _of_pixels(task, evaluator) and given:
@@ -101,7 +101,7 @@ def _each(preset: Preset, task: TaskSpec, evaluator: EvaluatorSpec | None) -> li
 
 def _of_pixels(task: TaskSpec, evaluator: EvaluatorSpec) -> bool:
     """Return whether token grids are needed; of a model that an evaluator trains, tasks of pixels need them."""
-    return evaluator.needs == "tokens" or (evaluator.needs == "backbone" and task.kind in DENSE)
+    return evaluator.needs == "tokens" or (evaluator.trains and task.kind in DENSE)
 
 
 def _needs(preset: Preset, task: TaskSpec, evaluator: EvaluatorSpec) -> list[_Need]:

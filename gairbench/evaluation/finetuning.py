@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.evaluation.cells import Cell
@@ -37,7 +38,8 @@ def backbone_of(
         opened: Its model, loaded for it alone by :func:`gairbench.weights.loading.build_to_train`.
         splits: What its samples come from, by split.
         positions: By split, where the samples that take part stand in it, in the order of the features.
-        scale: Mean and deviation of the features of train before they were standardized.
+        scale: Mean and deviation of the features of train before they were standardized; of no use where they are
+            empty.
         device: Where the model is.
 
     Returns:
@@ -51,7 +53,8 @@ def backbone_of(
 
     assert isinstance(opened.model, nn.Module)  # noqa: S101
     task = cell.task
-    who, mean, std = model_name(cell.model), *scale
+    who = model_name(cell.model)
+    mean, std = (np.zeros(1), np.ones(1)) if _without_features(cell) else scale
     backbone = TrainableModel(
         module=opened.model,
         feeds=tuple(embedding.feed for embedding in cell.embeddings if embedding.split == "train"),
@@ -67,3 +70,15 @@ def backbone_of(
     with Isolated(who) as call:
         backbone.check_gradient()
     return backbone, call.changes
+
+
+def notes_of(cell: Cell, splits: Mapping[str, Split]) -> dict[str, str]:
+    """Return what was done to the samples that were read for training, by split, where no embedding has noted it."""
+    if not _without_features(cell):
+        return {}
+    notes = {name: Reading(split, dataset_name(cell.task.dataset)).note() for name, split in splits.items()}
+    return {name: note for name, note in notes.items() if note}
+
+
+def _without_features(cell: Cell) -> bool:
+    return any(embedding.empty for embedding in cell.embeddings)

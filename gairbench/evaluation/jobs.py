@@ -37,7 +37,7 @@ from gairbench.evaluation.cells import (
 from gairbench.evaluation.coverage import Covered, covered_rows, subset_digest
 from gairbench.evaluation.dense_store import DenseStore
 from gairbench.evaluation.divisions import Divisions
-from gairbench.evaluation.finetuning import backbone_of
+from gairbench.evaluation.finetuning import backbone_of, notes_of
 from gairbench.evaluation.given import Embedded, pairs_of, samples_of
 from gairbench.evaluation.open_data import OpenData, Reading, dataset_name
 from gairbench.evaluation.open_model import OpenModel, lock_of, open_model, unreplaced
@@ -54,6 +54,7 @@ from gairbench.protocols import PretrainContext, TrainerOptions
 from gairbench.results import Result, UsedWeights, write_result
 from gairbench.spec import Kind
 from gairbench.storage import atomic_folder, write_atomically
+from gairbench.trainability import untrainable
 from gairbench.weights.environment_file import write_training_environment
 from gairbench.weights.loading import build, build_to_train, missing_module, model_name
 
@@ -252,6 +253,8 @@ def embed_views(jobs: Sequence[EmbedJob], site: Site, memory: Memory, progress: 
         uncovered: dict[str, NotCoveredError] = {}
         for wanted in job.embeddings:
             label = f"embed {job.model.name} {wanted.feed.representation} on {job.dataset.name}/{wanted.split}"
+            if wanted.empty:
+                label = f"load {job.model.name}, to be trained on {job.dataset.name}, for split {wanted.split}"
             if cache.has(wanted.key, site.since):
                 continue
             with locked(cache.lock(wanted.key), what=label.replace("embed", "embeds", 1), say=progress.say):
@@ -262,6 +265,11 @@ def embed_views(jobs: Sequence[EmbedJob], site: Site, memory: Memory, progress: 
                     unloadable = _load(job, site, memory)
                 if unloadable is not None:
                     failures[wanted.key] = unloadable
+                    continue
+                assert memory.loaded is not None  # noqa: S101
+                cannot = untrainable(memory.loaded.model, model_name(job.model))
+                if cannot and wanted.key in job.only_to_train:
+                    failures[wanted.key] = Failure(reason=cannot, skipped=True)
                     continue
                 try:
                     note = _embed(job, wanted, memory, progress.step(label), device, cache)
@@ -299,8 +307,12 @@ def _embed(
     with shown as step, Isolated(f"{model} on {dataset}") as call:
         rows = limited(len(split), job.limit).tolist()
         with Blamed(model):
-            values = embed_samples(
-                loaded.model, wanted.feed, split, rows, device, step, partial_coverage=wanted.partial
+            values = (
+                np.zeros((len(rows), 0), dtype=np.float32)
+                if wanted.empty
+                else embed_samples(
+                    loaded.model, wanted.feed, split, rows, device, step, partial_coverage=wanted.partial
+                )
             )
         note = split.note()
     about = {
@@ -519,9 +531,10 @@ def _evaluate(
         dropped=given.dropped,
         notes={_noted(cell, e): about["note"] for e, _, about in embedded if about.get("note")}
         | given.notes
+        | (notes_of(cell, given.splits) if opened is not None else {})
         | ({"process": process} if process else {}),
         conversion={str(e.feed.representation): about["conversion"] for e, _, about in embedded},
-        embedding_dim=sum(array.shape[dim_axis(array.ndim)] for e, array, _ in embedded if e.split == "test"),
+        embedding_dim=sum(array.shape[dim_axis(array.ndim)] for e, array, _ in embedded if e.split == "test") or None,
         predictions=predictions,
         device=abouts[0]["device"],
         seconds={name: round(value, 3) for name, value in seconds.items()},

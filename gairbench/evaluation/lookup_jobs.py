@@ -55,6 +55,7 @@ def lookup_job(
         codes=(prepared.code, dataset_code),
         limit=limit,
         partial=True,
+        empty=False,
     )
     if cache is not None:
         embeddings = tuple(replace(one, cached=cache.has(one.key)) for one in embeddings)

@@ -180,7 +180,7 @@ def _model_cells(
     cells = []
     for task in sorted(request.tasks, key=lambda t: t.dataset.name):
         metrics, problem = _metrics(registry, task)
-        names = task.evaluators or default_evaluators(registry, task.kind)
+        names = (model.evaluator,) if model.evaluator else task.evaluators or default_evaluators(registry, task.kind)
         evaluated = [
             (number, name, *found)
             for number, name in enumerate(names)
@@ -189,7 +189,9 @@ def _model_cells(
         lookups, not_covered = coverage.get(task.name, ((), None))
         for split, labels, (number, name, readout, unread) in product(request.splits, request.labels, evaluated):
             evaluator = registry.evaluators.get(name)
-            blank = _blank(request, registry, model, preset, weights, task, name, seed, headline=number == 0)
+            # What is trained on the task does not compete with frozen models.
+            headline = number == 0 and not model.evaluator
+            blank = _blank(request, registry, model, preset, weights, task, name, seed, headline=headline)
             cell = Cell(
                 model=model,
                 preset=preset,
@@ -208,6 +210,10 @@ def _model_cells(
                 third_party=prepared.third_party,
                 coverage=lookups,
             )
+            if model.evaluator and evaluator is not None and task.kind not in evaluator.kinds:
+                unserved = f"{model.name} is trained on each task by {name!r}, which does not serve {task.kind}"
+                cells.append(_stopped(cell, "skipped", unserved))
+                continue
             if wrong := problem or _evaluator_problem(registry, task, name) or unread:
                 cells.append(_stopped(cell, "failed", wrong))
                 continue
@@ -276,7 +282,7 @@ def _evaluator_problem(registry: Registry, task: TaskSpec, name: str) -> str:
         return str(unknown("evaluator", name, registry.evaluators))
     if task.kind not in (kinds := registry.evaluators[name].kinds):
         return f"evaluator {name!r} does not serve {task.kind}; it is for {', '.join(sorted(kinds))}"
-    if task.kind is Kind.RETRIEVAL and registry.evaluators[name].needs == "backbone":
+    if task.kind is Kind.RETRIEVAL and registry.evaluators[name].trains:
         return f"evaluator {name!r} trains the model, and {task.kind} has nothing to train it on"
     return ""
 
@@ -344,6 +350,7 @@ def _planned(request: EvaluationRequest, findings: Findings, cell: Cell, trouble
             codes=(cell.code, findings.code(task.dataset)),
             limit=request.limit,
             partial=bool(cell.coverage),
+            empty=evaluator.needs == "architecture",
         )
         key = _key(findings, cell, evaluator, embeddings)
     except OSError as error:
@@ -403,6 +410,7 @@ def _blank(
         model_origin=str(registry.model_origins[model.name]),
         preset=preset.name,
         checkpoint=weights.content or weights.identity,
+        published_weights=weights.published,
         parts=_parts(registry, model, preset),
         task=task.name,
         task_version=task.version,

@@ -92,6 +92,14 @@ EVALUATORS = (
         needs="backbone",
         description="The model and a head are trained, from the linear probe on; the learning rate is chosen on val",
     ),
+    EvaluatorSpec(
+        name="end_to_end",
+        version=1,
+        factory="gairbench.evaluators.end_to_end:end_to_end",
+        kinds=_CLASSES | _RANKS | _LABELS | _VALUES | _SEVERAL | _MASKS | _MAPS,
+        needs="architecture",
+        description="The model and a linear head are trained on train alone; epoch and learning rate chosen on val",
+    ),
 )
 
 _PREDICTIONS = "gairbench.evaluators.prediction_metrics"

@@ -6,7 +6,6 @@ Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform Out-
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,13 +15,14 @@ import numpy as np
 from gairbench.backbone import Backbone
 from gairbench.errors import TrainingError
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
+from gairbench.evaluators.goals import Goal, goal_of
 from gairbench.evaluators.linear import linear
 from gairbench.evaluators.ridge import ridge
 from gairbench.metrics import Array
 from gairbench.spec import Kind
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 LEARNING_RATES = (1e-5, 1e-4, 1e-3)
 """Peak rates tried, of the model and of the head."""
@@ -54,7 +54,7 @@ def finetune(data: EvaluatorInput) -> EvaluatorOutput:
 
     backbone = data.backbone
     assert backbone is not None  # noqa: S101  (its spec says that it needs one)
-    goal = _goal(data)
+    goal, probe = goal_of(data), _probe(data)
     epochs = max(EPOCHS, -(-STEPS // len(backbone.loader("train", batch_size=BATCH))))
     start = deepcopy(backbone.module.state_dict())
     best: Array | None = None
@@ -62,7 +62,7 @@ def finetune(data: EvaluatorInput) -> EvaluatorOutput:
     for rate in LEARNING_RATES:
         torch.manual_seed(data.seed)
         backbone.module.load_state_dict(start)
-        head = goal.head().to(data.device)
+        head = probe.head().to(data.device)
         if not _train(data, backbone, head, goal, rate, epochs):
             continue
         # The last step may have broken what its loss does not show, and the class of NaN would be the first one.
@@ -83,12 +83,12 @@ def finetune(data: EvaluatorInput) -> EvaluatorOutput:
         "epochs": epochs,
         "batch_size": BATCH,
         "weight_decay": WEIGHT_DECAY,
-        **goal.strength,
+        **probe.strength,
     }
     return goal.output(best, params)
 
 
-def _train(data: EvaluatorInput, backbone: Backbone, head: nn.Module, goal: _Goal, rate: float, epochs: int) -> bool:
+def _train(data: EvaluatorInput, backbone: Backbone, head: nn.Module, goal: Goal, rate: float, epochs: int) -> bool:
     """Train model and head; return whether the loss stayed finite."""
     import torch
 
@@ -127,25 +127,17 @@ def _outputs(backbone: Backbone, head: nn.Module, split: str) -> Array:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Goal:
-    """What a kind of task trains for.
+class _Probe:
+    """The probe that the head starts as.
 
     Args:
-        weight: Of the head at the start ``(outputs, dim)``, on standardized features.
-        bias: Of the head at the start ``(outputs,)``.
-        target: What train's outputs are compared with.
-        loss: Of outputs and targets.
-        score: Of val's outputs; more is better.
-        output: Makes the prediction of test's outputs and of hyper-parameters.
-        strength: The probe's, for the record.
+        weight: ``(outputs, dim)``, on standardized features.
+        bias: ``(outputs,)``.
+        strength: Chosen on val, for the record.
     """
 
     weight: Array
     bias: Array
-    target: Array
-    loss: Callable[[Tensor, Tensor], Tensor]
-    score: Callable[[Array], float]
-    output: Callable[[Array, dict[str, Any]], EvaluatorOutput]
     strength: dict[str, Any]
 
     def head(self) -> nn.Module:
@@ -160,53 +152,27 @@ class _Goal:
         return head
 
 
-def _goal(data: EvaluatorInput) -> _Goal:
-    goals = {Kind.CLASSIFICATION: _classes, Kind.MULTILABEL: _labels, Kind.REGRESSION: _value}
-    return goals[data.kind](data)
+def _probe(data: EvaluatorInput) -> _Probe:
+    probes = {Kind.CLASSIFICATION: _of_classes, Kind.MULTILABEL: _of_labels, Kind.REGRESSION: _of_a_value}
+    return probes[data.kind](data)
 
 
-def _classes(data: EvaluatorInput) -> _Goal:
+def _of_classes(data: EvaluatorInput) -> _Probe:
     from sklearn.linear_model import LogisticRegression
-    from torch.nn import functional
 
-    x, y, truth = data.features["train"], data.targets["train"], data.targets["val"]
+    x, y = data.features["train"], data.targets["train"]
     c = linear(data).params["C"]
     probe = LogisticRegression(C=c, solver="newton-cg", max_iter=200).fit(x, y)
-    # Only classes that train has are ever expected.
-    present, target = np.unique(y, return_inverse=True)
     weight, bias = probe.coef_, probe.intercept_
-    if len(present) == 2:  # scikit-learn fits one output for two classes
+    if len(weight) == 1:  # scikit-learn fits one output for two classes
         weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
-
-    def output(outputs: Array, params: dict[str, Any]) -> EvaluatorOutput:
-        likely = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-        probabilities = np.zeros((len(outputs), data.classes))
-        probabilities[:, present] = likely / likely.sum(axis=1, keepdims=True)
-        return EvaluatorOutput(
-            prediction=present[outputs.argmax(axis=1)].astype(np.int64),
-            scores=probabilities,
-            scores_are="probabilities",
-            params=params,
-        )
-
-    return _Goal(
-        weight=weight,
-        bias=bias,
-        target=target.astype(np.int64),
-        loss=functional.cross_entropy,
-        score=lambda outputs: float(np.mean(present[outputs.argmax(axis=1)] == truth)),
-        output=output,
-        strength={"C": c},
-    )
+    return _Probe(weight=weight, bias=bias, strength={"C": c})
 
 
-def _labels(data: EvaluatorInput) -> _Goal:
-    from scipy.special import expit
+def _of_labels(data: EvaluatorInput) -> _Probe:
     from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import f1_score
-    from torch.nn import functional
 
-    x, y, truth = data.features["train"], data.targets["train"], data.targets["val"]
+    x, y = data.features["train"], data.targets["train"]
     c = linear(data).params["C"]
     weight, bias = np.zeros((y.shape[1], x.shape[1])), np.zeros(y.shape[1])
     for label in range(y.shape[1]):
@@ -216,40 +182,17 @@ def _labels(data: EvaluatorInput) -> _Goal:
         else:
             # All samples have it or none has: as likely as the next one, by Laplace's rule.
             bias[label] = np.log(len(y) + 1) * (1 if y[:, label].all() else -1)
-
-    return _Goal(
-        weight=weight,
-        bias=bias,
-        target=y.astype(np.float32),
-        loss=functional.binary_cross_entropy_with_logits,
-        score=lambda outputs: float(f1_score(truth, outputs > 0, average="micro", zero_division=0)),
-        output=lambda outputs, params: EvaluatorOutput(
-            prediction=outputs > 0, scores=expit(outputs), scores_are="probabilities", params=params
-        ),
-        strength={"C": c},
-    )
+    return _Probe(weight=weight, bias=bias, strength={"C": c})
 
 
-def _value(data: EvaluatorInput) -> _Goal:
+def _of_a_value(data: EvaluatorInput) -> _Probe:
     from sklearn.linear_model import Ridge
-    from torch.nn import functional
 
-    x, y, truth = data.features["train"], data.targets["train"], data.targets["val"]
+    x, y = data.features["train"], data.targets["train"]
     alpha = ridge(data).params["alpha"]
     probe = Ridge(alpha=alpha, solver="cholesky").fit(x, y)
-    # Of any unit, the loss and so the gradients have one scale.
+    # The goal's outputs are on the scale of train's targets.
     mean, std = y.mean(), y.std()
-
-    def values(outputs: Array) -> Array:
-        scaled: Array = outputs[:, 0] * std + mean
-        return scaled
-
-    return _Goal(
-        weight=probe.coef_[None] / std,
-        bias=np.array([(probe.intercept_ - mean) / std]),
-        target=((y - mean) / std).astype(np.float32)[:, None],
-        loss=functional.mse_loss,
-        score=lambda outputs: -float(np.mean((values(outputs) - truth) ** 2)),
-        output=lambda outputs, params: EvaluatorOutput(prediction=values(outputs), params=params),
-        strength={"alpha": alpha},
+    return _Probe(
+        weight=probe.coef_[None] / std, bias=np.array([(probe.intercept_ - mean) / std]), strength={"alpha": alpha}
     )

@@ -13,6 +13,7 @@ from gairbench.spec import EvaluatorSpec, Kind, resolve
 from gairbench.testing import declarations
 from gairbench.testing.declarations import require
 from gairbench.testing.isolated import call_isolated
+from gairbench.testing.written_to import require_not_written_to
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +51,7 @@ def check_kinds_are_stated(spec: EvaluatorSpec) -> None:
     An evaluator that trains the model serves no retrieval, which has no train split.
     """
     require(bool(spec.kinds), f"{spec.name}: no kinds")
-    trains = spec.needs == "backbone" and Kind.RETRIEVAL in spec.kinds
+    trains = spec.trains and Kind.RETRIEVAL in spec.kinds
     require(not trains, f"{spec.name}: it trains the model, and retrieval has nothing to train it on")
     other = spec.default - spec.kinds
     require(not other, f"{spec.name}: run by default for {', '.join(sorted(other))}, which it does not serve")
@@ -94,20 +95,11 @@ def check_output_is_the_same_for_a_seed(spec: EvaluatorSpec, kind: Kind) -> None
 
 def check_input_is_not_written_to(spec: EvaluatorSpec, kind: Kind) -> None:
     """The arrays that it is given are as they were."""
-    import numpy as np
-
-    given, _ = generated_input(spec.needs, kind, spec.layers, places=spec.places)
-    before, _ = generated_input(spec.needs, kind, spec.layers, places=spec.places)
-    # They are read-only in a run. Here the write goes through, so that it can be named.
-    for arrays in (given.features, given.targets, given.groups, given.lonlat):
-        for array in arrays.values():
-            if array is not None:
-                array.setflags(write=True)
-    _run(spec, given)
-    for what in ("features", "targets", "groups", "lonlat"):
-        for name, array in getattr(before, what).items():
-            same = np.array_equal(array, getattr(given, what)[name])
-            require(same, f"{spec.name}: it writes to {what}[{name!r}]; copy it first")
+    require_not_written_to(
+        spec.name,
+        lambda: generated_input(spec.needs, kind, spec.layers, places=spec.places)[0],
+        lambda given: _run(spec, given),
+    )
 
 
 def check_the_process_is_left_as_it_was(spec: EvaluatorSpec, kind: Kind) -> None:
@@ -199,7 +191,7 @@ def generated_input(
     """Return data that are easy to learn, new arrays and a new model at every call, and the targets of test.
 
     Args:
-        needs: ``"features"``, ``"tokens"`` or ``"backbone"``.
+        needs: ``"features"``, ``"tokens"``, ``"backbone"`` or ``"architecture"``.
         kind: What the task asks for.
         layers: Token grids of so many layers, of which the last alone shows what is to be learned; 0: one grid.
         without: A class that train and val lack.
@@ -222,10 +214,12 @@ def generated_input(
         targets[name], images[name] = target[kept], tokens[kept]
         lonlat[name] = _places(vectors @ weights)[kept]
     backbone = None
-    if needs == "backbone":
+    if needs in {"backbone", "architecture"}:
         from gairbench.testing.tiny_backbone import tiny_backbone
 
         features, backbone = tiny_backbone(images, "tokens" if kind in DENSE else "pooled")
+    if needs == "architecture":
+        features = {name: np.zeros((len(array), 0)) for name, array in features.items()}
     if kind is Kind.RETRIEVAL:
         query = features["test"]
         features = {"query": query, "gallery": 2 * query + rng.normal(0, 0.1, query.shape)}

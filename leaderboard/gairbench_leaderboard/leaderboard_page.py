@@ -35,6 +35,7 @@ from gairbench_leaderboard.ranking import (
     rank_models,
     usable,
 )
+from gairbench_leaderboard.trained import TrainedTable, trained_models, was_trained
 
 MARKDOWN, CSV = "LEADERBOARD.md", "leaderboard.csv"
 
@@ -53,6 +54,10 @@ _MEANS = """\
 Means: only rows with a number for every task of the table. A metric is averaged only with itself. Ranks have no unit
 and are averaged over all tasks (place among those rows, 1 is best, equal values share it). Means have no interval, so
 none is marked."""
+
+_TRAINED = """\
+**Trained on the task, not ranked.** These models were not frozen: the evaluator trained the model itself on the task's
+train split, and val selected. They show what the task gives without frozen embeddings, and stand in no rank or mean."""
 
 _LIMITED = """\
 > [!WARNING]
@@ -188,7 +193,7 @@ def _setting_heading(setting: Setting) -> list[str]:
 
 def _categories(results: Sequence[Result], superseded: Sequence[Result], level: str) -> list[str]:
     parts: list[str] = []
-    for topic, title in topics(r for r in results if r.headline):
+    for topic, title in topics(r for r in results if r.headline or (was_trained(r) and r.status != "skipped")):
         group, old = ([r for r in some if (r.category, r.synthetic) == topic] for some in (results, superseded))
         _, synthetic = topic
         parts += [f"{level} {title}", *([SYNTHETIC] if synthetic else []), *_ranking(group, old)]
@@ -219,9 +224,27 @@ def _ranking(results: Sequence[Result], superseded: Sequence[Result]) -> list[st
     if table.unmeasured:
         lines = (f"- {joined_names(tasks)}: {escape(reason)}" for tasks, reason in unmeasured_tasks(table))
         parts.append(f"{UNMEASURED}:\n\n" + "\n".join(lines))
-    if table.rows and (more := _secondary(results, table.rows)):
+    trained = trained_models(results)
+    parts += _trained(trained)
+    rows = list(dict.fromkeys([*table.rows, *(row for row, _ in trained.rows)]))
+    if rows and (more := _secondary(results, rows)):
         parts.append(folded("Other probes and metrics, not ranked", more))
     return parts
+
+
+def _trained(table: TrainedTable) -> list[str]:
+    """Return the tables of models that were trained on the task."""
+    if not table.rows:
+        return []
+    notes = Notes()
+    parts = [_TRAINED]
+    for columns in chunks(table.columns):
+        headers = ["Model", "Trained by", *map(column_header, columns)]
+        body = [[escape(str(row)) for row, _ in table.rows], [escape(probe) for _, probe in table.rows]]
+        notes.announce(_noted(table.cells[row, column.task]) for row in table.rows for column in columns)
+        body += [_texts([table.cells[row, column.task] for row in table.rows], notes) for column in columns]
+        parts.append(pipe_table(headers, zip(*body, strict=True), text_columns=2))
+    return [*parts, *notes.lines()]
 
 
 def _absent(reasons_of: Mapping[RankingRow, Sequence[str]]) -> Iterator[str]:
@@ -281,7 +304,7 @@ def _secondary(results: Sequence[Result], rows: Sequence[RankingRow]) -> str:
             (r.task, r.probe, metric, value.higher_is_better)
             for r in results
             for metric, value in r.metrics.items()
-            if not (r.headline and metric == r.metric)
+            if not (metric == r.metric and (r.headline or was_trained(r)))
         }
     )
     if not lines:

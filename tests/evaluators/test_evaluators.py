@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from gairbench.backbone import Backbone
 from gairbench.errors import TrainingError
 from gairbench.evaluation.plan import default_evaluators
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
-from gairbench.evaluators import EVALUATORS, METRICS, finetune
+from gairbench.evaluators import EVALUATORS, METRICS, end_to_end, finetune
 from gairbench.evaluators.nearest_place import median_direction
 from gairbench.evaluators.ordinal_linear import _fit, _log_likelihood, _Odds, _start
 from gairbench.evaluators.segmentation import _logits_at
@@ -30,10 +32,23 @@ SPECS = {spec.name: spec for spec in EVALUATORS}
 MEASURES = {spec.name: load_metric(spec) for spec in METRICS}
 
 
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A linear layer learns in fewer steps than a network, and bears larger ones."""
+    monkeypatch.setattr(end_to_end, "LEARNING_RATES", (1e-2, 1e-1))
+    monkeypatch.setattr(end_to_end, "EPOCHS", 8)
+    monkeypatch.setattr(end_to_end, "STEPS", 80)
+
+
 def run(name: str, given: EvaluatorInput) -> EvaluatorOutput:
-    if SPECS[name].needs == "backbone":
-        images = {split: x[:, :, None, None].astype(np.float32) for split, x in given.features.items()}
-        features, backbone = tiny_backbone(images, "pooled")
+    if SPECS[name].trains:
+        dense = given.kind in DENSE
+        images = {
+            split: (x if dense else x[:, :, None, None]).astype(np.float32) for split, x in given.features.items()
+        }
+        features, backbone = tiny_backbone(images, "tokens" if dense else "pooled")
+        if SPECS[name].needs == "architecture":
+            features = {split: np.zeros((len(x), 0)) for split, x in features.items()}
         given = replace(given, features=features, backbone=backbone)
     output: EvaluatorOutput = resolve(SPECS[name].factory)(given)
     return output
@@ -118,7 +133,7 @@ def score(kind: Kind, truth: np.ndarray, output: EvaluatorOutput) -> float:
 
 
 CASES = [(spec.name, kind) for spec in EVALUATORS for kind in sorted(spec.kinds)]
-LEARNED = {"knn": 0.7, "linear_segmentation": 0.6}
+LEARNED = {"knn": 0.7, "linear_segmentation": 0.6, "end_to_end-segmentation": 0.6}
 CHANCE = {
     Kind.CLASSIFICATION: 0.5,
     Kind.ORDINAL: 0.15,
@@ -135,7 +150,7 @@ CHANCE = {
 @pytest.mark.parametrize(("name", "kind"), CASES, ids=lambda value: str(value))
 def test_evaluator_finds_what_is_there_and_nothing_in_noise(name: str, kind: Kind) -> None:
     given, truth = data(kind)
-    assert score(kind, truth, run(name, given)) > LEARNED.get(name, 0.9)
+    assert score(kind, truth, run(name, given)) > LEARNED.get(f"{name}-{kind}", LEARNED.get(name, 0.9))
     given, truth = data(kind, noise=True)
     assert score(kind, truth, run(name, given)) < CHANCE[kind]
 
@@ -156,7 +171,7 @@ def test_every_kind_has_a_headline_evaluator(kind: Kind) -> None:
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [(name, kind) for name in ("linear", "finetune") for kind in ("classification", "multilabel")]
+    [(name, kind) for name in ("linear", "finetune", "end_to_end") for kind in ("classification", "multilabel")]
     + [("knn", "classification"), ("linear", "ordinal"), ("ordinal_linear", "ordinal")],
 )
 def test_scores_are_probabilities_that_rank_better_than_chance(name: str, kind: str) -> None:
@@ -175,7 +190,8 @@ def test_scores_are_probabilities_that_rank_better_than_chance(name: str, kind: 
     [
         (name, kind)
         for name, kind in CASES
-        if name in {"linear", "knn", "finetune", "ordinal_linear"} and kind in ("classification", "ordinal")
+        if name in {"linear", "knn", "finetune", "end_to_end", "ordinal_linear"}
+        and kind in ("classification", "ordinal")
     ],
 )
 def test_a_class_that_train_lacks_has_a_column_of_zeros(name: str, kind: Kind) -> None:
@@ -302,6 +318,92 @@ def test_a_loss_that_is_never_finite_is_an_error(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("gairbench.evaluators.finetune.LEARNING_RATES", (1e30,))
     with pytest.raises(TrainingError, match="at no learning rate are the loss and the outputs"):
         run("finetune", data(Kind.REGRESSION)[0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "goal", "learned"),
+    [
+        (Kind.CLASSIFICATION, "gairbench.evaluators.end_to_end._VectorGoal", 0.9),
+        (Kind.SEGMENTATION, "gairbench.evaluators.pixel_goals.PixelClasses", 0.5),
+    ],
+)
+def test_the_epoch_that_is_best_on_val_predicts_test(
+    kind: Kind, goal: str, learned: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given, truth = data(kind)
+    scores: list[float] = []
+
+    def sixth(self: object, outputs: Iterable[torch.Tensor]) -> float:
+        """Say that the sixth epoch is the best one."""
+        assert all(bool(some.isfinite().all()) for some in outputs)
+        scores.append(1.0 if len(scores) == 5 else 0.5)
+        return scores[-1]
+
+    state = end_to_end._state
+
+    def ruining(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+        """Keep the state, and ruin what is trained after the sixth epoch."""
+        kept = state(module)
+        if scores[-1] == 1.0:
+            with torch.no_grad():
+                for parameter in module.parameters():
+                    parameter.zero_()
+        return kept
+
+    monkeypatch.setattr(f"{goal}.score", sixth)
+    monkeypatch.setattr(end_to_end, "_state", ruining)
+    monkeypatch.setattr(end_to_end, "LEARNING_RATES", (1e-1,))
+    output = run("end_to_end", given)
+    assert (output.params["best_epoch"], output.params["val_score"]) == (6, 1.0)
+    assert output.params["val_curve"] == scores
+    assert len(scores) == output.params["epochs"] > 6
+    assert score(kind, truth, output) > learned
+
+
+def test_end_to_end_starts_every_rate_from_the_model_as_it_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    given, _ = data(Kind.REGRESSION)
+    monkeypatch.setattr(end_to_end, "LEARNING_RATES", (1e-2,))
+    alone = run("end_to_end", given)
+    monkeypatch.setattr(end_to_end, "LEARNING_RATES", (10.0, 1e-2))
+    after = run("end_to_end", given)
+    np.testing.assert_array_equal(after.prediction, alone.prediction)
+    assert after.params["learning_rate"] == 1e-2
+
+
+def test_a_training_that_breaks_keeps_what_was_best_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    given, truth = data(Kind.CLASSIFICATION)
+    outputs, calls = end_to_end._outputs, []
+
+    def breaking(*args: Any) -> Iterator[torch.Tensor]:
+        calls.append(args[-1])
+        if args[-1] == "val" and len(calls) > 4:
+            raise end_to_end._NotFiniteError
+        yield from outputs(*args)
+
+    monkeypatch.setattr(end_to_end, "_outputs", breaking)
+    monkeypatch.setattr(end_to_end, "LEARNING_RATES", (1e-1,))
+    output = run("end_to_end", given)
+    assert output.params["epochs"] == 4
+    assert score(Kind.CLASSIFICATION, truth, output) > 0.7
+    assert calls == ["val"] * 5 + ["test"]
+
+
+@pytest.mark.parametrize("kind", [Kind.REGRESSION, Kind.DENSE_REGRESSION])
+def test_end_to_end_without_finite_numbers_is_an_error(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(end_to_end, "LEARNING_RATES", (1e30,))
+    with pytest.raises(TrainingError, match="not finite on train and val at any learning rate"):
+        run("end_to_end", data(kind)[0])
+
+
+@pytest.mark.parametrize(("kind", "ignored"), [(Kind.SEGMENTATION, 255), (Kind.DENSE_REGRESSION, np.nan)])
+def test_pixels_that_do_not_count_teach_nothing(kind: Kind, ignored: float) -> None:
+    given, truth = data(kind)
+    # Half of the images say nothing, and whole batches of them are passed over.
+    targets = {name: target.copy() for name, target in given.targets.items()}
+    targets["train"][64:] = ignored
+    few = run("end_to_end", replace(given, targets=targets))
+    assert score(kind, truth, few) > 0.5
+    assert score(kind, truth, few) <= score(kind, truth, run("end_to_end", given)) + 0.05
 
 
 @pytest.mark.parametrize("kind", [Kind.CLASSIFICATION, Kind.MULTILABEL])

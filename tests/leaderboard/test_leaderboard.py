@@ -303,6 +303,25 @@ def test_variants_of_a_model_are_rows_of_their_own() -> None:
         assert line(text, name)
 
 
+def test_published_weights_are_the_model_itself_and_a_user_s_checkpoint_is_a_row_of_its_own() -> None:
+    own = make_result("presto", checkpoint="file:559c9d76aa", weights="a" * 64, published_weights=True)
+    others = make_result("presto", checkpoint="file:0123456789", weights="b" * 64, value=0.6)
+    text = render_leaderboard([own, others])
+    assert line(text, "presto")
+    assert line(text, "presto (checkpoint 01234567)")
+    assert "checkpoint 559c9d76)" not in text
+
+
+def test_published_weights_that_were_replaced_are_superseded() -> None:
+    old = make_result("presto", checkpoint="file:559c9d76aa", weights="a" * 64, published_weights=True)
+    new = make_result(
+        "presto", checkpoint="file:0123456789", weights="b" * 64, published_weights=True, created="2026-02-01T00:00:00Z"
+    )
+    current, stale = split_stale([new, old])
+    assert current == [new]
+    assert stale[0].why.startswith("model presto had weights aaaaaaaaaaaa (file:559c9d76aa), now bbbbbbbbbbbb")
+
+
 def test_other_seeds_are_ranked_apart() -> None:
     results = [make_result("gair", value=0.4), make_result("random", value=0.3)]
     results += [make_result("gair", value=0.9, seed=1), make_result("random", value=0.3, seed=1)]
@@ -316,6 +335,39 @@ def test_the_page_says_that_models_are_frozen_unless_one_was_trained() -> None:
     trained = make_result("gair", probe="finetune", caveats=(TRAINED,))
     assert "\nEvery model is frozen, and the same probe" in render_leaderboard([frozen])
     assert "\nEvery model is frozen, but where a note says that it was trained" in render_leaderboard([frozen, trained])
+
+
+def test_what_was_trained_on_the_task_has_a_table_of_its_own_and_no_rank() -> None:
+    tasks = ("earth-rs-koeppen", "earth-rs-land-cover")
+    frozen = [make_result(model, task, 0.5) for model in ("gair", "random") for task in tasks]
+    trained = {"probe": "end_to_end", "caveats": (TRAINED,), "headline": False}
+    supervised = [make_result("cnn", task, 0.9, **trained) for task in tasks]
+    tuned = make_result("gair", tasks[0], 0.8, probe="finetune", caveats=(TRAINED,), headline=False)
+    without = render_leaderboard(frozen)
+    page = render_leaderboard([*frozen, *supervised, tuned])
+    # The ranking is to the letter what it is without them.
+    ranking = without.partition("## Remote sensing, real data")[2].partition("## Tasks")[0].strip()
+    assert ranking in page
+    section = page.partition("**Trained on the task, not ranked.**")[2].partition("## Tasks")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if "0." in line]
+    assert [row[:2] for row in rows] == [["cnn", "end_to_end"], ["gair", "finetune"]]
+    assert [[cell.split("\N{NO-BREAK SPACE}")[0] for cell in row[2:]] for row in rows] == [
+        ["0.900"] * 2,
+        ["0.800", "—"],
+    ]
+    assert f"- [1] {TRAINED}" in section
+    assert "**0.9" not in page
+
+
+def test_a_category_of_trained_models_alone_is_shown_and_skips_are_not() -> None:
+    trained = {"probe": "end_to_end", "caveats": (TRAINED,), "headline": False}
+    skipped = make_result("cnn", "places", category="location", status="skipped", reason="no encoder", **trained)
+    failed = make_result("vit", status="failed", reason="it broke", **trained)
+    page = render_leaderboard([make_result("cnn", **trained), skipped, failed])
+    assert "## Remote sensing, real data\n\n**Trained on the task" in page
+    assert "## Location" not in page
+    assert "failed" in page
+    assert "it broke" in page
 
 
 def test_the_table_for_programs_has_caveats_and_the_version_of_the_split() -> None:

@@ -14,6 +14,7 @@ import torch
 from points import DATASET, TASK, checks
 
 from gairbench.errors import UsageError
+from gairbench.evaluators import end_to_end
 from gairbench.plugins import load_registry
 from gairbench.spec import ModelSpec, Preset
 from gairbench.testing import (
@@ -44,6 +45,15 @@ TOO_LARGE = {
     f"{model.name}-base": BASE for model in REGISTRY.models.values() for p in model.presets if p.name == "base"
 }
 TOO_LARGE |= {f"{name}-{size.name}": GEOFM for name, entry in ENTRIES.items() for size in entry.sizes}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_steps() -> Iterator[None]:
+    """What is easy to learn shows after few of the steps that a network needs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(end_to_end, "EPOCHS", 4)
+        patch.setattr(end_to_end, "STEPS", 40)
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)
