@@ -112,6 +112,12 @@ def cli_run(
         list[str] | None,
         typer.Option(help="Poolings and layers: default, mean, cls@5, @11, each; comma-separated [default: default]."),
     ] = None,
+    covered_by: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODEL", help="Only samples that this model of existing embeddings has; several: that all have."
+        ),
+    ] = None,
     fresh: Annotated[bool | None, typer.Option("--fresh", help="Reuse nothing of earlier runs.")] = None,
     download: Annotated[bool | None, DOWNLOAD] = None,
     executor: Annotated[

@@ -61,7 +61,7 @@ class NotCoveredError(InputMismatchError):
         examples = ", ".join(map(repr, missing[:3]))
         super().__init__(
             f"no embedding of {len(missing):,} of {samples:,} samples, as {examples}; there are {holds}",
-            "give those that are missing, or declare a task with only the covered samples",
+            "give those that are missing, or run all models on the samples that it has: --covered-by",
         )
 
 
