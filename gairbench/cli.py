@@ -342,6 +342,25 @@ def cli_mock_run(
     raise typer.Exit(mock_run_command(_request(MockRunRequest, given)))
 
 
+@app.command("new-plugin")
+def cli_new_plugin(
+    name: Annotated[str, typer.Argument(help="Name of the package, e.g. gairbench-fields.")],
+    model: Annotated[bool, typer.Option("--model", help="It adds a model.")] = False,
+    task: Annotated[bool, typer.Option("--task", help="It adds a task with its dataset.")] = False,
+    evaluator: Annotated[bool, typer.Option("--evaluator", help="It adds an evaluator.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder to make [default: one of the package's name, here].")] = None,
+    author: Annotated[
+        str | None, typer.Option(help="Who holds the copyright [default: the authors of the package].")
+    ] = None,
+    licence: Annotated[str, typer.Option(help="MIT, BSD-3-Clause or Apache-2.0.")] = "MIT",
+) -> None:
+    """Make the package of a plugin of your own: tested, typed, and ready to be published."""
+    given = dict(locals())
+    from gairbench.commands.new_plugin import NewPluginRequest, new_plugin_command
+
+    raise typer.Exit(new_plugin_command(_request(NewPluginRequest, given)))
+
+
 @list_app.command("models")
 def cli_list_models(
     names: Annotated[

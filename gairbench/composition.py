@@ -164,6 +164,7 @@ def compose_preset(parts: Sequence[ModelPart], presets: Sequence[Preset]) -> Com
         offers=tuple(offer for preset in own for offer in preset.offers),
         needs=frozenset().union(*(preset.needs for preset in own)),
         wants=frozenset().union(*(preset.wants for preset in own)),
+        static=frozenset().union(*(preset.static & _names(preset) for preset in own)),
         parts=own,
     )
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, overload
 
 from gairbench import sensors, units
+from gairbench.degrees import are_degrees
 from gairbench.errors import InputMismatchError
 from gairbench.inputs import ANY, RGB, Band, ImageInput, Input, LocationInput, Normalization, Rendering, Unit
 
@@ -283,7 +284,7 @@ class LocationConverter:
 
         values = coordinates.to(torch.float64)
         lon, lat = (0, 1) if self.delivered.order == "lonlat" else (1, 0)
-        bad = ~((values[:, lon].abs() <= 180) & (values[:, lat].abs() <= 90))
+        bad = ~are_degrees(values[:, lon], values[:, lat])
         if bool(bad.any()):
             first = values[bad][0].tolist()
             raise InputMismatchError(

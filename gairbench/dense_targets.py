@@ -1,4 +1,4 @@
-"""Dense targets of splits that read them sample by sample: what is read is on the disk, and not in memory."""
+"""Reads masks and maps sample by sample into files, so that memory holds one of them at a time."""
 
 from __future__ import annotations
 

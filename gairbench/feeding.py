@@ -454,7 +454,7 @@ def _match(wanted: ImageInput, available: Sequence[Input]) -> ImageConverter | N
     if wanted.missing == "refuse":
         raise problems[0] if problems else InputMismatchError(f"the dataset delivers no image {wanted.name!r}", "")
     if concerning:
-        # It is there, in another unit or number: that is a mistake of a declaration, and nothing that is missing.
+        # The dataset has these bands in another unit or number: a declaration is wrong, and no image is missing.
         raise concerning[0]
     if wanted.missing == "zero" and (wanted.size is None or wanted.frames is not None or wanted.bands == ANY):
         raise InputMismatchError(f"the image {wanted.name!r} is missing, and the model states no size of it", "")
@@ -484,7 +484,7 @@ def _check_given(
     if (images or looks_up) and "lonlat" in given and (known or "lonlat" in needs):
         place = make_converter(_the_place(delivers, "the encoder"), QUERY)
     for name, image in images.items():
-        if "dates" in needs and not image.delivered.dated:
+        if "dates" in needs and name not in preset.static and not image.delivered.dated:
             raise InputMismatchError(f"the encoder needs the dates of {name}, and the dataset has none", "")
         if "gsd" in needs and image.delivered.gsd_m is None:
             raise InputMismatchError(

@@ -27,13 +27,13 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*(:[\w.-]+)?")
 LINE = "inputs = (ImageInput(modality=Modality.RS, size=224),)"
 """The line that a class cannot do without, for messages."""
 
-OF_PRESET = ("accepts", "offers", "needs", "wants")
+OF_PRESET = ("accepts", "offers", "needs", "wants", "static")
 """Attributes of a class that become its only preset's, beside ``inputs``."""
 
 OF_MODEL = ("aligned", "seeded", "description", "licence", "citation", "trained_on")
 """Attributes of a class that become its spec's."""
 
-_SETS = {"needs", "wants", "aligned", "trained_on"}
+_SETS = {"needs", "wants", "static", "aligned", "trained_on"}
 
 
 def as_reference(name: str) -> tuple[Path, str] | None:
@@ -76,9 +76,9 @@ def model_in_file(path: Path, attribute: str) -> ModelSpec:
     Args:
         path: The Python file. It runs as a module of its own; ``sys.path`` is left as it is.
         attribute: Name of a class whose objects are made as ``Class(context)``, with ``inputs``, and optionally
-            ``accepts``, ``offers``, ``needs``, ``wants``; or with ``preset``, a whole :class:`gairbench.Preset`. Its
-            ``name``, ``aligned``, ``seeded``, ``description``, ``licence``, ``citation`` and ``trained_on`` are the
-            spec's.
+            ``accepts``, ``offers``, ``needs``, ``wants``, ``static``; or with ``preset``, a whole
+            :class:`gairbench.Preset`. Its ``name``, ``aligned``, ``seeded``, ``description``, ``licence``, ``citation``
+            and ``trained_on`` are the spec's.
 
     Returns:
         A spec called ``"<file>:<Class>"`` unless the class has a ``name``; its version is the digest of the file.

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gairbench.degrees import are_degrees
 from gairbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class Georeference:
         """
         left, bottom, right, top = self.bounds
         lon, lat = self._transformed(path, WGS84, (left + right) / 2, (bottom + top) / 2)
-        if not (abs(lon) <= 180 and abs(lat) <= 90):
+        if not are_degrees(lon, lat):
             raise DataError(
                 f"the middle of {path} is at {lon:g}, {lat:g}, which is not a place on Earth", "correct its CRS"
             )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gairbench.degrees import are_degrees
 from gairbench.evaluator import EvaluatorOutput
 from gairbench.kinds import DENSE, ONE_CLASS
 from gairbench.sample_blocks import sample_blocks
@@ -72,7 +73,7 @@ def _problem_of_prediction(
         return f"its prediction is not finite ({len(bad)} samples; first: sample {bad[0]})"
     if kind is Kind.RETRIEVAL and prediction.min() < 1:
         return f"it predicts rank {prediction.min():g}, and 1 is best"
-    if kind is Kind.GEOLOCALIZATION and (np.abs(prediction) > (180, 90)).any():
+    if kind is Kind.GEOLOCALIZATION and not are_degrees(*prediction.T).all():
         return "it predicts places that are not longitude and latitude in degrees"
     return ""
 

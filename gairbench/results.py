@@ -61,6 +61,7 @@ class Result:
         checkpoint: How its weights came about: ``"pretrained:<sha256>"`` and ``"file:<sha256>"`` of a checkpoint's
             content, or ``"init:<digest>"`` of code, configuration and seed where the factory made them; of a
             composition, ``"parts:<digest>"`` of those of its parts.
+        published_weights: The checkpoint is the published one that the model declares, and not a file of the user's.
         parts: Of a composition, by modality: model, version, origin, preset and checkpoint of the part.
         task: Registered name.
         task_version: The task's declared version.
@@ -139,6 +140,7 @@ class Result:
     key: str = ""
     weights: str = ""
     checkpoint: str = ""
+    published_weights: bool = False
     parts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     probe_origin: str = ""
     dataset_fingerprint: str = ""

@@ -76,6 +76,7 @@ class Preset:
             (``--readout``). Offers of a vector where the model ends replace that of their set: state it too.
         needs: What it must be given beside the values; a dataset that cannot is a visible skip.
         wants: What it is given where the dataset can, and not a number where it cannot; a mask is ``None`` there.
+        static: Names of the inputs that show what does not change, as relief: ``needs={"dates"}`` is not of them.
         description: One line for ``gairbench list models``.
         weights: What it is evaluated with where no ``--checkpoint`` is given; the factory gets the file or folder as
             ``context.checkpoint``. ``None``: what the factory builds by itself.
@@ -87,6 +88,7 @@ class Preset:
     offers: tuple[Representation, ...] = ()
     needs: frozenset[Need] = frozenset()
     wants: frozenset[Need] = frozenset()
+    static: frozenset[str] = frozenset()
     description: str = ""
     weights: PublishedWeights | Pretraining | None = None
 

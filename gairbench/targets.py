@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from gairbench.degrees import are_degrees
 from gairbench.kinds import ONE_CLASS, WITH_NAMES
 from gairbench.sample_blocks import sample_blocks
 from gairbench.spec import Kind
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 SHOWN = 3
 """Values and names a message shows at most."""
+
+LARGEST_MEASUREMENT = 1e100
+"""Errors are squared and summed over samples; what is beyond is a mistake of units, or marks what is missing."""
 
 
 def target_problem(kind: Kind, values: NDArray[Any], classes: Sequence[str]) -> str:
@@ -161,8 +165,21 @@ def _problem_of_numbers(values: NDArray[Any]) -> str:
         several = values.ndim == 2 and values.shape[1] > 1
         other = f"; several numbers a sample are of kind {Kind.MULTI_REGRESSION}" if several else ""
         return f"is {values.dtype} of shape {values.shape}, wanted float64 (n,){other}"
+    return _too_large(values, "values")
+
+
+def _too_large(values: NDArray[Any], what: str) -> str:
+    """Return which numbers are not finite or cannot be squared, as errors are; empty if none."""
+    import numpy as np
+
     bad = np.flatnonzero(~np.isfinite(values))
-    return f"has values that are not finite ({len(bad)}; first: entry {bad[0]})" if len(bad) else ""
+    if len(bad):
+        return f"has {what} that are not finite ({len(bad)}; first: entry {bad[0]})"
+    large = np.flatnonzero(np.abs(values) > LARGEST_MEASUREMENT)
+    if not len(large):
+        return ""
+    first = f"first: entry {large[0]}, {values[large[0]]:g}"
+    return f"has {what} beyond {LARGEST_MEASUREMENT:g}, whose squared errors cannot be computed ({len(large)}; {first})"
 
 
 def _problem_of_several_numbers(values: NDArray[Any], names: Sequence[str]) -> str:
@@ -174,9 +191,8 @@ def _problem_of_several_numbers(values: NDArray[Any], names: Sequence[str]) -> s
     if values.dtype != np.float64 or values.shape != shape:
         return f"is {values.dtype} of shape {values.shape}, wanted float64 {shape}, a number for each name"
     for name, column in zip(names, values.T, strict=True):
-        bad = np.flatnonzero(~np.isfinite(column))
-        if len(bad):
-            return f"has values of {name!r} that are not finite ({len(bad)}; first: entry {bad[0]})"
+        if problem := _too_large(column, f"values of {name!r}"):
+            return problem
     return ""
 
 
@@ -185,7 +201,7 @@ def _problem_of_places(values: NDArray[Any]) -> str:
 
     if values.dtype != np.float64 or values.ndim != 2 or values.shape[1] != 2:
         return f"is {values.dtype} of shape {values.shape}, wanted places: float64 (n, 2), longitude first"
-    bad = np.flatnonzero(~((np.abs(values[:, 0]) <= 180) & (np.abs(values[:, 1]) <= 90)))
+    bad = np.flatnonzero(~are_degrees(values[:, 0], values[:, 1]))
     if not len(bad):
         return ""
     lon, lat = values[bad[0]]

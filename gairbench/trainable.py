@@ -17,6 +17,7 @@ from gairbench.errors import NotTrainableError, PluginError
 from gairbench.feeding import Feed
 from gairbench.inputs import EVERY
 from gairbench.isolation import Blamed
+from gairbench.trainability import untrainable
 
 if TYPE_CHECKING:
     import torch
@@ -109,8 +110,8 @@ class TrainableModel:
         import torch
 
         parameters = [parameter for parameter in self.module.parameters() if parameter.requires_grad]
-        if not parameters:
-            raise NotTrainableError(f"{self._who} cannot be trained: it has no parameters", "")
+        if problem := untrainable(self.module, self._who):
+            raise NotTrainableError(problem, "")
         split, positions = next(iter(self._samples.values()))
         with torch.enable_grad():
             output = self.encode(_converted(self._feeds, read_samples(split, list(positions[:CHECKED]), self._feeds)))

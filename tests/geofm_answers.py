@@ -6,7 +6,7 @@ bytes, they lie in the middle between two bytes, so that rounding decides nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,45 @@ def column(values: Any) -> NDArray[np.float64]:
     return np.asarray(values, dtype=np.float64)[:, None, None]
 
 
+def after_blocks(blocks: Any, run: Callable[[], object]) -> list[Tensor]:
+    """Return the tokens after each block: what enters the first one in a run, put through all by hand."""
+    entered: list[Tensor] = []
+    handle = blocks[0].register_forward_pre_hook(lambda _, given: entered.append(given[0].clone()))
+    run()
+    handle.remove()
+    (tokens,) = entered
+    after = []
+    for block in blocks:
+        tokens = block(tokens)
+        after.append(tokens)
+    return after
+
+
+def readouts(
+    of: tuple[str, ...],
+    images: Mapping[str, GoldenImage],
+    after: Sequence[Tensor],
+    end: Tensor,
+    grid: int,
+    lonlat: tuple[float, float] | None = None,
+) -> Iterator[Golden]:
+    """Yield vectors and grids of a sample's tokens, class token first, where a model ends and after blocks."""
+
+    def as_grid(tokens: Tensor) -> Any:
+        return tokens[0, 1:].T.reshape(-1, grid, grid).numpy()
+
+    def golden(what: str, expected: Any, form: Any, layers: tuple[int, ...] = (), pooling: Any = "") -> Golden:
+        wanted = Representation(form, of, layers=layers, pooling=pooling)
+        return Golden(name=what, images=images, lonlat=lonlat, representation=wanted, expected=expected)
+
+    for tokens, layers in ((end, ()), (after[1], (1,))):
+        said = f" after block {layers}"
+        yield golden(f"class token{said}", tokens[0, 0].numpy(), "pooled", layers, "cls")
+        yield golden(f"mean{said}", tokens[0, 1:].mean(dim=0).numpy(), "pooled", layers, "mean")
+        yield golden(f"grid{said}", as_grid(tokens), "tokens", layers)
+    yield golden("grids of all blocks", np.stack([*map(as_grid, after)]), "tokens", tuple(range(DEPTH)))
+
+
 def answers(model: str, preset: str) -> Iterator[Golden]:
     """Known answers of one of the models; each has one preset at four blocks."""
     del preset
@@ -97,6 +136,18 @@ def croma() -> Iterator[Golden]:
         representation=Representation("tokens", ("s2",), layers=(0,)),
         expected=first_block(model, optical)[0].T.reshape(-1, 15, 15).numpy(),
     )
+    for of, tokens, layers in (
+        (("s2",), found["optical_encodings"], ()),
+        (("s2",), first_block(model, optical), (0,)),
+        (("s1",), found["sar_encodings"], ()),
+        (("s2", "s1"), found["joint_encodings"], ()),
+    ):
+        yield Golden(
+            name=f"mean of {' and '.join(of)} {layers}",
+            images={name: {"s2": s2, "s1": s1}[name] for name in of},
+            representation=Representation("pooled", of, layers=layers, pooling="mean"),
+            expected=tokens[0].mean(dim=0).numpy(),
+        )
 
 
 def first_block(model: Any, optical: Tensor) -> Tensor:
@@ -124,6 +175,8 @@ def dofa() -> Iterator[Golden]:
     bytes_ = as_bytes(digital, 0, white)
     expected = model.forward_features(tensor((bytes_ - mean) / std), waves)
     yield Golden(name="sentinel-2", images={"s2": reflectance(names, digital)}, expected=expected[0].numpy())
+    after = after_blocks(model.blocks, lambda: model.forward_features(tensor((bytes_ - mean) / std), waves))
+    yield from readouts(("s2",), {"s2": reflectance(names, digital)}, after, after[-1], grid=14)
     some = [0, 3, 6, 8]
     fewer = model.forward_features(tensor(((bytes_ - mean) / std)[some]), [waves[i] for i in some])
     bands = reflectance([names[i] for i in some], digital[some])
@@ -193,6 +246,18 @@ def panopticon() -> Iterator[Golden]:
     grid = features[0, 1:].T.reshape(-1, 16, 16).numpy()
     tokens = Representation("tokens", ("any",))
     yield Golden(name="landsat grid", images={"any": image}, representation=tokens, expected=grid)
+    network = model.model
+    after = after_blocks(network.blocks, lambda: vector(values, [wave * 1_000 for wave in LANDSAT.values()]))
+    normed = [network.norm(one) for one in after]
+    yield from readouts(("any",), {"any": image}, normed, normed[-1], grid=16)
+    # dinov2/configs/data/satellites/sentinel1.yaml: VV -1, VH -2, HH -3, HV -4. The statistics are the round ones.
+    decibels = column([-9, -16]) + 12 * scene(2, 224, seed=12)
+    crossed = GoldenImage(bands=dict(zip(("HH", "HV"), decibels, strict=True)), unit=Unit.DB, gsd_m=10.0)
+    yield Golden(
+        name="horizontal radar",
+        images={"any": crossed},
+        expected=vector(tensor((decibels + 13) / 6), [-3, -4]),
+    )
 
 
 def copernicus_fm() -> Iterator[Golden]:
@@ -215,6 +280,8 @@ def copernicus_fm() -> Iterator[Golden]:
         lonlat=place,
         expected=model.forward_features(values, known, **spectrum)[0].numpy(),
     )
+    after = after_blocks(model.blocks, lambda: model.forward_features(values, known, **spectrum))
+    yield from readouts(("s2",), {"s2": image}, after, after[-1], grid=14, lonlat=place)
     unknown = torch.full((1, 4), float("nan"))
     nowhere = GoldenImage(bands=dict(zip(names, digital / 10_000, strict=True)), unit=Unit.REFLECTANCE)
     yield Golden(

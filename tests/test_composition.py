@@ -109,6 +109,13 @@ def test_what_one_part_needs_is_not_asked_of_another() -> None:
         plan_feed("m", preset, DATASET, "rs")
 
 
+def test_an_input_that_does_not_change_needs_no_date_in_a_composition() -> None:
+    relief = spec("dated", IMAGE, needs=frozenset({"dates"}), static=frozenset({IMAGE.name}))
+    (preset,) = compose_model({RS: relief, SV: spec("photos", PHOTO)}).presets
+    assert preset.static == {IMAGE.name}
+    assert plan_feed("m", preset, DATASET, "rs").given == {"dates"}
+
+
 def test_the_part_of_a_representation_is_found_by_its_inputs() -> None:
     composed = compose_model({RS: SHADES, SV: (photos := spec("photos", PHOTO))})
     (preset,) = composed.presets

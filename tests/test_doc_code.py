@@ -53,7 +53,7 @@ from gairbench.model_names import known_models
 from gairbench.plugins import load_registry
 from gairbench.predictions import Predictions, save_predictions
 from gairbench.requests import make_request
-from gairbench.selection import select_models, select_tasks
+from gairbench.selection import select_models, select_tasks, split_names
 from gairbench.spec import ModelSpec, resolve
 from gairbench.taskfiles.parsing import load_task_file, registry_with
 from gairbench_models.gair.checkpoint import save_gair
@@ -296,6 +296,10 @@ def run_shell(block: Block) -> None:
             check_make(words[1:])
         elif program == "pip":
             check_pip(words[1:])
+        elif program == "cd":
+            os.chdir(words[1])
+        elif program == "pytest":
+            run_pytest([*words[1:], "--collect-only"])
         elif program == "bash":
             subprocess.run(["bash", "-n", words[1]], check=True)
         elif program == "python":
@@ -323,8 +327,13 @@ def check_ray(words: Sequence[str]) -> None:
 
 
 def check_pip(arguments: Sequence[str]) -> None:
+    """Look extras up; a package that a page has made is then found as if it were installed."""
     assert arguments[0] == "install"
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    project = Path("pyproject.toml")
+    if not project.is_symlink():
+        show_installed(tomllib.loads(project.read_text(encoding="utf-8"))["project"], Path("src"))
+        sys.path.insert(0, str(Path("src").absolute()))
+    extras = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     for word in arguments[1:]:
         requirement = re.fullmatch(r"(?:-e|\.|gairbench)(?:\[([\w,]+)\])?", word)
         assert requirement, f"nothing is known about pip's {word!r}"
@@ -498,7 +507,7 @@ def small_api(patch: pytest.MonkeyPatch) -> None:
     def small_run(model: Any = None, task: Any = None, **given: Any) -> Any:
         given["data_root"] = STAND_INS.get(given.get("data_root", ""), given.get("data_root"))
         chosen = [model] if isinstance(model, str) else model or ["gair"]
-        names = [name for name in chosen if isinstance(name, str)]
+        names = split_names(name for name in chosen if isinstance(name, str))
         registry = load_registry()
         found = select_models(known_models(names, registry), registry.models) if names else []
         trained = {spec.name: "checkpoints/tiny" for spec in found if spec.presets[0].recipe is not None}
@@ -516,28 +525,20 @@ def small_api(patch: pytest.MonkeyPatch) -> None:
 
 def run_python(block: Block, names: dict[str, Any]) -> None:
     if block.file.startswith("tests/"):
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "--import-mode=importlib",
-            "-p",
-            "no:cacheprovider",
-            block.file,
-        ]
-        path = os.pathsep.join(
-            [str(Path.cwd()), str(ROOT), *(str(ROOT / n) for n in ("models", "tasks", "leaderboard"))]
-        )
-        done = subprocess.run(
-            command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout
+        run_pytest(["--import-mode=importlib", block.file])
     elif not block.file:
         with pytest.MonkeyPatch.context() as patch:
             small_api(patch)
             code = compile("\n" * (block.line - 1) + block.text, str(block.page), "exec")
             exec(code, names)
+
+
+def run_pytest(arguments: Sequence[str]) -> None:
+    """Run tests that a page holds, where everything is found that is found here."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    path = os.pathsep.join([str(Path.cwd()), *filter(None, sys.path)])
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def check_yaml(block: Block) -> None:
@@ -602,11 +603,18 @@ def check_toml(block: Block) -> None:
     points = content.get("project", {}).get("entry-points", {})
     if points:
         number = len(list(Path().glob("docs_plugin_*.dist-info")))
-        info = Path(f"docs_plugin_{number}-1.0.dist-info")
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: docs-plugin-{number}\nVersion: 1.0\n")
-        lines = [f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in found.items()) for group, found in points.items()]
-        (info / "entry_points.txt").write_text("\n".join(lines))
+        show_installed({"name": f"docs-plugin-{number}", "version": "1.0", "entry-points": points}, Path())
+
+
+def show_installed(project: Mapping[str, Any], folder: Path) -> None:
+    """Write what an installation would leave of a project in a folder."""
+    name, version = project["name"], project["version"]
+    info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    points = project["entry-points"].items()
+    lines = [f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in found.items()) for group, found in points]
+    (info / "entry_points.txt").write_text("\n".join(lines))
 
 
 def carry_out(found: Sequence[Block]) -> None:
@@ -648,8 +656,10 @@ def test_blocks_run(page: Path, workspace: Path) -> None:
     try:
         carry_out(blocks(page))
     finally:
-        for name in [name for name in sys.modules if name.partition(".")[0] == "my_package"]:
-            del sys.modules[name]
+        for name, module in list(sys.modules.items()):
+            written = str(getattr(module, "__file__", None)).startswith(str(workspace))
+            if written or name.partition(".")[0] == "my_package":
+                del sys.modules[name]
 
 
 INCOMPLETE = re.compile("Missing option|requires an argument")
@@ -716,6 +726,12 @@ BROKEN = {
 def test_a_broken_block_is_found(language: str, text: str, message: str, workspace: Path) -> None:
     with pytest.raises(AssertionError, match=re.escape(message)):
         carry_out(blocks(Path("page.md"), f"```{language}\n{text}\n```\n"))
+
+
+def test_the_first_model_has_ten_lines() -> None:
+    (mine,) = (block for block in blocks(ROOT / "docs" / "your-model.md") if block.file == "mine.py")
+    lines = [line for line in mine.text.splitlines() if line.strip() and not line.startswith("#")]
+    assert len(lines) == 10
 
 
 def test_a_block_is_left_out_only_with_its_reason() -> None:

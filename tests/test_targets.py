@@ -51,6 +51,18 @@ def test_sound_targets_fit(kind: Kind, values: Any, names: tuple[str, ...]) -> N
         (Kind.MULTILABEL, LABELS, ("a", "b"), "has shape (2, 3), wanted (2, 2)"),
         (Kind.REGRESSION, np.array([1, 2]), (), "is int64 of shape (2,), wanted float64 (n,)"),
         (Kind.REGRESSION, np.array([1.0, np.nan, np.inf]), (), "has values that are not finite (2; first: entry 1)"),
+        (
+            Kind.REGRESSION,
+            np.array([1.0, -1e160]),
+            (),
+            "squared errors cannot be computed (1; first: entry 1, -1e+160)",
+        ),
+        (
+            Kind.MULTI_REGRESSION,
+            np.array([[1.0, 2e101], [1.0, 1.0]]),
+            ("a", "b"),
+            "has values of 'b' beyond 1e+100, whose",
+        ),
         (Kind.REGRESSION, np.array([1.0]), NAMES, "has class names ('a', 'b', 'c')"),
         (Kind.REGRESSION, PAIRS, (), "wanted float64 (n,); several numbers a sample are of kind multi_regression"),
         (Kind.MULTI_REGRESSION, PAIRS, (), "has no measurement names"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -192,6 +192,8 @@ class EmbedJob:
         seed: Seed of untrained weights.
         limit: The run's ``--limit``.
         needs: The jobs that pre-train the model, or parts of it.
+        only_to_train: Keys of embeddings that only evaluators want which train the model: those of a model that cannot
+            be trained are for nobody.
     """
 
     id: str
@@ -205,6 +207,7 @@ class EmbedJob:
     seed: int
     limit: int | None
     needs: tuple[str, ...] = ()
+    only_to_train: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,7 +283,10 @@ def jobs_of(cells: Iterable[Cell]) -> list[Job]:
     unsure: dict[str, IdentifyJob] = {}
     embedded: dict[str, EmbedJob] = {}
     evaluated: list[EvaluateJob] = []
+    frozen: set[str] = set()
     for cell in cells:
+        if not cell.trains_model:
+            frozen.update(embedding.key for embedding in cell.embeddings)
         if cell.unsure:
             unsure.setdefault(cell.loaded_as, identification(cell))
             continue
@@ -313,7 +319,11 @@ def jobs_of(cells: Iterable[Cell]) -> list[Job]:
         )
     # What embeds with a model has loaded it.
     others = [job for job in unsure.values() if job.loaded_as not in {e.loaded_as for e in embedded.values()}]
-    return [*trained.values(), *others, *embedded.values(), *evaluated]
+    embedding = (
+        replace(job, only_to_train=frozenset(wanted.key for wanted in job.embeddings) - frozen)
+        for job in embedded.values()
+    )
+    return [*trained.values(), *others, *embedding, *evaluated]
 
 
 def identification(cell: Cell) -> IdentifyJob:

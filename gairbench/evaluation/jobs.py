@@ -53,6 +53,7 @@ from gairbench.protocols import PretrainContext, TrainerOptions
 from gairbench.results import Result, UsedWeights, write_result
 from gairbench.spec import Kind
 from gairbench.storage import atomic_folder, write_atomically
+from gairbench.trainability import untrainable
 from gairbench.weights.environment_file import write_training_environment
 from gairbench.weights.loading import build, build_to_train, missing_module, model_name
 
@@ -263,6 +264,11 @@ def embed_views(jobs: Sequence[EmbedJob], site: Site, memory: Memory, progress: 
                     unloadable = _load(job, site, memory)
                 if unloadable is not None:
                     failures[wanted.key] = unloadable
+                    continue
+                assert memory.loaded is not None  # noqa: S101
+                cannot = untrainable(memory.loaded.model, model_name(job.model))
+                if cannot and wanted.key in job.only_to_train:
+                    failures[wanted.key] = Failure(reason=cannot, skipped=True)
                     continue
                 try:
                     note = _embed(job, wanted, memory, progress.step(label), device, cache)

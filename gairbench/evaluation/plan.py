@@ -362,6 +362,7 @@ def _blank(
         model_origin=str(registry.model_origins[model.name]),
         preset=preset.name,
         checkpoint=weights.content or weights.identity,
+        published_weights=weights.published,
         parts=_parts(registry, model, preset),
         task=task.name,
         task_version=task.version,

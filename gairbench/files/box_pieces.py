@@ -41,7 +41,7 @@ class BoxPiece:
     def holds(self, lonlat: Array) -> NDArray[np.bool_]:
         """Return which points ``(n, 2)`` lie in it or on its edges."""
         with np.errstate(invalid="ignore"):
-            # What is no place on Earth is infinite.
+            # Beyond the edge of the Earth they are infinite.
             east_of = (lonlat[:, 0] - self.west) % 360
         inside = (east_of <= self.width) & (lonlat[:, 1] >= self.south) & (lonlat[:, 1] <= self.north)
         return np.asarray(inside & (east_of > 0) if self.from_cut else inside)

@@ -7,12 +7,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from gairbench.degrees import are_degrees
 from gairbench.errors import DataError
 
 
 def out_of_range(lonlat: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return which of ``(n, 2)`` longitudes and latitudes in degrees are outside -180...180 or -90...90."""
-    return ~((np.abs(lonlat[:, 0]) <= 180) & (np.abs(lonlat[:, 1]) <= 90))
+    return np.asarray(~are_degrees(lonlat[:, 0], lonlat[:, 1]))
 
 
 def range_hint(lon: float, lat: float) -> str:

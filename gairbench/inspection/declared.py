@@ -1,4 +1,4 @@
-"""What a model declares, in full: nothing of it is loaded."""
+"""What a model declares, in full, without loading it."""
 
 from __future__ import annotations
 

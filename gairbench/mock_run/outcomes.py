@@ -60,7 +60,7 @@ def mock_outcomes(
     seed: int,
     device: str,
 ) -> list[MockCell]:
-    """Evaluate a model on generated tasks; nothing of it stays.
+    """Evaluate a model on generated tasks in folders that are removed afterwards: no record and no embedding is kept.
 
     Args:
         spec: The model.

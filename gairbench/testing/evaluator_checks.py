@@ -13,6 +13,7 @@ from gairbench.spec import EvaluatorSpec, Kind, resolve
 from gairbench.testing import declarations
 from gairbench.testing.declarations import require
 from gairbench.testing.isolated import call_isolated
+from gairbench.testing.written_to import require_not_written_to
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,20 +95,11 @@ def check_output_is_the_same_for_a_seed(spec: EvaluatorSpec, kind: Kind) -> None
 
 def check_input_is_not_written_to(spec: EvaluatorSpec, kind: Kind) -> None:
     """The arrays that it is given are as they were."""
-    import numpy as np
-
-    given, _ = generated_input(spec.needs, kind, spec.layers, places=spec.places)
-    before, _ = generated_input(spec.needs, kind, spec.layers, places=spec.places)
-    # They are read-only in a run. Here the write goes through, so that it can be named.
-    for arrays in (given.features, given.targets, given.groups, given.lonlat):
-        for array in arrays.values():
-            if array is not None:
-                array.setflags(write=True)
-    _run(spec, given)
-    for what in ("features", "targets", "groups", "lonlat"):
-        for name, array in getattr(before, what).items():
-            same = np.array_equal(array, getattr(given, what)[name])
-            require(same, f"{spec.name}: it writes to {what}[{name!r}]; copy it first")
+    require_not_written_to(
+        spec.name,
+        lambda: generated_input(spec.needs, kind, spec.layers, places=spec.places)[0],
+        lambda given: _run(spec, given),
+    )
 
 
 def check_the_process_is_left_as_it_was(spec: EvaluatorSpec, kind: Kind) -> None:

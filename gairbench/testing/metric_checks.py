@@ -13,6 +13,7 @@ from gairbench.spec_names import metric_name_problem
 from gairbench.testing import declarations
 from gairbench.testing.declarations import require
 from gairbench.testing.isolated import call_isolated
+from gairbench.testing.written_to import require_not_written_to
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,15 +100,12 @@ def check_order_of_samples_does_not_matter(spec: MetricSpec, kind: Kind) -> None
 
 def check_input_is_not_written_to(spec: MetricSpec, kind: Kind) -> None:
     """Targets and predictions are as they were."""
-    import numpy as np
-
-    before = generated_predictions(spec, kind)["mixed"]
-    given = generated_predictions(spec, kind)["mixed"]
-    # A run gives it read-only views. Here the write goes through, so that it can be named.
-    _measured(spec, *given)
-    # Pixels that are not scored are not numbers.
-    same = all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(before, given, strict=True))
-    require(same, f"{spec.name}: it writes to the targets or to what it is given; copy them first")
+    names = ("the targets", "what it is given")
+    require_not_written_to(
+        spec.name,
+        lambda: dict(zip(names, generated_predictions(spec, kind)["mixed"], strict=True)),
+        lambda given: _measured(spec, *given.values()),
+    )
 
 
 def check_the_process_is_left_as_it_was(spec: MetricSpec, kind: Kind) -> None:

@@ -61,6 +61,8 @@ def check_offers_have_their_inputs(spec: ModelSpec) -> None:
     for preset in spec.presets:
         where = f"{spec.name}-{preset.name}"
         names = {wanted.name for wanted in preset.inputs}
+        unknown = sorted(preset.static - names)
+        require(not unknown, f"{where}: static names {', '.join(unknown)}, and its inputs are {names}")
         for one in preset.accepts:
             require(bool(one) and set(one) <= names, f"{where}: accepts {'+'.join(one)}, and its inputs are {names}")
             kinds = {preset.input(name).modality for name in one}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gairbench.data import Sample, Split, dates_key, mask_key, sample_key
+from gairbench.degrees import are_degrees
 from gairbench.errors import GairbenchError
 from gairbench.inputs import ImageInput, LocationInput
 from gairbench.spec import DatasetSpec
@@ -238,8 +239,7 @@ def _problem_of_location(value: Tensor, declared: LocationInput) -> str:
     if value.dtype != torch.float64:
         return f"lonlat is {value.dtype}, wanted float64 (float32 is off by metres)"
     lon, lat = _lonlat(value, declared)
-    # Written so that NaN fails too.
-    if -180 <= lon <= 180 and -90 <= lat <= 90:
+    if are_degrees(lon, lat):
         return ""
     return f"longitude {lon:g}, latitude {lat:g} is out of range: {value.tolist()} is not {declared.order} in degrees"
 

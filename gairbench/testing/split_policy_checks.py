@@ -14,6 +14,7 @@ from gairbench.split_policy import SPLITS, SplitInput
 from gairbench.testing import declarations
 from gairbench.testing.declarations import require
 from gairbench.testing.isolated import call_isolated
+from gairbench.testing.written_to import require_not_written_to
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,21 +95,7 @@ def check_order_of_samples_does_not_matter(spec: SplitPolicySpec) -> None:
 
 def check_input_is_not_written_to(spec: SplitPolicySpec) -> None:
     """The arrays that it is given are as they were."""
-    import numpy as np
-
-    given, before = generated_samples(spec), generated_samples(spec)
-    # They are read-only in a run. Here the write goes through, so that it can be named.
-    for array in (given.published, given.target, given.lonlat, *given.groups.values()):
-        if array is not None:
-            array.setflags(write=True)
-    _divide(spec, given)
-    for what in ("published", "target", "lonlat"):
-        one, other = getattr(before, what), getattr(given, what)
-        same = one is None or np.array_equal(one, other)
-        require(same, f"{spec.name}: it writes to {what}; copy it first")
-    for name, groups in before.groups.items():
-        same = np.array_equal(groups, given.groups[name])
-        require(same, f"{spec.name}: it writes to groups[{name!r}]; copy it first")
+    require_not_written_to(spec.name, lambda: generated_samples(spec), lambda given: _divide(spec, given))
 
 
 def check_the_process_is_left_as_it_was(spec: SplitPolicySpec) -> None:

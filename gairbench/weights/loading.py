@@ -12,6 +12,7 @@ from gairbench.digests import weights_sha256
 from gairbench.errors import CheckpointError, NotTrainableError, PluginError
 from gairbench.isolation import Isolated, call_factory, named
 from gairbench.spec import ModelContext, ModelSpec, Preset
+from gairbench.trainability import untrainable
 from gairbench.weights.origin import Weights
 
 if TYPE_CHECKING:
@@ -114,17 +115,16 @@ def build_to_train(spec: ModelSpec, context: ModelContext, device: torch.device)
         As :func:`build`, with gradients required of all parameters.
 
     Raises:
-        NotTrainableError: It is not an ``nn.Module``.
+        NotTrainableError: It is not an ``nn.Module``, or has no parameters.
         PluginError: The factory returned what an earlier call had returned: other cells would see the training.
         Exception: Whatever the factory raises.
     """
     from torch import nn
 
     model, weights, changes = _build(spec, context, device)
-    if not isinstance(model, nn.Module):
-        raise NotTrainableError(
-            f"{model_name(spec)} cannot be trained: it is of type {type(model).__name__}, not an nn.Module", ""
-        )
+    if problem := untrainable(model, model_name(spec)):
+        raise NotTrainableError(problem, "")
+    assert isinstance(model, nn.Module)  # noqa: S101
     parts = _parts(model)
     if any(number in _frozen or number in _trained for number in parts):
         raise _shared(spec)

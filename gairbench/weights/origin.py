@@ -15,7 +15,7 @@ from gairbench.names import in_path
 from gairbench.plugin_code import code_digest
 from gairbench.spec import DatasetSpec, ModelSpec, Preset, Pretraining, resolve
 from gairbench.weights.environment_file import ENVIRONMENT
-from gairbench.weights.sources import find_file, how_to_get
+from gairbench.weights.sources import find_file, how_to_get, is_published
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,7 @@ class Weights:
         path: Checkpoint file or folder; ``None`` where the factory gets none.
         ready: The checkpoint exists, or none is needed.
         missing: How to get published weights that are not here.
+        published: They are the published weights that the preset declares, and not a file of the user's.
         content: ``"file:<sha256>"``, ``"pretrained:<sha256>"`` of the checkpoint that is here, or the identity
             ``"init:<digest>"``; what records say. Empty: not known before the model is trained.
         parts: Those of the parts of a composition, whose identity and content, ``"parts:<digest>"``, are of theirs.
@@ -37,6 +38,7 @@ class Weights:
     path: Path | None
     ready: bool
     missing: str = ""
+    published: bool = False
     content: str = ""
     parts: tuple[Weights, ...] = ()
 
@@ -106,8 +108,10 @@ def find_weights(spec: ModelSpec, preset: Preset, given: Path | None, *, seed: i
         if path is None:
             return Weights(identity="missing:", path=None, ready=False, missing=how_to_get(source, cache))
     if path is not None:
-        identity = f"file:{checkpoint_sha256(path, cache)}"
-        return Weights(identity=identity, path=path, ready=True, content=identity)
+        sha256 = checkpoint_sha256(path, cache)
+        published = is_published(source, sha256, given=given is not None)
+        identity = f"file:{sha256}"
+        return Weights(identity=identity, path=path, ready=True, published=published, content=identity)
     name = [spec.name, spec.version, preset.name]
     identity = f"init:{digest(model=name, code=code, seed=seed if spec.seeded else 0)}"
     return Weights(identity=identity, path=None, ready=True, content=identity)

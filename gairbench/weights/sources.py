@@ -47,6 +47,21 @@ def find_file(source: PublishedWeights, cache: Path) -> Path | None:
     return None
 
 
+def is_published(source: PublishedWeights | Pretraining | None, sha256: str, *, given: bool) -> bool:
+    """Return whether a file of weights is the one that others have published and a preset declares.
+
+    Args:
+        source: What the preset declares.
+        sha256: Of the file.
+        given: The user gave it; otherwise it was found as declared.
+    """
+    if source is None or isinstance(source, Pretraining | FileWeights):
+        return False
+    if given:
+        return isinstance(source, PackageWeights | HubWeights | UrlWeights) and source.sha256 == sha256
+    return True
+
+
 def how_to_get(source: PublishedWeights, cache: Path, *, asked: bool = False) -> str:
     """Say in one line how to get weights that are not here, under which licence, and how much it is.
 

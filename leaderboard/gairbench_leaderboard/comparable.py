@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gairbench.label_budget import LabelBudget
 from gairbench.readout import Readout
@@ -169,19 +169,24 @@ def _other_data(results: Iterable[Result]) -> Reason:
 def _other_model(results: Iterable[Result]) -> Reason:
     ok = [r for r in results if r.status == "ok"]
     code = _latest(ok, lambda r: r.model)
-    weights = _latest(ok, lambda r: (r.model, r.variant))
+    weights = _latest(ok, _weighed)
 
     def reason(result: Result) -> str:
         if result.status != "ok":
             return ""
         if result.model_version != code[result.model].model_version:
             return f"model {result.model} version {result.model_version}, now {code[result.model].model_version}"
-        now = weights[result.model, result.variant]
+        now = weights[_weighed(result)]
         if (result.weights, result.checkpoint) != (now.weights, now.checkpoint):
             return f"model {result.model} had weights {_weights(result)}, now {_weights(now)}"
         return ""
 
     return reason
+
+
+def _weighed(result: Result) -> Hashable:
+    """Return what has one set of weights at a time: a model in a setting, and with each checkpoint of a user."""
+    return result.model, (replace(result, checkpoint="") if result.published_weights else result).variant
 
 
 def _weights(result: Result) -> str:

@@ -19,7 +19,7 @@ class RankingRow:
     Args:
         model: Registered name.
         preset: The model's preset.
-        checkpoint: First digits of a foreign checkpoint's hash; empty for our own or none.
+        checkpoint: First digits of the hash of a user's checkpoint; empty for the model's own weights.
     """
 
     model: str
@@ -29,7 +29,7 @@ class RankingRow:
     @classmethod
     def of(cls, result: Result) -> RankingRow:
         """Return the row a result belongs to."""
-        foreign = result.checkpoint.startswith("file:")
+        foreign = result.checkpoint.startswith("file:") and not result.published_weights
         return cls(result.model, result.preset, result.checkpoint.removeprefix("file:")[:8] if foreign else "")
 
     def __str__(self) -> str:

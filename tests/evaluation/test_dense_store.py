@@ -216,7 +216,7 @@ def test_cells_of_other_seeds_and_limits_are_given_their_own_masks(
         return memories[0]
 
     runs: list[dict[str, Any]] = [
-        {"split": "random", "seed": "0,1", "limit": 30},
+        {"split": "random", "seed": [0, 1], "limit": 30},
         {"split": "random", "seed": 0, "limit": 20},
         {"split": "random", "seed": 1, "limit": 30},
         {"limit": 30},

@@ -309,6 +309,16 @@ def test_a_model_that_cannot_be_trained_is_a_visible_skip_of_those_cells_alone(
     assert found["finetune"].reason.startswith(reason)
 
 
+@pytest.mark.parametrize("name", ["plain", "empty"])
+def test_what_shows_when_a_model_is_loaded_is_found_before_anything_is_embedded_for_its_training(
+    name: str, request_: EvaluationRequest, registry: Registry
+) -> None:
+    (record,) = run(replace(request_, models=[BY_NAME[name]]), registry, by(ZONE, "finetune"))
+    assert record.status == "skipped"
+    assert f"(trainables:{name.title()}) cannot be trained" in record.reason
+    assert list(request_.cache.rglob("*.npy")) == []
+
+
 def test_retrieval_trains_nothing(request_: EvaluationRequest, registry: Registry) -> None:
     (record,) = run(request_, registry, by(RETRIEVAL, "encoding"))
     assert (record.status, record.reason) == (

@@ -303,6 +303,25 @@ def test_variants_of_a_model_are_rows_of_their_own() -> None:
         assert line(text, name)
 
 
+def test_published_weights_are_the_model_itself_and_a_user_s_checkpoint_is_a_row_of_its_own() -> None:
+    own = make_result("presto", checkpoint="file:559c9d76aa", weights="a" * 64, published_weights=True)
+    others = make_result("presto", checkpoint="file:0123456789", weights="b" * 64, value=0.6)
+    text = render_leaderboard([own, others])
+    assert line(text, "presto")
+    assert line(text, "presto (checkpoint 01234567)")
+    assert "checkpoint 559c9d76)" not in text
+
+
+def test_published_weights_that_were_replaced_are_superseded() -> None:
+    old = make_result("presto", checkpoint="file:559c9d76aa", weights="a" * 64, published_weights=True)
+    new = make_result(
+        "presto", checkpoint="file:0123456789", weights="b" * 64, published_weights=True, created="2026-02-01T00:00:00Z"
+    )
+    current, stale = split_stale([new, old])
+    assert current == [new]
+    assert stale[0].why.startswith("model presto had weights aaaaaaaaaaaa (file:559c9d76aa), now bbbbbbbbbbbb")
+
+
 def test_other_seeds_are_ranked_apart() -> None:
     results = [make_result("gair", value=0.4), make_result("random", value=0.3)]
     results += [make_result("gair", value=0.9, seed=1), make_result("random", value=0.3, seed=1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from gairbench.plugins import load_registry
 from gairbench.spec import resolve
 from gairbench.testing.known_answers import blind_spot
 from gairbench.testing.offline import offline
+from gairbench_models.corpora import CORPORA, FMOW, corpora_of
+from gairbench_models.torchgeo_models.catalogue import catalogue
 
 PUBLISHED = [
     spec
@@ -31,8 +34,17 @@ def test_the_zoo_has_forty_models() -> None:
 @pytest.mark.parametrize("spec", PUBLISHED, ids=lambda spec: spec.name)
 def test_what_a_model_was_trained_on_is_stated(spec: ModelSpec) -> None:
     assert spec.trained_on
+    assert spec.trained_on <= CORPORA | load_registry().datasets.keys()
     assert spec.licence
     assert spec.citation
+
+
+def test_datasets_that_models_were_trained_on_are_spelled_one_way() -> None:
+    stated = {member.meta.get("dataset", "") for member, _ in catalogue().values()}
+    assert frozenset().union(*map(corpora_of, stated)) <= CORPORA
+    assert corpora_of("fMoW Dataset") == corpora_of("fMoW") == {FMOW}
+    bare = [re.sub(r"[^a-z0-9]|pretrain$|dataset$", "", name.lower()) for name in CORPORA]
+    assert len({*bare}) == len(CORPORA)
 
 
 def test_known_answers_of_published_weights_reveal_mistakes_and_are_each_model_s_own() -> None:

@@ -100,7 +100,7 @@ def test_an_error_that_is_declared_as_a_gain_is_caught_for_ranks_and_measurement
         ),
         (FewValues(lambda seed: np.zeros(1000)), "check_resampled_values_surround_the_value", "is not among the"),
         (of_the_first, "check_order_of_samples_does_not_matter", "in another order"),
-        (sorting_in_place, "check_input_is_not_written_to", "it writes to the targets or to what it is given"),
+        (sorting_in_place, "check_input_is_not_written_to", "it writes to what it is given; copy it first"),
         (
             in_double_precision,
             "check_the_process_is_left_as_it_was",

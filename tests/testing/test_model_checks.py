@@ -282,6 +282,11 @@ FILE = UrlWeights(url="https://example.org/w-1.pth", sha256="0" * 64, size=1, li
             "offers sv:projected, and accepts no such inputs",
         ),
         (
+            {"presets": (Preset(name="default", inputs=INPUTS, static=frozenset({"dem"})),)},
+            "check_offers_have_their_inputs",
+            "static names dem, and its inputs are",
+        ),
+        (
             {"presets": (Preset(name="default", inputs=INPUTS, accepts=(("rs", "s1"),)),)},
             "check_offers_have_their_inputs",
             r"accepts rs\+s1, and its inputs are",

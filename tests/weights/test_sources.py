@@ -166,6 +166,25 @@ def test_weights_at_an_address_come_with_consent_into_torch_s_folder(
     assert len(server.asked) == 1
 
 
+def test_a_declared_file_is_published_and_another_one_is_the_user_s(torch_home: Path, tmp_path: Path) -> None:
+    weights = UrlWeights(url="https://example.org/w.pth", sha256=SHA256, size=len(TENSORS), licence="MIT")
+    preset = spec_of(weights).presets[0]
+    copy, other = tmp_path / "copy.pth", tmp_path / "other.pth"
+    copy.write_bytes(TENSORS)
+    other.write_bytes(b"others")
+    torch_home.mkdir(parents=True)
+    (torch_home / "w.pth").write_bytes(TENSORS)
+
+    def published(preset: Preset, given: Path | None) -> bool:
+        return find_weights(spec_of(weights), preset, given, seed=0, code="", cache=tmp_path).published
+
+    assert published(preset, None)
+    assert published(preset, copy)
+    assert not published(preset, other)
+    assert not published(replace(preset, weights=FileWeights(path=copy)), None)
+    assert not published(replace(preset, weights=None), copy)
+
+
 def test_a_given_checkpoint_is_used_and_nothing_is_fetched(server: Served, tmp_path: Path) -> None:
     weights = UrlWeights(url=server.url("weights-1.pth"), sha256=SHA256, size=len(TENSORS), licence="MIT")
     fetch_missing(spec_of(weights), None, tmp_path, tmp_path)

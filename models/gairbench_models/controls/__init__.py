@@ -70,6 +70,29 @@ MODELS: tuple[ModelSpec, ...] = (
         citation="docs/gair.md",
     ),
     ModelSpec(
+        name="rcf",
+        version="1",
+        factory="gairbench_models.controls.rcf:load",
+        presets=(
+            Preset(
+                name="default",
+                inputs=(
+                    ImageInput(modality=Modality.RS, normalization=Normalization.NOMINAL),
+                    ImageInput(modality=Modality.SV, normalization=Normalization.NOMINAL),
+                    _every(normalization=Normalization.NOMINAL),
+                ),
+                accepts=(("rs",), (EVERY,)),
+                offers=_of_every((RS_TOKENS,)),
+                description="images of any size, bands and unit, and series of them",
+            ),
+        ),
+        aligned=frozenset({Modality.RS, Modality.SV}),
+        seeded=True,
+        description="Random convolutional features: mean responses of 256 random filters, above and below a threshold",
+        licence="MIT",
+        citation="doi:10.1038/s41467-021-24638-z",
+    ),
+    ModelSpec(
         name="lonlat",
         version="1",
         factory="gairbench_models.controls.lonlat:load",

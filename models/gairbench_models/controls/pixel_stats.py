@@ -15,7 +15,7 @@ _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _LEVELS = 4
 """Steps per band of the joint colour histogram."""
 
-_GRID = 6
+GRID = 6
 """Rows and columns of the token grid, as many as GAIR's small presets have."""
 
 
@@ -38,7 +38,7 @@ class PixelStats:
         """Describe each cell of a 6 x 6 grid: ``(batch, 3, height, width)`` to ``(batch, 85, 6, 6)``."""
         cells = _cells(images)
         described = _describe(cells.flatten(0, 1))
-        return described.view(len(images), _GRID, _GRID, -1).permute(0, 3, 1, 2)
+        return described.view(len(images), GRID, GRID, -1).permute(0, 3, 1, 2)
 
     def encode(self, batch: Batch, wanted: Representation) -> Tensor:
         """Describe any bands, 7 numbers each.
@@ -67,7 +67,7 @@ def _of_series(image: Images, *, grid: bool) -> Tensor:
             cells = cells.view(count, length, *cells.shape[1:])
             # (sample, time, cell, band, pixel) -> (sample, cell, band, time and pixel)
             flat = _bands(cells.permute(0, 2, 3, 1, 4).flatten(3).flatten(0, 1))
-            values = flat.view(count, _GRID, _GRID, -1).permute(0, 3, 1, 2)
+            values = flat.view(count, GRID, GRID, -1).permute(0, 3, 1, 2)
         else:
             values = _bands(series.transpose(1, 2).flatten(2))
         described.append((rows, values))
@@ -81,11 +81,11 @@ def _cells(images: Tensor) -> Tensor:
     """Cut images ``(batch, band, height, width)`` into ``(batch, cell, band, pixel)``, 6 x 6 cells of equal size."""
     height, width = images.shape[2:]
     # A remainder is shared out by repeating border pixels of the enlarged image.
-    rows, columns = -(-height // _GRID), -(-width // _GRID)
-    if (rows * _GRID, columns * _GRID) != (height, width):
-        images = functional.interpolate(images, size=(rows * _GRID, columns * _GRID), mode="nearest-exact")
-    cells = images.reshape(*images.shape[:2], _GRID, rows, _GRID, columns).permute(0, 2, 4, 1, 3, 5)
-    return cells.reshape(len(images), _GRID * _GRID, images.shape[1], rows * columns)
+    rows, columns = -(-height // GRID), -(-width // GRID)
+    if (rows * GRID, columns * GRID) != (height, width):
+        images = functional.interpolate(images, size=(rows * GRID, columns * GRID), mode="nearest-exact")
+    cells = images.reshape(*images.shape[:2], GRID, rows, GRID, columns).permute(0, 2, 4, 1, 3, 5)
+    return cells.reshape(len(images), GRID * GRID, images.shape[1], rows * columns)
 
 
 def _bands(values: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from gairbench.batch import Batch, Images
 from gairbench.errors import CheckpointError
 from gairbench.inputs import EVERY
 from gairbench.representation import Representation
+from gairbench_models.controls.frames import mean_of_frames
 from gairbench_models.gair.config import GairConfig
 from gairbench_models.gair.model import Gair, untrained
 from gairbench_models.gair.presets import PRESETS
@@ -51,17 +52,12 @@ class Untrained(Gair):
 
     def _embed(self, image: Images, batch: Batch, wanted: Representation) -> Tensor:
         model = self._of_bands(image.values.shape[2]).to(image.values.device)
-        count, frames = image.valid.shape
-        images = image.values.flatten(0, 1)
         if wanted.form != "query":
-            flat = read_rs(model.rs_encoder, images, wanted)
-        else:
-            assert batch.lonlat is not None and batch.bbox is not None  # noqa: S101, PT018  (a point is always placed)
-            places = (tensor.repeat_interleave(frames, 0) for tensor in (batch.lonlat, batch.bbox))
-            flat = model.query_rs(images, *places)
-        encoded = flat.view(count, frames, *flat.shape[1:])
-        weights = image.valid.to(encoded.dtype).view(count, frames, *(1,) * (encoded.ndim - 2))
-        return torch.sum(encoded * weights, dim=1) / weights.sum(dim=1)
+            return mean_of_frames(image, lambda images: read_rs(model.rs_encoder, images, wanted))
+        assert batch.lonlat is not None and batch.bbox is not None  # noqa: S101, PT018  (a point is always placed)
+        frames = image.valid.shape[1]
+        lonlat, bbox = (tensor.repeat_interleave(frames, 0) for tensor in (batch.lonlat, batch.bbox))
+        return mean_of_frames(image, lambda images: model.query_rs(images, lonlat, bbox))
 
     def _of_bands(self, bands: int) -> Gair:
         if bands not in self._others:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from gairbench import Modality, ModelSpec, Pretraining
 from gairbench.published import HubWeights
 from gairbench.representation import RS_QUERY, SV_PROJECTED, Representation
+from gairbench_models.corpora import STREETSCAPES_1M
 from gairbench_models.gair.config import GairConfig
 from gairbench_models.gair.offers import rs_offers, sv_offers
 from gairbench_models.gair.presets import DATASET, OFFICIAL, PRESETS, VERSION, preset_specs
@@ -43,7 +44,7 @@ def _spec(name: str, variant: Variant) -> ModelSpec:
         description=variant.description,
         licence=_RELEASED.licence if official else "MIT",
         citation=variant.citation,
-        trained_on=frozenset({"Streetscapes1M"} if official else {DATASET}),
+        trained_on=frozenset({STREETSCAPES_1M} if official else {DATASET}),
     )
 
 

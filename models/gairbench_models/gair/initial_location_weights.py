@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 
 from gairbench.digests import file_sha256
@@ -16,13 +15,11 @@ from gairbench.errors import CheckpointError, UsageError
 from gairbench.weights.tensors import check_tensors, first_names, read_file, state_dict
 from gairbench_models.geoclip.encoder import capsule_name
 from gairbench_models.location.config import LocationConfig, LocationEncoderName
+from gairbench_models.satclip.layout import check_released, satclip_factors, satclip_name
 
 _Author = Literal["GeoCLIP", "SatCLIP"]
 
 _ENCODERS: Mapping[_Author, LocationEncoderName] = {"GeoCLIP": "rff", "SatCLIP": "sh-siren"}
-
-# How SatCLIP's six released files were trained; other harmonics have other signs, which their weights do not show.
-_SATCLIP_RELEASED = {"le_type": "sphericalharmonics", "pe_type": "siren", "harmonics_calculation": "analytic"}
 
 
 def start_location(encoder: nn.Module, config: LocationConfig, source: str) -> dict[str, Any]:
@@ -55,8 +52,8 @@ def start_location(encoder: nn.Module, config: LocationConfig, source: str) -> d
         theirs = {name: capsule_name(name) for name in ours}
         hint = "give GeoCLIP's location encoder, and a model with capsules of its size"
     else:
-        _check_released(content.get("hyper_parameters"), path)
-        theirs = {name: _satclip_name(name, config.layers) for name in ours}
+        check_released(content.get("hyper_parameters"), path)
+        theirs = {name: satclip_name(name, config.layers) for name in ours}
         hint = _satclip_hint(found)
     expected = {theirs[name]: tuple(value.shape) for name, value in ours.items()}
     heads = {name for name in expected if ".head." in name or ".last_layer." in name}
@@ -77,29 +74,8 @@ def start_location(encoder: nn.Module, config: LocationConfig, source: str) -> d
     }
 
 
-def satclip_factors(degrees: int) -> Tensor:
-    """Return SatCLIP's spherical harmonics as multiples of ours, which have the same order.
-
-    SatCLIP takes longitude + 180 degrees as azimuth and latitude + 90 degrees as polar angle. That is the antipode,
-    where a harmonic of degree l is (-1)^l of itself. It has no Condon-Shortley phase, (-1)^m. And those of order 0 are
-    pi times the orthonormal ones: the script that generated them has sqrt((2l + 1) / 4 * pi) where
-    sqrt((2l + 1) / (4 * pi)) was meant, and the released weights were trained on that.
-
-    Args:
-        degrees: Degrees 0 ... ``degrees`` - 1.
-
-    Returns:
-        ``(degrees ** 2,)`` float64.
-    """
-    orders = [(degree, order) for degree in range(degrees) for order in range(-degree, degree + 1)]
-    return torch.tensor(
-        [(-1) ** (degree + abs(order)) * (math.pi if order == 0 else 1.0) for degree, order in orders],
-        dtype=torch.float64,
-    )
-
-
 def _location_encoder(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Take the location encoder alone, out of a whole SatCLIP or from behind the prefix that GeoCLIP's may have."""
+    """Return a location encoder alone, out of a whole SatCLIP or from behind the prefix that GeoCLIP's may have."""
     for prefix in ("model.location.", "location."):
         inner = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
         if inner:
@@ -116,28 +92,6 @@ def _author(names: Mapping[str, Tensor], path: Path) -> _Author:
         f"{path} holds no location encoder of GeoCLIP (LocEnc*) or SatCLIP (nnet.*), but {first_names(sorted(names))}",
         "give a file of GeoCLIP or SatCLIP",
     )
-
-
-def _check_released(hyper_parameters: Any, path: Path) -> None:
-    if not isinstance(hyper_parameters, Mapping):
-        return
-    other = [
-        f"{key}={hyper_parameters[key]}"
-        for key, value in _SATCLIP_RELEASED.items()
-        if hyper_parameters.get(key, value) != value
-    ]
-    if other:
-        known = ", ".join(f"{key}={value}" for key, value in _SATCLIP_RELEASED.items())
-        raise CheckpointError(
-            f"{path} was trained with {', '.join(other)}; only {known} is supported", "name a released file of SatCLIP"
-        )
-
-
-def _satclip_name(ours: str, layers: int) -> str:
-    _, index, kind = ours.split(".")
-    # Every other module of ours is a sine.
-    layer = int(index) // 2
-    return f"nnet.last_layer.{kind}" if layer == layers else f"nnet.layers.{layer}.{kind}"
 
 
 def _satclip_hint(found: Mapping[str, Tensor]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gairbench import ModelSpec, Preset, Representation, UrlWeights
+from gairbench_models.corpora import GALILEO
 from gairbench_models.galileo.groups import galileo_inputs
 from gairbench_models.galileo.presets import DEFAULT, PATCH4
 
@@ -46,6 +47,6 @@ MODELS: tuple[ModelSpec, ...] = (
         description="Sentinel-1, Sentinel-2, weather, relief, land cover, night lights, people and the place, by month",
         licence="MIT",
         citation="arXiv:2502.09356",
-        trained_on=frozenset({"Galileo's 127,155 places of 2022 and 2023"}),
+        trained_on=frozenset({GALILEO}),
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gairbench import LocationInput, ModelSpec, PackageWeights, Preset
+from gairbench_models.corpora import MP_16
 
 MODELS: tuple[ModelSpec, ...] = (
     ModelSpec(
@@ -25,6 +26,6 @@ MODELS: tuple[ModelSpec, ...] = (
         description="GeoCLIP's location encoder: random Fourier features at three scales, trained with photos",
         licence="MIT",
         citation="arXiv:2309.16020",
-        trained_on=frozenset({"MP-16"}),
+        trained_on=frozenset({MP_16}),
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gairbench import ImageInput, ModelSpec, Normalization, Preset, UrlWeights
+from gairbench_models.corpora import PRESTO
 from gairbench_models.satellite_groups import DYNAMIC_WORLD, ERA5, S1, S2, SRTM, bands_of_groups, series_of
 
 SCALES = {
@@ -28,11 +29,14 @@ def _series(name: str, groups: tuple[str, ...]) -> ImageInput:
     )
 
 
+RELIEF = "srtm"
+"""The image that does not change: it has one token, without a month."""
+
 INPUTS = (
     _series("s1", S1),
     _series("s2", S2),
     _series("era5", ERA5),
-    _series("srtm", SRTM),
+    _series(RELIEF, SRTM),
     series_of("dynamic-world", DYNAMIC_WORLD, size=1),
 )
 
@@ -47,6 +51,7 @@ MODELS: tuple[ModelSpec, ...] = (
                 inputs=INPUTS,
                 accepts=(tuple(image.name for image in INPUTS),),
                 needs=frozenset({"dates", "lonlat"}),
+                static=frozenset({RELIEF}),
                 weights=UrlWeights(
                     url="https://raw.githubusercontent.com/nasaharvest/presto/13173d028f035abcbcc3b13829314323a5c15d02/data/default_model.pt",
                     sha256="559c9d76f525bdf2dd3774da8b1e7f1510769b73baacac12e9e4d8d5c67fbe65",
@@ -61,6 +66,6 @@ MODELS: tuple[ModelSpec, ...] = (
         description="Pixel series of Sentinel-1, Sentinel-2, weather, relief and land cover, with months and the place",
         licence="MIT",
         citation="arXiv:2304.14065",
-        trained_on=frozenset({"Presto's pixel series of 2020 and 2021"}),
+        trained_on=frozenset({PRESTO}),
     ),
 )

@@ -12,6 +12,7 @@ from gairbench.errors import InputMismatchError
 from gairbench.representation import Representation
 from gairbench.weights.exact_loading import load_exactly
 from gairbench_models.location.features import xyz
+from gairbench_models.presto import RELIEF
 from gairbench_models.presto.network import LAND_COVER, PrestoEncoder
 from gairbench_models.satellite_groups import DYNAMIC_WORLD, GROUPS
 from gairbench_models.satellite_series import Steps, encode_alike, whole_groups, with_ndvi
@@ -30,7 +31,7 @@ class Presto(nn.Module):
         self.encoder = PrestoEncoder()
 
     def encode(self, batch: Batch, wanted: Representation) -> Tensor:
-        """Embed series; frames of which the date is not known are left out.
+        """Embed series; frames of which the date is not known are left out, but of relief without any date.
 
         The n-th frame of every image of a sample is month n of its series. The land cover of a month is the class of
         the largest share; where all shares are zero it is not known.
@@ -49,7 +50,9 @@ class Presto(nn.Module):
         images = {}
         for name, image in batch.images.items():
             known = image.valid if image.dates is None else image.valid & image.dates.isfinite()
-            if image.dates is None or not bool(known.any(dim=1).all()):
+            if name == RELIEF:
+                known = known.where(known.any(dim=1, keepdim=True), image.valid)
+            elif image.dates is None or not bool(known.any(dim=1).all()):
                 raise InputMismatchError(
                     f"no image of {name} of a sample has a date", "leave the sample out, or state the dates"
                 )

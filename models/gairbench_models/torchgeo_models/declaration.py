@@ -18,6 +18,7 @@ from gairbench import RGB, ImageInput, Modality, ModelSpec, Normalization, Prese
 from gairbench.errors import InputMismatchError, UsageError
 from gairbench.representation import Representation
 from gairbench.sensors import canonical, same_band
+from gairbench_models.corpora import corpora_of
 from gairbench_models.timm_models.architecture import outline
 from gairbench_models.torchgeo_models.catalogue import find_member
 from gairbench_models.torchgeo_models.entries import names_of
@@ -89,7 +90,7 @@ def make_torchgeo_spec(rest: str) -> ModelSpec:
         description=f"TorchGeo's {model} with its weights {rest}",
         licence=licence,
         citation=meta.get("publication", "https://torchgeo.readthedocs.io/en/stable/api/models.html"),
-        trained_on=frozenset({meta["dataset"]}) if "dataset" in meta else frozenset(),
+        trained_on=corpora_of(meta.get("dataset", "")),
     )
 
 

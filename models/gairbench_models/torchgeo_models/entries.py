@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from gairbench import ImageInput, ModelSpec, Preset, TorchGeoWeights
+from gairbench import HubWeights, ImageInput, ModelSpec, Preset, TorchGeoWeights
 from gairbench.inputs import Need
 from gairbench.representation import Representation
+from gairbench_models.readouts import token_readouts, vector_readouts
 
 _VERSION = "1"
 """Raise it when embeddings change."""
-
-SPACED = 4
-"""Blocks whose token grids are offered together, evenly spaced, for heads that take several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,19 +53,31 @@ class Size:
 
     Args:
         name: Of the preset.
-        constructor: Address of TorchGeo's function that builds it.
+        constructor: Address of the function of TorchGeo or TerraTorch that builds it.
         member: TorchGeo's name of its weights.
         url: Their address.
+        repo: Where they are on Hugging Face, if TorchGeo does not have them.
+        filename: The file there.
         depth: Blocks.
+        grid: Rows and columns of its tokens where they are not those of the entry.
         description: One line.
     """
 
     name: str
     constructor: str
-    member: str
-    url: str
+    member: str = ""
+    url: str = ""
+    repo: str = ""
+    filename: str = ""
     depth: int
+    grid: int | None = None
     description: str
+
+    def weights(self, licence: str) -> TorchGeoWeights | HubWeights:
+        """Return where its weights are."""
+        if self.repo:
+            return HubWeights(repo=self.repo, filename=self.filename, licence=licence)
+        return TorchGeoWeights(member=self.member, licence=licence, url=self.url)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +86,13 @@ class Entry:
 
     Args:
         name: As it is asked for.
-        reader: Which function of :mod:`gairbench_models.torchgeo_models.readers` reads it.
+        reader: Which function of the family's readers reads it.
         inputs: What it takes.
         accepts: What it is fed with together, best first.
         sizes: The default first.
         grid: Rows and columns of its tokens.
         poolings: Ways in which tokens become a vector, beside its own.
+        factory: Address of what loads it.
         arguments: Of the constructor.
         radar: What stands for the wavelength of each radar band that it knows.
         radar_bandwidth_nm: What stands for their bandwidth.
@@ -101,7 +112,8 @@ class Entry:
     sizes: tuple[Size, ...]
     grid: int
     poolings: tuple[str, ...]
-    arguments: Mapping[str, int] = field(default_factory=dict)
+    factory: str = "gairbench_models.torchgeo_models.geofm:load"
+    arguments: Mapping[str, object] = field(default_factory=dict)
     radar: Mapping[str, float] = field(default_factory=dict)
     radar_bandwidth_nm: float = 0.0
     rows: int = 128
@@ -126,7 +138,7 @@ def make_geofm_spec(entry: Entry) -> ModelSpec:
     return ModelSpec(
         name=entry.name,
         version=_VERSION,
-        factory="gairbench_models.torchgeo_models.geofm:load",
+        factory=entry.factory,
         presets=tuple(_preset(entry, size) for size in entry.sizes),
         description=entry.description,
         licence=entry.licence,
@@ -144,22 +156,14 @@ def _preset(entry: Entry, size: Size) -> Preset:
         needs=entry.needs,
         wants=entry.wants,
         description=size.description,
-        weights=TorchGeoWeights(member=size.member, licence=entry.licence, url=size.url),
+        weights=size.weights(entry.licence),
     )
 
 
 def _offers(entry: Entry, size: Size, accepted: Accepted) -> Iterator[Representation]:
     of, depth = accepted.of, int(size.depth * accepted.depth)
-    yield Representation("pooled", of)
-    for pooling in entry.poolings:
-        yield Representation("pooled", of, pooling=pooling)
-        for number in range(depth):
-            yield Representation("pooled", of, layers=(number,), pooling=pooling)
-    yield Representation("tokens", of)
-    if depth >= SPACED:
-        yield Representation("tokens", of, layers=tuple((n + 1) * depth // SPACED - 1 for n in range(SPACED)))
-    for number in range(depth):
-        yield Representation("tokens", of, layers=(number,))
+    yield from vector_readouts(of, entry.poolings, depth)
+    yield from token_readouts(of, depth)
 
 
 def names_of(entries: Iterable[Entry]) -> dict[str, tuple[str, str]]:

@@ -79,20 +79,19 @@ _SECO = Fact(
 # github.com/allenai/satlas, Normalization.md: bytes, of which B4, B3 and B2 are ESA's true colour image of Level-1C
 # (255 at a reflectance of 0.3558: Sentinel-2 user guide, definitions, TCI), the others digital numbers divided by 32.
 _TRUE_COLOUR, _DIVIDED = (0.0, 3_558.0), (0.0, 8_160.0)
-_SATLAS = Fact(
-    stretch=Stretch(
-        unit=Unit.S2_DN,
-        ranges={
-            **dict.fromkeys(("B4", "B3", "B2"), _TRUE_COLOUR),
-            **dict.fromkeys(("B5", "B6", "B7", "B8", "B11", "B12"), _DIVIDED),
-        },
-        gsd_m=10.0,
-    )
+SATLAS = Stretch(
+    unit=Unit.S2_DN,
+    ranges={
+        **dict.fromkeys(("B4", "B3", "B2"), _TRUE_COLOUR),
+        **dict.fromkeys(("B5", "B6", "B7", "B8", "B11", "B12"), _DIVIDED),
+    },
+    gsd_m=10.0,
 )
+"""Of Sentinel-2 as SatlasPretrain has it."""
 
 _FACTS = {
     r"ResNet(18|50)_Weights\.SENTINEL2_RGB_SECO": _SECO,
-    r"(ResNet50|Swin_V2_[TB])_Weights\.SENTINEL2_(MI|SI)_(MS|RGB)_SATLAS": _SATLAS,
+    r"(ResNet50|Swin_V2_[TB])_Weights\.SENTINEL2_(MI|SI)_(MS|RGB)_SATLAS": Fact(stretch=SATLAS),
     # Their values are divided by 255: github.com/facebookresearch/Mask2Former states the same statistics of bytes.
     r"Swin_[TSB]_Weights\.CITYSCAPES_SEMSEG": Fact(photos=True),
     r"Swin_V2_B_Weights\.LANDSAT_(MI|SI)_SATLAS": Fact(

@@ -15,7 +15,7 @@ from gairbench.representation import Representation
 from gairbench.spec import resolve
 from gairbench_models.torchgeo_models.encoder import constructed
 from gairbench_models.torchgeo_models.entries import Entry, Size, Taken
-from gairbench_models.torchgeo_models.readers import READERS
+from gairbench_models.torchgeo_models.readers import READERS, Reader
 from gairbench_models.torchgeo_models.table import ENTRIES
 
 
@@ -23,14 +23,16 @@ class GeoFM(nn.Module):
     """A model's own vector, poolings of its tokens, and token grids, where it ends and of its blocks.
 
     Args:
-        model: Built by TorchGeo.
+        model: Built by TorchGeo or TerraTorch.
         entry: What is known of it.
+        reader: How it is called.
     """
 
-    def __init__(self, model: Any, entry: Entry) -> None:
+    def __init__(self, model: Any, entry: Entry, reader: Reader) -> None:
         super().__init__()
         self.model = model
         self.entry = entry
+        self.read = reader
 
     def encode(self, batch: Batch, wanted: Representation) -> Tensor:
         """Compute one representation.
@@ -49,7 +51,7 @@ class GeoFM(nn.Module):
     def _represent(self, batch: Batch, wanted: Representation) -> Tensor:
         entry = self.entry
         images = {name: replace(i, values=_standardized(entry.taken(name), i)) for name, i in batch.images.items()}
-        read = READERS[entry.reader](self.model, entry, replace(batch, images=images), wanted.of, wanted.layers)
+        read = self.read(self.model, entry, replace(batch, images=images), wanted.of, wanted.layers)
         found = [read.layers[number] for number in wanted.layers] or [read.tokens]
         if wanted.form == "tokens":
             grids = [_grid(tokens, entry.grid) for tokens in found]
@@ -97,4 +99,4 @@ def build_geofm(entry: Entry, size: Size, path: Path) -> GeoFM:
         CheckpointError: The file does not hold them.
     """
     built = constructed(resolve(size.constructor), path, f"{entry.name}, preset {size.name}", entry.arguments)
-    return GeoFM(built, entry)
+    return GeoFM(built, entry, READERS[entry.reader])

@@ -10,10 +10,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from gairbench import ANY, ImageInput, Modality, Normalization, Unit
+from gairbench_models.corpora import (
+    COPERNICUS_PRETRAIN,
+    FIVE_BILLION_PIXELS,
+    FMOW,
+    FMOW_SENTINEL,
+    HYSPECNET_11K,
+    MMEARTH,
+    SATLAS_PRETRAIN,
+    SPECTRAL_EARTH,
+    SSL4EO_S12,
+)
 from gairbench_models.torchgeo_models.entries import Accepted, Entry, Size, Taken
+from gairbench_models.torchgeo_models.facts import SATLAS
 
 
-def _image(name: str, bands: Mapping[str, tuple[float, ...]], unit: Unit, **more: object) -> ImageInput:
+def normalized_image(name: str, bands: Mapping[str, tuple[float, ...]], unit: Unit, **more: object) -> ImageInput:
     """Return an image of 224 pixels, standardized by the first two columns of a table."""
     mean, std = _column(bands, 0), _column(bands, 1)
     image = ImageInput(
@@ -50,7 +62,7 @@ says, and known by the wavelengths of :mod:`gairbench.sensors`."""
 
 # SSL4EO-S12's Sentinel-1: mean, deviation, in decibels. github.com/zhu-xlab/SSL4EO-S12, rounded as by
 # github.com/zhu-xlab/Copernicus-FM, Copernicus-FM/src/main_pretrain.py (S1_MEAN, S1_STD).
-_S1 = _image("s1", {"VV": (-12.59, 5.26), "VH": (-20.26, 5.91)}, Unit.DB, gsd_m=10.0)
+_S1 = normalized_image("s1", {"VV": (-12.59, 5.26), "VH": (-20.26, 5.91)}, Unit.DB, gsd_m=10.0)
 
 # Mean, deviation. github.com/antofuller/CROMA, README.md: mean +- 2 deviations of a batch, stretched to 8 bits and
 # divided by 255. These are of the corpus that it was trained on, SSL4EO-S12's Level-2A: github.com/zhu-xlab/SSL4EO-S12,
@@ -76,9 +88,15 @@ CROMA = Entry(
     reader="croma",
     inputs=(
         Taken(
-            image=_image("s2", _CROMA_S2, Unit.S2_DN, size=120, gsd_m=10.0, normalization=Normalization.TWO_SIGMA_8BIT)
+            image=normalized_image(
+                "s2", _CROMA_S2, Unit.S2_DN, size=120, gsd_m=10.0, normalization=Normalization.TWO_SIGMA_8BIT
+            )
         ),
-        Taken(image=_image("s1", _CROMA_S1, Unit.DB, size=120, gsd_m=10.0, normalization=Normalization.TWO_SIGMA_8BIT)),
+        Taken(
+            image=normalized_image(
+                "s1", _CROMA_S1, Unit.DB, size=120, gsd_m=10.0, normalization=Normalization.TWO_SIGMA_8BIT
+            )
+        ),
     ),
     # Sentinel-1's encoder and the one of both have half as many blocks as Sentinel-2's.
     accepts=(Accepted(of=("s2", "s1"), depth=0.5), Accepted(of=("s2",)), Accepted(of=("s1",), depth=0.5)),
@@ -106,23 +124,21 @@ CROMA = Entry(
     description="CROMA: Sentinel-2 and Sentinel-1 together, or either",
     licence="MIT",
     citation="https://arxiv.org/abs/2311.00566",
-    trained_on=frozenset({"SSL4EO-S12"}),
+    trained_on=frozenset({SSL4EO_S12}),
 )
 
-# Half and quarter of what is stretched to 8 bits; mean, deviation of the bytes; nanometres. DOFA was trained with
-# Satlas' bytes: B4, B3 and B2 are ESA's true colour image of Level-1C (255 at a reflectance of 0.3558: Sentinel-2 user
-# guide, definitions, TCI), the others are digital numbers divided by 32 (github.com/allenai/satlas, Normalization.md).
-# Statistics and wavelengths: github.com/zhu-xlab/DOFA, README.md (S2_MEAN, S2_STD).
+# Mean, deviation of the bytes that DOFA was trained with, which are Satlas'; nanometres. github.com/zhu-xlab/DOFA,
+# README.md (S2_MEAN, S2_STD).
 _DOFA_S2 = {
-    "B4": (1779.0, 889.5, 114.1099739, 77.84352553, 665.0),
-    "B3": (1779.0, 889.5, 114.81779093, 69.96844919, 560.0),
-    "B2": (1779.0, 889.5, 126.63977424, 67.42465279, 490.0),
-    "B5": (4080.0, 2040.0, 84.33539309, 64.57022983, 705.0),
-    "B6": (4080.0, 2040.0, 97.84789168, 61.72545487, 740.0),
-    "B7": (4080.0, 2040.0, 103.94461911, 61.34187099, 783.0),
-    "B8": (4080.0, 2040.0, 101.435633, 60.29744676, 842.0),
-    "B11": (4080.0, 2040.0, 72.32804172, 47.88519516, 1610.0),
-    "B12": (4080.0, 2040.0, 56.66528851, 42.55886798, 2190.0),
+    "B4": (114.1099739, 77.84352553, 665.0),
+    "B3": (114.81779093, 69.96844919, 560.0),
+    "B2": (126.63977424, 67.42465279, 490.0),
+    "B5": (84.33539309, 64.57022983, 705.0),
+    "B6": (97.84789168, 61.72545487, 740.0),
+    "B7": (103.94461911, 61.34187099, 783.0),
+    "B8": (101.435633, 60.29744676, 842.0),
+    "B11": (72.32804172, 47.88519516, 1610.0),
+    "B12": (56.66528851, 42.55886798, 2190.0),
 }
 # Mean, deviation: ImageNet's (README.md, NAIP_MEAN, NAIP_STD); nanometres.
 _DOFA_RGB = {"red": (123.675, 58.395, 665.0), "green": (116.28, 57.12, 560.0), "blue": (103.53, 57.375, 490.0)}
@@ -136,20 +152,13 @@ DOFA = Entry(
     reader="dofa",
     inputs=(
         Taken(
-            image=_image(
-                "s2",
-                _DOFA_S2,
-                Unit.S2_DN,
-                gsd_m=10.0,
-                normalization=Normalization.TWO_SIGMA_8BIT,
-                missing="drop",
-            ),
-            mean=_column(_DOFA_S2, 2),
-            std=_column(_DOFA_S2, 3),
-            wavelengths_nm=_column(_DOFA_S2, 4),
+            image=replace(SATLAS.image("s2", tuple(_DOFA_S2), 224), missing="drop"),
+            mean=_column(_DOFA_S2, 0),
+            std=_column(_DOFA_S2, 1),
+            wavelengths_nm=_column(_DOFA_S2, 2),
         ),
-        Taken(image=_image("s1", _DOFA_S1, Unit.DB, gsd_m=10.0)),
-        Taken(image=_image("rgb", _DOFA_RGB, Unit.UINT8), wavelengths_nm=_column(_DOFA_RGB, 2)),
+        Taken(image=normalized_image("s1", _DOFA_S1, Unit.DB, gsd_m=10.0)),
+        Taken(image=normalized_image("rgb", _DOFA_RGB, Unit.UINT8), wavelengths_nm=_column(_DOFA_RGB, 2)),
         ANY_BANDS,
     ),
     accepts=tuple(Accepted(of=(name,)) for name in ("s2", "s1", "rgb", "any")),
@@ -182,7 +191,7 @@ DOFA = Entry(
     description="DOFA: any bands by their wavelengths",
     licence="CC-BY-4.0",
     citation="https://arxiv.org/abs/2403.15356",
-    trained_on=frozenset({"SatlasPretrain", "Five-Billion-Pixels", "HySpecNet-11k"}),
+    trained_on=frozenset({SATLAS_PRETRAIN, FIVE_BILLION_PIXELS, HYSPECNET_11K}),
 )
 
 # Mean, deviation, nanometres. github.com/Panopticon-FM/panopticon: dinov2/data/datasets/fmow.py (fmow_s2) and
@@ -214,13 +223,13 @@ PANOPTICON = Entry(
     reader="panopticon",
     inputs=(
         Taken(
-            image=_image("s2", _PANOPTICON_S2, Unit.S2_DN, gsd_m=10.0, missing="drop"),
+            image=normalized_image("s2", _PANOPTICON_S2, Unit.S2_DN, gsd_m=10.0, missing="drop"),
             wavelengths_nm=_column(_PANOPTICON_S2, 2),
         ),
         # As its authors have them, too, in dinov2/data/datasets/eurosat_sar.py (MEAN_QUANTILE, STD_QUANTILE); those of
         # the corpus, MMEarth's, are in a file of that dataset.
         Taken(image=replace(_S1, missing="drop")),
-        Taken(image=_image("rgb", _PANOPTICON_RGB, Unit.UINT8), wavelengths_nm=_column(_PANOPTICON_RGB, 2)),
+        Taken(image=normalized_image("rgb", _PANOPTICON_RGB, Unit.UINT8), wavelengths_nm=_column(_PANOPTICON_RGB, 2)),
         ANY_BANDS,
     ),
     # It reads channels, whatever sensor each is of: those of Sentinel-2 and Sentinel-1 that there are.
@@ -246,7 +255,7 @@ PANOPTICON = Entry(
     description="Panopticon: any bands of any sensors together, by wavelength and polarization",
     licence="Apache-2.0",
     citation="https://arxiv.org/abs/2503.10845",
-    trained_on=frozenset({"fMoW", "fMoW-Sentinel", "MMEarth", "SatlasPretrain", "SpectralEarth"}),
+    trained_on=frozenset({FMOW, FMOW_SENTINEL, MMEARTH, SATLAS_PRETRAIN, SPECTRAL_EARTH}),
 )
 
 # Mean, deviation, nanometres, bandwidth. github.com/zhu-xlab/Copernicus-FM: Copernicus-FM/src/main_pretrain.py
@@ -272,7 +281,7 @@ COPERNICUS_FM = Entry(
     reader="copernicus-fm",
     inputs=(
         Taken(
-            image=_image("s2", _COPERNICUS_S2, Unit.S2_DN, gsd_m=10.0, missing="drop"),
+            image=normalized_image("s2", _COPERNICUS_S2, Unit.S2_DN, gsd_m=10.0, missing="drop"),
             wavelengths_nm=_column(_COPERNICUS_S2, 2),
             bandwidths_nm=_column(_COPERNICUS_S2, 3),
         ),
@@ -300,7 +309,7 @@ COPERNICUS_FM = Entry(
     description="Copernicus-FM: any bands by their wavelengths, with place, date and area where they are known",
     licence="CC-BY-4.0",
     citation="https://arxiv.org/abs/2503.11849",
-    trained_on=frozenset({"Copernicus-Pretrain"}),
+    trained_on=frozenset({COPERNICUS_PRETRAIN}),
 )
 
 ENTRIES = {entry.name: entry for entry in (CROMA, DOFA, PANOPTICON, COPERNICUS_FM)}

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from gairbench import LocationInput, ModelSpec, Preset, UrlWeights
+from gairbench_models.corpora import FMOW, YFCC100M_GEO100
 
 _COMMIT = "9f8d83361d84da2524596ad099d797d550e76139"
 _ADDRESS = f"https://raw.githubusercontent.com/seai-lab/TorchSpatial/{_COMMIT}/pre_trained_models"
@@ -43,7 +44,7 @@ ENCODINGS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
 )
 """By the ``spa_enc_type`` in a file: its part of the model's name, what it is, and its paper."""
 
-_DATASETS = {"fmow": "fMoW", "yfcc": "YFCC100M-GEO100"}
+_DATASETS = {"fmow": FMOW, "yfcc": YFCC100M_GEO100}
 
 
 class _Released(NamedTuple):

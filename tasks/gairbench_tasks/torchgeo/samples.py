@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.data import SAMPLE_KEYS
+from gairbench.degrees import are_degrees
 from gairbench.embedding import prefetched
 from gairbench.errors import DataError, PluginError
 from gairbench.georeference import WGS84, Box, project
@@ -220,7 +221,7 @@ class Samples:
         if not self.source.lonlat and self.source.chips is None:
             return None
         lonlat = self._places[0]
-        bad = np.flatnonzero(~((np.abs(lonlat[:, 0]) <= 180) & (np.abs(lonlat[:, 1]) <= 90)))
+        bad = np.flatnonzero(~are_degrees(lonlat[:, 0], lonlat[:, 1]))
         if len(bad):
             lon, lat = lonlat[bad[0]]
             raise DataError(

@@ -76,7 +76,7 @@ RADAR = ImageInput(modality=Modality.RS, name="s1", bands=("VV", "VH"), unit=Uni
     ],
     ids=["picture", "three rendered bands", "four rendered bands", "aerial with infrared", "picture and radar"],
 )
-@pytest.mark.parametrize("name", ["random", "pixel-stats"])
+@pytest.mark.parametrize("name", ["random", "pixel-stats", "rcf"])
 def test_controls_are_fed_with_all_bands_unless_a_picture_shows_all(
     name: str, delivers: tuple[Input, ...], of: str
 ) -> None:

@@ -19,11 +19,11 @@ from torch import Tensor
 from gairbench.errors import CheckpointError, GairbenchError, UsageError
 from gairbench.inputs import Modality
 from gairbench_models.gair.config import GairConfig, VisionConfig
-from gairbench_models.gair.initial_location_weights import satclip_factors
 from gairbench_models.gair.initial_weights import apply_starts
 from gairbench_models.gair.model import Gair, untrained
 from gairbench_models.location.config import LocationConfig
 from gairbench_models.location.features import spherical_harmonics
+from gairbench_models.satclip.layout import satclip_factors
 
 VISION = VisionConfig(bands=3, image_size=16, patch_size=8, width=24, depth=1, heads=2)
 PLACES = np.array(

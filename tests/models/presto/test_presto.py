@@ -272,6 +272,25 @@ def test_images_apart_and_one_stack_embed_alike(untrained: Presto) -> None:
     torch.testing.assert_close(embedded(untrained, apart, parts), together, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("dated", [True, False])
+def test_relief_needs_no_date(untrained: Presto, dated: bool) -> None:
+    columns = raw_samples()
+    together = embedded(untrained, feed_of(stack(), LocationInput()), columns)
+    relief = ImageInput(
+        modality=Modality.RS, name="dem", bands=STACK[15:17], unit=(Unit.METRES, Unit.RAW), size=1, dated=dated
+    )
+    parts = {
+        **columns,
+        "image": columns["image"][..., :15],
+        "dem": columns["image"][:, 0, 15:17],
+        "dem_dates": np.full(3, np.nan),
+    }
+    apart = embedded(untrained, feed_of(stack(*STACK[:15]), relief, LocationInput()), parts)
+    torch.testing.assert_close(apart, together, atol=1e-5, rtol=1e-5)
+    without = embedded(untrained, feed_of(stack(*STACK[:15]), LocationInput()), parts)
+    assert (apart - without).abs().max() > 1e-3
+
+
 def test_other_units_of_the_same_quantities_embed_alike(untrained: Presto) -> None:
     columns = raw_samples()
     together = embedded(untrained, feed_of(stack(), LocationInput()), columns)

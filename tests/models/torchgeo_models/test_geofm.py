@@ -35,6 +35,7 @@ from gairbench.sensors import band
 from gairbench.testing.model_checks import BEHAVIOUR, check_known_answers
 from gairbench.weights.sources import find_file
 from gairbench.weights.torchhub import torch_hub_file
+from gairbench_models.corpora import corpora_of
 from gairbench_models.torchgeo_models import MODELS, geofm, readers
 from gairbench_models.torchgeo_models.catalogue import catalogue
 from gairbench_models.torchgeo_models.entries import make_geofm_spec
@@ -68,6 +69,7 @@ def test_entries_are_of_weights_that_torchgeo_lists(name: str) -> None:
         member, _ = catalogue()[size.member]
         assert preset.weights == TorchGeoWeights(member=size.member, licence=entry.licence, url=size.url)
         assert entry.citation == member.meta["publication"]
+        assert corpora_of(member.meta.get("dataset", "")) <= entry.trained_on
         # Its address may move, from one version of TorchGeo to the next.
         assert torch_hub_file(size.url) == torch_hub_file(member.url)
         for taken in entry.inputs:
@@ -272,6 +274,40 @@ def loaded(name: str, folder: Path) -> Any:
     weights: Any = spec.presets[0].weights
     context = ModelContext(model=name, preset=spec.presets[0].name, seed=0, checkpoint=weights.path)
     return geofm_small.load_tiny(context).eval()
+
+
+@pytest.mark.parametrize(
+    ("name", "image"),
+    [(name, taken.image.name) for name in NAMES for taken in ENTRIES[name].inputs if taken.image.name != "any"],
+)
+def test_every_declared_band_shows_in_the_embedding(name: str, image: str, folder: Path) -> None:
+    bands = ENTRIES[name].taken(image).image.bands
+    assert isinstance(bands, tuple)
+    one = image_of(name, bands, 1)
+    # The first sample is as it is; in each other one, one band is otherwise.
+    values = one.values.repeat(1 + len(bands), 1, 1, 1)
+    for number in range(len(bands)):
+        values[1 + number, number] = -values[1 + number, number]
+    batch = Batch(images={image: replace(one, values=values, valid=torch.ones(len(values), dtype=torch.bool))})
+    # Alone where it is accepted alone, else with what may be missing.
+    of = min((accepted.of for accepted in ENTRIES[name].accepts if image in accepted.of), key=len)
+    with torch.inference_mode():
+        found = loaded(name, folder).encode(batch, Representation("pooled", of))
+    changed = (found[1:] - found[0]).abs().amax(dim=1) / found[0].abs().amax()
+    assert (changed > 1e-4).all(), dict(zip(bands, changed.tolist(), strict=True))
+
+
+def test_panopticons_marks_of_radar_are_those_of_the_polarizations() -> None:
+    """What VV and VH differ by is how they are received, and so it is of HV and HH."""
+    marks = ENTRIES["panopticon"].radar
+    model = reference("panopticon").model
+    with torch.inference_mode():
+        found = model.patch_embed.chnfus.chnemb(torch.tensor([[marks[band] for band in ("VV", "VH", "HV", "HH")]]))[0]
+    vv, vh, hv, hh = found
+    torch.testing.assert_close(vv - vh, hv - hh)
+    torch.testing.assert_close(vv - hv, vh - hh)
+    assert (vv - vh).abs().max() > 1e-3
+    assert (vv - hv).abs().max() > 1e-3
 
 
 def image_of(name: str, bands: tuple[str, ...], count: int, **more: Any) -> Images:
