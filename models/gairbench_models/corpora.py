@@ -57,6 +57,11 @@ _OTHER_SPELLINGS: Mapping[str, str] = MappingProxyType(
 
 
 def corpora_of(stated: str) -> frozenset[str]:
-    """Return the datasets that TorchGeo states of weights, by our names where they are known, separated by commas."""
+    """Return the names of datasets that TorchGeo states, with commas between; another name than ours becomes ours.
+
+    Example:
+        >>> sorted(corpora_of("fMoW Dataset, SeCo Dataset"))
+        ['SeCo', 'fMoW']
+    """
     names = (name.strip() for name in stated.split(","))
     return frozenset(_OTHER_SPELLINGS.get(name, name) for name in names if name)
