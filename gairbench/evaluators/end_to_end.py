@@ -149,7 +149,7 @@ class _VectorGoal:
 
 
 def _joined(outputs: Iterable[Tensor]) -> Array:
-    return np.concatenate([some.double().cpu().numpy() for some in outputs])
+    return np.concatenate([some.cpu().double().numpy() for some in outputs])
 
 
 def _head(data: EvaluatorInput, backbone: Backbone, outputs: int) -> nn.Module:

@@ -115,7 +115,7 @@ class PixelValues:
 
     def _found(self, grids: Iterable[Tensor], size: tuple[int, ...]) -> Iterable[Array]:
         for grid in grids:
-            yield _upsampled(grid, size)[:, 0].double().cpu().numpy() * self._std + self._mean
+            yield _upsampled(grid, size)[:, 0].cpu().double().numpy() * self._std + self._mean
 
 
 PixelGoal = PixelClasses | PixelValues

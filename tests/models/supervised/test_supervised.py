@@ -142,7 +142,7 @@ def test_the_seed_draws_all_weights_and_nothing_else_does() -> None:
 
 
 class Stripes:
-    """Images of four bands, in two of which stripes show: their direction is the class, and where they are the mask."""
+    """Images of four bands with stripes: their direction is the class, and where two bands have them is the mask."""
 
     shuffled = False
 
@@ -170,6 +170,7 @@ class Stripes:
         inside = rows[:, :, None] & columns[:, None, :]
         values = rng.normal(0, 0.5, (count, 4, 32, 32))
         values[:, 1:3] += (waves * inside)[:, None]
+        values[:, 3] += waves
         order = rng.permutation(count) if self.shuffled else np.arange(count)
         return ArraySplit(
             [f"{name}-{n}" for n in range(count)],
