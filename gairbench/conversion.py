@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 CONVERSION_VERSION = 2
 """Part of every embedding's key: raise it when converted values change."""
 
+MASK_VERSION = 2
+"""Part of the keys of embeddings by models that are given masks: raise it when masks of converted images change."""
+
 GSD_FACTOR = 2.0
 """An encoder that is fed with images coarser or finer by more than this factor than it was trained with is marked."""
 

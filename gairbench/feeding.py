@@ -75,6 +75,11 @@ class Feed:
             said["looked up by"] = sorted(self.given)
         return said
 
+    @property
+    def masked(self) -> bool:
+        """Whether it gives masks that the data hold."""
+        return "mask" in self.given and any(converter.delivered.masked for converter in self.images.values())
+
     def gsd_problem(self) -> str:
         """Return which image has another ground sample distance than the encoder was trained with; empty if none."""
         problems = {name: converter.gsd_problem() for name, converter in self.images.items()}

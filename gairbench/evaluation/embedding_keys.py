@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gairbench.conversion import CONVERSION_VERSION
+from gairbench.conversion import CONVERSION_VERSION, MASK_VERSION
 from gairbench.digests import digest, plain
 from gairbench.embedding import EMBEDDING_VERSION
 from gairbench.evaluation.cells import Embedding
@@ -58,6 +58,7 @@ def embeddings_of(
                 versions=[CONVERSION_VERSION, EMBEDDING_VERSION],
                 **({"partial": True} if partial and feed.looks_up else {}),
                 **({"columns": 0} if empty else {}),
+                **({"masks": MASK_VERSION} if feed.masked else {}),
             ),
             cached=False,
             empty=empty,

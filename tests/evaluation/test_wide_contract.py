@@ -27,8 +27,12 @@ from gairbench import (
 )
 from gairbench.batch import Batch
 from gairbench.data import ArraySplit
+from gairbench.evaluation import embedding_keys
+from gairbench.evaluation.embedding_keys import embeddings_of
+from gairbench.feeding import plan_feed
 from gairbench.representation import Representation
 from gairbench.results import Result
+from gairbench.weights.origin import Weights
 
 SIZES = {"train": 60, "val": 20, "test": 30}
 PLAIN = ImageInput(modality=Modality.RS, size=8, gsd_m=10.0, dated=True)
@@ -190,3 +194,20 @@ def test_an_encoder_of_another_ground_sample_distance_is_marked_in_the_record_an
     assert "[1]" in page
     assert "- [1] s1: fed with 7,400 m per pixel, made for 10 m" in page
     assert "made for 10 m" in render_tables([record])
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_keys_hold_how_masks_are_made_where_masks_are_given(masked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    delivers = tuple(replace(one, masked=masked) if isinstance(one, ImageInput) else one for one in FIELDS.delivers)
+    dataset = replace(FIELDS, delivers=delivers)
+    (preset,) = JOINT.presets
+    feed = plan_feed("joint", replace(preset, wants=preset.wants | {"mask"}), dataset, "rs")
+
+    def keys() -> set[str]:
+        asked = {"splits": ["test"], "fingerprint": "", "codes": ("", ""), "limit": None, "partial": False}
+        weights = Weights(identity="init:", path=None, ready=True)
+        return {e.key for e in embeddings_of(JOINT, preset, weights, dataset, [feed], empty=False, **asked)}  # type: ignore[arg-type]
+
+    before = keys()
+    monkeypatch.setattr(embedding_keys, "MASK_VERSION", 3)
+    assert (keys() == before) is not masked
