@@ -40,6 +40,7 @@ def run(
     labels: str | Sequence[str] | None = None,
     split: str | Sequence[str] | None = None,
     readout: str | Sequence[str] | None = None,
+    covered_by: str | ModelSpec | Sequence[str | ModelSpec] | None = None,
     fresh: bool | None = None,
     download: bool | None = None,
     executor: str | Mapping[str, Any] | None = None,
@@ -66,6 +67,7 @@ def run(
             of a plugin; all is run with each. A text is split at commas, the items of a list are not.
         readout: Poolings and layers: ``"default"``, ``"mean"``, ``"cls@5"``, ``"@11"`` or ``"each"``; all is run with
             each.
+        covered_by: Models of existing embeddings: all is run on the samples that all of them have.
         fresh: Reuse nothing of earlier runs.
         download: Fetch published weights that are not here, under their licence.
         executor: Where jobs run: a name, or a mapping of ``name`` and the executor's keys.
@@ -82,7 +84,7 @@ def run(
     from gairbench.requests import checked, keyword_error
     from gairbench.taskfiles.parsing import registry_with
 
-    models, tasks = _listed(model), _listed(task)
+    models, tasks, lookups = _listed(model), _listed(task), _listed(covered_by)
     given = {
         "model": [_name(item) for item in models],
         "task": [_name(item) for item in tasks],
@@ -97,6 +99,7 @@ def run(
         "labels": labels,
         "split": split,
         "readout": readout,
+        "covered_by": [_name(item) for item in lookups],
         "fresh": fresh,
         "download": download,
         "executor": executor,
@@ -104,7 +107,7 @@ def run(
     settings = load_config(RunRequest, Path(config)) if config is not None else {}
     request = _request("run", RunRequest, settings | checked(RunRequest, given, keyword_error))
     registry = registry_with(request.task_file)
-    _add(registry, models, tasks)
+    _add(registry, [*models, *(one for one in lookups if one not in models)], tasks)
     return evaluate(request, registry, _progress(quiet=quiet))
 
 
@@ -229,6 +232,8 @@ def pretrain(
     *,
     preset: str | None = None,
     set: Mapping[str, object] | str | Sequence[str] | None = None,  # noqa: A002 (the option's name)
+    checkpoint: Mapping[str, FilePath] | str | Sequence[str] | None = None,
+    download: bool = False,
     seed: int = 0,
     limit: int | None = None,
     resume: bool = False,
@@ -261,6 +266,8 @@ def pretrain(
         out: Folder of the checkpoint, the logs and the run's state.
         preset: Preset of the model.
         set: Settings of the recipe to change, such as ``{"epochs": 10}``.
+        checkpoint: Checkpoint files or folders of teachers, by model name.
+        download: Fetch published weights of teachers that are not here, under their licence.
         seed: Seed of everything random.
         limit: Use at most this many samples.
         resume: Continue the run in ``out`` where it stopped.

@@ -112,6 +112,12 @@ def cli_run(
         list[str] | None,
         typer.Option(help="Poolings and layers: default, mean, cls@5, @11, each; comma-separated [default: default]."),
     ] = None,
+    covered_by: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODEL", help="Only samples that this model of existing embeddings has; several: that all have."
+        ),
+    ] = None,
     fresh: Annotated[bool | None, typer.Option("--fresh", help="Reuse nothing of earlier runs.")] = None,
     download: Annotated[bool | None, DOWNLOAD] = None,
     executor: Annotated[
@@ -147,6 +153,10 @@ def cli_pretrain(
     set: Annotated[  # noqa: A002 (the option's name)
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Change a setting of the recipe; repeatable.")
     ] = None,
+    checkpoint: Annotated[
+        list[str] | None, typer.Option(metavar="MODEL=PATH", help="Weights of a teacher; repeatable.")
+    ] = None,
+    download: Annotated[bool, DOWNLOAD] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     limit: Annotated[int | None, typer.Option(min=2, help="Use at most N samples.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out where it stopped.")] = False,

@@ -37,6 +37,8 @@ def embed_samples(
     indices: Sequence[int],
     device: torch.device,
     report: Callable[[int, int], None],
+    *,
+    partial_coverage: bool = False,
 ) -> NDArray[np.float32]:
     """Compute one representation of every sample.
 
@@ -47,6 +49,7 @@ def embed_samples(
         indices: Positions in the split, in the order wanted.
         device: Where to compute; single precision everywhere, so that devices agree.
         report: Called as ``report(done, total)``.
+        partial_coverage: Of a model that looks samples up, those that it lacks are not numbers.
 
     Returns:
         ``(samples, dim)``, ``(samples, dim, rows, columns)`` for tokens, or ``(samples, layers, dim, rows, columns)``
@@ -73,7 +76,7 @@ def embed_samples(
         parts.append(output)
         done += len(samples)
         report(done, len(indices))
-    if lacking:
+    if lacking and not partial_coverage:
         raise NotCoveredError(tuple(lacking), len(indices), getattr(model, "holds", "others"))
     return np.concatenate(parts)
 

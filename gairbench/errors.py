@@ -61,12 +61,16 @@ class NotCoveredError(InputMismatchError):
         examples = ", ".join(map(repr, missing[:3]))
         super().__init__(
             f"no embedding of {len(missing):,} of {samples:,} samples, as {examples}; there are {holds}",
-            "give those that are missing, or declare a task with only the covered samples",
+            "give those that are missing, or run all models on the samples that it has: --covered-by",
         )
 
 
 class CheckpointError(GairbenchError):
     """A checkpoint is missing, broken, or belongs to another model."""
+
+
+class TeacherMissingError(CheckpointError):
+    """The weights of a teacher are not here; what learns from it is skipped, and the hint gets them."""
 
 
 class TrainingError(GairbenchError):

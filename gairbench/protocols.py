@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gairbench.data import DataSource
     from gairbench.inputs import Input
     from gairbench.representation import Representation
+    from gairbench.teacher import Teacher
 
 
 @runtime_checkable
@@ -266,6 +267,7 @@ class PretrainContext:
         report: Call it as ``report(done, total, note)`` to show progress.
         trainer: Devices, precision, logs, checkpoints, sampling.
         settings: Settings of the recipe to change, by name, as text; a recipe refuses those it does not have.
+        teachers: Those that the recipe names under these settings, in its order.
     """
 
     model: str
@@ -281,3 +283,4 @@ class PretrainContext:
     report: Callable[[int, int, str], None]
     trainer: TrainerOptions = field(default_factory=TrainerOptions)
     settings: Mapping[str, str] = field(default_factory=dict)
+    teachers: tuple[Teacher, ...] = ()

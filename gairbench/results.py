@@ -95,6 +95,10 @@ class Result:
         split_origin: Plugin, distribution and version it came from; empty for published splits.
         readout: Which pooling and layers of the model the probe was fed: ``"default"``, ``"mean"``, ``"cls@5"`` or
             ``"@11"``; ``conversion`` names the representation of each input.
+        covered_by: Names of the models of existing embeddings that the run is confined to the samples of, joined by
+            ``" & "``; empty: to none, and all samples take part.
+        subset: Digest of the identifiers of the samples that all of these models have; empty without them.
+        n_whole: Samples per split that would have taken part without them, before ``labels``.
         conversion: By representation and input, what was done to the data before the encoder saw it.
         caveats: Why its number does not show what the model can, for instance images of another ground sample distance
             than it was trained with, or what it could not do frozen; the leaderboard prints them below the table.
@@ -135,6 +139,8 @@ class Result:
     split_version: int = 1
     split_origin: str = ""
     readout: str = "default"
+    covered_by: str = ""
+    subset: str = ""
     diagnostic: bool = False
     reason: str = ""
     key: str = ""
@@ -147,6 +153,7 @@ class Result:
     probe_params: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, MetricValue] = field(default_factory=dict)
     n: Mapping[str, int] = field(default_factory=dict)
+    n_whole: Mapping[str, int] = field(default_factory=dict)
     dropped: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     conversion: Mapping[str, Any] = field(default_factory=dict)
@@ -172,7 +179,7 @@ class Result:
 
     @property
     def variant(self) -> str:
-        """What distinguishes rows of one model: preset, foreign checkpoint, seed, limit, labels, splits and readout."""
+        """What distinguishes rows of one model: preset, foreign checkpoint, and the setting from seed to samples."""
         parts = [self.preset]
         if self.checkpoint.startswith("file:"):
             parts.append(f"ckpt-{self.checkpoint.removeprefix('file:')[:8]}")
@@ -185,6 +192,8 @@ class Result:
             parts.append(f"split-{quoted_in_path(self.split)}")
         if self.readout != "default":
             parts.append(f"readout-{self.readout}")
+        if self.covered_by:
+            parts.append(f"covered-by-{quoted_in_path(self.covered_by)}")
         return "-".join(parts)
 
     def path(self, folder: Path) -> Path:

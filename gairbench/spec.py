@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from gairbench.errors import CheckpointError
-from gairbench.field_types import field_problem
+from gairbench.field_types import ADDED_LATER, field_problem
 from gairbench.inputs import EncoderInput, Input, Modality, Need, SampleInput
 from gairbench.published import Download, PublishedWeights
 from gairbench.representation import Representation
@@ -53,12 +53,15 @@ class Pretraining:
         dataset: Name of the registered dataset that holds the unlabelled samples.
         inputs: ``inputs(model: str, preset: str, settings: Mapping[str, str]) -> Sequence[Input]``: what the encoders
             take where ``--set`` can change it, so that tiles are cut accordingly; ``None``: the preset's inputs.
+        teachers: ``teachers(model: str, preset: str, settings: Mapping[str, str]) ->
+            Sequence[gairbench.teacher.TeacherChoice]``: the models whose embeddings it learns from; ``None``: none.
     """
 
     recipe: Factory
     version: int
     dataset: str
     inputs: Factory | None = None
+    teachers: Factory | None = field(default=None, metadata=ADDED_LATER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

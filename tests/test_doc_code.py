@@ -389,12 +389,10 @@ def run_gairbench(arguments: Sequence[str]) -> None:
 
 def stand_in(word: str, command: str) -> str:
     """Return the generated path for a path of the docs."""
-    if command == "pretrain":
-        return word
     name, equals, path = word.partition("=")
     if equals and path in STAND_INS:
         return f"{name}={STAND_INS[path]}"
-    return STAND_INS.get(word, word)
+    return word if command == "pretrain" else STAND_INS.get(word, word)
 
 
 def run_run(arguments: Sequence[str], given: Mapping[str, Any]) -> None:

@@ -121,6 +121,7 @@ def _row(record: Result) -> dict[str, object]:
         "labels": record.labels,
         "split": record.split,
         "readout": record.readout,
+        "covered_by": record.covered_by,
         "status": record.status,
         "reason": record.reason,
         "headline": record.headline,

@@ -13,19 +13,23 @@ from annotated_types import Ge
 from rich.console import Console
 
 from gairbench.commands.interrupts import if_interrupted
-from gairbench.commands.options import check_device_name, check_writable, find_model
+from gairbench.commands.options import check_checkpoint, check_device_name, check_writable, find_model
 from gairbench.data import DataSource
 from gairbench.errors import UsageError
 from gairbench.inputs import ImageInput, Input, MissingPixels, Modality, SampleInput, Unit
 from gairbench.isolation import call_factory, named
 from gairbench.locks import exclusive, lock_beside
+from gairbench.memo import default_cache
+from gairbench.model_names import known_model
 from gairbench.plugins import Registry, load_registry
 from gairbench.pretraining.earlier_run import LAST, TRAINING, refuse_other_settings
 from gairbench.pretraining.processes import check_ranks, is_first_process, on_one_device
+from gairbench.pretraining.teachers import chosen_teachers, fetch_teachers, find_teachers
 from gairbench.progress import Progress
 from gairbench.protocols import PretrainContext, TrainerOptions
 from gairbench.requests import Pairs
 from gairbench.spec import DataContext, ModelSpec, Pretraining
+from gairbench.teacher import TeacherChoice
 
 if TYPE_CHECKING:
     from gairbench.triplets.options import TripletOptions
@@ -43,6 +47,8 @@ class PretrainRequest:
         out: Folder of the checkpoint, the logs and what a resumed run needs.
         preset: Its preset; ``None``: the first.
         set: Settings of the recipe to change.
+        checkpoint: Checkpoint files or folders of teachers, by model name.
+        download: Fetch published weights of teachers that are not here.
         seed: Seed of initial weights, sampling, crops and augmentation.
         limit: Use at most this many samples.
         resume: Continue the run in ``out`` where it stopped.
@@ -72,6 +78,8 @@ class PretrainRequest:
     out: Path
     preset: str | None = None
     set: Annotated[Mapping[str, str], Pairs("NAME=VALUE", "epochs=10")] = field(default_factory=dict)
+    checkpoint: Annotated[Mapping[str, Path], Pairs("MODEL=PATH", "croma=croma.pt")] = field(default_factory=dict)
+    download: bool = False
     seed: Annotated[int, Ge(0)] = 0
     limit: Annotated[int | None, Ge(2)] = None
     resume: bool = False
@@ -211,7 +219,21 @@ def _pretrain(
             named("model", spec.name, recipe.inputs), recipe.inputs, spec.name, preset.name, request.set
         )
         inputs = tuple(wanted)
+    choices = chosen_teachers(spec, preset, request.set)
+    checkpoints = _checkpoints(request, choices, registry)
+    if request.download:
+        fetch_teachers(choices, registry, checkpoints, default_cache())
     corpus = _open(request, inputs, registry, progress)
+    teachers = find_teachers(
+        choices,
+        registry,
+        of=spec.name,
+        dataset=corpus.name,
+        delivers=corpus.delivers,
+        checkpoints=checkpoints,
+        seed=request.seed,
+        cache=default_cache(),
+    )
     with progress.step(f"pretrain {spec.name} ({preset.name})") as step:
         context = PretrainContext(
             model=spec.name,
@@ -227,6 +249,7 @@ def _pretrain(
             report=step,
             trainer=request.trainer(),
             settings=request.set,
+            teachers=teachers,
         )
         call_factory(named("model", spec.name, recipe.recipe), recipe.recipe, context, seed=request.seed)
     if _leads(request):
@@ -235,6 +258,18 @@ def _pretrain(
     filled = getattr(corpus.source, "filled", None)
     if filled is not None and (sentence := filled.sentence()):
         progress.say(sentence)
+
+
+def _checkpoints(request: PretrainRequest, choices: Sequence[TeacherChoice], registry: Registry) -> dict[str, Path]:
+    """Return the checkpoints of teachers by the models' own names."""
+    names = {known_model(choice.model, registry) for choice in choices}
+    found = {known_model(given, registry): path for given, path in request.checkpoint.items()}
+    for name, path in found.items():
+        if name not in names:
+            known = f"the teachers are {', '.join(sorted(names))}" if names else f"{request.model} learns from none"
+            raise UsageError(f"--checkpoint names {name!r}, which is not a teacher", known)
+        check_checkpoint(path)
+    return found
 
 
 def _check_data(request: PretrainRequest, registry: Registry) -> None:

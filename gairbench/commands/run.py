@@ -21,7 +21,7 @@ from gairbench.commands.leaderboard import DEFAULT_RESULTS, write_page
 from gairbench.commands.options import check_device_name, check_writable
 from gairbench.commands.outcomes import RunResults
 from gairbench.commands.output import show
-from gairbench.composition import encoders_of
+from gairbench.composition import ComposedModel, encoders_of
 from gairbench.dataset_download import is_here
 from gairbench.errors import CheckpointError, UsageError
 from gairbench.file_models import as_reference
@@ -29,6 +29,7 @@ from gairbench.label_budget import LabelBudget
 from gairbench.memo import default_cache
 from gairbench.model_names import known_model, known_models
 from gairbench.plugins import Registry
+from gairbench.pretraining.teachers import chosen_teachers, fetch_teachers
 from gairbench.progress import Progress
 from gairbench.readout import Readout, asked_readout
 from gairbench.requests import WHOLE, Named, Pairs
@@ -36,10 +37,11 @@ from gairbench.selection import select_models, select_tasks, unknown
 from gairbench.spec import ModelSpec, TaskSpec
 from gairbench.split_choice import SplitChoice
 from gairbench.taskfiles.parsing import registry_with
+from gairbench.teacher import TeacherChoice
 from gairbench.weights.sources import fetch_missing
 
 if TYPE_CHECKING:
-    from gairbench.evaluation.cells import Plan
+    from gairbench.evaluation.cells import Cell, Plan
     from gairbench.evaluation.open_data import OpenData
     from gairbench.evaluation.plan import EvaluationRequest
 
@@ -56,7 +58,7 @@ class RunRequest:
         task: Names, globs, families or categories of tasks, or ``all``; ``None``: all, or those of the task files.
         task_file: YAML files that declare tasks.
         preset: Preset for every model that has one of that name; ``None``: the models' defaults.
-        checkpoint: Checkpoint files or folders by model name, any that ``model`` takes.
+        checkpoint: Checkpoint files or folders by model name, any that ``model`` takes; of teachers too.
         data_root: Folder of datasets that are not embedded.
         results: Folder of the records.
         device: As torch names it, or ``"auto"``.
@@ -66,6 +68,7 @@ class RunRequest:
         split: How samples are divided, ``"published"``, ``"random"``, ``"blocks:5"``, ...; all is run with each.
         readout: Poolings and layers, as ``"default"``, ``"mean"``, ``"cls@5"`` or ``"@11"``, or ``"each"`` for all
             that a model offers; all is run with each.
+        covered_by: Names of models of existing embeddings: all is run on the samples that all of them have.
         fresh: Reuse no checkpoint, embedding or record of an earlier run.
         download: Fetch published weights that are not here.
         executor: Name of the executor, and its keys.
@@ -87,6 +90,7 @@ class RunRequest:
     labels: tuple[str, ...] = ("all",)
     split: tuple[Annotated[str, WHOLE], ...] = ("published",)
     readout: tuple[str, ...] = ("default",)
+    covered_by: tuple[str, ...] = ()
     fresh: bool = False
     download: bool = False
     executor: Named = LOCAL
@@ -175,6 +179,7 @@ def _planned(
     if download:
         for spec in encoders_of(models):
             fetch_missing(spec, request.preset, request.checkpoint.get(spec.name), default_cache())
+        fetch_teachers(_teachers(request, models), registry, request.checkpoint, default_cache())
         _fetch_datasets(request, registry, models, tasks, progress)
 
     from gairbench.evaluation.open_data import OpenData
@@ -206,6 +211,12 @@ def _fetch_datasets(
         get_datasets(missing, request.data_root, progress)
 
 
+def _teachers(request: RunRequest, models: Sequence[ModelSpec]) -> list[TeacherChoice]:
+    """Return the teachers of the models that are to be trained."""
+    trained = [model for model in models if model.name not in request.checkpoint]
+    return [choice for model in trained for choice in chosen_teachers(model, model.preset(request.preset), {})]
+
+
 def _selected(request: RunRequest, registry: Registry) -> tuple[Sequence[ModelSpec], Sequence[TaskSpec]]:
     """Return the models and tasks; every name and path is checked, before anything heavy is imported."""
     tasks = registry.tasks
@@ -235,6 +246,8 @@ def _checkpoints(request: RunRequest, registry: Registry, models: Sequence[Model
     """Return the checkpoints by the models' own names; they may be given by any name that ``--model`` takes."""
     found: dict[str, Path] = {}
     names = {model.name: None for model in encoders_of(models)}
+    if request.checkpoint.keys() - names.keys():
+        names |= {known_model(choice.model, registry): None for choice in _teachers(request, models)}
     for given, path in request.checkpoint.items():
         name = given if as_reference(given) is None else known_model(given, registry)
         if name not in names:
@@ -270,12 +283,29 @@ def _evaluation(
         labels=tuple(dict.fromkeys(map(LabelBudget.of, request.labels))),
         splits=tuple(dict.fromkeys(SplitChoice.of(text, registry.split_policies) for text in request.split)),
         readouts=tuple(dict.fromkeys(map(asked_readout, request.readout))),
+        covered_by=_lookups(request.covered_by, registry),
         fresh=request.fresh,
         download=request.download,
         executor=request.executor.name,
         executor_options=request.executor.keys,
         command=request.command,
     )
+
+
+def _lookups(names: Sequence[str], registry: Registry) -> tuple[ModelSpec, ...]:
+    """Return models of existing embeddings by any name that ``--model`` takes."""
+    if not names:
+        return ()
+    models = select_models(known_models(names, registry), registry.models)
+    for model in models:
+        if isinstance(model, ComposedModel):
+            raise UsageError(f"--covered-by names {model.name!r}, a composition", "name the part that looks samples up")
+        if not any(map(model.preset(None).looks_up, model.preset(None).offered())):
+            raise UsageError(
+                f"--covered-by names {model.name!r}, which computes an embedding of every sample",
+                "name a model of existing embeddings, as table:PATH or raster:PATH",
+            )
+    return tuple(models)
 
 
 def _describe(plan: Plan) -> str:
@@ -296,13 +326,17 @@ def _describe(plan: Plan) -> str:
                 state = "cached" if e.cached else "todo"
                 what = f"embed {cell.model.name} {e.feed.representation} on {cell.task.dataset.name}/{e.split}"
                 embeddings[e.key] = what + _seed(cell.record.seed, seeds) + f": {state}"
+            for job in cell.coverage:
+                for e in job.embeddings:
+                    what = f"look up {job.model.name} {e.feed.representation} on {job.dataset.name}/{e.split}"
+                    embeddings.setdefault(e.key, f"{what}: {'cached' if e.cached else 'todo'}")
     lines += embeddings.values()
     rows = [
         [
             c.model.name,
             c.preset.name + _seed(c.record.seed, seeds),
             c.task.name,
-            c.record.probe + _part(c.labels) + _division(c.split) + _readout(c.readout),
+            c.record.probe + _part(c.labels) + _division(c.split) + _readout(c.readout) + _covered(c),
             c.state,
         ]
         for c in plan.cells
@@ -331,6 +365,11 @@ def _division(split: SplitChoice) -> str:
 def _part(labels: LabelBudget) -> str:
     """Name the part of the labels where it is not all of them."""
     return "" if labels.whole else f" {labels}"
+
+
+def _covered(cell: Cell) -> str:
+    """Name the models that say which samples take part, where not all do."""
+    return f" covered by {cell.record.covered_by}" if cell.record.covered_by else ""
 
 
 def _readout(readout: Readout) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from gairbench.feeding import Feed
 from gairbench.label_budget import LabelBudget
+from gairbench.pretraining.teachers import FoundTeacher
 from gairbench.readout import Readout
 from gairbench.results import Result, UsedWeights
 from gairbench.spec import DatasetSpec, EvaluatorSpec, MetricSpec, ModelSpec, Preset, TaskSpec
@@ -27,6 +28,7 @@ class Embedding:
         split: Name of the split.
         key: Everything that can change its values and is known before the model is loaded.
         cached: It is on disk.
+        partial: Samples may be lacking: their values are not numbers then.
         stale: What is on disk was computed with these other weights.
         empty: It has no columns, as its evaluator takes no features: it says which samples there are, and which weights
             the model has before it is trained.
@@ -36,6 +38,7 @@ class Embedding:
     split: str
     key: str
     cached: bool
+    partial: bool = False
     stale: UsedWeights | None = None
     empty: bool = False
 
@@ -47,10 +50,12 @@ class PretrainingData:
     Args:
         dataset: The dataset.
         fingerprint: Hash of its data.
+        teachers: The models that it learns from.
     """
 
     dataset: DatasetSpec
     fingerprint: str
+    teachers: tuple[FoundTeacher, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +79,7 @@ class Training:
     @property
     def loaded_as(self) -> str:
         """As of the cells whose embeddings the model computes by itself."""
-        return _loaded_as(self.model, self.preset, self.weights, self.seed)
+        return loaded_as(self.model, self.preset, self.weights, self.seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +105,7 @@ class Cell:
         code: Digest of the model's code and configuration.
         third_party: Its code is not gairbench's own.
         embeddings: What the evaluator is fed.
+        coverage: What models of existing embeddings look up to say which samples take part; empty: all do.
         stale: Its record of the same key was computed with these other weights.
         unsure: It is cached, and only loading its model shows whether it still has the weights of the record.
     """
@@ -120,6 +126,7 @@ class Cell:
     code: str = ""
     third_party: bool = False
     embeddings: tuple[Embedding, ...] = ()
+    coverage: tuple[EmbedJob, ...] = ()
     stale: UsedWeights | None = None
     unsure: bool = False
 
@@ -139,6 +146,11 @@ class Cell:
         return self.evaluator is not None and self.evaluator.trains
 
     @property
+    def needed(self) -> tuple[Embedding, ...]:
+        """All embeddings that must be there before it can be evaluated."""
+        return (*self.embeddings, *(embedding for job in self.coverage for embedding in job.embeddings))
+
+    @property
     def fingerprint(self) -> str:
         """Hash of the task's data; empty where they cannot be read."""
         return self.record.dataset_fingerprint
@@ -146,7 +158,7 @@ class Cell:
     @property
     def loaded_as(self) -> str:
         """What is the same for cells whose embeddings one loaded model computes."""
-        return _loaded_as(self.model, self.preset, self.weights, self.record.seed)
+        return loaded_as(self.model, self.preset, self.weights, self.record.seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,36 +299,22 @@ def jobs_of(cells: Iterable[Cell]) -> list[Job]:
     for cell in cells:
         if not cell.trains_model:
             frozen.update(embedding.key for embedding in cell.embeddings)
+        frozen.update(embedding.key for job in cell.coverage for embedding in job.embeddings)
         if cell.unsure:
             unsure.setdefault(cell.loaded_as, identification(cell))
             continue
-        missing = tuple(embedding for embedding in cell.embeddings if not embedding.cached)
-        name = f"embed {cell.task.dataset.name} by {cell.loaded_as}"
-        if missing:
-            before = pretrainings_of(cell)
-            trained |= {job.id: job for job in before if job.id not in trained}
-            known = embedded[name].embeddings if name in embedded else ()
-            keys = {embedding.key for embedding in known}
-            embedded[name] = EmbedJob(
-                id=name,
-                model=cell.model,
-                preset=cell.preset,
-                weights=cell.weights,
-                loaded_as=cell.loaded_as,
-                dataset=cell.task.dataset,
-                fingerprint=cell.fingerprint,
-                embeddings=known + tuple(embedding for embedding in missing if embedding.key not in keys),
-                seed=cell.record.seed,
-                limit=cell.record.limit,
-                needs=tuple(job.id for job in before),
-            )
-        evaluated.append(
-            EvaluateJob(
-                id=f"evaluate {cell.id}",
-                cell=cell,
-                needs=(name,) if missing else (),
-            )
-        )
+        before = pretrainings_of(cell)
+        needs = []
+        for job in (_embedding_job(cell, before), *cell.coverage):
+            missing = tuple(embedding for embedding in job.embeddings if not embedding.cached)
+            if missing:
+                known = embedded[job.id].embeddings if job.id in embedded else ()
+                keys = {embedding.key for embedding in known}
+                more = tuple(embedding for embedding in missing if embedding.key not in keys)
+                embedded[job.id] = replace(job, embeddings=known + more)
+                needs.append(job.id)
+                trained |= {one.id: one for one in before if one.id in job.needs and one.id not in trained}
+        evaluated.append(EvaluateJob(id=f"evaluate {cell.id}", cell=cell, needs=tuple(needs)))
     # What embeds with a model has loaded it.
     others = [job for job in unsure.values() if job.loaded_as not in {e.loaded_as for e in embedded.values()}]
     embedding = (
@@ -338,6 +336,27 @@ def identification(cell: Cell) -> IdentifyJob:
     )
 
 
+def embed_id(dataset: DatasetSpec, loaded: str) -> str:
+    """Return the name of the job that embeds a dataset with a model, which all cells of both share."""
+    return f"embed {dataset.name} by {loaded}"
+
+
+def _embedding_job(cell: Cell, before: Sequence[PretrainJob]) -> EmbedJob:
+    return EmbedJob(
+        id=embed_id(cell.task.dataset, cell.loaded_as),
+        model=cell.model,
+        preset=cell.preset,
+        weights=cell.weights,
+        loaded_as=cell.loaded_as,
+        dataset=cell.task.dataset,
+        fingerprint=cell.fingerprint,
+        embeddings=cell.embeddings,
+        seed=cell.record.seed,
+        limit=cell.record.limit,
+        needs=tuple(job.id for job in before),
+    )
+
+
 def pretrainings_of(cell: Cell) -> list[PretrainJob]:
     """Return the jobs that train what a cell's model lacks."""
     return [
@@ -356,5 +375,6 @@ def pretrainings_of(cell: Cell) -> list[PretrainJob]:
     ]
 
 
-def _loaded_as(model: ModelSpec, preset: Preset, weights: Weights, seed: int) -> str:
+def loaded_as(model: ModelSpec, preset: Preset, weights: Weights, seed: int) -> str:
+    """Return what is the same for all that one loaded model computes."""
     return f"{model.name} {preset.name} {weights.identity} seed {seed}"

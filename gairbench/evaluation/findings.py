@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gairbench.composition import model_for
 from gairbench.dataset_download import is_here, terms_of
 from gairbench.errors import DataMissingError, GairbenchError, InputMismatchError, NotCoveredError
-from gairbench.evaluation.cells import Cell, Embedding, State
+from gairbench.evaluation.cells import Cell, State
+from gairbench.evaluation.coverage import Covered
 from gairbench.evaluation.divisions import Divisions
 from gairbench.evaluation.open_data import OpenData, dataset_name
 from gairbench.evaluation.samples import select
@@ -19,7 +25,7 @@ from gairbench.limit import limited
 from gairbench.plugin_code import code_digest
 from gairbench.plugins import BUILTIN, Origin, Registry
 from gairbench.protocols import KnowsIds
-from gairbench.spec import DatasetSpec, EvaluatorSpec, Kind, MetricSpec, SplitPolicySpec
+from gairbench.spec import DatasetSpec, EvaluatorSpec, Kind, MetricSpec, ModelSpec, SplitPolicySpec
 from gairbench.split_policy import SPLITS
 
 Trouble = tuple[State, str]
@@ -96,32 +102,49 @@ class Findings:
 
     def target_problem(self, cell: Cell) -> Trouble | None:
         """Return why a task cannot be divided, learned or scored; ``None`` where it can, or only pixels can show it."""
-        which = (cell.task.name, str(cell.split), "" if cell.split.published else str(cell.record.seed))
+        drawn = "" if cell.split.published else str(cell.record.seed)
+        which = (cell.task.name, str(cell.split), drawn, cell.record.covered_by)
         if which not in self._targets:
             self._targets[which] = self._read_targets(cell)
         return self._targets[which]
 
     def coverage_problem(self, cell: Cell) -> Trouble | None:
         """Return why a model that looks samples up by ids cannot serve a task; ``None`` where none is known to lack."""
+        # Where only some samples take part, looking them up shows which.
+        if cell.coverage:
+            return None
         errors = {}
         for wanted in cell.embeddings:
-            if "id" in wanted.feed.given and (error := self._lacking(cell, wanted)):
+            model = model_for(cell.model, cell.preset, wanted.feed.representation)
+            if "id" in wanted.feed.given and (error := self._lacking(cell, model, wanted.split)):
                 errors[wanted.key] = error
         reasons = uncovered_reasons(cell.embeddings, errors)
         return ("skipped", next(iter(reasons.values()))) if reasons else None
 
-    def _lacking(self, cell: Cell, wanted: Embedding) -> NotCoveredError | None:
-        dataset, split = cell.task.dataset, wanted.split
-        model = model_for(cell.model, cell.preset, wanted.feed.representation)
+    def _known_coverage(self, cell: Cell) -> Covered | None:
+        """Return the samples that models which know their ids beforehand have; others may leave out more of them."""
+        rows: dict[str, NDArray[np.bool_]] = {}
+        for job in cell.coverage:
+            for wanted in job.embeddings:
+                if "id" in wanted.feed.given and _knows_ids(job.model.factory):
+                    ids = self._looked_up(cell, wanted.split)
+                    error = self._lacking(cell, job.model, wanted.split)
+                    there = ~np.isin(ids, error.missing) if error else np.ones(len(ids), dtype=bool)
+                    rows[wanted.split] = rows.get(wanted.split, there) & there
+        return Covered(cell.record.covered_by, rows) if rows else None
+
+    def _looked_up(self, cell: Cell, split: str) -> list[str]:
+        ids = self.data.split(cell.task.dataset, cell.fingerprint, split).ids
+        return [ids[i] for i in limited(len(ids), self._limit)]
+
+    def _lacking(self, cell: Cell, model: ModelSpec, split: str) -> NotCoveredError | None:
         factory = model.factory
-        # Of a class the method is not bound.
-        if not isinstance(factory, KnowsIds) or isinstance(factory, type):
+        if not _knows_ids(factory):
             return None
-        which = (model.name, dataset.name, split)
+        which = (model.name, cell.task.dataset.name, split)
         if which not in self._lacks:
-            ids = self.data.split(dataset, cell.fingerprint, split).ids
-            looked_up = [ids[i] for i in limited(len(ids), self._limit)]
-            with Isolated(named("model", model.name, factory)):
+            looked_up = self._looked_up(cell, split)
+            with Isolated(named("model", model.name, model.factory)):
                 missing, holds = factory.lacking(looked_up)
             self._lacks[which] = NotCoveredError(tuple(missing), len(looked_up), holds) if missing else None
         return self._lacks[which]
@@ -133,20 +156,22 @@ class Findings:
         dataset, fingerprint = task.dataset, cell.fingerprint
         # The suite has read what is embedded in this version, all samples of it; reading them again takes seconds.
         embedded = self._registry.task_origins[task.name].plugin in BUILTIN and not dataset.folder
-        if embedded and limit is None and published:
+        if embedded and limit is None and published and not cell.coverage:
             return None
         try:
             splits = {name: self.data.split(dataset, fingerprint, name) for name in SPLITS}
             source = self.data.source(dataset, fingerprint)
+            covered = self._known_coverage(cell)
             if published:
                 with Isolated(dataset_name(dataset)):
-                    select(task, source, splits, limit)
+                    select(task, source, splits, limit, covered=covered)
                 return None
             seed = cell.record.seed
             divided = self._divisions.divide(task, fingerprint, cell.split, seed=seed, limit=limit)
             if task.kind not in DENSE:
                 with Isolated(dataset_name(dataset)):
-                    select(task, source, divided.splits, limit, policy=str(cell.split))
+                    there = covered and replace(covered, rows=divided.features(covered.rows, limit))
+                    select(task, source, divided.splits, limit, policy=str(cell.split), covered=there)
         except InputMismatchError as error:
             return "skipped", str(error)
         except GairbenchError as error:
@@ -155,6 +180,11 @@ class Findings:
         except Exception as error:
             return "failed", f"{culprit(error) or f'dataset {dataset.name!r}'}: {type(error).__name__}: {error}"
         return None
+
+
+def _knows_ids(factory: object) -> TypeGuard[KnowsIds]:
+    # Of a class the method is not bound.
+    return isinstance(factory, KnowsIds) and not isinstance(factory, type)
 
 
 def _how_to_get(spec: DatasetSpec, root: Path) -> str:

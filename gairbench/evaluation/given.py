@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gairbench.embedding import dim_axis
 from gairbench.errors import DataError, InputMismatchError
 from gairbench.evaluation.cells import Cell, Embedding
+from gairbench.evaluation.coverage import Covered, check_covers
 from gairbench.evaluation.dense_store import DenseStore
 from gairbench.evaluation.divisions import Divisions
 from gairbench.evaluation.open_data import OpenData
@@ -41,6 +42,7 @@ class Given:
         target: Of test.
         ids: Of the test samples.
         n: Samples by split.
+        n_whole: Samples by split that would take part without models that say which do, and with all labels.
         dropped: Why others did not take part, by split.
         splits: What the samples come from, by split.
         positions: By split, where the samples stand in it.
@@ -62,6 +64,7 @@ class Given:
     splits: Mapping[str, Split]
     positions: dict[str, Array]
     scale: tuple[Array, Array]
+    n_whole: dict[str, int] = field(default_factory=dict)
     parts: dict[str, slice] = field(default_factory=dict)
     lonlat: dict[str, Array] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
@@ -89,12 +92,20 @@ def pairs_of(cell: Cell, embedded: Embedded, data: OpenData) -> Given:
     )
 
 
-def samples_of(cell: Cell, embedded: Embedded, data: OpenData, divisions: Divisions, dense: DenseStore) -> Given:
+def samples_of(
+    cell: Cell,
+    embedded: Embedded,
+    data: OpenData,
+    divisions: Divisions,
+    dense: DenseStore,
+    covered: Covered | None = None,
+) -> Given:
     """Return what other tasks are given: the samples that take part, features standardized.
 
     Raises:
         DataError: Nothing can be learned from the samples, or a grouping is missing.
-        InputMismatchError: The evaluator needs places, and the dataset has none.
+        InputMismatchError: The evaluator needs places, and the dataset has none; or the samples that models of existing
+            embeddings cover do not make the task, or are lacking here.
         Exception: Whatever a third-party dataset or split policy raises.
     """
     names, limit, seed = SPLITS, cell.record.limit, cell.record.seed
@@ -109,12 +120,19 @@ def samples_of(cell: Cell, embedded: Embedded, data: OpenData, divisions: Divisi
         splits = divided.splits
     # What is published does not depend on the seed.
     dense = dense.of(cell.task.dataset.name, cell.fingerprint, str(limit), policy, str(seed) if policy else "")
-    chosen: dict[str, Selection] = select(cell.task, source, splits, limit, cell.labels, seed, policy, dense)
+    if covered is not None and divided is not None:
+        covered = replace(covered, rows=divided.features(covered.rows, limit))
+    chosen: dict[str, Selection] = select(
+        cell.task, source, splits, limit, cell.labels, seed, policy, dense, covered=covered
+    )
     if divided is None:
         features = {name: _features(embedded, name)[chosen[name].rows] for name in names}
     else:
         whole = divided.features({name: _features(embedded, name) for name in names}, limit)
         features = {name: whole[name][chosen[name].rows] for name in names}
+    if any(e.partial for e, _, _ in embedded):
+        holds = next(str(about.get("holds", "others")) for e, _, about in embedded if e.partial)
+        check_covers(features, {name: chosen[name].ids for name in names}, holds)
     scale = _standardize(features)
     rows = {name: limited(len(splits[name]), limit)[chosen[name].rows] for name in names}
     return Given(
@@ -125,6 +143,7 @@ def samples_of(cell: Cell, embedded: Embedded, data: OpenData, divisions: Divisi
         target=chosen["test"].target,
         ids=chosen["test"].ids,
         n={name: len(chosen[name].rows) for name in names},
+        n_whole={} if covered is None else {name: chosen[name].whole for name in names},
         dropped={name: chosen[name].dropped for name in names if chosen[name].dropped},
         splits=splits,
         positions=rows,

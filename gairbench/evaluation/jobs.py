@@ -34,6 +34,7 @@ from gairbench.evaluation.cells import (
     PretrainJob,
     identification,
 )
+from gairbench.evaluation.coverage import Covered, covered_rows, subset_digest
 from gairbench.evaluation.dense_store import DenseStore
 from gairbench.evaluation.divisions import Divisions
 from gairbench.evaluation.finetuning import backbone_of, notes_of
@@ -224,6 +225,7 @@ def _pretrain(job: PretrainJob, site: Site, memory: Memory, progress: Progress, 
             limit=job.limit,
             report=step,
             trainer=trainer,
+            teachers=job.corpus.teachers,
         )
         call_factory(model_name(job.model), recipe.recipe, context, seed=job.seed)
         write_training_environment(output, device, trainer)
@@ -309,11 +311,14 @@ def _embed(
             values = (
                 np.zeros((len(rows), 0), dtype=np.float32)
                 if wanted.empty
-                else embed_samples(loaded.model, wanted.feed, split, rows, device, step)
+                else embed_samples(
+                    loaded.model, wanted.feed, split, rows, device, step, partial_coverage=wanted.partial
+                )
             )
         note = split.note()
     about = {
         "note": note,
+        **({"holds": getattr(loaded.model, "holds", "others")} if wanted.partial else {}),
         "changes": [*filter(None, [loaded.changes, memory.data.changes(job.dataset), call.changes])],
         "conversion": wanted.feed.describe(),
         "checkpoint": loaded.used.checkpoint,
@@ -383,16 +388,11 @@ def run_evaluate_job(job: EvaluateJob, site: Site, memory: Memory, pretrained: f
     cell = job.cell
     with locked(_record_lock(cell.record, site)):
         cache = EmbeddingCache(site.cache)
-        embedded: Embedded = []
-        missing = []
-        for wanted in cell.embeddings:
-            array = _stored(wanted.key, cache)
-            if array is None:
-                missing.append(wanted.key)
-            else:
-                embedded.append((wanted, *array))
-        if missing:
-            return Evaluated(missing=tuple(missing))
+        stored = {key: _stored(key, cache) for key in dict.fromkeys(wanted.key for wanted in cell.needed)}
+        if missing := tuple(key for key, array in stored.items() if array is None):
+            return Evaluated(missing=missing)
+        embedded: Embedded = [(e, *array) for e in cell.embeddings if (array := stored[e.key]) is not None]
+        lookups = [(e.split, array[0]) for e in cell.needed[len(embedded) :] if (array := stored[e.key]) is not None]
         weights = {used_weights(about) for _, _, about in embedded}
         if len(weights) > 1:
             # Features of one model for training and of another for testing would make a number of neither.
@@ -408,7 +408,8 @@ def run_evaluate_job(job: EvaluateJob, site: Site, memory: Memory, pretrained: f
             if isinstance(opened, Failure):
                 record = _failed(blank, opened, site)
             else:
-                record = _evaluate(cell, embedded, blank, site, memory, device, opened)
+                covered = Covered(blank.covered_by, covered_rows(lookups)) if lookups else None
+                record = _evaluate(cell, embedded, covered, blank, site, memory, device, opened)
             if pretrained:
                 record = replace(record, seconds={**record.seconds, "pretrain": round(pretrained, 3)})
         except StorageError:
@@ -483,6 +484,7 @@ def _failed(blank: Result, why: Failure, site: Site) -> Result:
 def _evaluate(
     cell: Cell,
     embedded: Embedded,
+    covered: Covered | None,
     blank: Result,
     site: Site,
     memory: Memory,
@@ -495,7 +497,7 @@ def _evaluate(
         if cell.task.kind is Kind.RETRIEVAL:
             given = pairs_of(cell, embedded, memory.data)
         else:
-            given = samples_of(cell, embedded, memory.data, memory.divisions, memory.dense)
+            given = samples_of(cell, embedded, memory.data, memory.divisions, memory.dense, covered)
     backbone, trained_in = None, {}
     if opened is not None:
         backbone, changed = backbone_of(cell, opened, given.splits, given.positions, given.scale, device)
@@ -524,7 +526,9 @@ def _evaluate(
         environment={**blank.environment, **_environment(abouts[0]), **trained_in},
         probe_params=dict(output.params),
         metrics=metrics,
+        subset="" if covered is None else subset_digest(covered, cell, memory.data),
         n=given.n,
+        n_whole=given.n_whole,
         dropped=given.dropped,
         notes={_noted(cell, e): about["note"] for e, _, about in embedded if about.get("note")}
         | given.notes

@@ -11,19 +11,19 @@ from typing import Any
 from gairbench import results
 from gairbench.backbone import BACKBONE_VERSION, TRAINED
 from gairbench.composition import ComposedModel, ComposedPreset
-from gairbench.conversion import CONVERSION_VERSION
-from gairbench.digests import digest, plain
-from gairbench.embedding import EMBEDDING_VERSION
+from gairbench.digests import digest
 from gairbench.errors import GairbenchError, InputMismatchError
 from gairbench.evaluation.cache import EmbeddingCache
-from gairbench.evaluation.cells import Cell, Embedding, Plan, State, jobs_of
+from gairbench.evaluation.cells import Cell, Embedding, EmbedJob, Plan, State, jobs_of
+from gairbench.evaluation.coverage import JOINED
+from gairbench.evaluation.embedding_keys import embeddings_of
 from gairbench.evaluation.estimates import Estimates
 from gairbench.evaluation.feeds import feeds_for, readouts_for
 from gairbench.evaluation.findings import Findings, Trouble
+from gairbench.evaluation.lookup_jobs import lookup_job
 from gairbench.evaluation.open_data import OpenData
 from gairbench.evaluation.prepared import Asked, Prepared, prepare
 from gairbench.evaluation.staleness import reuse
-from gairbench.feeding import Feed
 from gairbench.kinds import HEADLINE
 from gairbench.label_budget import LabelBudget
 from gairbench.plugins import Registry
@@ -53,6 +53,7 @@ class EvaluationRequest:
         labels: Parts of train's labels; everything is evaluated with each.
         splits: How samples are divided into train, val and test; everything is evaluated with each.
         readouts: Poolings and layers, or ``"each"``; everything is evaluated with each.
+        covered_by: Models of existing embeddings: only samples that all of them have take part; none: all samples do.
         fresh: Reuse no checkpoint, embedding or record that was made before the run began.
         download: Published weights that are not here would be fetched, were the plan carried out.
         executor: Name of the executor.
@@ -73,6 +74,7 @@ class EvaluationRequest:
     labels: tuple[LabelBudget, ...] = (LabelBudget(),)
     splits: tuple[SplitChoice, ...] = (SplitChoice(),)
     readouts: tuple[AskedReadout, ...] = (Readout(),)
+    covered_by: tuple[ModelSpec, ...] = ()
     fresh: bool = False
     download: bool = False
     executor: str = "local"
@@ -105,8 +107,9 @@ def make_plan(request: EvaluationRequest, registry: Registry, data: OpenData | N
         limit=request.limit,
     )
     groups = [
-        list(_model_cells(request, registry, findings, model, seed))
+        list(_model_cells(request, registry, findings, model, seed, coverage))
         for seed in request.seeds
+        for coverage in [_coverage(request, registry, findings, seed)]
         for model in request.models
     ]
     estimates = Estimates.from_records(request.results)
@@ -120,18 +123,59 @@ def _to_do(cells: Sequence[Cell]) -> list[Cell]:
     return [cell for cell in cells if cell.state == "todo" or cell.unsure]
 
 
-def _model_cells(
-    request: EvaluationRequest, registry: Registry, findings: Findings, model: ModelSpec, seed: int
-) -> Iterator[Cell]:
-    asked = Asked(
-        preset=request.preset,
-        checkpoints=request.checkpoints,
+_Coverage = Mapping[str, tuple[tuple[EmbedJob, ...], Trouble | None]]
+"""By task, what models of existing embeddings look up to say which samples take part, or why they cannot."""
+
+
+def _coverage(request: EvaluationRequest, registry: Registry, findings: Findings, seed: int) -> _Coverage:
+    found: dict[str, tuple[tuple[EmbedJob, ...], Trouble | None]] = {}
+    by = JOINED.join(model.name for model in request.covered_by)
+    for task in request.tasks if request.covered_by else ():
+        try:
+            jobs = [_lookup(request, registry, findings, model, task, seed) for model in request.covered_by]
+            found[task.name] = tuple(job for job in jobs if job is not None), None
+        except InputMismatchError as error:
+            found[task.name] = (), ("skipped", f"no samples are covered by {by}: {error}")
+        # What a plugin declares may be wrong in any way; its fault is this task's, not the run's.
+        except Exception as error:
+            found[task.name] = (), ("failed", f"which samples are covered by {by} cannot be planned: {error}")
+    return found
+
+
+def _lookup(
+    request: EvaluationRequest, registry: Registry, findings: Findings, model: ModelSpec, task: TaskSpec, seed: int
+) -> EmbedJob | None:
+    """Return what a model looks up of a task's samples; ``None`` where there are none."""
+    headline = (task.evaluators or default_evaluators(registry, task.kind))[0]
+    if wrong := _evaluator_problem(registry, task, headline):
+        raise InputMismatchError(wrong, "")
+    fingerprint = findings.fingerprint(task.dataset)
+    if isinstance(fingerprint, tuple):
+        return None
+    prepared = prepare(model, _asked(request), registry, findings, seed)
+    if prepared.trouble is not None:
+        raise InputMismatchError(prepared.trouble[1], "")
+    return lookup_job(
+        prepared,
+        task,
+        registry.evaluators[headline],
+        fingerprint=fingerprint,
+        dataset_code=findings.code(task.dataset),
+        seed=seed,
         limit=request.limit,
-        cache=request.cache,
-        fresh=request.fresh,
-        download=request.download,
+        cache=None if request.fresh else EmbeddingCache(request.cache),
     )
-    prepared = prepare(model, asked, registry, findings, seed)
+
+
+def _model_cells(
+    request: EvaluationRequest,
+    registry: Registry,
+    findings: Findings,
+    model: ModelSpec,
+    seed: int,
+    coverage: _Coverage,
+) -> Iterator[Cell]:
+    prepared = prepare(model, _asked(request), registry, findings, seed)
     model, preset, weights = prepared.model, prepared.preset, prepared.weights
     cells = []
     for task in sorted(request.tasks, key=lambda t: t.dataset.name):
@@ -142,6 +186,7 @@ def _model_cells(
             for number, name in enumerate(names)
             for found in _readouts(request, preset, model, task, registry.evaluators.get(name))
         ]
+        lookups, not_covered = coverage.get(task.name, ((), None))
         for split, labels, (number, name, readout, unread) in product(request.splits, request.labels, evaluated):
             evaluator = registry.evaluators.get(name)
             # What is trained on the task does not compete with frozen models.
@@ -163,6 +208,7 @@ def _model_cells(
                 distributions=_distributions(registry, prepared, task, evaluator, metrics, split),
                 code=prepared.code,
                 third_party=prepared.third_party,
+                coverage=lookups,
             )
             if model.evaluator and evaluator is not None and task.kind not in evaluator.kinds:
                 unserved = f"{model.name} is trained on each task by {name!r}, which does not serve {task.kind}"
@@ -172,7 +218,7 @@ def _model_cells(
                 cells.append(_stopped(cell, "failed", wrong))
                 continue
             try:
-                planned = _planned(request, findings, cell, prepared.trouble)
+                planned = _planned(request, findings, cell, prepared.trouble or not_covered)
                 uncovered = findings.coverage_problem(planned) if planned.state == "todo" else None
                 cells.append(_stopped(planned, *uncovered) if uncovered else planned)
             # What a plugin declares may be wrong in any way; its fault is this cell's, not the run's.
@@ -183,6 +229,17 @@ def _model_cells(
     for cell in cells:
         unusable = findings.target_problem(cell) if cell.state == "todo" else None
         yield _stopped(cell, *unusable) if unusable else cell
+
+
+def _asked(request: EvaluationRequest) -> Asked:
+    return Asked(
+        preset=request.preset,
+        checkpoints=request.checkpoints,
+        limit=request.limit,
+        cache=request.cache,
+        fresh=request.fresh,
+        download=request.download,
+    )
 
 
 def _readouts(
@@ -282,10 +339,18 @@ def _planned(request: EvaluationRequest, findings: Findings, cell: Cell, trouble
         if split not in task.dataset.splits:
             return _stopped(cell, "failed", f"dataset {task.dataset.name!r} declares no split {split!r}")
     try:
-        # Feeds are deep: they are made plain once for all splits.
-        stated = [(feed, plain(feed)) for feed in feeds]
-        embeddings = tuple(
-            _embedding(request, findings, cell, split, *feed) for split in wanted_splits for feed in stated
+        embeddings = embeddings_of(
+            cell.model,
+            cell.preset,
+            cell.weights,
+            task.dataset,
+            feeds,
+            splits=wanted_splits,
+            fingerprint=fingerprint,
+            codes=(cell.code, findings.code(task.dataset)),
+            limit=request.limit,
+            partial=bool(cell.coverage),
+            empty=evaluator.needs == "architecture",
         )
         key = _key(findings, cell, evaluator, embeddings)
     except OSError as error:
@@ -311,6 +376,7 @@ def _key(findings: Findings, cell: Cell, evaluator: EvaluatorSpec, embeddings: S
         # Keys of records that were made before there were parts of the labels stay what they are.
         **({} if cell.labels.whole else {"labels": cell.record.labels}),
         **({} if cell.split.published else {"split": _split_key(findings, cell.split)}),
+        **({"coverage": [[e.key for e in job.embeddings] for job in cell.coverage]} if cell.coverage else {}),
         **({"backbone": BACKBONE_VERSION} if cell.trains_model else {}),
     )
 
@@ -321,24 +387,6 @@ def _split_key(findings: Findings, split: SplitChoice) -> list[object]:
 
 
 _STATUS: Mapping[State, results.Status] = {"skipped": "skipped", "failed": "failed"}
-
-
-def _embedding(
-    request: EvaluationRequest, findings: Findings, cell: Cell, split: str, feed: Feed, stated: Mapping[str, Any]
-) -> Embedding:
-    dataset = cell.task.dataset
-    empty = cell.evaluator is not None and cell.evaluator.needs == "architecture"
-    key = digest(
-        model=[cell.model.name, cell.model.version, cell.preset.name],
-        code=[cell.code, findings.code(dataset)],
-        weights=cell.weights.identity,
-        feed=stated,
-        dataset=[dataset.name, dataset.version, cell.fingerprint, split],
-        limit=request.limit,
-        versions=[CONVERSION_VERSION, EMBEDDING_VERSION],
-        **({"columns": 0} if empty else {}),
-    )
-    return Embedding(feed=feed, split=split, key=key, cached=False, empty=empty)
 
 
 def _blank(
@@ -381,6 +429,7 @@ def _blank(
         metric=task.metric,
         seed=seed,
         limit=request.limit,
+        covered_by=JOINED.join(model.name for model in request.covered_by),
         command=request.command,
     )
 

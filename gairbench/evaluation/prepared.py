@@ -8,13 +8,14 @@ from pathlib import Path
 
 from gairbench.composition import ComposedModel, ModelPart, compose_preset
 from gairbench.digests import digest
-from gairbench.errors import GairbenchError
+from gairbench.errors import GairbenchError, InputMismatchError, TeacherMissingError
 from gairbench.evaluation.cells import PretrainingData, Training
 from gairbench.evaluation.findings import Findings, Trouble
 from gairbench.plugin_code import is_third_party
 from gairbench.plugins import Registry
+from gairbench.pretraining.teachers import FoundTeacher, chosen_teachers, find_teachers
 from gairbench.published import PublishedWeights
-from gairbench.spec import ModelContext, ModelSpec, Preset
+from gairbench.spec import DatasetSpec, ModelContext, ModelSpec, Preset
 from gairbench.weights.loading import choose_preset
 from gairbench.weights.origin import Weights, composed_weights, find_weights, model_code, pretrained_weights
 from gairbench.weights.sources import how_to_get
@@ -174,6 +175,9 @@ def _with_weights(
     if isinstance(fingerprint, tuple):
         state, reason = fingerprint
         return replace(found, trouble=(state, f"pre-training: {reason}"))
+    teachers, trouble = _teachers(model, preset, corpus, asked, registry, seed)
+    if trouble is not None:
+        return replace(found, trouble=trouble)
     weights = pretrained_weights(
         model,
         preset,
@@ -184,10 +188,37 @@ def _with_weights(
         limit=asked.limit,
         cache=cache,
         fresh=asked.fresh,
+        teachers=[teacher.identity for teacher in teachers],
     )
-    data = PretrainingData(dataset=corpus, fingerprint=fingerprint)
+    data = PretrainingData(dataset=corpus, fingerprint=fingerprint, teachers=teachers)
     training = Training(model=model, preset=preset, weights=weights, corpus=data, seed=seed)
     return replace(found, weights=weights, trainings=(training,))
+
+
+def _teachers(
+    model: ModelSpec, preset: Preset, corpus: DatasetSpec, asked: Asked, registry: Registry, seed: int
+) -> tuple[tuple[FoundTeacher, ...], Trouble | None]:
+    """Return the teachers of a model that is pre-trained, or why it cannot have them."""
+    try:
+        found = find_teachers(
+            chosen_teachers(model, preset, {}),
+            registry,
+            of=model.name,
+            dataset=corpus.name,
+            delivers=corpus.delivers,
+            checkpoints=asked.checkpoints,
+            seed=seed,
+            cache=asked.cache,
+            download=asked.download,
+        )
+    except (InputMismatchError, TeacherMissingError) as error:
+        return (), ("skipped", f"pre-training: {error}")
+    except GairbenchError as error:
+        return (), ("failed", f"pre-training: {error}")
+    # The recipe or the teacher may be a third party's code; its fault is this model's, not the run's.
+    except Exception as error:
+        return (), ("failed", f"the teachers of {model.name!r}: {type(error).__name__}: {error}")
+    return found, None
 
 
 _NO_WEIGHTS = Weights(identity="missing:", path=None, ready=False)

@@ -16,7 +16,7 @@ from typing import Any
 from gairbench.environment import choose_device
 from gairbench.errors import StorageError, UsageError, WorkerLostError
 from gairbench.evaluation.cache import EmbeddingCache
-from gairbench.evaluation.cells import Cell, EmbedJob, EvaluateJob, IdentifyJob, Plan, PretrainJob, jobs_of
+from gairbench.evaluation.cells import Cell, Embedding, EmbedJob, EvaluateJob, IdentifyJob, Plan, PretrainJob, jobs_of
 from gairbench.evaluation.executors.opening import check_executor, open_executor
 from gairbench.evaluation.jobs import Evaluated, Failure, Memory, Site, failure, give_up
 from gairbench.evaluation.open_data import OpenData
@@ -129,7 +129,8 @@ def _summary(result: Result) -> str:
 
 def _how(result: Result) -> str:
     """Return the probe of a cell, and what of its labels, split, readout and seed is not the usual."""
-    shown = {result.labels: "all", result.split: "published", result.readout: "default"}
+    covered = f"covered by {result.covered_by}" if result.covered_by else ""
+    shown = {result.labels: "all", result.split: "published", result.readout: "default", covered: ""}
     parts = [part for part, usual in shown.items() if part != usual]
     return " ".join([result.probe, *parts, *([f"seed {result.seed}"] if result.seed else [])])
 
@@ -193,12 +194,17 @@ class _Run:
         self.waiting: dict[str, _Waiting] = {}
         self.order: dict[str, int] = {}
         for cell in plan.cells:
-            for name in (*(training.loaded_as for training in cell.trainings), cell.loaded_as):
+            # What says which samples take part comes first: it may leave nothing to do.
+            for name in (
+                *(job.loaded_as for job in cell.coverage),
+                *(training.loaded_as for training in cell.trainings),
+                cell.loaded_as,
+            ):
                 self.order.setdefault(name, len(self.order))
         numbers = {cell.id: number for number, cell in enumerate(plan.cells)}
         for job in plan.jobs:
             if isinstance(job, EvaluateJob):
-                lacking = {embedding.key for embedding in job.cell.embeddings if not embedding.cached}
+                lacking = {embedding.key for embedding in job.cell.needed if not embedding.cached}
                 self.waiting[job.id] = _Waiting(job, numbers[job.cell.id], lacking)
             else:
                 self._add(job)
@@ -410,7 +416,7 @@ class _Run:
             why = "it has other weights each time that it is loaded; its factory must draw them from context.seed"
             self._give_up(number, cell, Failure(reason=why))
             return
-        lacking = {embedding.key for embedding in cell.embeddings if not self.cache.has(embedding.key, self.site.since)}
+        lacking = {embedding.key for embedding in cell.needed if not self.cache.has(embedding.key, self.site.since)}
         job = EvaluateJob(id=f"evaluate {cell.id}", cell=cell)
         self.waiting[job.id] = _Waiting(job, number, lacking)
         for other in jobs_of([_without(cell, lacking)]) if lacking else []:
@@ -428,7 +434,7 @@ class _Run:
         """Note which embeddings are there, and end the cells whose embeddings have failed."""
         for name, waiting in list(self.waiting.items()):
             waiting.lacking -= there
-            why = next((failures[e.key] for e in waiting.job.cell.embeddings if e.key in failures), None)
+            why = next((failures[e.key] for e in waiting.job.cell.needed if e.key in failures), None)
             if why is not None:
                 del self.waiting[name]
                 self._give_up(waiting.number, waiting.job.cell, why)
@@ -472,9 +478,16 @@ def _here(work: Work, site: Site, memory: Memory, progress: Progress, device: st
 
 def _without(cell: Cell, keys: Set[str]) -> Cell:
     """Return a cell some of whose embeddings must be computed, and its model loaded, again."""
-    embeddings = tuple(replace(e, cached=e.cached and e.key not in keys) for e in cell.embeddings)
-    trainings = tuple(replace(one, weights=_seen_anew(one.weights)) for one in cell.trainings)
-    return replace(cell, embeddings=embeddings, trainings=trainings)
+
+    def marked(embeddings: Sequence[Embedding]) -> tuple[Embedding, ...]:
+        return tuple(replace(e, cached=e.cached and e.key not in keys) for e in embeddings)
+
+    return replace(
+        cell,
+        embeddings=marked(cell.embeddings),
+        coverage=tuple(replace(job, embeddings=marked(job.embeddings)) for job in cell.coverage),
+        trainings=tuple(replace(one, weights=_seen_anew(one.weights)) for one in cell.trainings),
+    )
 
 
 def _seen_anew(weights: Weights) -> Weights:

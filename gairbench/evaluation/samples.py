@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from gairbench.data import DataSource, Split
 from gairbench.dense_targets import reads_dense
-from gairbench.errors import DataError
+from gairbench.errors import DataError, InputMismatchError
+from gairbench.evaluation.coverage import Covered
 from gairbench.evaluation.dense_store import DenseStore
-from gairbench.kinds import DENSE, ONE_CLASS, WITH_NAMES
+from gairbench.kinds import DENSE, ONE_CLASS, WITH_CLASSES, WITH_NAMES
 from gairbench.label_budget import LabelBudget
 from gairbench.limit import limited
 from gairbench.spec import Kind, TaskSpec
@@ -31,12 +32,14 @@ class Selection:
         ids: Their identifiers.
         target: Their targets.
         dropped: How many were left out and why; empty if none.
+        whole: How many there would be without a model that says which take part, and with all labels.
     """
 
     rows: Array
     ids: Sequence[str]
     target: Array
     dropped: str = ""
+    whole: int = 0
 
 
 _ALL_LABELS = LabelBudget()
@@ -51,6 +54,7 @@ def select(
     draw: int = 0,
     policy: str = "",
     dense: DenseStore | None = None,
+    covered: Covered | None = None,
 ) -> dict[str, Selection]:
     """Choose the samples of every split that take part, and refuse targets that cannot be learned or scored.
 
@@ -63,17 +67,22 @@ def select(
         draw: Which such part.
         policy: The split policy that made the splits; empty: they are the published ones.
         dense: Where dense targets are kept that are read sample by sample; ``None``: in memory.
+        covered: Which samples models of existing embeddings have; ``None``: all samples take part.
 
     Returns:
         One selection per split.
 
     Raises:
+        InputMismatchError: The samples that these models have are too few, lack a class, or teach nothing.
         DataError: A split is empty, a target does not fit the kind of task or is not finite, a class occurs outside
             train but not in it, or there is nothing to learn, as where all samples are of one class. Under ``--limit``,
             and where a policy made the splits, samples of classes that train lacks are dropped instead, which is
             recorded.
     """
-    chosen = {name: _select(task, name, split, limit, policy, dense) for name, split in splits.items()}
+    classes = source.classes(task.target) if covered is not None and task.kind in WITH_CLASSES else ()
+    chosen = {
+        name: _select(task, name, split, limit, policy, dense, covered, classes) for name, split in splits.items()
+    }
     _check_targets(task, source, chosen)
     if task.kind in ONE_CLASS:
         known = set(np.unique(chosen["train"].target).tolist())
@@ -82,7 +91,7 @@ def select(
             if unseen:
                 chosen[name] = _without(task, source, name, selection, unseen, limit, policy)
     chosen["train"] = _within(labels, task.kind, chosen["train"], draw, dense)
-    _check_something_to_learn(task, source, chosen, limit, labels)
+    _check_something_to_learn(task, source, chosen, limit, labels, covered)
     return chosen
 
 
@@ -97,11 +106,19 @@ def _within(labels: LabelBudget, kind: Kind, train: Selection, draw: int, dense:
         ids=[train.ids[i] for i in kept],
         target=dense.chosen(train.target, kept) if kind in DENSE and dense else train.target[kept],
         dropped="; ".join(filter(None, [train.dropped, note])),
+        whole=train.whole,
     )
 
 
 def _select(
-    task: TaskSpec, name: str, split: Split, limit: int | None, policy: str, dense: DenseStore | None
+    task: TaskSpec,
+    name: str,
+    split: Split,
+    limit: int | None,
+    policy: str,
+    dense: DenseStore | None,
+    covered: Covered | None,
+    classes: Sequence[str],
 ) -> Selection:
     rows = limited(len(split), limit)
     try:
@@ -115,28 +132,32 @@ def _select(
             f"target {task.target!r} in split {name!r} of task {task.name!r} is not a number (type {target.dtype})",
             "correct the dataset, or the task's kind",
         )
-    keep = target >= 0 if task.kind in ONE_CLASS else np.ones(len(target), dtype=bool)
+    labelled = keep = target >= 0 if task.kind in ONE_CLASS else np.ones(len(target), dtype=bool)
+    if covered is not None and labelled.any():
+        keep = covered.kept(name, task.kind, labelled, target, classes)
     position = np.arange(len(rows))[keep]
     ids = [split.ids[i] for i in rows[keep]]
     if not ids:
         raise _empty(task, name, limit, policy, unlabelled=len(rows))
-    target = target if task.kind in DENSE else target[keep]
+    if not keep.all():
+        target = dense.chosen(target, position) if task.kind in DENSE and dense else target[keep]
     numbers = task.kind in {Kind.REGRESSION, Kind.MULTI_REGRESSION, Kind.GEOLOCALIZATION}
     if numbers and not np.isfinite(target).all():
         bad = ids[int(np.flatnonzero(~np.isfinite(target).reshape(len(target), -1).all(axis=1))[0])]
         raise DataError(
             f"target {task.target!r} of sample {bad!r} in split {name!r} is not a number", "fix or remove that sample"
         )
-    left_out = int((~keep).sum())
+    left_out = int((~labelled).sum())
     why = getattr(split, "left_out", None)
     said = why(task.target) if why else ""
     counted = f"{left_out} samples without this label" if left_out else ""
+    dropped = said or counted
     if policy and task.kind in ONE_CLASS:
         # What is said counts samples of the published splits.
-        return Selection(
-            rows=position, ids=ids, target=target, dropped=f"{counted} ({said})" if counted and said else counted
-        )
-    return Selection(rows=position, ids=ids, target=target, dropped=said or counted)
+        dropped = f"{counted} ({said})" if counted and said else counted
+    uncovered = covered.note(int(labelled.sum() - keep.sum())) if covered is not None else ""
+    dropped = "; ".join(filter(None, [dropped, uncovered]))
+    return Selection(rows=position, ids=ids, target=target, dropped=dropped, whole=int(labelled.sum()))
 
 
 def _empty(task: TaskSpec, name: str, limit: int | None, policy: str, *, unlabelled: int) -> DataError:
@@ -174,7 +195,12 @@ def _check_targets(task: TaskSpec, source: DataSource, chosen: Mapping[str, Sele
 
 
 def _check_something_to_learn(
-    task: TaskSpec, source: DataSource, chosen: Mapping[str, Selection], limit: int | None, labels: LabelBudget
+    task: TaskSpec,
+    source: DataSource,
+    chosen: Mapping[str, Selection],
+    limit: int | None,
+    labels: LabelBudget,
+    covered: Covered | None,
 ) -> None:
     classes = source.classes(task.target) if task.kind in WITH_NAMES else ()
     test = chosen["test"].target if "test" in chosen else None
@@ -182,6 +208,8 @@ def _check_something_to_learn(
     if problem:
         raised = [f"raise --limit {limit}"] if limit is not None else []
         raised += [] if labels.whole else [f"learn from more than --labels {labels}"]
+        if covered is not None:
+            raise InputMismatchError(f"of the samples that {covered.by} covers, {problem}", ", or ".join(raised))
         raise DataError(f"task {task.name!r}: {problem}", ", or ".join([*raised, hint]))
 
 
@@ -216,4 +244,5 @@ def _without(
         ids=[selection.ids[i] for i in kept],
         target=selection.target[kept],
         dropped="; ".join(filter(None, [selection.dropped, note])),
+        whole=selection.whole - int(mask.sum()),
     )

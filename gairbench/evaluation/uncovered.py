@@ -23,11 +23,18 @@ def uncovered_reasons(embeddings: Sequence[Embedding], errors: Mapping[str, NotC
         if wanted.key in errors:
             by_view.setdefault(str(wanted.feed.representation), {})[wanted.split] = errors[wanted.key]
     return {
-        wanted.key: _reason(by_view[str(wanted.feed.representation)]) for wanted in embeddings if wanted.key in errors
+        wanted.key: uncovered_reason(by_view[str(wanted.feed.representation)])
+        for wanted in embeddings
+        if wanted.key in errors
     }
 
 
-def _reason(by_split: Mapping[str, NotCoveredError]) -> str:
+def uncovered_reason(by_split: Mapping[str, NotCoveredError]) -> str:
+    """Return why a model cannot serve a task: of each split how many samples it lacks.
+
+    Args:
+        by_split: What it lacks of the splits that are not wholly covered.
+    """
     first = next(iter(by_split.values()))
     counts = (
         f"{split}: {len(error.missing):,} of {error.samples:,}, as {', '.join(map(repr, error.missing[:3]))}"

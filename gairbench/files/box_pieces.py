@@ -12,6 +12,9 @@ from gairbench.georeference import ALONG, Box
 
 Array = NDArray[Any]
 
+_BESIDE_CUT = 1e-7
+"""Degrees, about a centimetre: how far from a cut a place is for certain on its own side of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class BoxPiece:
@@ -34,8 +37,13 @@ class BoxPiece:
     from_cut: bool = False
 
     def grid(self) -> Array:
-        """Return points of the piece, ``(n, n, 2)`` longitude and latitude, from south to north and west to east."""
-        lon = np.linspace(self.start, self.start + self.width, ALONG)
+        """Return points of the piece, ``(n, n, 2)`` longitude and latitude, from south to north and west to east.
+
+        Those of its western and eastern edge lie a hair inside.
+        """
+        # What lies on the cut itself is projected to either side.
+        inwards = min(_BESIDE_CUT, self.width / 4)
+        lon = np.linspace(self.start + inwards, self.start + self.width - inwards, ALONG)
         return np.stack(np.meshgrid(lon, np.linspace(self.south, self.north, ALONG)), axis=-1)
 
     def holds(self, lonlat: Array) -> NDArray[np.bool_]:

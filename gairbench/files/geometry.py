@@ -1,4 +1,4 @@
-"""Geometries of a file as longitude and latitude: points as places, rectangles as boxes, anything else refused."""
+"""Geometries of a file as longitude and latitude: points as places, polygons as boxes and their centres."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from gairbench.files.cells import Cell, Unusable
 PLACE = ("lon", "lat")
 BBOX = ("lon_min", "lat_max", "lon_max", "lat_min")
 """Columns of a point, and of an overhead image's box in the order that models take it."""
+
+CENTRE = ("centre_lon", "centre_lat")
+"""Columns of the centre of a polygon, as Major TOM calls them: where an embedding of a patch lies."""
 
 LONGITUDE_FIRST = "OGC:CRS84"
 """Longitude and latitude in WGS 84: what GeoJSON always holds, and GeoParquet where it says nothing else."""
@@ -42,7 +45,7 @@ class Places:
 
         Args:
             values: Geometries as WKB, as shapely has them, or ``None``.
-            wanted: Some of :data:`PLACE` and :data:`BBOX`.
+            wanted: Some of :data:`PLACE`, :data:`BBOX` and :data:`CENTRE`.
 
         Raises:
             DataError: The coordinate reference system is not stated or unknown.
@@ -50,13 +53,20 @@ class Places:
         self._crs  # noqa: B018  (refused before the first row)
         columns: dict[str, list[Cell]] = {}
         shapes = [_shape(value) for value in values]
-        for names, make in ((PLACE, self._points), (BBOX, self._boxes)):
+        for names, make in ((PLACE, self._points), (BBOX, self._boxes), (CENTRE, self._centres)):
             if chosen := [name for name in names if name in wanted]:
                 rows = make(shapes)
                 columns |= {name: [row[names.index(name)] for row in rows] for name in chosen}
         return columns
 
     def _points(self, shapes: Sequence[Any]) -> list[Sequence[Cell]]:
+        return self._places_of(shapes, "Point", "is made of a geometry that is a {}, and a place is a point")
+
+    def _centres(self, shapes: Sequence[Any]) -> list[Sequence[Cell]]:
+        """Return the centroids of polygons; around the antimeridian, longitudes have no mean."""
+        return self._places_of(shapes, "Polygon", "is made of a geometry that is a {}, not an area")
+
+    def _places_of(self, shapes: Sequence[Any], kind: str, other: str) -> list[Sequence[Cell]]:
         import shapely
 
         rows: list[Sequence[Cell]] = []
@@ -67,16 +77,18 @@ class Places:
                 rows.append((single, single))
             elif single is None:
                 rows.append(("", ""))
-            elif single.geom_type != "Point":
+            elif single.geom_type != kind:
+                fault = Unusable(other.format(single.geom_type), ProblemKind.COORDINATES)
+                rows.append((fault, fault))
+            elif self._is_degrees and single.bounds[2] - single.bounds[0] > 180:
                 fault = Unusable(
-                    f"is made of a geometry that is a {single.geom_type}, and a place is a point",
-                    ProblemKind.COORDINATES,
+                    "is made of a polygon across the antimeridian; give its centre in columns", ProblemKind.COORDINATES
                 )
                 rows.append((fault, fault))
             else:
                 at.append(len(rows))
                 rows.append(())
-        degrees = self._degrees(shapely.get_coordinates([_single(shapes[row]) for row in at]))
+        degrees = self._degrees(shapely.get_coordinates([_single(shapes[row]).centroid for row in at]))
         for row, found in zip(at, degrees, strict=True):
             rows[row] = _words(found, ProblemKind.COORDINATES)
         return rows
@@ -155,7 +167,8 @@ class Places:
 def with_derived(own: Sequence[str], places: Places | None, geometry: Any) -> tuple[list[str], tuple[str, ...], str]:
     """Return the names of a file's columns together with those that its geometries add.
 
-    Points add ``lon`` and ``lat``, polygons the four columns of a box, unless there are columns of these names.
+    Points add ``lon`` and ``lat``, polygons the four columns of a box and the two of their centre, unless there are
+    columns of these names.
 
     Args:
         own: Names of its columns.
@@ -173,10 +186,9 @@ def with_derived(own: Sequence[str], places: Places | None, geometry: Any) -> tu
     if isinstance(single, Unusable):
         return list(own), (), f"its first geometry {single.reason}"
     kind = str(single.geom_type)
-    adds = {"Point": PLACE, "Polygon": BBOX}.get(kind, ())
+    groups = {"Point": (PLACE,), "Polygon": (BBOX, CENTRE)}.get(kind, ())
     note = "" if kind == "Point" else f"its geometries are of type {kind}, and a place is a point"
-    if {*adds} & {*own}:
-        return list(own), (), note
+    adds = tuple(name for group in groups if not {*group} & {*own} for name in group)
     return [*own, *adds], adds, note
 
 

@@ -17,6 +17,7 @@ from gairbench.files.box_pieces import BoxPiece, box_pieces
 from gairbench.files.guard import reading
 from gairbench.files.missing_pixels import MOST_MISSING
 from gairbench.files.rasters import REPLACE, driver_of, open_raster
+from gairbench.files.zarr_groups import pixel_array
 from gairbench.geography import great_circle_km
 from gairbench.georeference import ALONG, WGS84, Box, is_rotated, project, project_each, stated_place
 
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Convert = Callable[[Array], Array]
 """From stored values, missing ones NaN, to those that they stand for."""
-
-ZARR_ARRAY = "embedding"
-"""The array of a Zarr group that is read, as ``gairbench map`` calls it."""
 
 _LARGEST_BOX = 2**24
 """Pixels of a box at most; no encoder takes a tile of so many."""
@@ -198,7 +196,7 @@ def read_grid(path: Path) -> PixelGrid:
     """Read a raster's header.
 
     Args:
-        path: A GeoTIFF, or the folder of a Zarr group with an array ``embedding``.
+        path: A GeoTIFF, or the folder of a Zarr group.
 
     Raises:
         DataError: It is missing, broken, of another format, or states no place; it has an alpha band, or holds what is
@@ -230,9 +228,7 @@ def read_grid(path: Path) -> PixelGrid:
 @contextmanager
 def _opened(path: Path) -> Iterator[DatasetReader]:
     if path.is_dir():
-        if not any((path / name).is_file() for name in (".zgroup", "zarr.json")):
-            raise DataError(f"{path} is a folder, and not a Zarr group", f"name the files in it: '{path}/*.tif'")
-        with open_raster(path, "Zarr", ZARR_ARRAY) as file:
+        with open_raster(path, "Zarr", pixel_array(path)) as file:
             yield file
         return
     driver = driver_of(path)

@@ -14,6 +14,31 @@ from gairbench.pretraining.budget import Budget
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """One random look at images, before the conversion to what a model takes: several models can be given the same.
+
+    Args:
+        images: ``(batch, band, height, width)`` float32 in the delivered unit, their colours changed.
+        mirrored: ``(batch, 1)`` or ``(batch, 2)`` bool: mirrored east-west, and north-south.
+    """
+
+    images: Tensor
+    mirrored: Tensor
+
+    def through(self, converter: Converter) -> Tensor:
+        """Return what a model takes of it."""
+        return mirror(converter(self.images), self.mirrored)
+
+    def delivered(self) -> Tensor:
+        """Return it as a dataset would deliver it."""
+        return mirror(self.images, self.mirrored)
+
+    def moved(self, position: Tensor) -> Tensor:
+        """Return where points ``(batch, 2)`` of :func:`gairbench.georeference.relative_position` are in it."""
+        return torch.where(self.mirrored, -position, position)
+
+
+@dataclass(frozen=True, slots=True)
 class Augmentation:
     """The random changes that every model sees alike, and the conversion to what it takes.
 
@@ -37,16 +62,26 @@ class Augmentation:
         Returns:
             Images as the model takes them, and positions.
         """
-        images = jitter_colours(images, self.budget.brightness, self.budget.contrast, generator)
-        images = self.converters[Modality.RS](images)
-        if position is None:
-            position = images.new_zeros(len(images), 2)
-        return mirror_tiles(images, position, generator)
+        view = self.view_tiles(images, generator)
+        images = view.through(self.converters[Modality.RS])
+        return images, images.new_zeros(len(images), 2) if position is None else view.moved(position)
 
     def photos(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Change photos' colours and mirror them; from delivered photos to what the model takes."""
+        return self.view_photos(images, generator).through(self.converters[Modality.SV])
+
+    def view_tiles(self, images: Tensor, generator: torch.Generator) -> View:
+        """Look at overhead images ``(batch, band, height, width)`` as delivered, mirrored both ways at random."""
+        return self._view(images, generator, axes=2)
+
+    def view_photos(self, images: Tensor, generator: torch.Generator) -> View:
+        """Look at photos ``(batch, band, height, width)`` as delivered, mirrored left-right at random."""
+        return self._view(images, generator, axes=1)
+
+    def _view(self, images: Tensor, generator: torch.Generator, *, axes: int) -> View:
         images = jitter_colours(images, self.budget.brightness, self.budget.contrast, generator)
-        return mirror_photos(self.converters[Modality.SV](images), generator)
+        mirrored = torch.rand(len(images), axes, generator=generator) < 0.5
+        return View(images, mirrored.to(images.device))
 
 
 def jitter_colours(images: Tensor, brightness: float, contrast: float, generator: torch.Generator) -> Tensor:
@@ -67,28 +102,19 @@ def jitter_colours(images: Tensor, brightness: float, contrast: float, generator
     return (mean + (values - mean) * (1 + contrast * factors[1])) * (1 + brightness * factors[0])
 
 
-def mirror_tiles(images: Tensor, position: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Mirror tiles east-west and north-south at random, and the points in them alike.
+def mirror(images: Tensor, mirrored: Tensor) -> Tensor:
+    """Mirror some images.
 
     Args:
         images: ``(batch, band, height, width)``.
-        position: ``(batch, 2)`` from :func:`gairbench.georeference.relative_position`.
-        generator: On the CPU.
+        mirrored: ``(batch, 1)`` or ``(batch, 2)`` bool: which ones east-west, and which north-south.
 
     Returns:
-        Images and positions of the same shapes; every point is still on its pixel.
+        Of the same shape.
     """
-    mirrored = (torch.rand(len(images), 2, generator=generator) < 0.5).to(images.device)
-    east_west, north_south = mirrored[:, :, None, None, None].unbind(1)
-    images = torch.where(east_west, images.flip(3), images)
-    images = torch.where(north_south, images.flip(2), images)
-    return images, torch.where(mirrored, -position, position)
-
-
-def mirror_photos(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirror photos ``(batch, band, height, width)`` left-right at random."""
-    flipped = (torch.rand(len(images), generator=generator) < 0.5).to(images.device)
-    return torch.where(flipped[:, None, None, None], images.flip(3), images)
+    for axis, some in zip((3, 2), mirrored[:, :, None, None, None].unbind(1), strict=False):
+        images = torch.where(some, images.flip(axis), images)
+    return images
 
 
 def jitter_coordinates(lonlat: Tensor, degrees: float, generator: torch.Generator) -> Tensor:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Interval
+
+from gairbench.field_types import ADDED_LATER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,7 @@ class Budget:
         clip: Largest gradient norm.
         brightness: Images are multiplied by a random factor in 1 +- this.
         contrast: Deviations from an image's mean are multiplied by a random factor in 1 +- this.
+        beta2: AdamW's decay of the second moment; that of the first is 0.9.
     """
 
     epochs: Annotated[int, Ge(1)]
@@ -31,3 +34,4 @@ class Budget:
     clip: Annotated[float, Gt(0)] = 1.0
     brightness: Annotated[float, Interval(ge=0, le=1)] = 0.2
     contrast: Annotated[float, Interval(ge=0, le=1)] = 0.2
+    beta2: Annotated[float, Interval(ge=0, lt=1)] = field(default=0.98, metadata=ADDED_LATER)

@@ -131,6 +131,14 @@ class Corpus:
         )
         return self._loader(self.train, batch_sampler=stream)
 
+    def first(self) -> Batch:
+        """Return the first training sample as a batch.
+
+        Raises:
+            DataError: It is broken.
+        """
+        return _Collate(self.converters).stack([cast(Dataset[Sample], self.split)[int(self.train[0])]])
+
     def validation_loader(self, budget: Budget) -> DataLoader[Sample] | None:
         """Return the held-out samples in order, or ``None`` where nothing is held out."""
         if not len(self.held_out):

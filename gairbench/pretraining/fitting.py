@@ -8,7 +8,6 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch import Tensor
 
+from gairbench.digests import plain
 from gairbench.errors import CheckpointError, TrainingError, UsageError
 from gairbench.pretraining.checkpoint_file import AtomicCheckpointIO
 from gairbench.pretraining.corpus import Corpus
@@ -53,7 +53,7 @@ def identify(context: PretrainContext, recipe: Any, corpus: Corpus, steps: int) 
     return {
         "model": context.model,
         "preset": context.preset,
-        "recipe": asdict(recipe),
+        "recipe": plain(recipe),
         "seed": context.seed,
         "dataset": context.dataset,
         "dataset_fingerprint": context.fingerprint,

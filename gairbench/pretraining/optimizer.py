@@ -14,7 +14,7 @@ def make_optimizer(network: nn.Module, budget: Budget, steps: int) -> OptimizerL
 
     Args:
         network: Its parameters that require a gradient are optimized.
-        budget: Learning rate, decay and warm-up.
+        budget: Learning rate, decays and warm-up.
         steps: Optimizer steps in all.
     """
     decayed = _decayed(network)
@@ -23,7 +23,7 @@ def make_optimizer(network: nn.Module, budget: Budget, steps: int) -> OptimizerL
         {"params": [p for p in weights if id(p) in decayed], "weight_decay": budget.weight_decay},
         {"params": [p for p in weights if id(p) not in decayed], "weight_decay": 0.0},
     ]
-    optimizer = torch.optim.AdamW(groups, lr=budget.learning_rate, betas=(0.9, 0.98))
+    optimizer = torch.optim.AdamW(groups, lr=budget.learning_rate, betas=(0.9, budget.beta2))
     warmup = max(1, round(budget.warmup * steps))
     schedules: list[torch.optim.lr_scheduler.LRScheduler] = [
         torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=1 / warmup, total_iters=warmup),

@@ -119,7 +119,8 @@ def _factories(spec: Spec) -> list[Factory]:
         return [spec.dataset.factory]
     if isinstance(spec, ModelSpec):
         recipes = [preset.recipe for preset in spec.presets if preset.recipe]
-        optional = [spec.configuration, spec.golden, *(recipe.inputs for recipe in recipes)]
+        named = [one for recipe in recipes for one in (recipe.inputs, recipe.teachers)]
+        optional = [spec.configuration, spec.golden, *named]
         return [spec.factory, *(r.recipe for r in recipes), *(factory for factory in optional if factory is not None)]
     return [spec.factory]
 

@@ -148,6 +148,7 @@ def pretrained_weights(
     limit: int | None,
     cache: Path,
     fresh: bool = False,
+    teachers: Sequence[object] = (),
 ) -> Weights:
     """Return where a run keeps the weights that it pre-trains itself.
 
@@ -164,6 +165,7 @@ def pretrained_weights(
         limit: Samples taken at most.
         cache: The run's cache folder.
         fresh: Do not use a checkpoint that is there.
+        teachers: What the models are by content that it learns from, JSON types.
 
     Raises:
         ValueError: The model has no recipe.
@@ -183,6 +185,8 @@ def pretrained_weights(
         seed=seed,
         # 1: the draw of gairbench.limit; before, pre-training took the first samples.
         limit=None if limit is None else [limit, 1],
+        # Keys of checkpoints that were trained before there were teachers stay what they are.
+        **({"teachers": list(teachers)} if teachers else {}),
     )
     folder = cache / "checkpoints" / in_path(spec.name) / f"{preset.name}-seed{seed}-{key[:16]}"
     ready = folder.is_dir() and not fresh

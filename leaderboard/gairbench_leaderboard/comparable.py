@@ -24,6 +24,7 @@ class Setting:
         labels: Which part of train's labels the probes learned from.
         split: How the samples were divided.
         readout: Which pooling and layers of the models the probes were fed.
+        covered_by: Models of existing embeddings that say which samples took part; empty: all did.
     """
 
     limit: int | None
@@ -31,16 +32,17 @@ class Setting:
     labels: str = "all"
     split: str = "published"
     readout: str = "default"
+    covered_by: str = ""
 
     @classmethod
     def of(cls, result: Result) -> Setting:
         """Return the setting of a result."""
-        return cls(result.limit, result.seed, result.labels, result.split, result.readout)
+        return cls(result.limit, result.seed, result.labels, result.split, result.readout, result.covered_by)
 
     @property
     def whole(self) -> bool:
         """All data and all labels were used, in the published splits, and the models' own readouts."""
-        return (self.limit, self.labels, self.split, self.readout) == (None, "all", "published", "default")
+        return self == Setting(None, self.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,11 @@ class Stale:
 
 
 def by_setting(results: Iterable[Result]) -> dict[Setting, list[Result]]:
-    """Group results by seed, part of the labels, readout, split policy and limit, the published setting first.
+    """Group results by seed, labels, readout, split policy, samples that are covered, and limit, whole runs first.
 
     Returns:
-        Full runs first, then those of each other split policy, then limited ones; among them the models' own readouts,
+        Full runs first, then those on what products cover, then limited ones; among them the published splits, then
+        those of each other split policy; among them the models' own readouts,
         then others by pooling and layer; among them all labels, then parts, the most first; then the seed with the most
         numbers, then ascending.
     """
@@ -75,7 +78,8 @@ def by_setting(results: Iterable[Result]) -> dict[Setting, list[Result]]:
         split = setting.split != "published", setting.split
         read = Readout.of(setting.readout)
         ways = *split, read.pooling, read.layers
-        return setting.limit is not None, -(setting.limit or 0), *ways, *part, -numbers[setting], setting.seed
+        samples = setting.limit is not None, -(setting.limit or 0), setting.covered_by
+        return *samples, *ways, *part, -numbers[setting], setting.seed
 
     return {setting: groups[setting] for setting in sorted(groups, key=order)}
 
@@ -93,7 +97,7 @@ def split_stale(results: Sequence[Result]) -> tuple[list[Result], list[Stale]]:
     superseded: dict[int, str] = {}
     number = _latest((r for r in results if r.status == "ok" and r.checkpoint.startswith(_FILE)), _cell)
     left = [(index, result) for index, result in enumerate(results) if not _filled(result, number.get(_cell(result)))]
-    for find in (_older_version, _other_headline, _other_data, _other_model):
+    for find in (_older_version, _other_headline, _other_data, _other_subset, _other_model):
         reason = find([result for _, result in left])
         found = {index: why for index, result in left if (why := reason(result))}
         superseded |= found
@@ -164,6 +168,22 @@ def _other_data(results: Iterable[Result]) -> Reason:
         return f"dataset {result.dataset} had fingerprint {result.dataset_fingerprint[:12]}, now {now}"
 
     return reason
+
+
+def _other_subset(results: Iterable[Result]) -> Reason:
+    current = _latest((r for r in results if r.subset), _subset)
+
+    def reason(result: Result) -> str:
+        if not result.subset or result.subset == current[_subset(result)].subset:
+            return ""
+        now = current[_subset(result)].subset[:12]
+        return f"{result.covered_by} covered samples {result.subset[:12]} of {result.dataset}, now {now}"
+
+    return reason
+
+
+def _subset(result: Result) -> Hashable:
+    return result.covered_by, result.task, result.limit
 
 
 def _other_model(results: Iterable[Result]) -> Reason:

@@ -92,7 +92,7 @@ class Selected:
 
 
 def select_comparable(results: Iterable[Result]) -> Selected:
-    """Choose what can be compared: no limits, parts of labels, other splits and readouts, secondary probes, skips."""
+    """Choose what can be compared: whole runs alone, no secondary probes, no skips."""
     current, superseded = split_stale([r for r in results if Setting.of(r).whole and r.headline])
     measured: list[Result] = []
     left_out = [stale for stale in superseded if stale.result.status == "ok"]
@@ -131,7 +131,7 @@ def compare_models(
     if len(rows) < 2:
         raise UsageError(
             f"{folder} has results of whole splits for {len(rows)} model{'s' * (len(rows) != 1)}: nothing to compare",
-            "run two or more into one folder, without --limit, --labels, --split and --readout",
+            "run two or more into one folder, without --limit, --labels, --split, --readout and --covered-by",
         )
     chosen = _reference(reference, rows)
     runs = _runs(measured, folder, metrics)

@@ -38,6 +38,9 @@ _FIELDS = (
     "reason",
     "metric",
 )
+_SUBSET = ("covered_by", "subset")
+"""Fields of results on the samples that products cover."""
+
 _SPLITS = ("train", "val", "test")
 
 
@@ -47,19 +50,32 @@ def leaderboard_csv(results: Iterable[Result]) -> str:
     Columns: what identifies the cell; ``caveats``, why the number does not show what the model can, separated by
     ``"; "``; ``value``, ``low`` and ``high`` of its headline ``metric`` with direction;
     samples per split; the same three numbers as ``<metric>``, ``<metric>_low`` and ``<metric>_high`` for every metric
-    that any result has; empty where there is no number.
+    that any result has; empty where there is no number. Where results are of the samples that products cover,
+    ``covered_by``, ``subset`` and, of how many test samples those are a part, ``n_whole``.
     """
     ordered = sorted(results, key=lambda r: (r.category, r.task, r.probe, r.model, r.variant))
     metrics = sorted({name for r in ordered for name in r.metrics})
     names = [f"{metric}{end}" for metric in metrics for end in ("", "_low", "_high")]
-    columns = [*_FIELDS, "caveats", "value", "low", "high", "higher_is_better", *(f"n_{s}" for s in _SPLITS), *names]
+    subset = [*_SUBSET, "n_whole"] if any(r.covered_by for r in ordered) else []
+    columns = [
+        *_FIELDS,
+        *subset,
+        "caveats",
+        "value",
+        "low",
+        "high",
+        "higher_is_better",
+        *(f"n_{s}" for s in _SPLITS),
+        *names,
+    ]
     frame = pd.DataFrame([_line(r) for r in ordered], columns=columns, dtype=object)
     text: str = frame.to_csv(index=False, lineterminator="\n")
     return text
 
 
 def _line(result: Result) -> dict[str, object]:
-    line: dict[str, object] = {name: getattr(result, name) for name in _FIELDS}
+    line: dict[str, object] = {name: getattr(result, name) for name in (*_FIELDS, *_SUBSET)}
+    line["n_whole"] = result.n_whole.get("test")
     line["caveats"] = "; ".join(result.caveats)
     line |= {f"n_{split}": result.n.get(split) for split in _SPLITS}
     if (headline := result.headline_value) is not None:

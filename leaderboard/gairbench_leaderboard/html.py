@@ -10,7 +10,7 @@ from gairbench_leaderboard import numbers
 from gairbench_leaderboard.comparable import Setting, by_setting
 from gairbench_leaderboard.layout import UNMEASURED, topics, unmeasured_tasks
 from gairbench_leaderboard.markdown import arrow
-from gairbench_leaderboard.ranking import Mark, RankingCell, RankingTable, rank_models
+from gairbench_leaderboard.ranking import Mark, RankingCell, RankingColumn, RankingTable, rank_models
 
 
 def render_tables(results: Sequence[Result]) -> str:
@@ -38,7 +38,8 @@ def _title(title: str, setting: Setting, *, several: bool) -> str:
     labels = f", labels {setting.labels}" if setting.labels != "all" else ""
     split = f", split {setting.split}" if setting.split != "published" else ""
     readout = f", readout {setting.readout}" if setting.readout != "default" else ""
-    return f"{title}{limit}{split}{readout}{labels}{f', seed {setting.seed}' if several else ''}"
+    covered = f", samples covered by {setting.covered_by}" if setting.covered_by else ""
+    return f"{title}{limit}{covered}{split}{readout}{labels}{f', seed {setting.seed}' if several else ''}"
 
 
 def _table(table: RankingTable) -> str:
@@ -48,7 +49,7 @@ def _table(table: RankingTable) -> str:
         for column in table.columns
         for row, text in zip(rows, numbers.column([table.cells[row, column.task].value for row in rows]), strict=True)
     }
-    head = _row("th", ["model", *(f"{c.task} ({c.metric} {arrow(c.higher_is_better)})" for c in table.columns)])
+    head = _row("th", ["model", *map(_header, table.columns)])
     body = [
         f"<tr><th>{escape(str(row))}</th>"
         + "".join(_cell(table.cells[row, c.task], texts[row, c.task]) for c in table.columns)
@@ -60,6 +61,11 @@ def _table(table: RankingTable) -> str:
         return shown
     lines = (f"<li>{escape(', '.join(tasks))}: {escape(reason)}</li>" for tasks, reason in unmeasured_tasks(table))
     return f"{shown}\n<p>{UNMEASURED}:</p>\n<ul>\n" + "\n".join(lines) + "\n</ul>"
+
+
+def _header(column: RankingColumn) -> str:
+    part = f", n = {column.n[1]:,} of {column.n_whole:,}" if column.n_whole else ""
+    return f"{column.task} ({column.metric} {arrow(column.higher_is_better)}{part})"
 
 
 def _row(tag: str, texts: Iterable[str]) -> str:

@@ -53,6 +53,7 @@ def column_header(column: RankingColumn) -> str:
     """Return a task's name, metric, direction and number of test samples as one cell."""
     low, high = column.n
     n = f"<br>n = {low:,}" if low == high else f"<br>n = {low:,} to {high:,}"
+    n += f" of {column.n_whole:,}" if column.n_whole else ""
     return f"{escape(column.task)}<br>{escape(column.metric)} {arrow(column.higher_is_better)}{n if high else ''}"
 
 

@@ -70,6 +70,11 @@ and test are whole."""
 _READOUT = """\
 Every model is read out with this pooling and these layers (`--readout`), where it offers them."""
 
+_COVERED = """\
+All models, those that encode every sample as well, learned from and were tested on the samples alone that this model of
+existing embeddings has (`--covered-by`); columns name how many of all test samples these are. Not comparable with
+numbers over all samples."""
+
 _DIVIDED = """\
 The samples of train, val and test were divided anew by this split policy (`--split`), drawn by the seed. Intervals are
 over single test samples: where whole blocks or groups were drawn, whose samples are alike, they are too narrow."""
@@ -174,6 +179,7 @@ def _contents(results: Sequence[Result], commands: Sequence[str]) -> dict[str, b
 
 def _setting_heading(setting: Setting) -> list[str]:
     special = {
+        f"samples covered by {escape(setting.covered_by)}": (bool(setting.covered_by), _COVERED),
         f"split {escape(setting.split)}": (setting.split != "published", _DIVIDED),
         f"readout {setting.readout}": (setting.readout != "default", _READOUT),
         f"labels {setting.labels}": (setting.labels != "all", _PART),

@@ -77,6 +77,7 @@ class RankingColumn:
         probe: Headline probe.
         higher_is_better: Direction of the metric.
         n: Smallest and largest number of test samples among the rows; 0, 0 where unknown.
+        n_whole: Test samples of the whole task, where a product says which of them take part; 0: it is the whole task.
     """
 
     task: str
@@ -85,6 +86,7 @@ class RankingColumn:
     probe: str
     higher_is_better: bool
     n: tuple[int, int]
+    n_whole: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +224,8 @@ def _column(results: Sequence[Result]) -> RankingColumn:
     sizes = [r.n["test"] for r in measured if "test" in r.n]
     higher = next((v.higher_is_better for r in measured if (v := r.headline_value)), True)
     span = (min(sizes), max(sizes)) if sizes else (0, 0)
-    return RankingColumn(first.task, first.family, first.metric, first.probe, higher, span)
+    whole = max((r.n_whole.get("test", 0) for r in measured), default=0)
+    return RankingColumn(first.task, first.family, first.metric, first.probe, higher, span, whole)
 
 
 def _marked(column: Mapping[RankingRow, RankingCell]) -> dict[RankingRow, RankingCell]:

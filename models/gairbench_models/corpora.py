@@ -13,7 +13,7 @@ CLAY = "Clay-Pretrain"
 CITYSCAPES = "Cityscapes"
 COPERNICUS_PRETRAIN = "Copernicus-Pretrain"
 CRISIS_LAND_MARK = "CrisisLandMark"
-EARTH_LOC = "EarthLoc-Pretrain"
+EARTH_LOC = "EarthLoc"
 FIELDS_OF_THE_WORLD = "Fields of The World"
 FIVE_BILLION_PIXELS = "Five-Billion-Pixels"
 FMOW = "fMoW"
@@ -21,6 +21,7 @@ FMOW_SENTINEL = "fMoW-Sentinel"
 GALILEO = "Galileo-Pretrain"
 HYSPECNET_11K = "HySpecNet-11k"
 IMAGENET_1K = "ImageNet-1k"
+IMAGENET_21K = "ImageNet-21k"
 MMEARTH = "MMEarth"
 MP_16 = "MP-16"
 OAM_TCD = "OAM-TCD"
@@ -44,7 +45,6 @@ _OTHER_SPELLINGS: Mapping[str, str] = MappingProxyType(
     {
         "Aurora": AURORA,
         "Cityscapes - semantic segmentation": CITYSCAPES,
-        "EarthLoc": EARTH_LOC,
         "FTW": FIELDS_OF_THE_WORLD,
         "SSL4EO": SSL4EO_S12,
         "SSL4Eco Dataset": SSL4ECO,
@@ -56,6 +56,11 @@ _OTHER_SPELLINGS: Mapping[str, str] = MappingProxyType(
 
 
 def corpora_of(stated: str) -> frozenset[str]:
-    """Return the datasets that TorchGeo states of weights, by our names where they are known, separated by commas."""
+    """Return the names of datasets that TorchGeo states, with commas between; another name than ours becomes ours.
+
+    Example:
+        >>> sorted(corpora_of("fMoW Dataset, SeCo Dataset"))
+        ['SeCo', 'fMoW']
+    """
     names = (name.strip() for name in stated.split(","))
     return frozenset(_OTHER_SPELLINGS.get(name, name) for name in names if name)

@@ -141,10 +141,11 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
     assert not (tmp_path / "checkpoint.json").exists()
 
 
-def test_two_processes_train_one_model(tmp_path: Path) -> None:
+@pytest.mark.parametrize("teachers", [[], ["--set", "distillation.rs.model=pixel-stats"]])
+def test_two_processes_train_one_model(tmp_path: Path, teachers: list[str]) -> None:
     command = [sys.executable, "-m", "gairbench", "pretrain", "--model", "gair", "--data", "earth-triplets"]
     command += ["--out", str(tmp_path / "out"), "--limit", "40", *TINY, "--set", "epochs=1"]
-    command += ["--accelerator", "cpu", "--devices", "2", "--strategy", "ddp"]
+    command += ["--accelerator", "cpu", "--devices", "2", "--strategy", "ddp", *teachers]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
     assert done.returncode == 0, done.stderr

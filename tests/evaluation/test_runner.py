@@ -19,7 +19,9 @@ from gairbench.evaluation.cells import Plan
 from gairbench.evaluation.plan import EvaluationRequest, make_plan
 from gairbench.inputs import Modality
 from gairbench.plugins import Origin, Registry
-from gairbench.spec import ModelSpec
+from gairbench.protocols import PretrainContext
+from gairbench.spec import ModelSpec, resolve
+from gairbench.teacher import TeacherChoice
 
 
 @pytest.fixture
@@ -191,6 +193,41 @@ def test_failed_pretraining_leaves_no_checkpoint_and_fails_only_its_model(
     assert [(r.model, r.status) for r in found if r.headline] == [("shades", "ok"), ("trained", "failed")]
     assert "the corpus is unwell; cure it" in found[-1].reason
     assert generated.files(request_.cache / "checkpoints") == set()
+
+
+def test_a_teacher_is_part_of_what_is_trained_and_its_absence_a_skip(
+    request_: EvaluationRequest, registry: Registry
+) -> None:
+    (preset,) = TRAINED.presets
+    given: list[object] = []
+
+    def learns(context: PretrainContext) -> None:
+        given.extend(teacher.load().about["model"] for teacher in context.teachers)
+        resolve(preset.recipe.recipe)(context)  # type: ignore[union-attr]
+
+    def named(*models: str) -> ModelSpec:
+        choices = [TeacherChoice(modality=Modality.RS, model=name) for name in models]
+        recipe = replace(preset.recipe, recipe=learns, teachers=lambda *_: choices)  # type: ignore[type-var]
+        return replace(TRAINED, presets=(replace(preset, weights=recipe),))
+
+    def weights(*models: str) -> str:
+        plan = make_plan(replace(request_, models=[named(*models)]), registry)
+        return plan.cells[0].weights.identity
+
+    registry.add(Origin("test", "test", "1"), models=[replace(SHADES, name="other")])
+    assert len({weights(), weights("shades"), weights("other")}) == 3
+    found = run(replace(request_, models=[named("shades")], tasks=TASKS[:1]), registry)
+    assert {r.status for r in found} == {"ok"}
+    assert given == ["shades"]
+    registry.add(Origin("test", "test", "1"), models=[replace(TRAINED, name="pupil")])
+    cells = {"pupil": "skipped", "nobody": "failed"}
+    for name, state in cells.items():
+        (cell, *_) = make_plan(replace(request_, models=[named(name)]), registry).cells
+        assert cell.state == state
+    assert (
+        "teacher 'pupil' of 'trained' has no weights until it is trained"
+        in make_plan(replace(request_, models=[named("pupil")]), registry).cells[0].reason
+    )
 
 
 def test_models_without_an_encoder_or_alignment_are_skipped_with_the_reason(

@@ -181,8 +181,10 @@ ACROSS = [(178.83, 50.0, 181.31, 46.0), (178.83, 50.0, -178.69, 46.0), (-181.17,
 @pytest.mark.parametrize("box", ACROSS)
 @pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:4267", "EPSG:3857", "EPSG:6933", "EPSG:3832"])
 def test_a_box_across_the_antimeridian_has_the_pixels_of_both_sides(
-    tmp_path: Path, crs: str, box: tuple[float, float, float, float]
+    tmp_path: Path, crs: str, box: tuple[float, float, float, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Its outline is not the whole width of the raster.
+    monkeypatch.setattr(pixel_lookup, "_LARGEST_BOX", 1_000)
     system = rasterio.CRS.from_string(crs)
     # EPSG:3832 is Mercator around 150 degrees east: cut elsewhere.
     middle = 150.0 if crs == "EPSG:3832" else 0.0
@@ -227,10 +229,16 @@ def test_a_turned_raster_has_its_own_pixels(tmp_path: Path, turn: Affine, crs: s
 
 
 def test_a_parallel_near_the_pole_is_bent_and_all_of_it_counts(tmp_path: Path) -> None:
-    values = np.random.default_rng(0).normal(size=(1, 500, 500)).astype(np.float32)
-    path = write(tmp_path / "arctic.tif", values, Affine(2_000, 0, -500_000, 0, -2_000, 500_000), "EPSG:3413")
-    for box in ((-170.0, 89.5, 170.0, 86.0), (30.0, 90.0, 300.0, 87.0)):
-        np.testing.assert_allclose(looked_up(path, [], [box])[0], by_hand(path, box), rtol=1e-4, atol=1e-6)
+    rows, columns = np.indices((900, 900)) + 0.5
+    away = 1_000 * np.hypot(rows - 450, columns - 450)
+    system = rasterio.CRS.from_epsg(3413)
+    for west, south in ((-155.5, 86.1), (-163.0, 87.0)):
+        box = (west, 89.5, west + 340, south)
+        (x,), (y,) = project(tmp_path, WGS84, system, [0.0], [south])
+        # Only a ring along the southern edge is not zero.
+        values = (away > 0.985 * np.hypot(x, y)).astype(np.float32)[None]
+        path = write(tmp_path / "arctic.tif", values, Affine(1_000, 0, -450_000, 0, -1_000, 450_000), "EPSG:3413")
+        np.testing.assert_allclose(looked_up(path, [], [box])[0], by_hand(path, box), rtol=1e-6)
 
 
 def test_a_box_that_reaches_no_pixel_is_not_covered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -219,6 +219,7 @@ def test_limited_secondary_stale_and_failed_records_take_no_part(tmp_path: Path)
         add(tmp_path, "few", answers(0.5, 0), labels="10%"),
         add(tmp_path, "elsewhere", answers(0.5, 0), split="blocks:5"),
         add(tmp_path, "inner", answers(0.5, 0), readout="@0"),
+        add(tmp_path, "partly", answers(0.5, 0), covered_by="table:own"),
         add(tmp_path, "secondary", answers(0.5, 0), headline=False, probe="knn"),
         add(tmp_path, "old", answers(0.5, 0), probe_version=0),
         make_result("failed", status="failed", reason="broken"),

@@ -44,15 +44,18 @@ def test_settings_and_kinds_of_data_are_never_in_one_table() -> None:
         make_result(labels="10%"),
         make_result(split="blocks:5"),
         make_result(readout="cls@5"),
+        make_result(covered_by="table:own", subset="a", n={"test": 900}, n_whole={"test": 2500}),
         make_result(task="b", synthetic=True),
     ]
     page = render_tables(results)
-    assert page.count("<table>") == 7
+    assert page.count("<table>") == 8
     assert "<h4>Remote sensing, real data, seed 1</h4>" in page
     assert "at most 5 samples a split" in page
     assert "labels 10%" in page
     assert "split blocks:5" in page
     assert "readout cls@5" in page
+    assert "samples covered by table:own" in page
+    assert page.count("↑, n = 900 of 2,500)") == 1
     assert "Remote sensing, synthetic data" in page
 
 

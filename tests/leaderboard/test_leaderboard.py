@@ -498,6 +498,47 @@ def test_readouts_stand_below_the_models_own_by_pooling_and_layer_and_above_tria
     assert "0.200" not in text.split("## Readout")[0]
 
 
+def covered(model: str, value: float, **changes: Any) -> Result:
+    some = {"covered_by": "raster:earth", "subset": "a1" * 32, "n": {"test": 1100}, "n_whole": {"test": 2500}}
+    return make_result(model, value=value, **(some | changes))
+
+
+def test_numbers_over_what_a_product_covers_stand_apart_with_how_many_of_how_many() -> None:
+    results = [make_result("gair", value=0.4), covered("gair", 0.6), covered("raster:earth", 0.7)]
+    results += [make_result("raster:earth", status="skipped", reason="no embedding of some samples")]
+    text = render_leaderboard(results)
+    whole, part = text.split("## Samples covered by raster:earth, seed 0")
+    assert "n = 1,100 of 2,500" in part
+    assert "all test samples" in part
+    assert line(part, "raster:earth")[1].startswith("**0.700")
+    assert "0.600" in part
+    assert "0.600" not in whole
+    assert "0.700" not in whole
+    assert "**" not in line(whole, "gair")[1], "nothing of a part marks what is whole"
+    assert "of 2,500" not in whole
+    trial = render_leaderboard([*results, covered("gair", 0.1, limit=9)])
+    assert "## Trial: at most 9 samples a split, samples covered by raster:earth, seed 0" in trial
+
+
+def test_numbers_over_other_samples_of_the_same_product_are_out_of_date() -> None:
+    older = covered("gair", 0.6, subset="b2" * 32, created="2025-01-01T00:00:00Z")
+    text = render_leaderboard([older, covered("random", 0.5), covered("random", 0.8, limit=7, subset="c3" * 32)])
+    assert "raster:earth covered samples b2b2b2b2b2b2 of earth, now a1a1a1a1a1a1" in section(text, "## Out of date")
+    assert "0.600" not in text.split("## Out of date")[0]
+    assert "0.800" in text.split("## Out of date")[0]
+
+
+def test_csv_names_samples_that_a_product_covers_where_there_are_such(tmp_path: Path) -> None:
+    _, path = write_leaderboard([make_result()], tmp_path)
+    assert "covered_by" not in path.read_text(encoding="utf-8")
+    _, path = write_leaderboard([make_result(), covered("gair", 0.5)], tmp_path)
+    rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+    assert [(r["covered_by"], r["subset"][:4], r["n_test"], r["n_whole"]) for r in rows] == [
+        ("", "", "2500", ""),
+        ("raster:earth", "a1a1", "1100", "2500"),
+    ]
+
+
 def test_limited_runs_are_set_apart_and_marked() -> None:
     text = render_leaderboard([make_result("gair", value=0.4), make_result("random", value=0.9, limit=200)])
     assert "0.900" not in section(text, "## Remote sensing, real data")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 
 import gairbench
 from gairbench import ModelSpec, PackageWeights, Pretraining
@@ -16,6 +17,7 @@ from gairbench.spec import resolve
 from gairbench.testing.known_answers import blind_spot
 from gairbench.testing.offline import offline
 from gairbench_models.corpora import CORPORA, FMOW, corpora_of
+from gairbench_models.timm_models.provenance import datasets_of
 from gairbench_models.torchgeo_models.catalogue import catalogue
 
 PUBLISHED = [
@@ -43,8 +45,10 @@ def test_datasets_that_models_were_trained_on_are_spelled_one_way() -> None:
     stated = {member.meta.get("dataset", "") for member, _ in catalogue().values()}
     assert frozenset().union(*map(corpora_of, stated)) <= CORPORA
     assert corpora_of("fMoW Dataset") == corpora_of("fMoW") == {FMOW}
-    bare = [re.sub(r"[^a-z0-9]|pretrain$|dataset$", "", name.lower()) for name in CORPORA]
-    assert len({*bare}) == len(CORPORA)
+    tags = (name.partition(".")[2] for name in timm.list_pretrained())
+    names = CORPORA.union(*map(datasets_of, tags))
+    bare = [re.sub(r"[^a-z0-9]|pretrain$|dataset$", "", name.lower()) for name in names]
+    assert len({*bare}) == len(names)
 
 
 def test_known_answers_of_published_weights_reveal_mistakes_and_are_each_model_s_own() -> None:

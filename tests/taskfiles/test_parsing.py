@@ -19,7 +19,7 @@ from gairbench.taskfiles.parsing import load_task_file
 from gairbench.taskfiles.source import FileSource
 from gairbench.testing.dataset_report import check_dataset
 
-RUN_CONFIGS = {"paper_study.yaml"}
+RUN_CONFIGS = {"distillation.yaml", "paper_study.yaml"}
 EXAMPLES = sorted(
     path for path in (Path(__file__).parents[2] / "examples").glob("*.yaml") if path.name not in RUN_CONFIGS
 )

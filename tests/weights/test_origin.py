@@ -114,7 +114,10 @@ def test_a_run_keeps_its_weights_by_all_that_decides_them(tmp_path: Path) -> Non
     assert base.content == ""
     others = [where(tmp_path, fingerprint="g"), where(tmp_path, seed=1), where(tmp_path, limit=9)]
     others.append(where(tmp_path, preset=replace(TRAINED, weights=replace(RECIPE, version=2))))
-    assert len({base.identity, *(other.identity for other in others)}) == 5
+    others += [where(tmp_path, teachers=[["rs", name]]) for name in ("file:1", "file:2")]
+    assert len({base.identity, *(other.identity for other in others)}) == 7
+    # Checkpoints from before there were teachers are still found.
+    assert where(tmp_path, teachers=[]) == base
     base.path.mkdir(parents=True)
     assert where(tmp_path).ready
     assert where(tmp_path).content.startswith("pretrained:")

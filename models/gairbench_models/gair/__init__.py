@@ -10,7 +10,7 @@ from gairbench.representation import RS_QUERY, SV_PROJECTED, Representation
 from gairbench_models.corpora import STREETSCAPES_1M
 from gairbench_models.gair.config import GairConfig
 from gairbench_models.gair.offers import rs_offers, sv_offers
-from gairbench_models.gair.presets import DATASET, OFFICIAL, PRESETS, VERSION, preset_specs
+from gairbench_models.gair.presets import DATASET, OFFICIAL, PRESETS, TEACHERS_TRAINED_ON, VERSION, preset_specs
 from gairbench_models.gair.variants import VARIANTS, Variant
 
 _RELEASED = HubWeights(repo="PingL/GAIR", filename="checkpoint.pth", licence="CC BY-NC 4.0")
@@ -26,6 +26,7 @@ def _spec(name: str, variant: Variant) -> ModelSpec:
             version=variant.recipe,
             dataset=DATASET,
             inputs="gairbench_models.gair.recipe:encoder_inputs",
+            teachers="gairbench_models.gair.recipe:teachers_of",
         )
     )
     return ModelSpec(
@@ -44,8 +45,12 @@ def _spec(name: str, variant: Variant) -> ModelSpec:
         description=variant.description,
         licence=_RELEASED.licence if official else "MIT",
         citation=variant.citation,
-        trained_on=frozenset({STREETSCAPES_1M} if official else {DATASET}),
+        trained_on=frozenset({STREETSCAPES_1M} if official else {DATASET}) | _seen_by_teachers(variant),
     )
+
+
+def _seen_by_teachers(variant: Variant) -> frozenset[str]:
+    return TEACHERS_TRAINED_ON if variant.distilled else frozenset()
 
 
 def _offers(variant: Variant, config: GairConfig) -> tuple[Representation, ...]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Interval
+from annotated_types import Ge, Gt, Interval
 
+from gairbench.field_types import ADDED_LATER
 from gairbench.inputs import Input, Modality
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.overrides import FOLLOWS
@@ -14,6 +15,10 @@ from gairbench_models.location.config import LocationConfig
 
 Localization = Literal["nili", "bilinear", "bicubic", "none"]
 """How a tile is looked up at a point: see :mod:`gairbench_models.gair.localization`."""
+
+SeclForm = Literal["symmetric", "queue"]
+"""``"symmetric"`` as in the paper, ``"queue"`` as in the authors' first public code: see
+:func:`gairbench_models.gair.losses.gair_losses`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +92,11 @@ class ContrastiveConfig:
         queue_size: Past coordinates kept as further negatives for location; 4,096 in the paper.
         coordinate_jitter: Standard deviation in degrees of the noise on the coordinates that the location encoder sees.
         sv_patch_drop: Share of street-view patches left out at random in training.
+        secl_form: Both directions with the batch and the queue as negatives, or half of the direction from image to
+            location with the queue alone, which then starts full of random coordinates.
+
+    Raises:
+        ValueError: The queue is to hold all negatives, and holds nothing.
     """
 
     incl: bool = True
@@ -96,6 +106,11 @@ class ContrastiveConfig:
     queue_size: Annotated[int, Ge(0)] = 4096
     coordinate_jitter: Annotated[float, Ge(0)] = 0.0
     sv_patch_drop: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    secl_form: SeclForm = field(default="symmetric", metadata=ADDED_LATER)
+
+    def __post_init__(self) -> None:
+        if self.secl_form == "queue" and not self.queue_size:
+            raise ValueError("secl_form 'queue' contrasts with the queue alone, which holds 0 coordinates")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +129,40 @@ class InitialWeights:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TeacherConfig:
+    """A frozen model whose embeddings an encoder learns from.
+
+    Args:
+        model: Name of the model, any that ``--model`` takes; ``None``: no teacher.
+        preset: Its preset; ``None``: that of its checkpoint, or its first.
+    """
+
+    model: str | None = None
+    preset: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistillationConfig:
+    """Teachers of the encoders; the authors' first public code has those of images.
+
+    Args:
+        rs: Of the overhead encoder: its mean token learns from the teacher's vector.
+        sv: Of the photo encoder, before its projection into the shared space.
+        location: Of the location encoder.
+        weight: Of each teacher's term, minus the cosine similarity; 0.2 in the authors' code.
+    """
+
+    rs: TeacherConfig = TeacherConfig()
+    sv: TeacherConfig = TeacherConfig()
+    location: TeacherConfig = TeacherConfig()
+    weight: Annotated[float, Gt(0)] = 0.2
+
+    def of(self, modality: Modality) -> TeacherConfig:
+        """Return the teacher of one encoder."""
+        return {Modality.RS: self.rs, Modality.SV: self.sv, Modality.LOCATION: self.location}[modality]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GairPreset:
     """Everything that one ``--preset`` name stands for.
 
@@ -123,6 +172,8 @@ class GairPreset:
         inputs: What its encoders take, one per modality.
         budget: Passes, batch, optimizer and augmentation, the same for every model that is compared.
         objective: What is minimized.
+        distillation: The teachers of the variants that have some.
+        authors_budget: Of ``gair[authors]``; ``None``: as ``budget``.
     """
 
     description: str
@@ -130,3 +181,5 @@ class GairPreset:
     inputs: tuple[Input, ...]
     budget: Budget
     objective: ContrastiveConfig
+    distillation: DistillationConfig = DistillationConfig()
+    authors_budget: Budget | None = None

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from gairbench.pretraining.objective import info_nce
+from gairbench_models.gair.config import SeclForm
 
 
 def gair_losses(
@@ -19,6 +21,7 @@ def gair_losses(
     *,
     incl: bool = True,
     secl: bool = True,
+    secl_form: SeclForm = "symmetric",
 ) -> Mapping[str, Tensor]:
     """Compute INCL and SECL as far as they are switched on and their embeddings are there; they are summed.
 
@@ -30,22 +33,56 @@ def gair_losses(
         temperature: Of every term.
         incl: Contrast localized RS with SV.
         secl: Contrast SV with location, and localized RS with location.
+        secl_form: ``"symmetric"``: both directions of each, with the batch as negatives, and the queue for location.
+            ``"queue"``, as in the authors' first public code: the direction from image to location alone, against the
+            queue alone, at half weight, which is what it has in the mean of two directions.
 
     Returns:
         Scalars ``incl`` and ``secl``, those that apply.
+
+    Raises:
+        ValueError: SECL is to be contrasted with a queue that is not given.
     """
     parts: dict[str, Tensor] = {}
     if incl and localized is not None and street_view is not None:
         parts["incl"] = info_nce(localized, street_view, temperature)
     if secl and location is not None:
-        terms = [
-            info_nce(side, location, temperature, past_locations)
-            for side in (street_view, localized)
-            if side is not None
-        ]
+        sides = [side for side in (street_view, localized) if side is not None]
+        if secl_form == "queue":
+            if past_locations is None:
+                raise ValueError("contrasted with the queue alone, and there is none")
+            terms = [queue_nce(side, location, past_locations, temperature) / 2 for side in sides]
+        else:
+            terms = [info_nce(side, location, temperature, past_locations) for side in sides]
         if terms:
             parts["secl"] = torch.stack(terms).sum()
     return parts
+
+
+def queue_nce(image: Tensor, location: Tensor, past_locations: Tensor, temperature: Tensor | float) -> Tensor:
+    """Return InfoNCE from image to location with past coordinates as the only negatives, as MoCo (arXiv 1911.05722).
+
+    Args:
+        image: ``(batch, dim)``.
+        location: ``(batch, dim)``; row i belongs to row i of ``image`` and is not a negative of others.
+        past_locations: ``(n, dim)``.
+        temperature: Divides the cosine similarities.
+
+    Returns:
+        Scalar: the mean over the batch.
+    """
+    # In single precision under autocast, as info_nce.
+    image, location, past = (functional.normalize(side.float(), dim=-1) for side in (image, location, past_locations))
+    with torch.autocast(image.device.type, enabled=False):
+        own = (image * location).sum(-1, keepdim=True)
+        logits = torch.cat([own, image @ past.T], dim=1) / temperature
+        return functional.cross_entropy(logits, logits.new_zeros(len(logits), dtype=torch.long))
+
+
+def distillation_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """Return minus the mean cosine similarity of a student's and its teacher's embeddings, ``(batch, dim)`` both."""
+    with torch.autocast(student.device.type, enabled=False):
+        return -functional.cosine_similarity(student.float(), teacher.float(), dim=-1).mean()
 
 
 class CoordinateQueue(nn.Module):
@@ -55,16 +92,20 @@ class CoordinateQueue(nn.Module):
 
     Args:
         size: How many to keep; 0 keeps none.
+        start: Draws what it is full of at first, random points within a degree of (0, 0), as in the authors' first
+            public code; ``None``: it starts empty.
     """
 
     coordinates: Tensor
     filled: Tensor
     position: Tensor
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, *, start: torch.Generator | None = None) -> None:
         super().__init__()
-        self.register_buffer("coordinates", torch.zeros(size, 2))
-        self.register_buffer("filled", torch.zeros((), dtype=torch.long))
+        first = torch.zeros(size, 2) if start is None else torch.randn(size, 2, generator=start)
+        # Their queue holds unit vectors, as one of embeddings would.
+        self.register_buffer("coordinates", functional.normalize(first, dim=-1))
+        self.register_buffer("filled", torch.tensor(0 if start is None else size))
         self.register_buffer("position", torch.zeros((), dtype=torch.long))
 
     def stored(self) -> Tensor:

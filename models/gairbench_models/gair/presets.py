@@ -10,7 +10,15 @@ from gairbench.inputs import Input
 from gairbench.pretraining.budget import Budget
 from gairbench.published import PublishedWeights
 from gairbench.spec import Pretraining
-from gairbench_models.gair.config import ContrastiveConfig, GairConfig, GairPreset, VisionConfig
+from gairbench_models.corpora import IMAGENET_1K, IMAGENET_21K, SSL4EO_S12
+from gairbench_models.gair.config import (
+    ContrastiveConfig,
+    DistillationConfig,
+    GairConfig,
+    GairPreset,
+    TeacherConfig,
+    VisionConfig,
+)
 from gairbench_models.gair.variants import VARIANTS
 from gairbench_models.location.config import LocationConfig
 
@@ -82,20 +90,35 @@ _BASE = GairConfig(
     location=LocationConfig(frequencies=256, hidden=1024),
 )
 
+# Of the kind of the authors' photo teacher, supervised on ImageNet, in a size for a CPU and with weights in a package.
+_SMALL_TEACHER = TeacherConfig(model="timm:tf_efficientnet_lite0")
+_SMALL_TEACHERS = DistillationConfig(rs=_SMALL_TEACHER, sv=_SMALL_TEACHER)
+
+_TINY_BUDGET = Budget(epochs=2, batch_size=256, learning_rate=2e-3)
+_SMALL_BUDGET = Budget(epochs=5, batch_size=256, learning_rate=1.5e-3)
+
+# Of 300 epochs ten are warm-up.
+_AUTHORS_WARMUP = 10 / 300
+_AUTHORS_BETA2 = 0.95
+
 PRESETS: Mapping[str, GairPreset] = {
     "tiny": GairPreset(
         description="4 blocks, 128 wide, RGB 48 px; minutes on a CPU",
         config=_TINY,
         inputs=_rgb_inputs(_TINY),
-        budget=Budget(epochs=2, batch_size=256, learning_rate=2e-3),
+        budget=_TINY_BUDGET,
         objective=ContrastiveConfig(queue_size=1024, coordinate_jitter=1.0, sv_patch_drop=0.75),
+        distillation=_SMALL_TEACHERS,
+        authors_budget=replace(_TINY_BUDGET, warmup=_AUTHORS_WARMUP, beta2=_AUTHORS_BETA2),
     ),
     "small": GairPreset(
         description="4 blocks, 192 wide, RGB 48 px; up to 40 minutes on a CPU",
         config=_SMALL,
         inputs=_rgb_inputs(_SMALL),
-        budget=Budget(epochs=5, batch_size=256, learning_rate=1.5e-3),
+        budget=_SMALL_BUDGET,
         objective=ContrastiveConfig(queue_size=1024, coordinate_jitter=1.0, sv_patch_drop=0.75),
+        distillation=_SMALL_TEACHERS,
+        authors_budget=replace(_SMALL_BUDGET, warmup=_AUTHORS_WARMUP, beta2=_AUTHORS_BETA2),
     ),
     "base": GairPreset(
         description="as published: ViT-B, ten Sentinel-2 bands; needs --checkpoint or your own triplets",
@@ -124,9 +147,20 @@ PRESETS: Mapping[str, GairPreset] = {
         # The paper gives loss, temperature and queue; passes, batch and optimizer are ours.
         budget=Budget(epochs=10, batch_size=512, learning_rate=3e-4),
         objective=ContrastiveConfig(),
+        distillation=DistillationConfig(
+            rs=TeacherConfig(model="croma"),
+            sv=TeacherConfig(model="timm:vit_base_patch16_224.augreg_in21k"),
+        ),
+        # The learning rate is theirs for 96 accumulated batches.
+        authors_budget=Budget(
+            epochs=300, batch_size=256, learning_rate=1.44e-4, warmup=_AUTHORS_WARMUP, beta2=_AUTHORS_BETA2
+        ),
     ),
 }
 """By name, the default first."""
+
+TEACHERS_TRAINED_ON = frozenset({IMAGENET_1K, IMAGENET_21K, SSL4EO_S12})
+"""What the presets' teachers have seen, of all presets together."""
 
 
 def config_of(variant: str, preset: str) -> GairConfig:

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from gairbench.data import SAMPLE_KEYS
 from gairbench.errors import UsageError
 from gairbench.inputs import ImageInput, Modality
-from gairbench.pretraining.augmentation import Augmentation, jitter_coordinates
+from gairbench.pretraining.augmentation import Augmentation, View, jitter_coordinates
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.corpus import Batch, Corpus
 from gairbench.pretraining.distributed import gather
@@ -19,9 +20,10 @@ from gairbench.pretraining.objective import Losses, Objective
 from gairbench.protocols import PretrainContext
 from gairbench_models.gair.checkpoint import save_gair
 from gairbench_models.gair.config import ContrastiveConfig, GairConfig, InitialWeights
+from gairbench_models.gair.distillation import Distillation
 from gairbench_models.gair.losses import CoordinateQueue, gair_losses
 from gairbench_models.gair.model import Gair, untrained
-from gairbench_models.gair.recipe import inputs_of, make_gair_recipe
+from gairbench_models.gair.recipe import Recipe, inputs_of, make_gair_recipe
 
 COLDEST = 0.01
 """A learned temperature stays above this (CLIP, arXiv 2103.00020)."""
@@ -41,10 +43,12 @@ def pretrain_gair(context: PretrainContext) -> None:
     """
     recipe = make_gair_recipe(context.model, context.preset, context.settings)
     inputs = inputs_of(context.model, context.preset, recipe)
-    corpus = Corpus(context, inputs, placed=is_localized(recipe.model))
+    placed = is_localized(recipe.model) or any(teacher.placed for teacher in context.teachers)
+    corpus = Corpus(context, inputs, placed=placed)
     steps = corpus.steps(recipe.budget)
     model = untrained(recipe.model, context.seed, sv_patch_drop=recipe.objective.sv_patch_drop)
     started = _start(model, recipe.start, inputs)
+    distillation = _distillation(context, recipe, corpus)
     task = ContrastiveTraining(
         model,
         recipe.objective,
@@ -52,8 +56,11 @@ def pretrain_gair(context: PretrainContext) -> None:
         augmentation=Augmentation(corpus.converters, recipe.budget),
         steps=steps,
         seed=context.seed,
+        distillation=distillation,
     )
     identity = identify(context, recipe, corpus, steps) | {"starts": started}
+    if distillation is not None:
+        identity |= {"teachers": distillation.about}
 
     def export(state: Mapping[str, Tensor]) -> None:
         save_gair(
@@ -70,19 +77,21 @@ def pretrain_gair(context: PretrainContext) -> None:
 
 
 class _Network(nn.Module):
-    """What is trained, and what training must remember."""
+    """What is trained, and what training must remember; teachers stay outside of it."""
 
-    def __init__(self, model: Gair, config: ContrastiveConfig) -> None:
+    def __init__(self, model: Gair, config: ContrastiveConfig, seed: int) -> None:
         super().__init__()
         self.model = model
-        self.queue = CoordinateQueue(config.queue_size)
+        start = torch.Generator().manual_seed(seed) if config.secl_form == "queue" else None
+        self.queue = CoordinateQueue(config.queue_size, start=start)
+        self.heads = nn.ModuleDict()
         self.log_temperature = nn.Parameter(
             torch.tensor(math.log(config.temperature)), requires_grad=config.learn_temperature
         )
 
 
 class ContrastiveTraining(Objective):
-    """INCL and SECL, as far as the model has the encoders.
+    """INCL and SECL, as far as the model has the encoders, and distillation of those that have a teacher.
 
     Args:
         model: What to train.
@@ -91,6 +100,7 @@ class ContrastiveTraining(Objective):
         augmentation: From delivered inputs to what the model takes.
         steps: Optimizer steps in all.
         seed: Of everything random in a step.
+        distillation: The encoders' teachers.
 
     Raises:
         UsageError: An encoder has no part in any objective that is switched on.
@@ -107,9 +117,13 @@ class ContrastiveTraining(Objective):
         augmentation: Augmentation,
         steps: int,
         seed: int,
+        distillation: Distillation | None = None,
     ) -> None:
-        super().__init__(_Network(model, config), budget, steps=steps, seed=seed)
+        super().__init__(_Network(model, config, seed), budget, steps=steps, seed=seed)
         self.config = config
+        self.distillation = distillation
+        if distillation is not None:
+            self.network.heads = distillation.heads(model.config, seed)
         self.augmentation = augmentation
         self.has = model.config.modalities
         self.localized = is_localized(model.config)
@@ -136,19 +150,27 @@ class ContrastiveTraining(Objective):
         """Return INCL and SECL of an augmented batch."""
         model, queue = self.network.model, self.network.queue
         found: dict[str, Tensor] = {}
+        students: dict[Modality, Tensor] = {}
+        views: dict[Modality, View] = {}
         if Modality.RS in self.has:
+            view = views[Modality.RS] = self.augmentation.view_tiles(batch["image"], generator)
+            tokens = model.encode_rs_tokens(view.through(self.augmentation.converters[Modality.RS]))
             # Only the mean token is the same at every point.
-            position = batch["position"] if self.localized else None
-            images, position = self.augmentation.tiles(batch["image"], position, generator)
-            found["rs"] = model.localizer(model.encode_rs_tokens(images), position)
+            position = view.moved(batch["position"]) if self.localized else tokens.new_zeros(len(tokens), 2)
+            found["rs"] = model.localizer(tokens, position)
+            students[Modality.RS] = tokens.flatten(2).mean(-1)
         if Modality.SV in self.has:
-            found["sv"] = model.project_sv(self.augmentation.photos(batch["street_view"], generator))
+            view = views[Modality.SV] = self.augmentation.view_photos(batch["street_view"], generator)
+            pooled = model.encode_sv(view.through(self.augmentation.converters[Modality.SV]))
+            found["sv"] = model.sv_projection(pooled)
+            students[Modality.SV] = pooled
         past: Tensor | None = None
         if Modality.LOCATION in self.has:
             stored = queue.stored()
             seen = jitter_coordinates(torch.cat([batch["lonlat"], stored]), self.config.coordinate_jitter, generator)
             encoded = model.encode_location(seen)
             found["location"], past = encoded[: len(batch["lonlat"])], encoded[len(batch["lonlat"]) :]
+            students[Modality.LOCATION] = found["location"]
         parts = gair_losses(
             found.get("rs"),
             found.get("sv"),
@@ -157,7 +179,13 @@ class ContrastiveTraining(Objective):
             self.temperature,
             incl=self.config.incl,
             secl=self.config.secl,
+            secl_form=self.config.secl_form,
         )
+        if self.distillation is not None:
+            looks = {modality: batch | {SAMPLE_KEYS[modality]: view.delivered()} for modality, view in views.items()}
+            if Modality.LOCATION in self.has:
+                looks[Modality.LOCATION] = batch | {"lonlat": seen[: len(batch["lonlat"])]}
+            parts = {**parts, **self.distillation.losses(students, self.network.heads, looks)}
         if Modality.LOCATION in self.has:
             queue.push(gather(batch["lonlat"]))
         reported = dict(parts)
@@ -178,6 +206,13 @@ class ContrastiveTraining(Objective):
         if Modality.LOCATION in self.has:
             found["location"] = model.encode_location(batch["lonlat"])
         return found
+
+
+def _distillation(context: PretrainContext, recipe: Recipe, corpus: Corpus) -> Distillation | None:
+    named = {modality for modality in Modality if recipe.distillation.of(modality).model is not None}
+    if named != {teacher.modality for teacher in context.teachers}:
+        raise UsageError(f"the recipe of {context.model} was not given the teachers that it names", "find them first")
+    return Distillation(context.teachers, recipe.distillation.weight, corpus.first()) if named else None
 
 
 def is_localized(config: GairConfig) -> bool:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from gairbench.errors import UsageError
+from gairbench.field_types import ADDED_LATER
 from gairbench.inputs import Input, Modality
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.overrides import override
-from gairbench_models.gair.config import ContrastiveConfig, GairConfig, InitialWeights
+from gairbench.teacher import TeacherChoice
+from gairbench_models.gair.config import ContrastiveConfig, DistillationConfig, GairConfig, InitialWeights
 from gairbench_models.gair.inputs import TileInput, adapted, tile_input
 from gairbench_models.gair.presets import PRESETS, config_of
 from gairbench_models.gair.variants import VARIANTS, Variant
@@ -25,6 +27,7 @@ class Recipe:
         start: Weights to start from.
         model: The model.
         input: What the overhead encoder takes.
+        distillation: The encoders' teachers.
     """
 
     budget: Budget
@@ -32,6 +35,13 @@ class Recipe:
     start: InitialWeights
     model: GairConfig
     input: TileInput
+    distillation: DistillationConfig = field(default=DistillationConfig(), metadata=ADDED_LATER)
+
+    def __post_init__(self) -> None:
+        for modality in Modality:
+            teacher = self.distillation.of(modality)
+            if teacher.preset is not None and teacher.model is None:
+                raise ValueError(f"a preset of the {modality} teacher, whose model is not named")
 
 
 def make_gair_recipe(model: str, preset: str, settings: Mapping[str, str]) -> Recipe:
@@ -47,11 +57,17 @@ def make_gair_recipe(model: str, preset: str, settings: Mapping[str, str]) -> Re
     """
     chosen, variant = PRESETS[preset], VARIANTS[model]
     unchanged = Recipe(
-        budget=chosen.budget,
-        objective=replace(chosen.objective, incl=variant.incl, secl=variant.secl),
+        budget=(variant.authors and chosen.authors_budget) or chosen.budget,
+        objective=replace(
+            chosen.objective,
+            incl=variant.incl,
+            secl=variant.secl,
+            secl_form="queue" if variant.authors else chosen.objective.secl_form,
+        ),
         start=InitialWeights(),
         model=config_of(model, preset),
         input=tile_input(chosen.inputs),
+        distillation=chosen.distillation if variant.distilled else DistillationConfig(),
     )
     recipe = override(unchanged, settings)
     _check_used(model, variant, recipe, unchanged)
@@ -71,12 +87,30 @@ def _check_used(model: str, variant: Variant, recipe: Recipe, unchanged: Recipe)
         (Modality.RS, "input.*"): recipe.input != unchanged.input,
         (Modality.SV, "model.sv.*"): recipe.model.sv != unchanged.model.sv,
         (Modality.LOCATION, "model.location.*"): recipe.model.location != unchanged.model.location,
+    } | {
+        (modality, f"distillation.{modality}.*"): recipe.distillation.of(modality).model is not None
+        for modality in Modality
     }
     for (modality, names), is_changed in changed.items():
         if is_changed and modality not in variant.modalities:
             raise UsageError(
                 f"{model} has no {modality} encoder, which {names} are settings of", f"remove --set {names}"
             )
+
+
+def teachers_of(model: str, preset: str, settings: Mapping[str, str]) -> tuple[TeacherChoice, ...]:
+    """Return the teachers under these settings; named by ``Pretraining.teachers``.
+
+    Raises:
+        UsageError: A setting is unknown or wrong.
+    """
+    distillation = make_gair_recipe(model, preset, settings).distillation
+    chosen = ((modality, distillation.of(modality)) for modality in Modality)
+    return tuple(
+        TeacherChoice(modality=modality, model=teacher.model, preset=teacher.preset)
+        for modality, teacher in chosen
+        if teacher.model is not None
+    )
 
 
 def encoder_inputs(model: str, preset: str, settings: Mapping[str, str]) -> tuple[Input, ...]:

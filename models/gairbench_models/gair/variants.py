@@ -23,6 +23,8 @@ class Variant:
         secl: It is trained with SECL, as far as it has the encoders.
         citation: Paper or URL.
         recipe: Version of its pre-training; raised when its outcome changes.
+        distilled: It is trained with the preset's teachers.
+        authors: It is trained as the authors' first public code does: SECL, and the schedule.
     """
 
     description: str
@@ -32,6 +34,8 @@ class Variant:
     secl: bool = True
     citation: str = "arXiv:2503.16683"
     recipe: int = 2
+    distilled: bool = False
+    authors: bool = False
 
 
 VARIANTS: Mapping[str, Variant] = {
@@ -45,6 +49,14 @@ VARIANTS: Mapping[str, Variant] = {
         description="GAIR trained on RS-SV pairs alone", modalities=(Modality.RS, Modality.SV), secl=False, recipe=3
     ),
     "gair[secl-only]": Variant(description="GAIR without the RS-SV objective", incl=False),
+    "gair[distilled]": Variant(
+        description="GAIR that also learns from frozen image encoders, its teachers", distilled=True
+    ),
+    "gair[authors]": Variant(
+        description="GAIR by the recipe of the authors' first public code, teachers included",
+        distilled=True,
+        authors=True,
+    ),
     "satclip-style": Variant(
         description="Two-way contrast of overhead image and location, as SatCLIP",
         localization="none",

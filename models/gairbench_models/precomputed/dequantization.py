@@ -37,6 +37,11 @@ DEQUANTIZATIONS: Mapping[str, Callable[[Values], Values]] = {"alphaearth": _alph
 """By name: ``none`` takes whole numbers as they are."""
 
 
+def without_zeros(values: Values) -> Values:
+    """Return values ``(bands, ...)`` of which those that are zero in all bands are not numbers: nothing is there."""
+    return np.where((values == 0).all(axis=0), np.nan, values)
+
+
 def check_dequantization(name: str, where: str, dtype: str) -> None:
     """Refuse whole numbers of which nobody said what they stand for, and a rule for what is not quantized.
 

@@ -15,7 +15,7 @@ from gairbench.files.pixel_lookup import Mosaic, read_grid
 from gairbench.files.rasters import REPLACE
 from gairbench.memo import content_sha256, default_cache
 from gairbench.representation import RS, Representation
-from gairbench_models.precomputed.dequantization import DEQUANTIZATIONS, as_they_are
+from gairbench_models.precomputed.dequantization import DEQUANTIZATIONS, as_they_are, without_zeros
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,11 +53,13 @@ class RasterFactory:
         paths: The rasters, absolute, in their order.
         content: A digest of the content of each.
         dequantize: How whole numbers become embeddings; empty: as the files state, or there are none.
+        zeros_missing: A pixel of zeros alone is missing, though no file says so.
     """
 
     paths: tuple[str, ...]
     content: tuple[str, ...]
     dequantize: str
+    zeros_missing: bool = False
 
     def __call__(self, context: ModelContext) -> RasterModel:
         """Read the headers.
@@ -88,7 +90,8 @@ class RasterModel:
 
     def __init__(self, source: RasterFactory) -> None:
         grids = [read_grid(Path(path)) for path in source.paths]
-        self._mosaic = Mosaic(grids, DEQUANTIZATIONS[source.dequantize] if source.dequantize else as_they_are)
+        rule = DEQUANTIZATIONS[source.dequantize] if source.dequantize else as_they_are
+        self._mosaic = Mosaic(grids, (lambda values: without_zeros(rule(values))) if source.zeros_missing else rule)
         self.holds = f"{len(grids):,} raster{'s' * (len(grids) > 1)} of {grids[0].bands} bands, {_lies(grids[0])}"
 
     def encode(self, batch: Batch, wanted: Representation) -> Tensor:

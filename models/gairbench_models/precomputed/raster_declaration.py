@@ -22,7 +22,7 @@ from gairbench_models.precomputed.raster_index import indexed_rasters
 _VERSION = "2"
 """Raise it when embeddings of unchanged rasters change."""
 
-OPTIONS = ("dequantize", "column", "asset")
+OPTIONS = ("dequantize", "missing", "column", "asset")
 
 _RASTERS = (".tif", ".tiff")
 
@@ -41,12 +41,14 @@ def make_raster_spec(rest: str) -> ModelSpec:
     """
     path, options = path_and_options("raster", rest, OPTIONS)
     dequantize = options.get("dequantize", "")
+    zeros_missing = _zeros_missing(options)
     paths = _paths(path, options)
     grids = [read_grid(one) for one in paths]
     _check_alike(grids)
     _check_scale(grids[0], dequantize)
     content = tuple(raster_content(one, default_cache()) for one in paths)
     several = f"{len(paths)} rasters, as {paths[0].name}" if len(paths) > 1 else paths[0].name
+    missing = {"zeros_missing": True} if zeros_missing else {}
     preset = Preset(
         name="default",
         inputs=tuple(map(SampleInput, Modality)),
@@ -58,15 +60,25 @@ def make_raster_spec(rest: str) -> ModelSpec:
     return ModelSpec(
         name=short_name("raster", _named_after(path, paths), [options[key] for key in OPTIONS if key in options]),
         # Everything that can change a value: the files' content in their order, and how it is read.
-        version=f"{_VERSION}.{digest(content=content, dequantize=dequantize)[:16]}",
+        version=f"{_VERSION}.{digest(content=content, dequantize=dequantize, **missing)[:16]}",
         factory=RasterFactory(
-            paths=tuple(str(one.absolute()) for one in paths), content=content, dequantize=dequantize
+            paths=tuple(str(one.absolute()) for one in paths),
+            content=content,
+            dequantize=dequantize,
+            zeros_missing=zeros_missing,
         ),
         presets=(preset,),
         description=f"Embeddings in {several}, looked up at the sample's point or averaged over its tile",
         licence="not stated by the raster",
         citation="docs/embeddings-as-models.md",
     )
+
+
+def _zeros_missing(options: Mapping[str, str]) -> bool:
+    text = options.get("missing", "")
+    if text not in {"", "zeros"}:
+        raise UsageError(f"missing={text!r} is not known", "write missing=zeros, or state a nodata value in the files")
+    return bool(text)
 
 
 def _paths(path: str, options: Mapping[str, str]) -> list[Path]:

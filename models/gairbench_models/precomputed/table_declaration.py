@@ -33,8 +33,8 @@ satellite image are nearer than that; what is farther is another place, and whoe
 
 _USUAL: Mapping[str, tuple[str, ...]] = {
     "id": ("id",),
-    "lon": ("lon", "longitude", "lng"),
-    "lat": ("lat", "latitude"),
+    "lon": ("lon", "longitude", "lng", "centre_lon"),
+    "lat": ("lat", "latitude", "centre_lat"),
 }
 """Names of columns, whatever their case; others are named by options."""
 

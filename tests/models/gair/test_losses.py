@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from gairbench.pretraining.objective import info_nce
-from gairbench_models.gair.losses import CoordinateQueue, gair_losses
+from gairbench_models.gair.config import ContrastiveConfig, DistillationConfig
+from gairbench_models.gair.losses import CoordinateQueue, distillation_loss, gair_losses, queue_nce
 
 
 def test_info_nce_equals_a_sum_written_out_by_hand() -> None:
@@ -109,3 +112,60 @@ def test_queue_survives_a_checkpoint() -> None:
     other.load_state_dict(queue.state_dict())
     other.push(numbered(6, 7))
     assert sorted(other.stored()[:, 0].tolist()) == [3, 4, 5, 6]
+
+
+def test_the_authors_secl_equals_a_sum_written_out_by_hand() -> None:
+    image = torch.tensor([[2.0, 0.0], [0.0, 3.0]])
+    location = torch.tensor([[1.0, 1.0], [0.0, 0.5]])
+    past = torch.tensor([[4.0, 0.0], [0.0, -1.0], [-1.0, 1.0]])
+    half, tau = math.sqrt(0.5), 0.5
+    # Of the normalised rows: each with its own location, then with the queue; the batch's other location is not there.
+    similarity = [[half, 1.0, 0.0, -half], [1.0, 0.0, -1.0, half]]
+    expected = [-math.log(math.exp(row[0] / tau) / sum(math.exp(s / tau) for s in row)) for row in similarity]
+    assert queue_nce(image, location, past, tau).item() == pytest.approx(sum(expected) / 2, rel=1e-6)
+
+
+def test_the_authors_secl_counts_half_and_only_with_the_queue() -> None:
+    localized, street_view, location, past = (torch.randn(6, 4) for _ in range(4))
+    loss = gair_losses(localized, street_view, location, past, 0.07, secl_form="queue")
+    terms = [queue_nce(side, location, past, 0.07) for side in (street_view, localized)]
+    torch.testing.assert_close(loss["secl"], torch.stack(terms).sum() / 2)
+    torch.testing.assert_close(loss["incl"], info_nce(localized, street_view, 0.07))
+    with pytest.raises(ValueError, match="the queue alone, and there is none"):
+        gair_losses(localized, street_view, location, None, 0.07, secl_form="queue")
+    with pytest.raises(ValueError, match="holds 0 coordinates"):
+        ContrastiveConfig(secl_form="queue", queue_size=0)
+
+
+def test_distillation_is_minus_the_mean_cosine() -> None:
+    student = torch.tensor([[3.0, 0.0], [1.0, 1.0]])
+    teacher = torch.tensor([[0.0, 9.0], [2.0, 0.0]])
+    assert distillation_loss(student, teacher).item() == pytest.approx(-math.sqrt(0.5) / 2)
+
+
+def test_the_authors_loss_agrees_with_their_code(shared: Path) -> None:
+    with np.load(shared / "parity" / "gair_authors_loss_reference.npz") as file:
+        given = {name: torch.from_numpy(np.asarray(file[name])) for name in file.files}
+    queue = given["queue_location"]
+    for side, name in (("sv_projected", "secl_sv"), ("rs", "secl_rs")):
+        torch.testing.assert_close(queue_nce(given[side], given["location"], queue, 0.07), given[name])
+    parts = gair_losses(given["rs"], given["sv_projected"], given["location"], queue, 0.07, secl_form="queue")
+    torch.testing.assert_close(parts["incl"], (given["incl_sv"] + given["incl_rs"]) / 2)
+    contrastive = parts["incl"] + parts["secl"]
+    torch.testing.assert_close(contrastive, given["contrastive"])
+    pairs = (("sv_pooled", "sv_teacher"), ("rs_mean", "rs_teacher"))
+    terms = [distillation_loss(given[student], given[teacher]) for student, teacher in pairs]
+    distillation = DistillationConfig().weight * torch.stack(terms).sum()
+    torch.testing.assert_close(distillation, given["distillation"])
+    torch.testing.assert_close(contrastive + distillation, given["total"])
+
+
+def test_the_authors_queue_starts_full_of_unit_vectors_that_make_way() -> None:
+    queue = CoordinateQueue(5, start=torch.Generator().manual_seed(0))
+    assert queue.stored().shape == (5, 2)
+    torch.testing.assert_close(queue.stored().norm(dim=1), torch.ones(5))
+    again = CoordinateQueue(5, start=torch.Generator().manual_seed(0)).stored()
+    assert torch.equal(queue.stored(), again)
+    queue.push(torch.full((5, 2), 50.0))
+    assert torch.equal(queue.stored(), torch.full((5, 2), 50.0))
+    assert len(CoordinateQueue(5).stored()) == 0

@@ -2,44 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import pickle
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import rasterio
-import torch
 from affine import Affine
-from embedding_rasters import LONLAT, ramp, write
+from embedding_rasters import LONLAT, loaded, looked_up, ramp, write
 
 import gairbench as gb
 from gairbench import ModelContext
-from gairbench.batch import Batch
 from gairbench.errors import CheckpointError, DataError, GairbenchError, UsageError
 from gairbench.georeference import WGS84, project
 from gairbench.model_names import known_models
 from gairbench.plugins import load_registry
-from gairbench.representation import LOCATION, RS, RS_QUERY, SV, Representation
+from gairbench.representation import LOCATION, RS_QUERY, SV
 from gairbench.testing.model_declaration_checks import DECLARATION
 from gairbench_models.precomputed.raster_declaration import make_raster_spec
-
-
-def loaded(rest: str) -> Any:
-    spec = make_raster_spec(rest)
-    factory: Any = pickle.loads(pickle.dumps(spec.factory))
-    return factory(ModelContext(preset="default", seed=0, model=spec.name))
-
-
-def looked_up(rest: str, lonlat: Any, boxes: Any = None, view: Representation = RS) -> np.ndarray[Any, Any]:
-    places = torch.tensor(lonlat, dtype=torch.float64)
-    bbox = None if boxes is None else torch.tensor(boxes, dtype=torch.float64)
-    found: np.ndarray[Any, Any] = loaded(rest).encode(Batch(images={}, lonlat=places, bbox=bbox), view).numpy()
-    assert found.dtype == np.float32
-    return found
-
 
 # At points
 
@@ -266,6 +246,22 @@ def test_a_raster_that_does_not_reach_all_samples_is_a_counted_skip(scene: Path)
     assert "there are 1 raster of 3 bands, part.tif in 15" in record.reason
 
 
+def test_a_raster_and_encoders_are_compared_where_it_reaches(scene: Path) -> None:
+    with rasterio.open(scene / "scene.tif") as file:
+        values = file.read().astype(np.float32)
+    values[:, :, 150:] = np.nan
+    path = write(scene / "part.tif", values, Affine(10, 0, 500_000, 0, -10, 5_000_000), "EPSG:32633")
+    found = gb.run(
+        model=[f"raster:{path}", "pixel-stats"], task=["chips-bright", "chips-point"], task_file=scene / "chips.yaml",
+        data_root=scene, results=scene / "results", covered_by=f"raster:{path}", quiet=True,
+    )  # fmt: skip
+    assert {record.status for record in found.records} == {"ok"}, [record.reason for record in found.records]
+    for task in ("chips-bright", "chips-point"):
+        sizes = {(*record.n.values(), record.subset) for record in found.records if record.task == task}
+        assert len(sizes) == 1, "both models have the same samples"
+    assert all(0 < record.n["test"] < record.n_whole["test"] == 12 for record in found.records)
+
+
 def test_points_of_a_table_are_embedded_by_a_raster(scene: Path) -> None:
     path = write(scene / "map.tif", ramp())
     (scene / "points.csv").write_text("id,lon,lat\na,10.1,49.9\nb,12.9,48.1\nc,40,40\n")
@@ -274,51 +270,3 @@ def test_points_of_a_table_are_embedded_by_a_raster(scene: Path) -> None:
     frame = pd.read_parquet(out)
     assert frame["id"].tolist() == ["a", "b"]
     np.testing.assert_array_equal(np.stack(frame["location"].tolist()), [[0, 100], [35, 135]])
-
-
-# Indexes
-
-
-def test_an_index_lists_rasters_in_its_order(tmp_path: Path) -> None:
-    write(tmp_path / "tiles" / "a.tif", ramp())
-    write(tmp_path / "tiles" / "b.tif", ramp() + 1_000)
-    frame = pd.DataFrame({"location": ["tiles/b.tif", "tiles/a.tif"], "year": [2023, 2024]})
-    frame.to_csv(tmp_path / "index.csv", index=False)
-    frame.to_parquet(tmp_path / "index.parquet")
-    for name in ("index.csv", "index.parquet"):
-        np.testing.assert_array_equal(looked_up(str(tmp_path / name), [(10.1, 49.9)])[:, 0], [1_000])
-    spec = make_raster_spec(str(tmp_path / "index.csv"))
-    assert spec.name == "raster:index"
-    assert spec.version == make_raster_spec(str(tmp_path / "index.parquet")).version
-    frame["file"] = frame["location"]
-    frame.to_csv(tmp_path / "two.csv", index=False)
-    with pytest.raises(DataError, match="as an index it has 2 columns of the names path, location, file, href"):
-        make_raster_spec(str(tmp_path / "two.csv"))
-    assert make_raster_spec(f"{tmp_path}/two.csv:column=file").name == "raster:two.file"
-    with pytest.raises(UsageError, match=r"column=x is of an index of rasters, and .*a.tif is not one"):
-        make_raster_spec(f"{tmp_path}/tiles/a.tif:column=x")
-
-
-def test_a_stac_item_collection_is_an_index(tmp_path: Path) -> None:
-    write(tmp_path / "a.tif", ramp())
-    item: dict[str, Any] = {"assets": {"data": {"href": "./a.tif"}, "thumbnail": {"href": "a.png"}}}
-    (tmp_path / "stac.json").write_text(json.dumps({"type": "FeatureCollection", "features": [item]}))
-    np.testing.assert_array_equal(looked_up(f"{tmp_path}/stac.json", [(10.1, 49.9)]), [[0, 100]])
-    item["assets"]["other"] = {"href": "a.tif"}
-    (tmp_path / "stac.json").write_text(json.dumps({"type": "FeatureCollection", "features": [item]}))
-    with pytest.raises(DataError, match=r"item 1 in .* has 2 GeoTIFFs among its assets data, thumbnail, other"):
-        make_raster_spec(f"{tmp_path}/stac.json")
-    assert make_raster_spec(f"{tmp_path}/stac.json:asset=other").name == "raster:stac.other"
-    item["assets"]["data"]["href"] = "https://example.org/a.tif"
-    (tmp_path / "stac.json").write_text(json.dumps({"type": "FeatureCollection", "features": [item]}))
-    with pytest.raises(DataError, match=r"lists https://example.org/a.tif, which is not on this machine"):
-        make_raster_spec(f"{tmp_path}/stac.json:asset=data")
-
-
-@pytest.mark.parametrize("outside", ["../secret.tif", "missing.tif"])
-def test_an_index_leads_to_files_beside_it_alone(tmp_path: Path, outside: str) -> None:
-    write(tmp_path / "secret.tif", ramp())
-    (tmp_path / "here").mkdir()
-    (tmp_path / "here" / "index.csv").write_text(f"path\n{outside}\n")
-    with pytest.raises(DataError, match=r"is outside of|there is no such file"):
-        make_raster_spec(str(tmp_path / "here" / "index.csv"))

@@ -27,7 +27,7 @@ from gairbench.model_names import known_model, known_models
 from gairbench.plugin_code import is_third_party
 from gairbench.plugins import load_registry
 from gairbench.representation import LOCATION, RS, RS_QUERY, SV, Representation
-from gairbench.results import Result
+from gairbench.results import Result, read_result
 from gairbench.testing.model_declaration_checks import DECLARATION
 from gairbench_models.precomputed.table_declaration import make_table_spec
 
@@ -423,6 +423,26 @@ def test_what_is_missing_shows_in_a_dry_run_and_rows_without_a_vector_when_they_
     record = evaluated(fields, f"table:{path}", task="fields-kind")["table:holes"]["fields-kind", "linear"]
     assert record.status == "skipped"
     assert "(1 of which hold no finite vector); " in record.reason
+
+
+def test_all_models_can_be_run_on_what_a_table_has(fields: Path) -> None:
+    frame = pd.read_csv(fields / "sites.csv").sort_values("id")
+    vectors = [[1.0, np.nan, 1.0, 1.0], *np.random.default_rng(0).normal(size=(56, 4))]
+    path = write(fields, "short.parquet", id=frame["id"][:57], vector=lists(vectors))
+    where = ["--task-file", str(fields / "fields.yaml"), "--data-root", str(fields)]
+    asked = ["run", "--model", f"table:{path},pixel-stats", "--task", "fields-kind", "--covered-by", f"table:{path}"]
+    shown = CliRunner().invoke(app, [*asked, *where, "--results", str(fields / "results")])
+    assert shown.exit_code == 0, shown.output
+    assert "## Samples covered by table:short, seed 0" in shown.output
+    assert "n = 11 of 14" in shown.output
+    records = [read_result(one) for one in (fields / "results").rglob("linear.json")]
+    assert sorted(record.model for record in records) == ["pixel-stats", "table:short"]
+    assert {(record.n["train"], record.n["test"]) for record in records} == {(35, 11)}
+    few = write(fields, "few.parquet", id=frame["id"][:50], vector=lists(vectors[:50]))
+    asked = ["run", "--dry-run", "--model", "pixel-stats", "--task", "fields-kind", "--covered-by", f"table:{few}"]
+    shown = CliRunner().invoke(app, [*asked, *where])
+    assert "skipped: table:few covers 4 of 14 samples of split 'test', fewer than 7" in shown.output
+    assert "0 todo" in shown.output
 
 
 def test_a_plain_table_serves_whatever_a_task_feeds(fields: Path) -> None:
