@@ -81,6 +81,7 @@ def end_to_end(data: EvaluatorInput) -> EvaluatorOutput:
         "val_curve": [round(score, DIGITS) for score in best.curve],
         "batch_size": BATCH,
         "weight_decay": WEIGHT_DECAY,
+        "precision": "bfloat16" if torch.device(data.device).type == "cuda" else "float32",
         "parameters": sum(parameter.numel() for parameter in backbone.module.parameters()),
     }
     try:
