@@ -107,7 +107,7 @@ def compose_model(models: Mapping[Modality, ModelSpec]) -> ComposedModel:
         models: Its models by modality.
 
     Raises:
-        UsageError: A model has no encoder of its modality, or two call their inputs alike.
+        UsageError: A model has no encoder of its modality or is trained on each task, or two call their inputs alike.
     """
     parts: list[ModelPart] = []
     for modality in Modality:
@@ -116,6 +116,8 @@ def compose_model(models: Mapping[Modality, ModelSpec]) -> ComposedModel:
         if not any(modality in preset.modalities for preset in model.presets):
             known = sorted({str(m) for preset in model.presets for m in preset.modalities})
             raise UsageError(f"{model.name} has no {modality} encoder", f"it has {', '.join(known)}")
+        if model.evaluator:
+            raise UsageError(f"{model.name} is trained on each task and has no embeddings to compose", "run it itself")
         same = next((part for part in parts if part.model.name == model.name), None)
         if same is None:
             parts.append(ModelPart(model=model, modalities=(modality,)))

@@ -56,6 +56,7 @@ def test_however_it_is_written_its_name_is_the_same(written: str, registry: Regi
         ("compose(rs=mae)", "has one part; name two or three, or run mae itself"),
         ("compose(rs=nobody, sv=mocov3)", "no model 'nobody'"),
         ("compose(rs=mae, location=mocov3)", "mocov3 has no location encoder; it has rs, sv"),
+        ("compose(rs=unet, location=xyz)", "unet is trained on each task and has no embeddings to compose"),
         ("compose(rs=all, sv=mae)", "'all' is not one model"),
         ("compose(rs=ma*, sv=mae)", "no model 'ma*'"),
         ("compose(rs=compose(sv=mae), sv=mae)", "a part cannot be made of parts itself"),
