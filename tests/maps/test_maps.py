@@ -418,7 +418,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], type[GairbenchError], str]] = {
     "own image": ({"out": "scene.tif"}, UsageError, "is the image itself"),
     "no Zarr": ({"out": "folder.zarr"}, UsageError, "exists and is not a Zarr group"),
     "no model": ({"model": "rmap"}, UsageError, "no model 'rmap'; did you mean ramp"),
-    "many models": ({"model": "ramp,tokens"}, UsageError, "names several models"),
+    "many models": ({"model": "ramp,tokens"}, UsageError, "no model 'ramp,tokens'; did you mean tokens or ramp"),
     "a glob of many": ({"model": "*"}, UsageError, "names several models"),
     "no tokens": ({"model": "gridless"}, UsageError, "model 'gridless' has no token grid"),
     "no images": ({"model": "lonlat"}, UsageError, "model 'lonlat' has no RS encoder"),
