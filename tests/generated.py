@@ -25,6 +25,7 @@ from gairbench import (
     ModelSpec,
     Preset,
     Pretraining,
+    SampleInput,
     TaskSpec,
     evaluators,
     hookimpl,
@@ -37,7 +38,7 @@ from gairbench.evaluation.runner import run_plan
 from gairbench.plugins import Origin, Registry, register
 from gairbench.progress import Progress
 from gairbench.protocols import PretrainContext
-from gairbench.representation import RS_TOKENS
+from gairbench.representation import RS_TOKENS, Representation
 from gairbench.results import Result
 
 SIZES = {"train": 90, "val": 30, "test": 40, "pretrain": 20}
@@ -189,6 +190,15 @@ TRAINED = ModelSpec(
     ),
     aligned=frozenset({Modality.RS, Modality.SV}),
 )
+
+
+LOOKED_UP = Preset(
+    name="default",
+    inputs=(SampleInput(Modality.RS), SampleInput(Modality.LOCATION)),
+    offers=(Representation("query", ("rs",)),),
+    needs=frozenset({"id"}),
+)
+"""Of a model of existing embeddings."""
 
 
 class Plugin:

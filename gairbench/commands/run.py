@@ -213,7 +213,7 @@ def _fetch_datasets(
 
 def _teachers(request: RunRequest, models: Sequence[ModelSpec]) -> list[TeacherChoice]:
     """Return the teachers of the models that are to be trained."""
-    trained = [model for model in models if model.name not in request.checkpoint]
+    trained = [model for model in encoders_of(models) if model.name not in request.checkpoint]
     return [choice for model in trained for choice in chosen_teachers(model, model.preset(request.preset), {})]
 
 

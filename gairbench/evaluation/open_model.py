@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,11 +67,20 @@ def open_model(job: EmbedJob | IdentifyJob, cache: Path, device: torch.device, m
             unchanged.enter_context(unreplaced(path, cache))
         contents = [_content(part, cache) for part in parts]
         checkpoint = parts_digest(contents) if job.weights.parts else contents[0]
-        trained_in = {name: value for part in parts for name, value in read_training_environment(part.path).items()}
+        trained_in = _joined(read_training_environment(part.path) for part in parts)
         model, weights, changes = make(job.model, context, device)
     models = [part.model.name for part in job.model.parts] if isinstance(job.model, ComposedModel) else []
     of_parts = dict(zip(models, contents, strict=bool(models)))
     return OpenModel(job.loaded_as, model, UsedWeights(checkpoint, weights), trained_in, changes, of_parts)
+
+
+def _joined(environments: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Return environments as one: where the parts of a composition were trained in different ones, it names each."""
+    found: dict[str, dict[str, None]] = {}
+    for environment in environments:
+        for name, value in environment.items():
+            found.setdefault(name, {})[value] = None
+    return {name: ", ".join(values) for name, values in found.items()}
 
 
 def _content(weights: Weights, cache: Path) -> str:

@@ -130,20 +130,27 @@ _Coverage = Mapping[str, tuple[tuple[EmbedJob, ...], Trouble | None]]
 def _coverage(request: EvaluationRequest, registry: Registry, findings: Findings, seed: int) -> _Coverage:
     found: dict[str, tuple[tuple[EmbedJob, ...], Trouble | None]] = {}
     by = JOINED.join(model.name for model in request.covered_by)
-    for task in request.tasks if request.covered_by else ():
+    products = [prepare(model, _asked(request), registry, findings, seed) for model in request.covered_by]
+    unusable = next((product for product in products if product.trouble is not None), None)
+    for task in request.tasks if products else ():
+        if unusable is not None and unusable.trouble is not None:
+            state, reason = unusable.trouble
+            found[task.name] = (), (state, f"no samples are covered by {by}: {unusable.model.name}: {reason}")
+            continue
         try:
-            jobs = [_lookup(request, registry, findings, model, task, seed) for model in request.covered_by]
+            jobs = [_lookup(request, registry, findings, product, task, seed) for product in products]
             found[task.name] = tuple(job for job in jobs if job is not None), None
         except InputMismatchError as error:
             found[task.name] = (), ("skipped", f"no samples are covered by {by}: {error}")
         # What a plugin declares may be wrong in any way; its fault is this task's, not the run's.
         except Exception as error:
-            found[task.name] = (), ("failed", f"which samples are covered by {by} cannot be planned: {error}")
+            what = str(error) if isinstance(error, GairbenchError) else f"{type(error).__name__}: {error}"
+            found[task.name] = (), ("failed", f"which samples are covered by {by} cannot be planned: {what}")
     return found
 
 
 def _lookup(
-    request: EvaluationRequest, registry: Registry, findings: Findings, model: ModelSpec, task: TaskSpec, seed: int
+    request: EvaluationRequest, registry: Registry, findings: Findings, product: Prepared, task: TaskSpec, seed: int
 ) -> EmbedJob | None:
     """Return what a model looks up of a task's samples; ``None`` where there are none."""
     headline = (task.evaluators or default_evaluators(registry, task.kind))[0]
@@ -152,11 +159,8 @@ def _lookup(
     fingerprint = findings.fingerprint(task.dataset)
     if isinstance(fingerprint, tuple):
         return None
-    prepared = prepare(model, _asked(request), registry, findings, seed)
-    if prepared.trouble is not None:
-        raise InputMismatchError(prepared.trouble[1], "")
     return lookup_job(
-        prepared,
+        product,
         task,
         registry.evaluators[headline],
         fingerprint=fingerprint,

@@ -14,11 +14,9 @@ from gairbench.evaluation.findings import Findings, Trouble
 from gairbench.plugin_code import is_third_party
 from gairbench.plugins import Registry
 from gairbench.pretraining.teachers import FoundTeacher, chosen_teachers, find_teachers
-from gairbench.published import PublishedWeights
 from gairbench.spec import DatasetSpec, ModelContext, ModelSpec, Preset
 from gairbench.weights.loading import choose_preset
 from gairbench.weights.origin import Weights, composed_weights, find_weights, model_code, pretrained_weights
-from gairbench.weights.sources import how_to_get
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +148,7 @@ def _with_weights(
     )
     try:
         found = replace(found, code=model_code(model, preset, distribution, cache))
-        weights = find_weights(model, preset, given, seed=seed, code=found.code, cache=cache)
+        weights = find_weights(model, preset, given, seed=seed, code=found.code, cache=cache, download=asked.download)
     except GairbenchError as error:
         if given is not None:
             raise
@@ -160,10 +158,7 @@ def _with_weights(
         return replace(found, trouble=("failed", f"model {model.name!r}: {type(error).__name__}: {error}"))
     found = replace(found, weights=weights)
     if weights.missing:
-        how = weights.missing
-        if asked.download and isinstance(preset.weights, PublishedWeights):
-            how = how_to_get(preset.weights, cache, asked=True)
-        return replace(found, trouble=("skipped", f"its weights are not here; {how}"))
+        return replace(found, trouble=("skipped", f"its weights are not here; {weights.missing}"))
     recipe = preset.recipe
     if not weights.to_train or recipe is None:
         return replace(found, weights=replace(weights, path=weights.path and weights.path.absolute()))

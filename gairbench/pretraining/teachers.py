@@ -16,12 +16,11 @@ from gairbench.inputs import ImageInput, Input
 from gairbench.isolation import Blamed, call_factory
 from gairbench.model_names import known_model
 from gairbench.plugins import Registry
-from gairbench.published import PublishedWeights
 from gairbench.spec import DatasetSpec, ModelSpec, Preset
 from gairbench.teacher import TeacherChoice
 from gairbench.weights.loading import LoadedModel, choose_preset, load_model, model_name
 from gairbench.weights.origin import Weights, find_weights, model_code
-from gairbench.weights.sources import fetch_missing, how_to_get
+from gairbench.weights.sources import fetch_missing
 
 if TYPE_CHECKING:
     import torch
@@ -207,58 +206,33 @@ def find_teachers(
         CheckpointError: A file of weights is missing, or not the declared one.
         UsageError: There is no such model or preset.
     """
-    return tuple(
-        _found(
-            choice,
-            registry,
-            of=of,
-            dataset=dataset,
-            delivers=delivers,
-            checkpoints=checkpoints,
-            seed=seed,
-            cache=cache.absolute(),
-            download=download,
+    cache = cache.absolute()
+    found = []
+    for choice in choices:
+        spec = _named(choice, registry)
+        who = f"teacher {spec.name!r} of {of!r}"
+        given = checkpoints.get(spec.name)
+        preset = choose_preset(spec, choice.preset, given)
+        feed = _fed(who, spec, preset, choice.modality, dataset, delivers)
+        code = model_code(spec, preset, registry.model_origins[spec.name].distribution, cache)
+        weights = find_weights(spec, preset, given, seed=seed, code=code, cache=cache, download=download)
+        if weights.missing:
+            raise TeacherMissingError(f"the weights of {who} are not here", weights.missing)
+        if weights.to_train:
+            hint = f"give --checkpoint {spec.name}=PATH"
+            raise TeacherMissingError(f"{who} has no weights until it is trained", hint)
+        found.append(
+            FoundTeacher(
+                modality=choice.modality,
+                model=spec,
+                preset=preset,
+                weights=replace(weights, path=weights.path and weights.path.absolute()),
+                code=code,
+                feed=feed,
+                seed=seed,
+            )
         )
-        for choice in choices
-    )
-
-
-def _found(
-    choice: TeacherChoice,
-    registry: Registry,
-    *,
-    of: str,
-    dataset: str,
-    delivers: Sequence[Input],
-    checkpoints: Mapping[str, Path],
-    seed: int,
-    cache: Path,
-    download: bool = False,
-) -> FoundTeacher:
-    spec = _named(choice, registry)
-    who = f"teacher {spec.name!r} of {of!r}"
-    given = checkpoints.get(spec.name)
-    preset = choose_preset(spec, choice.preset, given)
-    feed = _fed(who, spec, preset, choice.modality, dataset, delivers)
-    code = model_code(spec, preset, registry.model_origins[spec.name].distribution, cache)
-    weights = find_weights(spec, preset, given, seed=seed, code=code, cache=cache)
-    if weights.missing:
-        how = weights.missing
-        if download and isinstance(preset.weights, PublishedWeights):
-            how = how_to_get(preset.weights, cache, asked=True)
-        raise TeacherMissingError(f"the weights of {who} are not here", how)
-    if weights.to_train:
-        raise TeacherMissingError(f"{who} has no weights until it is trained", f"give --checkpoint {spec.name}=PATH")
-    path = weights.path and weights.path.absolute()
-    return FoundTeacher(
-        modality=choice.modality,
-        model=spec,
-        preset=preset,
-        weights=replace(weights, path=path),
-        code=code,
-        feed=feed,
-        seed=seed,
-    )
+    return tuple(found)
 
 
 def _named(choice: TeacherChoice, registry: Registry) -> ModelSpec:

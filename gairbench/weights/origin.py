@@ -81,7 +81,9 @@ def _configuration(spec: ModelSpec, preset: Preset) -> object:
     return stated
 
 
-def find_weights(spec: ModelSpec, preset: Preset, given: Path | None, *, seed: int, code: str, cache: Path) -> Weights:
+def find_weights(
+    spec: ModelSpec, preset: Preset, given: Path | None, *, seed: int, code: str, cache: Path, download: bool = False
+) -> Weights:
     """Decide where a model's weights come from: the checkpoint that is given, else what the preset declares.
 
     Args:
@@ -91,6 +93,7 @@ def find_weights(spec: ModelSpec, preset: Preset, given: Path | None, *, seed: i
         seed: Seed of whatever is random in untrained weights.
         code: From :func:`model_code`.
         cache: The cache folder.
+        download: Published weights that are not here would be fetched, were a plan carried out.
 
     Returns:
         The origin. It is not ready, with ``missing`` filled, where published weights are not here; it is ``to_train``
@@ -106,7 +109,8 @@ def find_weights(spec: ModelSpec, preset: Preset, given: Path | None, *, seed: i
             return Weights(identity="pretrained:", path=None, ready=False)
         path = find_file(source, cache)
         if path is None:
-            return Weights(identity="missing:", path=None, ready=False, missing=how_to_get(source, cache))
+            missing = how_to_get(source, cache, asked=download)
+            return Weights(identity="missing:", path=None, ready=False, missing=missing)
     if path is not None:
         sha256 = checkpoint_sha256(path, cache)
         published = is_published(source, sha256, given=given is not None)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from html import escape
+from typing import TypeVar
 
 from gairbench.results import Result
 from gairbench_leaderboard import numbers
@@ -11,6 +12,7 @@ from gairbench_leaderboard.comparable import Setting, by_setting
 from gairbench_leaderboard.layout import UNMEASURED, topics, unmeasured_tasks
 from gairbench_leaderboard.markdown import arrow
 from gairbench_leaderboard.ranking import Mark, RankingCell, RankingColumn, RankingTable, rank_models
+from gairbench_leaderboard.trained import TrainedTable, trained_models, was_trained
 
 
 def render_tables(results: Sequence[Result]) -> str:
@@ -23,13 +25,16 @@ def render_tables(results: Sequence[Result]) -> str:
         HTML without scripts or styles from elsewhere; whatever a record holds is escaped. The best value of a column is
         bold, ``†`` marks those whose interval overlaps the best's, and cells without a number show their reason.
     """
-    ranked = [result for result in results if result.headline]
-    settings = by_setting(ranked)
+    settings = by_setting([r for r in results if r.headline or (was_trained(r) and r.status != "skipped")])
     parts = []
     for setting, group in settings.items():
         for topic, title in topics(group):
-            table = rank_models(r for r in group if (r.category, r.synthetic) == topic)
-            parts += [f"<h4>{escape(_title(title, setting, several=len(settings) > 1))}</h4>", _table(table)]
+            shown = [r for r in group if (r.category, r.synthetic) == topic]
+            parts.append(f"<h4>{escape(_title(title, setting, several=len(settings) > 1))}</h4>")
+            if ranked := [result for result in shown if result.headline]:
+                parts.append(_table(rank_models(ranked)))
+            if (trained := trained_models(shown)).rows:
+                parts.append(_trained(trained))
     return "\n".join(parts)
 
 
@@ -43,24 +48,44 @@ def _title(title: str, setting: Setting, *, several: bool) -> str:
 
 
 def _table(table: RankingTable) -> str:
-    rows = [*table.rows, *table.absent]
-    texts = {
-        (row, column.task): text
-        for column in table.columns
-        for row, text in zip(rows, numbers.column([table.cells[row, column.task].value for row in rows]), strict=True)
-    }
-    head = _row("th", ["model", *map(_header, table.columns)])
-    body = [
-        f"<tr><th>{escape(str(row))}</th>"
-        + "".join(_cell(table.cells[row, c.task], texts[row, c.task]) for c in table.columns)
-        + "</tr>"
-        for row in rows
-    ]
-    shown = f"<table>\n<thead>{head}</thead>\n<tbody>\n" + "\n".join(body) + "\n</tbody>\n</table>"
+    rows = {row: [str(row)] for row in [*table.rows, *table.absent]}
+    shown = _grid(["model"], rows, table.columns, table.cells)
     if not table.unmeasured:
         return shown
     lines = (f"<li>{escape(', '.join(tasks))}: {escape(reason)}</li>" for tasks, reason in unmeasured_tasks(table))
     return f"{shown}\n<p>{UNMEASURED}:</p>\n<ul>\n" + "\n".join(lines) + "\n</ul>"
+
+
+def _trained(table: TrainedTable) -> str:
+    rows = {row: [str(row[0]), row[1]] for row in table.rows}
+    shown = _grid(["model", "trained by"], rows, table.columns, table.cells)
+    return f"<p>Trained on the task, not ranked:</p>\n{shown}"
+
+
+Row = TypeVar("Row", bound=Hashable)
+
+
+def _grid(
+    names: Sequence[str],
+    rows: Mapping[Row, Sequence[str]],
+    columns: Sequence[RankingColumn],
+    cells: Mapping[tuple[Row, str], RankingCell],
+) -> str:
+    """Return a table with the words of each row in its first columns, and a column a task."""
+    texts = {
+        (row, column.task): text
+        for column in columns
+        for row, text in zip(rows, numbers.column([cells[row, column.task].value for row in rows]), strict=True)
+    }
+    head = _row("th", [*names, *map(_header, columns)])
+    body = [
+        "<tr>"
+        + "".join(f"<th>{escape(word)}</th>" for word in words)
+        + "".join(_cell(cells[row, c.task], texts[row, c.task]) for c in columns)
+        + "</tr>"
+        for row, words in rows.items()
+    ]
+    return f"<table>\n<thead>{head}</thead>\n<tbody>\n" + "\n".join(body) + "\n</tbody>\n</table>"
 
 
 def _header(column: RankingColumn) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from gairbench.evaluation.plan import EvaluationRequest, make_plan
 from gairbench.plugins import Origin, Registry
 from gairbench.representation import Representation
 from gairbench.results import Result, UsedWeights, read_results
+from gairbench.teacher import TeacherChoice
+from gairbench.weights.environment_file import ENVIRONMENT
 from gairbench_leaderboard.leaderboard_page import render_leaderboard
 
 RS, SV, LOCATION = Modality.RS, Modality.SV, Modality.LOCATION
@@ -118,6 +121,32 @@ def test_a_part_is_trained_for_a_composition_alone(request_: EvaluationRequest, 
     assert record.status == "ok", record.reason
     assert record.seconds["pretrain"] > 0
     assert record.environment["pretraining torch"] == record.environment["torch"]
+
+
+def test_parts_that_were_trained_in_different_environments_are_recorded_so(
+    request_: EvaluationRequest, registry: Registry
+) -> None:
+    add(registry, other := replace(TRAINED, name="other"))
+    whole = composed(registry, rs=TRAINED, sv=other)
+    carry_out(replace(request_, models=[TRAINED, other]), registry)
+    (folder,) = (request_.cache / "checkpoints" / "other").iterdir()
+    about = json.loads((folder / ENVIRONMENT).read_text())
+    (folder / ENVIRONMENT).write_text(json.dumps(about | {"torch": "1.0"}))
+    record = carry_out(replace(request_, models=[whole]), registry)[0]
+    assert record.environment["pretraining torch"] == f"{about['torch']}, 1.0"
+    assert record.environment["pretraining device"] == about["device"]
+
+
+def test_teachers_of_a_part_can_be_fetched_and_given(registry: Registry, tmp_path: Path) -> None:
+    from gairbench.commands.run import RunRequest, _checkpoints, _teachers
+
+    (preset,) = TRAINED.presets
+    taught = replace(preset.recipe, teachers=lambda *_: [TeacherChoice(modality=RS, model="drawn")])  # type: ignore[type-var]
+    add(registry, pupil := replace(TRAINED, name="pupil", presets=(replace(preset, weights=taught),)))
+    whole = composed(registry, rs=pupil, sv=SHADES)
+    request = RunRequest(checkpoint={"drawn": tmp_path})
+    assert [choice.model for choice in _teachers(request, [whole])] == ["drawn"]
+    assert _checkpoints(request, registry, [whole]) == {"drawn": tmp_path}
 
 
 def test_a_part_whose_training_fails_fails_the_composition(request_: EvaluationRequest, registry: Registry) -> None:

@@ -13,19 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from generated import DATASET, SHADES, SIZES, TASKS, Shades, World
+from generated import DATASET, LOOKED_UP, SHADES, SIZES, TASKS, Shades, World
 from torch import Tensor
 
 import gairbench
 from gairbench import (
     DataContext,
     Kind,
-    Modality,
     ModelContext,
     ModelSpec,
-    Preset,
     Representation,
-    SampleInput,
     TaskSpec,
 )
 from gairbench.batch import Batch
@@ -37,17 +34,11 @@ from gairbench.evaluation.coverage import Covered, check_covers, covered_rows
 from gairbench.evaluation.plan import EvaluationRequest, make_plan
 from gairbench.plugins import BUILTIN, Origin, Registry
 from gairbench.predictions import load_predictions
+from gairbench.published import FileWeights
 from gairbench.representation import RS_TOKENS
 from gairbench.results import Result, read_result
 from gairbench.split_choice import SplitChoice
 from gairbench.split_policy import SPLITS
-
-LOOKED_UP = Preset(
-    name="default",
-    inputs=(SampleInput(Modality.RS), SampleInput(Modality.LOCATION)),
-    offers=(Representation("query", ("rs",)),),
-    needs=frozenset({"id"}),
-)
 
 
 class Product:
@@ -307,6 +298,24 @@ def test_what_ids_show_to_be_lost_is_a_skip_when_planned(registry: Registry, req
         assert {cell.state for cell in plan.cells} == {"skipped"}, splits
         assert "none of class 'north'" in plan.cells[0].reason
         assert plan.jobs == ()
+
+
+def test_a_product_that_cannot_be_used_ends_all_tasks_as_it_ends_its_own_cells(
+    registry: Registry, request_: EvaluationRequest, tmp_path: Path
+) -> None:
+    def broken(*_: object) -> object:
+        raise ValueError("no configuration")
+
+    away = replace(PRODUCT.presets[0], weights=FileWeights(path=tmp_path / "gone.pt"))
+    for product, state, why in (
+        (replace(PRODUCT, configuration=broken), "failed", "model 'product': ValueError: no configuration"),
+        (replace(PRODUCT, presets=(away,)), "skipped", "its weights are not here; put them at "),
+    ):
+        registry.add(Origin("own", "own-dist", "1"), models=[replace(product, name=f"{state}-product")])
+        named = registry.models[f"{state}-product"]
+        cells = make_plan(replace(request_, covered_by=(named,)), registry).cells
+        assert {cell.state for cell in cells} == {state}
+        assert all(why.replace("'product'", f"'{named.name}'") in cell.reason for cell in cells), cells[0].reason
 
 
 def test_a_plan_shows_what_is_looked_up_and_can_be_sent(registry: Registry, request_: EvaluationRequest) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from generated import DATASET, SIZES, TASKS, World
+from generated import DATASET, LOOKED_UP, SIZES, TASKS, World
 from torch import Tensor
 
 import gairbench
@@ -19,12 +19,10 @@ from gairbench import (
     DataContext,
     Kind,
     LocationInput,
-    Modality,
     ModelContext,
     ModelSpec,
     Preset,
     Representation,
-    SampleInput,
     TaskSpec,
     embedding,
 )
@@ -39,13 +37,6 @@ from gairbench.protocols import LooksUp
 from gairbench.results import Result
 from gairbench.testing.model_checks import check_embeddings_are_finite
 from gairbench.testing.model_declaration_checks import DECLARATION
-
-LOOKED_UP = Preset(
-    name="default",
-    inputs=(SampleInput(Modality.RS), SampleInput(Modality.LOCATION)),
-    offers=(Representation("query", ("rs",)),),
-    needs=frozenset({"id"}),
-)
 
 
 class Numbers:

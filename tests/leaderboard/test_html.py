@@ -6,6 +6,7 @@ from pathlib import Path
 
 from records import make_result
 
+from gairbench.backbone import TRAINED
 from gairbench.commands.outcomes import RunResults
 from gairbench.results import write_result
 from gairbench_leaderboard.html import render_tables
@@ -95,3 +96,22 @@ def test_a_run_tells_failures_from_skips(tmp_path: Path) -> None:
     assert "failed: broken" in page
     assert "skipped: no rs" in page
     assert "broken" in results.leaderboard()
+
+
+def test_what_was_trained_on_the_task_has_a_table_of_its_own_and_is_never_bold() -> None:
+    trained = {"probe": "end_to_end", "caveats": (TRAINED,), "headline": False}
+    results = [
+        make_result("gair", value=0.5),
+        make_result("mae", value=0.4),
+        make_result("unet", value=0.9, **trained),
+        make_result("vit", value=0.8, **trained),
+    ]
+    ranking, _, beside = render_tables(results).partition("<p>Trained on the task, not ranked:</p>")
+    assert "<b>0.500" in ranking
+    assert "unet" not in ranking
+    assert "<tr><th>unet</th><th>end_to_end</th>" in beside
+    assert "0.900" in beside
+    assert "<b>" not in beside
+    elsewhere = make_result("cnn", "places", category="location", status="skipped", **trained)
+    alone = render_tables([make_result("unet", **trained), elsewhere])
+    assert alone.count("<table>") == alone.count("<h4>") == 1

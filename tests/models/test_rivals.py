@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,12 +42,7 @@ INPUTS = (ImageInput(modality=Modality.RS, size=16), ImageInput(modality=Modalit
 AUGMENTATION = Augmentation({i.modality: make_converter(i, i) for i in INPUTS}, BUDGET)
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def batch() -> dict[str, Tensor]:

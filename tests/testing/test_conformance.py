@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from points import DATASET, TASK, checks
 
 from gairbench.errors import UsageError
@@ -57,13 +56,7 @@ def few_steps() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny batches spend more time on waking threads than on computing."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @parametrize_with_model_checks(REGISTRY.models.values(), skip=TOO_LARGE)
