@@ -83,6 +83,9 @@ def check_free(name: PluginName, kind: str, registry: Registry) -> None:
     # A mere folder of that name, as the plugin's own may be, is not a package that is installed.
     if found is not None and found.origin is not None:
         raise UsageError(f"a package {name.package} is installed, in {found.origin}", hint)
+    for origin in (*registry.loaded, *registry.failed):
+        if origin.plugin == name.distribution:
+            raise UsageError(f"a plugin {origin.plugin} is installed, in {origin.distribution}", hint)
     taken: Mapping[str, Mapping[str, object]] = {
         "model": {"model": registry.model_origins},
         "task": {"dataset": registry.dataset_origins, "task": registry.task_origins},

@@ -90,6 +90,7 @@ def test_a_plugin_adds_one_thing(kinds: list[str], given: str, here: Path) -> No
         ("gair", "model", "model 'gair' is already provided by gairbench-models"),
         ("gairbench-linear", "evaluator", "evaluator 'linear' is already provided by gairbench-evaluators"),
         ("earth", "task", "dataset 'earth' is already provided by gairbench-tasks"),
+        ("gairbench-executors", "model", "a plugin gairbench-executors is installed, in gairbench;"),
         ("numpy", "model", "a package numpy is installed, in .*numpy"),
         ("json", "model", "json is a name of Python's own; call the package gairbench-json"),
         ("3d", "model", "'3d' cannot be the name of a package; begin with a letter"),
