@@ -35,7 +35,22 @@ class UsedWeights(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricValue:
-    """A metric on the test split with its bootstrap 95 % interval, its direction, its version and its unit."""
+    """A metric on the test split with its 95 % interval, its direction, its version and its unit.
+
+    Args:
+        value: The metric.
+        low: Lower end of its interval for other test samples.
+        high: Upper end.
+        higher_is_better: Its direction.
+        version: The metric's declared version.
+        unit: Of its values; empty: a pure number, or the unit of the target.
+        error: Standard error, from the values without each unit of the test samples; ``None`` where there are fewer
+            than two units.
+        trivial: The metric of the best that can be predicted without looking at the inputs: the most frequent class,
+            the mean, ranks drawn by lot; ``None`` where nothing is known.
+        least: The smallest value that there can be; ``None``: any.
+        most: The largest value that there can be; ``None``: any.
+    """
 
     value: float
     low: float
@@ -43,6 +58,10 @@ class MetricValue:
     higher_is_better: bool
     version: int = 1
     unit: str = ""
+    error: float | None = None
+    trivial: float | None = None
+    least: float | None = None
+    most: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +118,16 @@ class Result:
             ``" & "``; empty: to none, and all samples take part.
         subset: Digest of the identifiers of the samples that all of these models have; empty without them.
         n_whole: Samples per split that would have taken part without them, before ``labels``.
+        selection: How hyper-parameters are chosen: ``"cv"``, by cross-validation over groups of train and val where the
+            task has groups, or ``"val"``, on the published val split; ``probe_params`` says what happened.
+        grouping: Name of the grouping whose groups are the units of the test samples: samples of one group are not
+            independent, as those of a block or a country; empty: each sample is a unit.
+        groups: How many groups the samples of each split are of; empty without a grouping.
+        samples: Digest of the test samples: their identifiers, targets and groups. Numbers of the same samples can be
+            compared in pairs.
+        jackknife: The headline metric without each unit of the test samples, in the order of the units' names, which is
+            the same for all records of the same ``samples``; of more than 200 units some are left out together.
+        constant: The same was predicted for every test sample, though their targets differ.
         conversion: By representation and input, what was done to the data before the encoder saw it.
         caveats: Why its number does not show what the model can, for instance images of another ground sample distance
             than it was trained with, or what it could not do frozen; the leaderboard prints them below the table.
@@ -154,6 +183,12 @@ class Result:
     metrics: Mapping[str, MetricValue] = field(default_factory=dict)
     n: Mapping[str, int] = field(default_factory=dict)
     n_whole: Mapping[str, int] = field(default_factory=dict)
+    selection: str = "cv"
+    grouping: str = ""
+    groups: Mapping[str, int] = field(default_factory=dict)
+    samples: str = ""
+    jackknife: tuple[float, ...] = ()
+    constant: bool = False
     dropped: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     conversion: Mapping[str, Any] = field(default_factory=dict)
@@ -192,6 +227,8 @@ class Result:
             parts.append(f"split-{quoted_in_path(self.split)}")
         if self.readout != "default":
             parts.append(f"readout-{self.readout}")
+        if self.selection != "cv":
+            parts.append(f"selection-{self.selection}")
         if self.covered_by:
             parts.append(f"covered-by-{quoted_in_path(self.covered_by)}")
         return "-".join(parts)
@@ -230,6 +267,7 @@ def read_result(path: Path) -> Result:
             raise ValueError(f"unknown fields {sorted(unknown)}")
         raw["metrics"] = {name: MetricValue(**value) for name, value in raw["metrics"].items()}
         raw["caveats"] = tuple(raw.get("caveats", ()))
+        raw["jackknife"] = tuple(raw.get("jackknife", ()))
         return Result(**raw)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise StorageError(f"{path} is not a gairbench result: {error}", "delete it and run again") from error
