@@ -39,6 +39,7 @@ from gairbench.evaluation.dense_store import DenseStore
 from gairbench.evaluation.divisions import Divisions
 from gairbench.evaluation.finetuning import backbone_of, notes_of
 from gairbench.evaluation.given import Embedded, pairs_of, samples_of
+from gairbench.evaluation.groupings import counted, samples_digest
 from gairbench.evaluation.open_data import OpenData, Reading, dataset_name
 from gairbench.evaluation.open_model import OpenModel, lock_of, open_model, unreplaced
 from gairbench.evaluation.records import recorded
@@ -529,6 +530,9 @@ def _evaluate(
         subset="" if covered is None else subset_digest(covered, cell, memory.data),
         n=given.n,
         n_whole=given.n_whole,
+        grouping=given.grouping,
+        groups=counted({name: given.groups.get(name, given.test_groups) for name in given.n}),
+        samples=samples_digest(given.ids, given.target, given.test_groups),
         dropped=given.dropped,
         notes={_noted(cell, e): about["note"] for e, _, about in embedded if about.get("note")}
         | given.notes
