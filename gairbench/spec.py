@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -389,9 +390,12 @@ class MetricSpec:
             or decision values; or ``"probabilities"``, scores that are probabilities.
         unit: Of its values, for instance ``"km"``; empty: a pure number, or the unit of the target.
         description: One line for the listings.
+        least: The smallest value that there can be; intervals keep within it, and their form follows from the bounds
+            (:func:`gairbench.intervals.interval`).
+        most: The largest value that there can be.
 
     Raises:
-        ValueError: A field is not of its type.
+        ValueError: A field is not of its type, or no value is within the bounds.
     """
 
     name: str
@@ -402,10 +406,14 @@ class MetricSpec:
     needs: Literal["prediction", "scores", "probabilities"] = "prediction"
     unit: str = ""
     description: str = ""
+    least: float = -math.inf
+    most: float = math.inf
 
     def __post_init__(self) -> None:
-        """Refuse needs that no evaluator could serve."""
+        """Refuse needs that no evaluator could serve, and bounds that no value is within."""
         _check_fields(self, f"metric {self.name!r}")
+        if not self.least < self.most:
+            raise ValueError(f"metric {self.name!r}: no value is between least={self.least} and most={self.most}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gairbench.bundles import bundled
 from gairbench.embedding import dim_axis, embed_samples
 from gairbench.environment import choose_device, computing, device_name, versions
 from gairbench.errors import GairbenchError, InputMismatchError, NotCoveredError, NotTrainableError, StorageError
@@ -506,7 +507,9 @@ def _evaluate(
         trained_in = {f"finetuning {name}": value for name, value in computing(device).items()}
     output = run_evaluator(cell, given, str(device), changes, backbone, site.cache)
     predicted = Predictions(np.asarray(given.ids), given.target, output.prediction, output.scores, output.scores_are)
-    metrics = {spec.name: measure_test(spec, cell, predicted, changes) for spec in cell.metrics}
+    names = given.ids if given.test_groups is None else given.test_groups
+    units, independent = bundled(names), len(np.unique(names))
+    measured = {spec.name: measure_test(spec, cell, predicted, units, independent, changes) for spec in cell.metrics}
     changes += [read.changes, memory.data.changes(cell.task.dataset), given.changes]
     process = "; ".join(dict.fromkeys(filter(None, changes)))
     abouts = [about for _, _, about in embedded]
@@ -526,7 +529,8 @@ def _evaluate(
         },
         environment={**blank.environment, **_environment(abouts[0]), **trained_in},
         probe_params=dict(output.params),
-        metrics=metrics,
+        metrics={name: value for name, (value, _) in measured.items()},
+        jackknife=measured[blank.metric][1],
         subset="" if covered is None else subset_digest(covered, cell, memory.data),
         n=given.n,
         n_whole=given.n_whole,
