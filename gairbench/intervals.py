@@ -37,6 +37,29 @@ def jackknife_variance(without_each: Sequence[float] | NDArray[np.float64]) -> f
     return float(((values - values.mean()) ** 2).sum() * (len(values) - 1) / len(values))
 
 
+def jackknife_freedom(without_each: Sequence[float] | NDArray[np.float64], *, grouped: bool) -> float:
+    """Return the degrees of freedom of :func:`jackknife_variance`.
+
+    One fewer than units, or fewer where some units matter much more than others, as groups of unequal size do: then
+    those of Satterthwaite (Biometrics 2, 1946), with the fourth moment in place of the units' unknown variances.
+
+    Args:
+        without_each: ``(units,)``, two or more.
+        grouped: The units are groups. Of single samples a fourth moment says no more than the value does.
+
+    Example:
+        >>> jackknife_freedom([2.0, 1.5, 2.5], grouped=False)
+        2.0
+    """
+    import numpy as np
+
+    values = np.asarray(without_each, dtype=np.float64)
+    squares = (values - values.mean()) ** 2
+    fourth = float((squares**2).sum())
+    most = float(len(values) - 1)
+    return min(most, max(3 * float(squares.sum()) ** 2 / fourth, 1.0)) if grouped and fourth > 0 else most
+
+
 def interval(
     value: float,
     error: float,

@@ -16,7 +16,7 @@ from scipy import stats
 
 from gairbench.bundles import MOST, bundled
 from gairbench.evaluators import METRICS, prediction_metrics
-from gairbench.intervals import LEVEL, interval, jackknife_variance
+from gairbench.intervals import LEVEL, interval, jackknife_freedom, jackknife_variance
 from gairbench.metrics import Metric
 
 Array = NDArray[np.float64]
@@ -192,7 +192,8 @@ def intervals(case: str, design: Design, seed: int, repeats: int) -> Iterator[tu
     values, left_out = without_each(case, in_units(sums))
     for value, rest in zip(values.tolist(), left_out, strict=True):
         error = math.sqrt(jackknife_variance(rest))
-        yield interval(value, error, len(rest) - 1, units=design.groups, least=spec.least, most=spec.most)
+        freedom = jackknife_freedom(rest, grouped=design.size > 1)
+        yield interval(value, error, freedom, units=design.groups, least=spec.least, most=spec.most)
 
 
 def coverage(case: str, design: Design, *, seed: int = 0, repeats: int = 2000) -> float:
@@ -206,10 +207,9 @@ def false_alarms(case: str, design: Design, *, seed: int = 1, repeats: int = 200
     first, second = draws(case, design, seed, repeats)
     found = [without_each(case, in_units(sums)) for sums in (first, second)]
     values, left_out = (one - other for one, other in zip(*found, strict=True))
-    units = left_out.shape[1]
-    spread = left_out - left_out.mean(axis=1, keepdims=True)
-    error = np.sqrt((spread**2).sum(axis=1) * (units - 1) / units)
-    p = 2 * stats.t.sf(np.abs(values) / np.maximum(error, 1e-300), units - 1)
+    error = np.sqrt([jackknife_variance(rest) for rest in left_out])
+    freedom = np.array([jackknife_freedom(rest, grouped=design.size > 1) for rest in left_out])
+    p = 2 * stats.t.sf(np.abs(values) / np.maximum(error, 1e-300), freedom)
     return float((p < 1 - LEVEL).mean())
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gairbench.intervals import interval, jackknife_variance
+from gairbench.intervals import interval, jackknife_freedom, jackknife_variance
 
 
 def wilson(right: int, n: int, level: float) -> tuple[float, float]:
@@ -20,6 +20,19 @@ def test_the_jackknife_of_a_mean_is_its_standard_error() -> None:
     values = np.random.default_rng(0).normal(3, 2, 40)
     without_each = (values.sum() - values) / 39
     assert jackknife_variance(without_each) == pytest.approx(values.var(ddof=1) / 40)
+
+
+def test_groups_of_which_few_matter_count_as_few() -> None:
+    rng = np.random.default_rng(0)
+    alike = rng.normal(size=2000)
+    assert jackknife_freedom(alike, grouped=False) == 1999
+    assert jackknife_freedom(alike, grouped=True) == pytest.approx(1999, rel=0.05)
+    # Ten of a hundred groups have nearly all of the variance.
+    weights = np.where(np.arange(100) < 10, 1.0, 0.01)
+    found = [jackknife_freedom(rng.normal(size=100) * weights, grouped=True) for _ in range(300)]
+    assert 8 < np.median(found) < 16
+    assert jackknife_freedom(np.full(20, 0.5), grouped=True) == 19
+    assert jackknife_freedom([0.5] * 19 + [0.9], grouped=True) < 5
 
 
 @pytest.mark.parametrize(("right", "n"), [(7, 10), (1, 30), (99, 100), (500, 1000)])
