@@ -19,7 +19,7 @@ def test_up_to_two_hundred_names_are_a_part_each_in_their_order() -> None:
 
 
 def test_more_names_are_in_two_hundred_parts_of_as_many_names_each() -> None:
-    names = np.array([f"sample {number}" for number in range(1234)])
+    names = np.array([f"sample {number:04d}" for number in range(1234)])
     parts = bundled(names)
     assert sorted(set(np.bincount(parts).tolist())) == [6, 7]
     assert parts.max() == MOST - 1
