@@ -42,8 +42,9 @@ from gairbench.evaluation.given import Embedded, pairs_of, samples_of
 from gairbench.evaluation.open_data import OpenData, Reading, dataset_name
 from gairbench.evaluation.open_model import OpenModel, lock_of, open_model, unreplaced
 from gairbench.evaluation.records import recorded
-from gairbench.evaluation.scoring import measure_test, run_evaluator
+from gairbench.evaluation.scoring import measure_test, predicts_constant, run_evaluator
 from gairbench.evaluation.staleness import used_weights
+from gairbench.evaluation.trivial import CONSTANT, trivial_predictions
 from gairbench.evaluation.uncovered import uncovered_reasons
 from gairbench.isolation import Blamed, Isolated, call_factory, culprit
 from gairbench.limit import limited
@@ -505,7 +506,9 @@ def _evaluate(
         trained_in = {f"finetuning {name}": value for name, value in computing(device).items()}
     output = run_evaluator(cell, given, str(device), changes, backbone, site.cache)
     predicted = Predictions(np.asarray(given.ids), given.target, output.prediction, output.scores, output.scores_are)
-    metrics = {spec.name: measure_test(spec, cell, predicted, changes) for spec in cell.metrics}
+    trivial = trivial_predictions(cell.task.kind, given.targets, given.class_names, predicted)
+    metrics = {spec.name: measure_test(spec, cell, predicted, trivial, changes) for spec in cell.metrics}
+    constant = predicts_constant(cell, predicted)
     changes += [read.changes, memory.data.changes(cell.task.dataset), given.changes]
     process = "; ".join(dict.fromkeys(filter(None, changes)))
     abouts = [about for _, _, about in embedded]
@@ -526,6 +529,8 @@ def _evaluate(
         environment={**blank.environment, **_environment(abouts[0]), **trained_in},
         probe_params=dict(output.params),
         metrics=metrics,
+        constant=constant,
+        caveats=(*blank.caveats, *([CONSTANT] if constant else [])),
         subset="" if covered is None else subset_digest(covered, cell, memory.data),
         n=given.n,
         n_whole=given.n_whole,

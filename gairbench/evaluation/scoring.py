@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from gairbench.disk_array import disk_array
 from gairbench.errors import PluginError
 from gairbench.evaluation.cells import Cell
 from gairbench.evaluation.given import Given
+from gairbench.evaluation.trivial import is_constant
 from gairbench.evaluator import EvaluationProtocol, EvaluatorInput, EvaluatorOutput
 from gairbench.isolation import Isolated, named
 from gairbench.kinds import DENSE
@@ -80,8 +82,17 @@ def run_evaluator(
     return replace(output, scores=output.scores.astype(np.float32))
 
 
-def measure_test(spec: MetricSpec, cell: Cell, predicted: Predictions, changes: list[str]) -> MetricValue:
+def measure_test(
+    spec: MetricSpec, cell: Cell, predicted: Predictions, trivial: Predictions, changes: list[str]
+) -> MetricValue:
     """Return a metric of the test split; add what it changes in the process.
+
+    Args:
+        spec: The metric.
+        cell: What is evaluated.
+        predicted: What its evaluator predicted.
+        trivial: What is predicted of the same samples without looking at them.
+        changes: What is changed in the process is added here.
 
     Raises:
         PluginError: The evaluator returned no scores that the metric can be computed from.
@@ -96,6 +107,8 @@ def measure_test(spec: MetricSpec, cell: Cell, predicted: Predictions, changes: 
     with Isolated(named("metric", spec.name, spec.factory), seed=cell.record.seed) as call:
         measure = load_metric(spec)
         value = measure(predicted.target, given)
+        blind = needed_by(spec, trivial)
+        level = None if blind is None else measure(trivial.target, blind)
         low, high = interval(measure.resampled(predicted.target, given, cell.record.seed))
     changes.append(call.changes)
     return MetricValue(
@@ -105,4 +118,11 @@ def measure_test(spec: MetricSpec, cell: Cell, predicted: Predictions, changes: 
         higher_is_better=spec.higher_is_better,
         version=spec.version,
         unit=spec.unit,
+        trivial=level if level is not None and math.isfinite(level) else None,
     )
+
+
+def predicts_constant(cell: Cell, predicted: Predictions) -> bool:
+    """Whether what the headline metric looks at is the same for every test sample, though the targets differ."""
+    given = needed_by(cell.metrics[0], predicted)
+    return given is not None and is_constant(cell.task.kind, predicted.target, given)
