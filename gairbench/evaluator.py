@@ -68,7 +68,8 @@ class EvaluatorInput:
             those of test. Empty for retrieval.
         class_names: Names of the classes or labels in the order of their numbers, ascending for ordinal tasks, or of
             several measurements; empty where there are none.
-        groups: By split name the group of every sample ``(samples,)``; ``None`` where the task names no grouping.
+        groups: By split name the group of every sample ``(samples,)``: samples of one group are not independent;
+            ``None`` where they all are.
         mask_size: Height and width in pixels of the masks or maps to predict; ``None`` but for segmentation and dense
             regression.
         seed: Seed of whatever is random in the evaluator.

@@ -1,18 +1,20 @@
-"""Metrics on the test split, with their bootstrap over samples.
+"""Metrics on the test split, and what each unit of the test samples changes in them.
 
 A metric is written in one of four forms, and :func:`load_metric` makes the same thing of each, a :class:`Measure`:
 
-- :class:`Metric`: every sample has a vector of additive statistics, and the number follows from their sum. Resampling
-  samples then means re-weighting the statistics, exactly and without a loop.
+- :class:`Metric`: every sample has a vector of additive statistics, and the number follows from their sum. Leaving a
+  unit out then means subtracting its sum, exactly and without a loop.
 - :class:`RankedMetric`: the number follows from the order of the samples by score.
 - :class:`MedianMetric`: the number is the median of one number a sample.
 - a function ``f(target, given)``: one number a sample is averaged, and as fast as the first form; one number for all
-  samples is computed again on every one of 1,000 resamples, which takes a thousand times as long as the number.
+  samples is computed again without each of up to 200 units, which takes 200 times as long as the number.
+
+Intervals follow from these values (:mod:`gairbench.intervals`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -21,18 +23,16 @@ from numpy.typing import NDArray
 
 from gairbench.errors import PluginError
 from gairbench.evaluator import ScoresAre
+from gairbench.sample_blocks import sample_blocks
 from gairbench.spec import MetricSpec, resolve
 
 Array = NDArray[Any]
 
-RESAMPLES = 1000
-LEVEL = 0.95
-
 IGNORED = (255, -1)
 """Values of mask pixels that take part in nothing."""
 
-_TOGETHER = 100
-"""Resamples drawn together: it keeps the count matrix small for test splits of a million samples."""
+_COUNTS = 2**22
+"""Samples times units that are ranked at once: it keeps the counts small for test splits of a million samples."""
 
 
 @runtime_checkable
@@ -48,16 +48,16 @@ class Measure(Protocol):
         """
         ...
 
-    def resampled(self, target: Array, given: Array, seed: int) -> Array:
-        """Return the metric on bootstrap resamples of the samples.
+    def without_each(self, target: Array, given: Array, units: Array) -> Array:
+        """Return the metric without the samples of each unit in turn.
 
         Args:
             target: Targets, samples along the first axis.
             given: What the metric needs, samples along the first axis.
-            seed: Seed of the resampling; the same seed and number of samples draw the same samples.
+            units: The unit of each sample ``(samples,)``, whole numbers from 0 without a gap, two or more.
 
         Returns:
-            1,000 values.
+            ``(units,)``; NaN where it is not defined.
         """
         ...
 
@@ -107,26 +107,23 @@ def needed_by(spec: MetricSpec, predicted: Predicted) -> Array | None:
     return predicted.scores if suits else None
 
 
-def interval(resampled: Array) -> tuple[float, float]:
-    """Return the lower and upper end of the percentile bootstrap's 95 % interval."""
-    tail = (1 - LEVEL) / 2
-    low, high = np.nanquantile(resampled, [tail, 1 - tail])
-    return float(low), float(high)
+def sums_by_unit(statistics: Array, units: Array) -> Array:
+    """Return sums of statistics over the samples of each unit.
 
+    Args:
+        statistics: ``(samples, statistics)``; whole numbers are summed exactly.
+        units: ``(samples,)``, whole numbers from 0 without a gap.
 
-def _draws(samples: int, seed: int) -> Iterator[Array]:
-    """Yield the rows of each resample."""
-    rng = np.random.default_rng(seed)
-    for _ in range(RESAMPLES):
-        yield rng.integers(samples, size=samples)
-
-
-def _counts(samples: int, seed: int, together: int = _TOGETHER) -> Iterator[tuple[slice, Array]]:
-    """Yield how often every sample is drawn, for some resamples at a time ``(resamples, samples)``."""
-    draws = _draws(samples, seed)
-    for start in range(0, RESAMPLES, together):
-        stop = min(start + together, RESAMPLES)
-        yield slice(start, stop), np.stack([np.bincount(next(draws), minlength=samples) for _ in range(start, stop)])
+    Returns:
+        ``(units, statistics)``.
+    """
+    wide = statistics.dtype if statistics.dtype.kind == "f" else np.dtype(np.int64)
+    sums = np.zeros((int(units.max(initial=-1)) + 1, statistics.shape[1]), dtype=wide)
+    for block in sample_blocks(statistics):
+        order = np.argsort(units[block], kind="stable")
+        found, starts = np.unique(units[block][order], return_index=True)
+        sums[found] += np.add.reduceat(statistics[block][order].astype(wide, copy=False), starts, axis=0)
+    return sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +148,10 @@ class Metric:
         """Return the metric over all samples."""
         return float(self.value(self.statistics(target, given).sum(axis=0)))
 
-    def resampled(self, target: Array, given: Array, seed: int) -> Array:
-        """Return the metric on bootstrap resamples of the samples."""
-        statistics = self.statistics(target, given).astype(np.float64)
-        values = np.empty(RESAMPLES)
-        for rows, counts in _counts(len(statistics), seed):
-            values[rows] = self.value(counts @ statistics)
-        return values
+    def without_each(self, target: Array, given: Array, units: Array) -> Array:
+        """Return the metric without the samples of each unit in turn."""
+        sums = sums_by_unit(self.statistics(target, given), units)
+        return np.asarray(self.value(sums.sum(axis=0) - sums), dtype=np.float64)
 
 
 def with_count(values: Array) -> Array:
@@ -192,13 +186,13 @@ class RankedMetric:
         ranked = self._ranked(target, given)
         return float(self._mean(ranked, np.ones((1, len(target)), dtype=np.int64))[0])
 
-    def resampled(self, target: Array, given: Array, seed: int) -> Array:
-        """Return the metric on bootstrap resamples of the samples."""
+    def without_each(self, target: Array, given: Array, units: Array) -> Array:
+        """Return the metric without the samples of each unit in turn."""
         ranked = self._ranked(target, given)
-        values = np.empty(RESAMPLES)
-        for rows, counts in _counts(len(target), seed, max(1, min(_TOGETHER, 2**22 // len(target)))):
-            values[rows] = self._mean(ranked, counts)
-        return values
+        every = np.arange(int(units.max()) + 1)
+        together = max(1, _COUNTS // len(target))
+        parts = [every[start : start + together] for start in range(0, len(every), together)]
+        return np.concatenate([self._mean(ranked, (units != part[:, None]).astype(np.int64)) for part in parts])
 
     def _ranked(self, target: Array, given: Array) -> list[tuple[Array, Array, Array]]:
         """Return for every class the order of the samples, whether they belong, and where a score ends."""
@@ -227,6 +221,11 @@ class RankedMetric:
 class MedianMetric:
     """The median of one number a sample.
 
+    The jackknife of a median is inconsistent where single samples are left out: the median jumps to its neighbour or
+    stays (Efron, The Jackknife, the Bootstrap and Other Resampling Plans, 1982, section 3.4). What a unit changes is
+    thus computed to first order, from the density at the median, which is estimated from order statistics around it
+    (Bloch and Gastwirth, Ann. Math. Stat. 39, 1968).
+
     Args:
         values: ``(target, given) -> (samples,)``.
     """
@@ -237,15 +236,28 @@ class MedianMetric:
         """Return the median over all samples."""
         return float(np.median(self.values(target, given)))
 
-    def resampled(self, target: Array, given: Array, seed: int) -> Array:
-        """Return the median on bootstrap resamples of the samples."""
-        values = self.values(target, given)
-        return np.array([np.median(values[rows]) for rows in _draws(len(values), seed)])
+    def without_each(self, target: Array, given: Array, units: Array) -> Array:
+        """Return the median without the samples of each unit in turn, to first order."""
+        values = self.values(target, given).astype(np.float64)
+        median = np.median(values)
+        # Half a sample for one at the median: the shares above and below balance.
+        above = (values > median).astype(np.float64) + 0.5 * (values == median)
+        sums = sums_by_unit(with_count(above), units)
+        rest = sums.sum(axis=0) - sums
+        return np.asarray(median + (rest[:, 0] / rest[:, 1] - 0.5) * _spacing(np.sort(values)), dtype=np.float64)
+
+
+def _spacing(ordered: Array) -> float:
+    """Return one over the density at the median."""
+    n = len(ordered)
+    wide = max(int(np.ceil(1.96 * np.sqrt(n) / 2)), 1)
+    low, high = max(n // 2 - wide, 0), min((n - 1) // 2 + wide, n - 1)
+    return float((ordered[high] - ordered[low]) * n / max(high - low, 1))
 
 
 @dataclass(frozen=True, slots=True)
 class _FunctionMetric:
-    """A function of the arrays that knows nothing of resampling."""
+    """A function of the arrays that knows nothing of units."""
 
     name: str
     function: Callable[[Array, Array], Any]
@@ -253,11 +265,12 @@ class _FunctionMetric:
     def __call__(self, target: Array, given: Array) -> float:
         return float(self._values(target, given).mean())
 
-    def resampled(self, target: Array, given: Array, seed: int) -> Array:
+    def without_each(self, target: Array, given: Array, units: Array) -> Array:
         values = self._values(target, given)
         if values.ndim:
-            return Metric(lambda _target, each: with_count(each), mean_of_samples).resampled(target, values, seed)
-        return np.array([float(self._values(target[rows], given[rows])) for rows in _draws(len(target), seed)])
+            return Metric(lambda _target, each: with_count(each), mean_of_samples).without_each(target, values, units)
+        kept = (units != unit for unit in range(int(units.max()) + 1))
+        return np.array([float(self._values(target[rows], given[rows])) for rows in kept])
 
     def _values(self, target: Array, given: Array) -> Array:
         """Return one number, or one a sample."""

@@ -208,6 +208,11 @@ class Result:
         return self.metrics.get(self.metric)
 
     @property
+    def units(self) -> int:
+        """How many independent units the test samples are: groups where there is a grouping, else samples."""
+        return self.groups["test"] if self.groups else self.n.get("test", 0)
+
+    @property
     def used(self) -> UsedWeights:
         """The weights that it was computed with; for a cell without a number, what was to be used."""
         return UsedWeights(self.checkpoint, self.weights)

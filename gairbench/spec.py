@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -241,6 +242,9 @@ class DatasetSpec:
         citation: Paper or URL.
         folder: Folder below ``--data-root`` that must exist (``"."`` for the root itself); empty for embedded data.
         download: Where its files can be had; the spec then names a ``folder``.
+        group: The grouping by which its splits were drawn, so that no group is in two of them (``Split.groups(name)``:
+            block, city, scene ...), or ``"blocks:DEGREES"``: cells of a longitude-latitude grid by the samples' places.
+            Intervals and tests take its groups, and not samples, as independent. Empty: samples were drawn singly.
     """
 
     name: str
@@ -253,6 +257,7 @@ class DatasetSpec:
     citation: str = ""
     folder: str = ""
     download: Download | None = None
+    group: str = field(default="", metadata=ADDED_LATER)
 
     @property
     def modalities(self) -> frozenset[Modality]:
@@ -285,7 +290,7 @@ class TaskSpec:
         evaluators: Names of registered :class:`EvaluatorSpec` to run, headline first; empty: those of its kind.
         extra_metrics: Further metrics to report, by name.
         group: Name of the grouping of its samples (``Split.groups(name)``: block, city, country ...) that evaluators
-            are given; empty: none.
+            are given, and whose groups are independent where samples are not; empty: the dataset's ``group``.
         description: One line that a table can print.
         licence: Where it differs from the dataset's.
         citation: Where it differs from the dataset's.
@@ -385,9 +390,12 @@ class MetricSpec:
             or decision values; or ``"probabilities"``, scores that are probabilities.
         unit: Of its values, for instance ``"km"``; empty: a pure number, or the unit of the target.
         description: One line for the listings.
+        least: The smallest value that there can be; intervals keep within it, and their form follows from the bounds
+            (:func:`gairbench.intervals.interval`).
+        most: The largest value that there can be.
 
     Raises:
-        ValueError: A field is not of its type.
+        ValueError: A field is not of its type, or no value is within the bounds.
     """
 
     name: str
@@ -398,10 +406,14 @@ class MetricSpec:
     needs: Literal["prediction", "scores", "probabilities"] = "prediction"
     unit: str = ""
     description: str = ""
+    least: float = -math.inf
+    most: float = math.inf
 
     def __post_init__(self) -> None:
-        """Refuse needs that no evaluator could serve."""
+        """Refuse needs that no evaluator could serve, and bounds that no value is within."""
         _check_fields(self, f"metric {self.name!r}")
+        if not self.least < self.most:
+            raise ValueError(f"metric {self.name!r}: no value is between least={self.least} and most={self.most}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -449,6 +461,9 @@ class SplitPolicySpec:
         needs: What it cannot do without, beside what it is always given: ``"lonlat"``, the samples' places;
             ``"group"``, the grouping that its parameter names, up to a ``=``; ``"group:NAME"``, the grouping of that
             name.
+        draws: What it draws, and thus what is independent: single ``"samples"``; ``"cells"`` of a longitude-latitude
+            grid, as wide as its parameter in degrees; whole ``"groups"`` of the first grouping that it needs; empty:
+            something else, and the task's or the dataset's ``group`` holds as for published splits.
         description: One line for the listings.
 
     Raises:
@@ -460,12 +475,17 @@ class SplitPolicySpec:
     factory: Factory
     parameter: SplitParameter | None = None
     needs: tuple[str, ...] = ()
+    draws: Literal["samples", "cells", "groups", ""] = ""
     description: str = ""
 
     def __post_init__(self) -> None:
         """Refuse needs that no plan could serve."""
         who = f"split policy {self.name!r}"
         _check_fields(self, who)
+        if self.draws == "cells" and not (self.parameter is not None and self.parameter.number):
+            raise ValueError(f"{who} draws cells, whose width is a parameter; give it one with number=True")
+        if self.draws == "groups" and not any(need.startswith("group") for need in self.needs):
+            raise ValueError(f"{who} draws groups, which it does not need; write 'group' or 'group:NAME' into needs")
         for need in self.needs:
             grouping = need.removeprefix("group:")
             if need not in {"lonlat", "group"} and (grouping == need or not grouping.strip()):

@@ -75,8 +75,26 @@ def block_split(lonlat: NDArray[np.float64], degrees: float, shares: Sequence[fl
     Returns:
         The split's name of every sample.
     """
-    cells = np.floor((lonlat + np.array([180.0, 90.0])) / degrees).astype(np.int64)
-    return group_split(np.unique(cells, axis=0, return_inverse=True)[1].reshape(-1), shares, seed)
+    return group_split(np.unique(_cells(lonlat, degrees), axis=0, return_inverse=True)[1].reshape(-1), shares, seed)
+
+
+def block_names(lonlat: NDArray[np.float64], degrees: float) -> NDArray[np.str_]:
+    """Return the cell of a longitude-latitude grid that each sample is in: its column and its row, from 180 W, 90 S.
+
+    Args:
+        lonlat: ``(n, 2)`` longitude and latitude in degrees.
+        degrees: Edge of a cell.
+
+    Example:
+        >>> block_names(np.array([[-179.0, -89.0], [12.5, 41.9]]), 10).tolist()
+        ['0 0', '19 13']
+    """
+    return np.array([f"{column} {row}" for column, row in _cells(lonlat, degrees).tolist()], dtype=np.str_)
+
+
+def _cells(lonlat: NDArray[np.float64], degrees: float) -> NDArray[np.int64]:
+    cells: NDArray[np.int64] = np.floor((lonlat + np.array([180.0, 90.0])) / degrees).astype(np.int64)
+    return cells
 
 
 def division_problem(names: object, samples: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,3 +48,45 @@ def test_the_number_of_scores_that_are_kept_is_bounded() -> None:
     few, many = predictions.UNNEEDED, predictions.NEEDED
     assert [scores_are_kept(n, needed=False) for n in (few, few + 1)] == [True, False]
     assert [scores_are_kept(n, needed=True) for n in (few + 1, many, many + 1)] == [True, True, False]
+
+
+def broken(whole: bytes) -> dict[str, bytes]:
+    single = io.BytesIO()
+    np.save(single, np.zeros(3))
+    lengths = io.BytesIO()
+    np.savez_compressed(lengths, ids=np.array(["a", "b"]), target=np.zeros(2), prediction=np.zeros(3))
+    pickled = io.BytesIO()
+    np.savez_compressed(pickled, ids=np.array([{}], dtype=object), target=np.zeros(1), prediction=np.zeros(1))
+    flipped = bytearray(whole)
+    flipped[len(whole) // 3] ^= 0xFF
+    return {
+        "no zip": b"PK nothing",
+        "empty": b"",
+        "one array": single.getvalue(),
+        "cut short": whole[: len(whole) // 2],
+        "flipped": bytes(flipped),
+        "lengths": lengths.getvalue(),
+        "pickled": pickled.getvalue(),
+    }
+
+
+@pytest.mark.parametrize("how", ["no zip", "empty", "one array", "cut short", "flipped", "lengths", "pickled"])
+def test_broken_predictions_are_refused(how: str, tmp_path: Path) -> None:
+    record = make_result()
+    name = save_predictions(record.path(tmp_path), Predictions(np.array(["a", "b"]), np.zeros(2), np.ones(2)))
+    path = record.path(tmp_path).parent / name
+    path.write_bytes(broken(path.read_bytes())[how])
+    with pytest.raises(StorageError, match="delete it and run again"):
+        load_predictions(replace(record, predictions=name), tmp_path)
+
+
+def test_missing_predictions_and_those_elsewhere_are_refused(tmp_path: Path) -> None:
+    record = make_result()
+    name = save_predictions(record.path(tmp_path), Predictions(np.array(["a", "b"]), np.zeros(2), np.ones(2)))
+    other = make_result("rival")
+    elsewhere = replace(other, predictions=f"../../../../gair/default-seed0/earth-rs-koeppen/{name}")
+    with pytest.raises(StorageError, match="are not here"):
+        load_predictions(elsewhere, tmp_path)
+    (record.path(tmp_path).parent / name).unlink()
+    with pytest.raises(StorageError, match="are not here; compute them with the record's command"):
+        load_predictions(replace(record, predictions=name), tmp_path)

@@ -55,6 +55,8 @@ def test_a_metric_that_nothing_could_be_scored_by_is_refused(wrong: dict[str, An
         ({"needs": ("lonlat", "group: ")}, "needs 'group: '; what it can need is"),
         ({"needs": ("lonlat:x",)}, "needs 'lonlat:x'; what it can need is"),
         ({"needs": ("group",)}, "needs 'group', which a parameter names; give it one, or write 'group:NAME'"),
+        ({"draws": "cells"}, "draws cells, whose width is a parameter; give it one with number=True"),
+        ({"draws": "groups"}, "draws groups, which it does not need; write 'group' or 'group:NAME' into needs"),
         ({"needs": "lonlat"}, "needs='lonlat' is not a tuple; write needs=('lonlat',)"),
         ({"parameter": "DEGREES"}, "parameter='DEGREES' is not a SplitParameter or None"),
     ],

@@ -59,10 +59,9 @@ def compare_command(results: Path | None, reference: str, out: Path | None) -> i
     """Carry out ``gairbench compare``.
 
     Raises:
-        GairbenchError: There is nothing to compare, or records or predictions are missing or broken.
+        GairbenchError: There is nothing to compare, or records are missing or broken.
     """
-    folder = results or DEFAULT_RESULTS
-    found = list(read_results(folder))
+    found = list(read_results(results or DEFAULT_RESULTS))
     if out is not None:
         check_writable("out", out)
 
@@ -71,7 +70,7 @@ def compare_command(results: Path | None, reference: str, out: Path | None) -> i
     from gairbench_leaderboard.sweeps import find_sweeps
 
     registry = load_registry()
-    comparisons = compare_models(found, folder, reference, registry.metrics)
+    comparisons = compare_models(found, reference)
     sweeps = find_sweeps(comparisons, registry.tasks)
     page = render_comparison(comparisons, found, sweeps)
     if out is not None:

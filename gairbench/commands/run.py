@@ -62,7 +62,7 @@ class RunRequest:
         data_root: Folder of datasets that are not embedded.
         results: Folder of the records.
         device: As torch names it, or ``"auto"``.
-        seed: Seeds of untrained weights, pre-training, probes and bootstrap; everything is run once for each.
+        seed: Seeds of untrained weights, pre-training, probes and drawn splits; everything is run once for each.
         limit: Use at most this many samples per split.
         labels: Parts of train's labels to learn from, ``"all"``, ``"10%"`` or ``"5-shot"``; all is run with each.
         split: How samples are divided, ``"published"``, ``"random"``, ``"blocks:5"``, ...; all is run with each.

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.embedding import dim_axis
-from gairbench.errors import DataError, InputMismatchError
+from gairbench.errors import InputMismatchError
 from gairbench.evaluation.cells import Cell, Embedding
 from gairbench.evaluation.coverage import Covered, check_covers
 from gairbench.evaluation.dense_store import DenseStore
 from gairbench.evaluation.divisions import Divisions
+from gairbench.evaluation.groupings import groups_of
 from gairbench.evaluation.open_data import OpenData
 from gairbench.evaluation.sample_pool import places_of
 from gairbench.evaluation.samples import Selection, select
@@ -38,7 +39,9 @@ class Given:
         features: By split, as the evaluator takes them.
         targets: Of train and val.
         class_names: Of the target.
-        groups: By split.
+        groups: By split, as the evaluator takes them.
+        grouping: What they are groups of; empty: each sample is independent.
+        test_groups: Of the test samples; ``None`` without a grouping.
         target: Of test.
         ids: Of the test samples.
         n: Samples by split.
@@ -57,6 +60,8 @@ class Given:
     targets: dict[str, Array]
     class_names: tuple[str, ...]
     groups: dict[str, Array | None]
+    grouping: str
+    test_groups: Array | None
     target: Array
     ids: Sequence[str]
     n: dict[str, int]
@@ -76,12 +81,14 @@ def pairs_of(cell: Cell, embedded: Embedded, data: OpenData) -> Given:
     query, gallery = (array for _, array, _ in embedded)
     split = data.split(cell.task.dataset, cell.fingerprint, "test")
     rows = limited(len(split), cell.record.limit)
-    groups = _groups(cell, "test", split, rows)
+    grouping, groups = groups_of(cell.task, cell.split, {"test": split}, {"test": rows})
     return Given(
         features={"query": query, "gallery": gallery},
         targets={},
         class_names=(),
-        groups={"query": groups, "gallery": groups},
+        groups={"query": groups["test"], "gallery": groups["test"]},
+        grouping=grouping,
+        test_groups=groups["test"],
         target=np.arange(len(query)),
         ids=[split.ids[i] for i in rows],
         n={"test": len(query)},
@@ -135,11 +142,14 @@ def samples_of(
         check_covers(features, {name: chosen[name].ids for name in names}, holds)
     scale = _standardize(features)
     rows = {name: limited(len(splits[name]), limit)[chosen[name].rows] for name in names}
+    grouping, groups = groups_of(cell.task, cell.split, splits, rows)
     return Given(
         features=features,
         targets={name: chosen[name].target for name in ("train", "val")},
         class_names=tuple(source.classes(cell.task.target)),
-        groups={name: _groups(cell, name, splits[name], rows[name]) for name in names},
+        groups=groups,
+        grouping=grouping,
+        test_groups=groups["test"],
         target=chosen["test"].target,
         ids=chosen["test"].ids,
         n={name: len(chosen[name].rows) for name in names},
@@ -183,28 +193,6 @@ def _places(cell: Cell, name: str, split: Split, rows: Array) -> Array:
         of = f"split {name!r} of dataset {cell.task.dataset.name!r}"
         raise InputMismatchError(f"evaluator {cell.record.probe!r} needs places, and {of} has none", "")
     return places[rows]
-
-
-def _groups(cell: Cell, name: str, split: Split, rows: Array) -> Array | None:
-    """Return the groups of some samples of a split, or ``None`` where the task names no grouping.
-
-    Raises:
-        DataError: The split has no such grouping, or not one group a sample.
-    """
-    wanted = cell.task.group
-    if not wanted:
-        return None
-    what = f"split {name!r} of dataset {cell.task.dataset.name!r} has"
-    find = getattr(split, "groups", None)
-    try:
-        groups = None if find is None else np.asarray(find(wanted))
-    except KeyError:
-        groups = None
-    if groups is None:
-        raise DataError(f"{what} no grouping {wanted!r}", "correct the task's group")
-    if groups.shape != (len(split),):
-        raise DataError(f"{what} groups of shape {groups.shape} for {len(split)} samples", "correct the dataset")
-    return groups[rows]
 
 
 def _standardize(features: dict[str, Array]) -> tuple[Array, Array]:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gairbench.bundles import bundled
 from gairbench.embedding import dim_axis, embed_samples
 from gairbench.environment import choose_device, computing, device_name, versions
 from gairbench.errors import GairbenchError, InputMismatchError, NotCoveredError, NotTrainableError, StorageError
@@ -39,6 +40,7 @@ from gairbench.evaluation.dense_store import DenseStore
 from gairbench.evaluation.divisions import Divisions
 from gairbench.evaluation.finetuning import backbone_of, notes_of
 from gairbench.evaluation.given import Embedded, pairs_of, samples_of
+from gairbench.evaluation.groupings import counted, samples_digest
 from gairbench.evaluation.open_data import OpenData, Reading, dataset_name
 from gairbench.evaluation.open_model import OpenModel, lock_of, open_model, unreplaced
 from gairbench.evaluation.records import recorded
@@ -507,7 +509,11 @@ def _evaluate(
     output = run_evaluator(cell, given, str(device), changes, backbone, site.cache)
     predicted = Predictions(np.asarray(given.ids), given.target, output.prediction, output.scores, output.scores_are)
     trivial = trivial_predictions(cell.task.kind, given.targets, given.class_names, predicted)
-    metrics = {spec.name: measure_test(spec, cell, predicted, trivial, changes) for spec in cell.metrics}
+    names = given.ids if given.test_groups is None else given.test_groups
+    units, independent = bundled(names), len(np.unique(names))
+    measured = {
+        spec.name: measure_test(spec, cell, predicted, trivial, units, independent, changes) for spec in cell.metrics
+    }
     constant = predicts_constant(cell, predicted)
     changes += [read.changes, memory.data.changes(cell.task.dataset), given.changes]
     process = "; ".join(dict.fromkeys(filter(None, changes)))
@@ -528,12 +534,16 @@ def _evaluate(
         },
         environment={**blank.environment, **_environment(abouts[0]), **trained_in},
         probe_params=dict(output.params),
-        metrics=metrics,
+        metrics={name: value for name, (value, _) in measured.items()},
+        jackknife=measured[blank.metric][1],
         constant=constant,
         caveats=(*blank.caveats, *([CONSTANT] if constant else [])),
         subset="" if covered is None else subset_digest(covered, cell, memory.data),
         n=given.n,
         n_whole=given.n_whole,
+        grouping=given.grouping,
+        groups=counted({name: given.groups.get(name, given.test_groups) for name in given.n}),
+        samples=samples_digest(given.ids, given.target, given.test_groups),
         dropped=given.dropped,
         notes={_noted(cell, e): about["note"] for e, _, about in embedded if about.get("note")}
         | given.notes

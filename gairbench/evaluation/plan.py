@@ -24,6 +24,7 @@ from gairbench.evaluation.lookup_jobs import lookup_job
 from gairbench.evaluation.open_data import OpenData
 from gairbench.evaluation.prepared import Asked, Prepared, prepare
 from gairbench.evaluation.staleness import reuse
+from gairbench.intervals import INTERVALS_VERSION
 from gairbench.kinds import HEADLINE
 from gairbench.label_budget import LabelBudget
 from gairbench.plugins import Registry
@@ -48,7 +49,7 @@ class EvaluationRequest:
         checkpoints: Checkpoint files or folders by model name.
         data_root: Folder of datasets that are not embedded.
         device: As torch names it, or ``"auto"``.
-        seeds: Seeds of untrained weights, pre-training, evaluators and bootstrap; everything is run once for each.
+        seeds: Seeds of untrained weights, pre-training, evaluators and drawn splits; everything is run once for each.
         limit: Use at most this many samples per split.
         labels: Parts of train's labels; everything is evaluated with each.
         splits: How samples are divided into train, val and test; everything is evaluated with each.
@@ -370,9 +371,10 @@ def _key(findings: Findings, cell: Cell, evaluator: EvaluatorSpec, embeddings: S
     return digest(
         schema=results.SCHEMA,
         embeddings=[embedding.key for embedding in embeddings],
-        task=[task.name, task.version, task.target, task.kind, task.group],
+        task=[task.name, task.version, task.target, task.kind, task.group or task.dataset.group],
+        intervals=INTERVALS_VERSION,
         metrics=[
-            [metric.name, metric.version, metric.higher_is_better, *filter(None, [findings.code(metric)])]
+            [metric.name, metric.version, metric.higher_is_better, metric.least, metric.most, findings.code(metric)]
             for metric in cell.metrics
         ],
         evaluator=[evaluator.name, evaluator.version, *filter(None, [findings.code(evaluator)])],
@@ -387,7 +389,7 @@ def _key(findings: Findings, cell: Cell, evaluator: EvaluatorSpec, embeddings: S
 
 def _split_key(findings: Findings, split: SplitChoice) -> list[object]:
     policy = split.policy
-    return [policy.name, policy.version, split.parameter, *filter(None, [findings.code(policy)])]
+    return [policy.name, policy.version, split.parameter, policy.draws, *filter(None, [findings.code(policy)])]
 
 
 _STATUS: Mapping[State, results.Status] = {"skipped": "skipped", "failed": "failed"}

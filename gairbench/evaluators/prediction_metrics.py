@@ -45,26 +45,26 @@ def _overlap(statistics: Array) -> tuple[Array, Array, Array]:
     return np.diagonal(matrix, axis1=-2, axis2=-1), matrix.sum(axis=-1), matrix.sum(axis=-2)
 
 
-def _ratio_mean(numerator: Array, denominator: Array) -> Array:
-    """Mean over the classes whose denominator counts something."""
-    present = denominator > 0
+def _mean_over_classes(numerator: Array, denominator: Array, target: Array) -> Array:
+    """Return the mean over the classes that a target has: the same ones for every model."""
+    present = target > 0
     ratio = np.divide(numerator, denominator, out=np.zeros(numerator.shape, dtype=np.float64), where=present)
     return np.asarray(ratio.sum(axis=-1) / np.maximum(present.sum(axis=-1), 1))
 
 
 def _macro_f1(statistics: Array) -> Array:
     both, target, prediction = _overlap(statistics)
-    return _ratio_mean(2 * both, target + prediction)
+    return _mean_over_classes(2 * both, target + prediction, target)
 
 
 def _mean_iou(statistics: Array) -> Array:
     both, target, prediction = _overlap(statistics)
-    return _ratio_mean(both, target + prediction - both)
+    return _mean_over_classes(both, target + prediction - both, target)
 
 
 def _mean_recall(statistics: Array) -> Array:
     both, target, _ = _overlap(statistics)
-    return _ratio_mean(both, target)
+    return _mean_over_classes(both, target, target)
 
 
 macro_f1 = Metric(_confusion, _macro_f1)

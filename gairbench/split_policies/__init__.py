@@ -16,6 +16,7 @@ SPLIT_POLICIES = (
         name="random",
         version=1,
         factory=f"{_POLICIES}:draw_samples",
+        draws="samples",
         description="Samples drawn at random, of a task with classes from each of them alike",
     ),
     SplitPolicySpec(
@@ -24,6 +25,7 @@ SPLIT_POLICIES = (
         factory=f"{_POLICIES}:draw_blocks",
         parameter=SplitParameter(name="DEGREES", example="5", number=True, above=0, most=360),
         needs=("lonlat",),
+        draws="cells",
         description="Whole cells of a longitude-latitude grid, DEGREES wide",
     ),
     SplitPolicySpec(
@@ -32,6 +34,7 @@ SPLIT_POLICIES = (
         factory=f"{_POLICIES}:draw_groups",
         parameter=SplitParameter(name="GROUPING[=GROUP]", example="country"),
         needs=("group",),
+        draws="groups",
         description="Whole groups, as countries; with a GROUP, that one is tested on",
     ),
 )

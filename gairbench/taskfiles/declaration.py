@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from gairbench.cell_groupings import cells_grouping
 from gairbench.digests import digest
 from gairbench.inputs import MissingPixels, Modality, Unit
 from gairbench.spec import Kind
@@ -190,6 +191,13 @@ class SplitRule:
     def splits(self) -> tuple[str, ...]:
         """The splits that there are."""
         return ("test",) if self.by == "test_only" else ("train", "val", "test")
+
+    @property
+    def grouping(self) -> str:
+        """The grouping that it draws: cells or a column; empty: samples, or what others drew."""
+        if self.by == "blocks":
+            return cells_grouping(self.degrees)
+        return self.column if self.by == "group" else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

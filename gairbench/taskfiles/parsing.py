@@ -236,6 +236,7 @@ def _datasets(name: str, section: Section, tasks: Sequence[Section]) -> dict[str
         citation=section.get("citation", str, ""),
         folder=main.folder if main else _folder_of(table),
         splits=files.split.splits,
+        group=files.split.grouping,
     )
     if "split" in section:
         return {"": (spec, synthetic)}
@@ -243,7 +244,13 @@ def _datasets(name: str, section: Section, tasks: Sequence[Section]) -> dict[str
     for policy, rule in splits.items():
         named = f"{name}@{policy}"
         variants[f"@{policy}"] = (
-            replace(spec, name=named, factory=OpenFiles(replace(files, name=named, split=rule)), splits=rule.splits),
+            replace(
+                spec,
+                name=named,
+                factory=OpenFiles(replace(files, name=named, split=rule)),
+                splits=rule.splits,
+                group=rule.grouping,
+            ),
             synthetic,
         )
     return variants

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gairbench.cell_groupings import cell_width
 from gairbench.data import DataSource, Sample, Split, mask_key, sample_key
 from gairbench.dataset_download import remote_file_problem
 from gairbench.dense_targets import reads_dense
@@ -252,6 +253,31 @@ def check_places_are_those_of_the_samples(data: OpenedDataset) -> Iterator[str]:
 
 
 @DatasetCheck
+def check_no_group_is_in_two_splits(data: OpenedDataset) -> Iterator[str]:
+    """Every split has the grouping that the spec names, and shares no group with another: intervals rest on it."""
+    import numpy as np
+
+    wanted = data.spec.group
+    if cell_width(wanted) is not None:
+        lacking = [name for name, split in data.splits.items() if getattr(split, "places", lambda: None)() is None]
+        yield from (f"split {name!r} has no places to make {wanted} of" for name in lacking)
+        return
+    owner: dict[object, str] = {}
+    for name, split in data.splits.items() if wanted else ():
+        try:
+            groups = np.asarray(split.groups(wanted) if hasattr(split, "groups") else ())
+        except KeyError:
+            yield f"split {name!r} has no grouping {wanted!r}"
+            continue
+        if groups.shape != (len(split),):
+            yield f"split {name!r}: groups({wanted!r}) has shape {groups.shape} for {len(split)} samples"
+            continue
+        for group in np.unique(groups).tolist():
+            if owner.setdefault(group, name) != name:
+                yield f"{wanted} {group!r} is in splits {owner[group]!r} and {name!r}"
+
+
+@DatasetCheck
 def check_source_finds_nothing_wrong(data: OpenedDataset) -> Iterator[str]:
     """What a source knows of its own data and samples do not show, its optional method ``problems()`` says."""
     yield from getattr(data.source, "problems", list)()
@@ -329,6 +355,7 @@ BEHAVIOUR: tuple[DatasetCheck, ...] = (
     check_no_image_is_in_two_splits,
     check_places_are_plausible,
     check_places_are_those_of_the_samples,
+    check_no_group_is_in_two_splits,
     check_source_finds_nothing_wrong,
     check_samples_stay_the_same,
     check_batched_reading_gives_the_same,

@@ -22,6 +22,9 @@ SAMPLES = 60
 
 CLASSES = 4
 
+UNITS = 12
+"""Units of the samples, of which the metric is computed without each."""
+
 CLOSE = 1e-9
 """Relative difference of values that are the same: sums in another order differ in their last digits."""
 
@@ -69,20 +72,37 @@ def check_value_is_one_number(spec: MetricSpec, kind: Kind) -> None:
     require(math.isfinite(value), f"{spec.name}: its value for {kind} is {value}")
 
 
-def check_resampled_values_surround_the_value(spec: MetricSpec, kind: Kind) -> None:
-    """There are 1,000 resampled values, the same ones for a seed, and the value lies among them."""
+def check_value_is_within_its_bounds(spec: MetricSpec, kind: Kind) -> None:
+    """No value is beyond the bounds that the spec declares, for which intervals are made."""
+    for name, (target, given) in generated_predictions(spec, kind).items():
+        value = _value(spec, target, given)
+        within = spec.least - CLOSE <= value <= spec.most + CLOSE
+        require(within, f"{spec.name}: it is {value:g} for a {name} {kind} prediction, beyond its bounds")
+
+
+def check_values_without_each_unit_are_those_of_the_rest(spec: MetricSpec, kind: Kind) -> None:
+    """There is one value a unit, the same ones again: the metric of the samples that are not of it.
+
+    A median may state what a unit changes to first order; its values then surround the value.
+    """
     import numpy as np
 
-    from gairbench.metrics import RESAMPLES
+    from gairbench.metrics import MedianMetric
+    from gairbench.spec import resolve
 
     target, mixed = generated_predictions(spec, kind)["mixed"]
-    first, second = (_resampled(spec, target, mixed)[0] for _ in range(2))
-    require(np.shape(first) == (RESAMPLES,), f"{spec.name}: resampled values have shape {np.shape(first)}")
-    require(np.array_equal(first, second, equal_nan=True), f"{spec.name}: resampled values differ for the same seed")
-    value = _value(spec, target, mixed)
-    low, high = float(np.nanmin(first)), float(np.nanmax(first))
-    surrounded = low - CLOSE <= value <= high + CLOSE
-    require(surrounded, f"{spec.name}: its value {value:g} is not among the resampled ones, {low:g} to {high:g}")
+    units = np.arange(SAMPLES) % UNITS
+    first, second = (_without_each(spec, target, mixed, units)[0] for _ in range(2))
+    require(np.shape(first) == (UNITS,), f"{spec.name}: values without each unit have shape {np.shape(first)}")
+    require(np.array_equal(first, second, equal_nan=True), f"{spec.name}: values without each unit differ again")
+    if isinstance(resolve(spec.factory), MedianMetric):
+        value = _value(spec, target, mixed)
+        require(min(first) - CLOSE <= value <= max(first) + CLOSE, f"{spec.name}: {value:g} is not among the values")
+        return
+    for unit in range(UNITS):
+        rest = _value(spec, target[units != unit], mixed[units != unit])
+        same = np.isclose(first[unit], rest, rtol=CLOSE, atol=CLOSE, equal_nan=True)
+        require(bool(same), f"{spec.name}: it is {first[unit]:g} without unit {unit}, and {rest:g} of the rest")
 
 
 def check_order_of_samples_does_not_matter(spec: MetricSpec, kind: Kind) -> None:
@@ -110,8 +130,11 @@ def check_input_is_not_written_to(spec: MetricSpec, kind: Kind) -> None:
 
 def check_the_process_is_left_as_it_was(spec: MetricSpec, kind: Kind) -> None:
     """It changes nothing that others compute with: torch's settings, the working folder ..."""
+    import numpy as np
+
     target, mixed = generated_predictions(spec, kind)["mixed"]
-    for _, changes in (_measured(spec, target, mixed), _resampled(spec, target, mixed)):
+    units = np.arange(SAMPLES) % UNITS
+    for _, changes in (_measured(spec, target, mixed), _without_each(spec, target, mixed, units)):
         require(not changes, changes)
 
 
@@ -140,7 +163,8 @@ DECLARATION: tuple[Callable[[MetricSpec], None], ...] = (
 
 BEHAVIOUR: tuple[Callable[[MetricSpec, Kind], None], ...] = (
     check_value_is_one_number,
-    check_resampled_values_surround_the_value,
+    check_value_is_within_its_bounds,
+    check_values_without_each_unit_are_those_of_the_rest,
     check_order_of_samples_does_not_matter,
     check_input_is_not_written_to,
     check_the_process_is_left_as_it_was,
@@ -222,11 +246,14 @@ def _measured(spec: MetricSpec, target: NDArray[Any], given: NDArray[Any]) -> tu
     return call_isolated(_who(spec), lambda: load_metric(spec)(target, given))
 
 
-def _resampled(spec: MetricSpec, target: NDArray[Any], given: NDArray[Any]) -> tuple[NDArray[Any], str]:
-    """Return its resampled values, and what it changed in the process."""
+def _without_each(
+    spec: MetricSpec, target: NDArray[Any], given: NDArray[Any], units: NDArray[Any]
+) -> tuple[NDArray[Any], str]:
+    """Return its values without each unit, and what it changed in the process."""
     from gairbench.metrics import load_metric
 
-    return call_isolated(_who(spec), lambda: load_metric(spec).resampled(read_only(target), read_only(given), 0))
+    arrays = read_only(target), read_only(given), read_only(units)
+    return call_isolated(_who(spec), lambda: load_metric(spec).without_each(*arrays))
 
 
 def _who(spec: MetricSpec) -> str:

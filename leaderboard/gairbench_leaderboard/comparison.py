@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from gairbench.errors import DataError, UsageError
-from gairbench.metrics import load_metric, needed_by
-from gairbench.predictions import Predictions, load_predictions
 from gairbench.results import Result
-from gairbench.spec import MetricSpec
 from gairbench_leaderboard.comparable import Setting, Stale, split_stale
 from gairbench_leaderboard.layout import topics
 from gairbench_leaderboard.ranking import RankingColumn, RankingRow, columns_of, usable
-from gairbench_leaderboard.uncertainty import Estimate, Runs, difference, holm, mean
+from gairbench_leaderboard.uncertainty import Estimate, Runs, difference, holm, mean, runs_of
 
 Verdict = Literal["better", "worse", "undecided"]
 
 SIGNIFICANT = 0.05
 """Adjusted p-value below which a difference counts."""
 
-_RESAMPLING_SEED = 0
+_UNPAIRED = "the record does not hold its metric without each unit of the test samples: run it again, or test on more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,29 +86,27 @@ class Selected:
 
 
 def select_comparable(results: Iterable[Result]) -> Selected:
-    """Choose what can be compared: whole runs alone, no secondary probes, no skips."""
+    """Choose what can be compared: whole runs alone, no secondary probes, no skips, and numbers that can be paired."""
     current, superseded = split_stale([r for r in results if Setting.of(r).whole and r.headline])
     measured: list[Result] = []
     left_out = [stale for stale in superseded if stale.result.status == "ok"]
     for result in current:
         value = result.headline_value
-        if result.status == "ok" and value is not None and usable(value):
+        number = result.status == "ok" and value is not None and usable(value)
+        if number and result.jackknife:
             measured.append(result)
         elif result.status != "skipped":
-            left_out.append(Stale(result, result.reason or "its headline metric is not a finite number"))
+            why = _UNPAIRED if number else "its headline metric is not a finite number"
+            left_out.append(Stale(result, result.reason or why))
     return Selected(measured, left_out)
 
 
-def compare_models(
-    results: Iterable[Result], folder: Path, reference: str, metrics: Mapping[str, MetricSpec]
-) -> list[Comparison]:
-    """Compare all models of a results folder with one of them by their headline metrics.
+def compare_models(results: Iterable[Result], reference: str) -> list[Comparison]:
+    """Compare all models of a results folder with one of them by their headline metrics, from the records alone.
 
     Args:
         results: Records; :func:`select_comparable` says which take part.
-        folder: The results folder, in which the predictions stand beside the records.
         reference: A model's name, or a row's (``gair (small)``) where the model has several.
-        metrics: What is installed, by name.
 
     Returns:
         One comparison a category, real and synthetic data apart, then the diagnostic ones. Within a table p-values are
@@ -122,19 +114,17 @@ def compare_models(
 
     Raises:
         UsageError: There is nothing to compare, or the reference is not among it.
-        DataError: Two models were tested on different samples, predictions are not their record's, or a metric is not
-            installed.
-        StorageError: Predictions are missing or broken.
+        DataError: Two models were tested on different samples.
     """
     measured = select_comparable(results).measured
     rows = sorted({RankingRow.of(r) for r in measured})
     if len(rows) < 2:
         raise UsageError(
-            f"{folder} has results of whole splits for {len(rows)} model{'s' * (len(rows) != 1)}: nothing to compare",
+            f"there are results of whole splits for {len(rows)} model{'s' * (len(rows) != 1)}: nothing to compare",
             "run two or more into one folder, without --limit, --labels, --split, --readout and --covered-by",
         )
     chosen = _reference(reference, rows)
-    runs = _runs(measured, folder, metrics)
+    runs = _runs(measured)
     made = []
     for diagnostic in (False, True):
         for topic, title in topics(r for r in measured if r.diagnostic is diagnostic):
@@ -153,59 +143,18 @@ def _reference(name: str, rows: Sequence[RankingRow]) -> RankingRow:
     raise UsageError(f"there is no {name!r} to compare with", f"choose with --reference among {listed}")
 
 
-def _runs(
-    measured: Sequence[Result], folder: Path, metrics: Mapping[str, MetricSpec]
-) -> dict[tuple[RankingRow, str], Runs]:
-    tasks: defaultdict[str, list[Result]] = defaultdict(list)
+def _runs(measured: Sequence[Result]) -> dict[tuple[RankingRow, str], Runs]:
+    cells: defaultdict[tuple[RankingRow, str], list[Result]] = defaultdict(list)
+    first: dict[str, Result] = {}
     for result in measured:
-        tasks[result.task].append(result)
-    found: dict[tuple[RankingRow, str], Runs] = {}
-    for task, group in tasks.items():
-        first: Predictions | None = None
-        cells: defaultdict[RankingRow, list[tuple[int, float, np.ndarray]]] = defaultdict(list)
-        for result in sorted(group, key=lambda r: r.seed):
-            predicted = load_predictions(result, folder)
-            first = first or predicted
-            if not (np.array_equal(first.ids, predicted.ids) and np.array_equal(first.target, predicted.target)):
-                raise DataError(
-                    f"{result.path(folder)} was tested on other samples of {task} than the records beside it",
-                    "run them again on the same data",
-                )
-            value, resampled = _measure(result, predicted, folder, metrics)
-            cells[RankingRow.of(result)].append((result.seed, value, resampled))
-        samples = () if first is None else tuple(map(str, first.ids))
-        for row, cell in cells.items():
-            seeds, values, resampled_values = zip(*cell, strict=True)
-            found[row, task] = Runs(seeds, np.array(values), np.stack(resampled_values), samples)
-    return found
-
-
-def _measure(
-    result: Result, predicted: Predictions, folder: Path, metrics: Mapping[str, MetricSpec]
-) -> tuple[float, np.ndarray]:
-    """Return the record's metric and its resampled values, once the predictions have been seen to be the record's."""
-    spec, recorded = metrics.get(result.metric), result.headline_value
-    if spec is None or recorded is None or spec.version != recorded.version:
-        version = "" if recorded is None else f" version {recorded.version}"
-        raise DataError(
-            f"{result.path(folder)} has metric {result.metric!r}{version}, which is not installed",
-            "install the version of gairbench or of the plugin that wrote the record",
-        )
-    given = needed_by(spec, predicted)
-    if given is None:
-        raise DataError(
-            f"the predictions beside {result.path(folder)} come without the scores that {result.metric} needs",
-            "run it again with --fresh; more scores than gairbench.predictions.NEEDED are not kept",
-        )
-    metric = load_metric(spec)
-    value = metric(predicted.target, given)
-    if not math.isclose(value, recorded.value, rel_tol=1e-6, abs_tol=1e-9):
-        raise DataError(
-            f"the predictions beside {result.path(folder)} give {result.metric} {value:.6g}, the record says"
-            f" {recorded.value:.6g}",
-            "run it again with --fresh",
-        )
-    return value, metric.resampled(predicted.target, given, _RESAMPLING_SEED)
+        same = first.setdefault(result.task, result)
+        if result.samples != same.samples:
+            raise DataError(
+                f"{result.path(Path())} was tested on other samples of {result.task} than {same.path(Path())}",
+                "run them again on the same data",
+            )
+        cells[RankingRow.of(result), result.task].append(result)
+    return {cell: runs_of(group) for cell, group in cells.items()}
 
 
 def _table(

@@ -30,15 +30,17 @@ _SIGNS: dict[Verdict, str] = {"better": "▲", "worse": "▼", "undecided": ""}
 
 _LEGEND = f"""\
 {FROZEN} and the same probe is fitted on the embeddings of each. A number is the mean over seeds of the
-metric on the test split, ± half of its 95 % interval. The interval covers other test samples (bootstrap) and other
-seeds: the two variances are added, and Student's t has the degrees of freedom of Welch and Satterthwaite, so that three
-seeds count as three. A model with one seed has an interval for test samples only.
+metric on the test split, ± half of its 95 % interval. The interval covers other test units and other seeds. Units are
+the groups that the splits were drawn by, as blocks or sites, and single samples where there are none; how many there
+are is in the folded tables. The variance over units is the jackknife's, that over seeds is added, and Student's
+t has the degrees of freedom of Welch and Satterthwaite, so that three seeds count as three. A model with one seed has
+an interval for test units only.
 
 **{_SIGNS["better"]}** better and **{_SIGNS["worse"]}** worse than {{reference}}: the difference, paired over test
-samples, has a p-value below {SIGNIFICANT:g} after Holm's adjustment for all comparisons of the table. No sign:
+units, has a p-value below {SIGNIFICANT:g} after Holm's adjustment for all comparisons of the table. No sign:
 undecided, which is not the same as equal. A sign in brackets: one of the two has a single seed, so that the difference
 is between these weights and may not be between the methods. Intervals of differences are not adjusted: one may leave
-zero out without a sign. Neighbouring samples are not independent: intervals on spatial data are somewhat too narrow."""
+zero out without a sign."""
 
 
 def write_comparison(
@@ -172,7 +174,7 @@ def _plus_minus(estimate: Estimate) -> str:
 
 
 def _differences(comparison: Comparison, columns: Sequence[RankingColumn]) -> str:
-    headers = ["Task", "Metric", "Model", "Difference", "p", "p (Holm)", "Seeds", "Their deviation"]
+    headers = ["Task", "Metric", "Model", "Difference", "p", "p (Holm)", "Units", "Seeds", "Their deviation"]
     body = []
     for column in columns:
         for row in comparison.rows:
@@ -188,6 +190,7 @@ def _differences(comparison: Comparison, columns: Sequence[RankingColumn]) -> st
                     _signed(estimate),
                     _p(estimate.p),
                     _p(contrast.adjusted_p),
+                    f"{comparison.runs[row, column.task].units:,}",
                     " : ".join(map(str, contrast.seeds)),
                     _deviation(comparison.runs[row, column.task]),
                 ]
@@ -204,7 +207,7 @@ def _changes(sweep: Sweep) -> list[str]:
         if any(changes):
             shown = [_signed(found) if found else "—" for found in changes]
             body.append([escape(str(row)), *shown])
-    title = f"{sweep.title}: change of {sweep.metric} from {sweep.variable} {first:g}, paired over samples and seeds"
+    title = f"{sweep.title}: change of {sweep.metric} from {sweep.variable} {first:g}, paired over units and seeds"
     headers = ["Model", *(f"{value:g}" for value, _ in others)]
     return [f"**{escape(title)}**", pipe_table(headers, body)] if body else []
 
@@ -227,7 +230,8 @@ def comparison_csv(comparisons: Sequence[Comparison]) -> str:
     """Return one line a model and task.
 
     Columns: ``model``, ``preset``, ``checkpoint``, ``task``, ``table``, ``diagnostic``, ``metric``,
-    ``higher_is_better``, ``n_test``, ``seeds`` (how many), ``seed_std`` (standard deviation over seeds), ``mean``,
+    ``higher_is_better``, ``n_test``, ``units`` (how many are independent: groups, or samples), ``seeds`` (how many),
+    ``seed_std`` (standard deviation over seeds), ``mean``,
     ``low`` and ``high`` (95 % interval), ``reference``, and against it ``difference``, ``difference_low``,
     ``difference_high``, ``p``, ``p_holm``, ``verdict``, which are empty for the reference itself; and ``caveats``: why
     the number does not show what the model can, separated by ``"; "``.
@@ -256,7 +260,8 @@ def _line(comparison: Comparison, row: RankingRow, column: RankingColumn) -> dic
         "diagnostic": comparison.diagnostic,
         "metric": column.metric,
         "higher_is_better": column.higher_is_better,
-        "n_test": len(runs.samples),
+        "n_test": runs.n,
+        "units": runs.units,
         "seeds": len(runs.seeds),
         "seed_std": _rounded(runs.values.std(ddof=1)) if len(runs.seeds) > 1 else None,
         "mean": _rounded(estimate.value),

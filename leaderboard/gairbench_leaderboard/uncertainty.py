@@ -1,4 +1,4 @@
-"""How far a mean over seeds can be trusted, and whether two of them differ."""
+"""How far a mean over seeds can be trusted, and whether two of them differ: from records alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from gairbench.metrics import LEVEL
+from gairbench.errors import DataError
+from gairbench.intervals import LEVEL, interval, jackknife_variance
+from gairbench.results import Result
 
 Array = NDArray[np.float64]
 
@@ -25,15 +27,24 @@ class Runs:
     Args:
         seeds: One per run.
         values: The metric, ``(seeds,)``.
-        resampled: The metric on bootstrap resamples of the test samples, ``(seeds, resamples)``; column j is the same
-            resample for every run and every model of a task, which is what pairs them.
-        samples: Identifiers of the test samples, in order.
+        jackknife: The metric without each unit of the test samples, ``(seeds, units)``, two or more; column j is
+            without the same unit for every run and every model of a task, which is what pairs them.
+        samples: Digest of the test samples.
+        n: How many test samples there are.
+        units: How many independent units the test samples are, groups or single samples: of more than 200 some are
+            left out together.
+        least: The smallest value that the metric can have.
+        most: The largest value that it can have.
     """
 
     seeds: tuple[int, ...]
     values: Array
-    resampled: Array
-    samples: tuple[str, ...]
+    jackknife: Array
+    samples: str
+    n: int
+    units: int
+    least: float = -math.inf
+    most: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +64,51 @@ class Estimate:
     p: float
 
 
-def mean(runs: Runs) -> Estimate:
-    """Return the mean over seeds with an interval for other test samples and other seeds."""
-    return _estimate(
-        float(runs.values.mean()), [_of_samples(runs.resampled.mean(axis=0), runs), _of_seeds(runs.values)]
+def runs_of(records: Sequence[Result]) -> Runs:
+    """Return the headline metric of records that differ in their seed alone.
+
+    Args:
+        records: Of one model and task, in one setting, with a number.
+
+    Raises:
+        DataError: A record does not hold the metric without each unit, or its test samples are other ones.
+    """
+    records = sorted(records, key=lambda record: record.seed)
+    first = records[0]
+    for record in records:
+        if not record.jackknife:
+            raise DataError(f"{_named(record)} has no {record.metric} without each unit", "run it again")
+        if (record.samples, len(record.jackknife)) != (first.samples, len(first.jackknife)):
+            raise DataError(
+                f"{_named(record)} was tested on other samples than {_named(first)}", "run them again on the same data"
+            )
+    found = [record.metrics[record.metric] for record in records]
+    return Runs(
+        tuple(record.seed for record in records),
+        np.array([metric.value for metric in found]),
+        np.array([record.jackknife for record in records]),
+        first.samples,
+        first.n["test"],
+        first.units,
+        -math.inf if found[0].least is None else found[0].least,
+        math.inf if found[0].most is None else found[0].most,
     )
 
 
+def _named(record: Result) -> str:
+    return f"the record of {record.model} ({record.variant}) on {record.task}"
+
+
+def mean(runs: Runs) -> Estimate:
+    """Return the mean over seeds with an interval for other test units and other seeds."""
+    value = float(runs.values.mean())
+    variance, freedom = _added([_of_units(runs.jackknife.mean(axis=0)), _of_seeds(runs.values)])
+    low, high = interval(value, math.sqrt(variance), freedom, units=runs.units, least=runs.least, most=runs.most)
+    return Estimate(value, low, high, _p(value, variance, freedom))
+
+
 def difference(left: Runs, right: Runs) -> Estimate:
-    """Return ``left - right`` of two models: paired over test samples, independent over seeds.
+    """Return ``left - right`` of two models: paired over test units, independent over seeds.
 
     Models of one architecture share initial weights and batches of a seed. Taking them as independent is cautious: what
     they share makes the true difference vary less.
@@ -73,7 +120,7 @@ def difference(left: Runs, right: Runs) -> Estimate:
     return _estimate(
         float(left.values.mean() - right.values.mean()),
         [
-            _of_samples(left.resampled.mean(axis=0) - right.resampled.mean(axis=0), left),
+            _of_units(left.jackknife.mean(axis=0) - right.jackknife.mean(axis=0)),
             _of_seeds(left.values),
             _of_seeds(right.values),
         ],
@@ -81,7 +128,7 @@ def difference(left: Runs, right: Runs) -> Estimate:
 
 
 def change(after: Runs, before: Runs) -> Estimate:
-    """Return ``after - before`` of the same weights on two tasks: paired over test samples and over seeds.
+    """Return ``after - before`` of the same weights on two tasks: paired over test units and over seeds.
 
     Raises:
         ValueError: The runs are not of the same seeds or samples.
@@ -90,40 +137,47 @@ def change(after: Runs, before: Runs) -> Estimate:
     if after.seeds != before.seeds:
         raise ValueError(f"seeds {after.seeds} and {before.seeds}")
     values = after.values - before.values
-    resampled = after.resampled - before.resampled
-    return _estimate(float(values.mean()), [_of_samples(resampled.mean(axis=0), after), _of_seeds(values)])
+    without_each = after.jackknife - before.jackknife
+    return _estimate(float(values.mean()), [_of_units(without_each.mean(axis=0)), _of_seeds(values)])
 
 
 def _require_same_samples(left: Runs, right: Runs) -> None:
-    if left.samples != right.samples:
-        raise ValueError(f"runs of {len(left.samples)} samples and of {len(right.samples)} other ones")
+    if (left.samples, left.jackknife.shape[1]) != (right.samples, right.jackknife.shape[1]):
+        raise ValueError(f"runs of {left.n} samples ({left.samples[:12]}) and of {right.n} other ones")
 
 
-_Part = tuple[float, float]
+Part = tuple[float, float]
 """A variance and its degrees of freedom."""
 
 
-def _of_samples(resampled: Array, runs: Runs) -> _Part:
-    return float(np.nanvar(resampled, ddof=1)), max(len(runs.samples) - 1, 1)
+def _of_units(without_each: Array) -> Part:
+    return jackknife_variance(without_each), max(len(without_each) - 1, 1)
 
 
-def _of_seeds(values: Array) -> _Part:
+def _of_seeds(values: Array) -> Part:
     """Return the variance of a mean over seeds; none where there is one seed, which says nothing about others."""
     return (float(values.var(ddof=1) / len(values)), len(values) - 1) if len(values) > 1 else (0.0, 1)
 
 
-def _estimate(value: float, parts: Sequence[_Part]) -> Estimate:
-    """Add independent variances and use Student's t with the degrees of freedom of Welch and Satterthwaite.
-
-    Where no resample and no seed changes the value there is nothing to judge it by: p is 1.
-    """
+def _added(parts: Sequence[Part]) -> Part:
+    """Add independent variances, with the degrees of freedom of Welch and Satterthwaite (Biometrics 2, 1946)."""
     variance = sum(part for part, _ in parts)
+    if not variance > 0:
+        return 0.0, parts[0][1]
+    return variance, variance**2 / sum(part**2 / degrees for part, degrees in parts)
+
+
+def _p(value: float, variance: float, freedom: float) -> float:
+    """Return the p-value of zero; where no unit and no seed changes the value there is nothing to judge it by: 1."""
     if not variance > (_ROUNDING * max(abs(value), 1.0)) ** 2:
-        return Estimate(value, value, value, 1.0)
-    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
-    error = math.sqrt(variance)
-    half = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * error
-    return Estimate(value, value - half, value + half, 2 * float(stats.t.sf(abs(value) / error, freedom)))
+        return 1.0
+    return 2 * float(stats.t.sf(abs(value) / math.sqrt(variance), freedom))
+
+
+def _estimate(value: float, parts: Sequence[Part]) -> Estimate:
+    variance, freedom = _added(parts)
+    half = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * math.sqrt(variance)
+    return Estimate(value, value - half, value + half, _p(value, variance, freedom))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

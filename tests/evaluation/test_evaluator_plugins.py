@@ -350,7 +350,7 @@ def test_scores_are_kept_in_single_precision_and_reproduce_the_metric(
     found = load_predictions(records[0], request_.results)
     assert found.scores is not None
     assert (found.scores.dtype, found.scores.shape, found.scores_are) == (np.float32, (40, 2), "probabilities")
-    (made,) = compare_models(records, request_.results, "a", registry.metrics)
+    (made,) = compare_models(records, "a")
     (contrast,) = made.contrasts.values()
     assert contrast.estimate.value == 0
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,24 +17,23 @@ from scipy import stats
 
 from gairbench import Category, results
 from gairbench.backbone import TRAINED
+from gairbench.bundles import bundled
 from gairbench.commands.config import load_config
 from gairbench.commands.run import RunRequest
-from gairbench.errors import DataError, StorageError, UsageError
-from gairbench.metrics import interval, load_metric
+from gairbench.errors import DataError, UsageError
+from gairbench.intervals import interval, jackknife_variance
+from gairbench.metrics import load_metric
 from gairbench.plugins import load_registry
-from gairbench.predictions import Predictions, save_predictions
 from gairbench.requests import make_request
-from gairbench.results import MetricValue, Result
+from gairbench.results import Result
 from gairbench.selection import select_models, select_tasks
-from gairbench_leaderboard import comparison
-from gairbench_leaderboard.comparison import Comparison
+from gairbench_leaderboard.comparison import Comparison, compare_models
 from gairbench_leaderboard.comparison_page import comparison_csv, render_comparison, write_comparison
 from gairbench_leaderboard.ranking import RankingRow
 from gairbench_leaderboard.sweeps import find_sweeps
-from gairbench_leaderboard.uncertainty import Runs, change, difference, holm, mean
+from gairbench_leaderboard.uncertainty import Runs, change, difference, holm, mean, runs_of
 
 METRICS = load_registry().metrics
-compare_models = partial(comparison.compare_models, metrics=METRICS)
 
 N = 400
 SAMPLES = tuple(f"sample-{i}" for i in range(N))
@@ -42,14 +41,21 @@ GAIR, RIVAL = RankingRow("gair", "default", ""), RankingRow("rival", "default", 
 
 
 def add(folder: Path, model: str, right: Sequence[bool], *, seed: int = 0, **changes: object) -> Result:
-    """Write a classification record whose predictions are right where asked, and the predictions."""
+    """Write a classification record whose predictions are right where asked."""
     target = np.zeros(len(right), dtype=np.int64)
     prediction = np.where(right, 0, 1)
-    value = float(np.mean(right))
-    record = make_result(model, seed=seed, value=value, **changes)  # type: ignore[arg-type]
-    path = record.path(folder)
-    name = save_predictions(path, Predictions(np.array(SAMPLES[: len(right)]), target, prediction))
-    record = replace(record, predictions=name)
+    units = bundled(SAMPLES[: len(right)])
+    record = make_result(model, seed=seed, value=float(np.mean(right)), **changes)  # type: ignore[arg-type]
+    without_each = load_metric(METRICS["accuracy"]).without_each(target, prediction, units)
+    record = replace(
+        record,
+        n={**record.n, "test": len(right)},
+        samples=f"{len(right)} samples",
+        jackknife=tuple(without_each.tolist()),
+    )
+    if record.headline_value is not None:
+        bounded = {record.metric: replace(record.headline_value, least=0.0, most=1.0)}
+        record = replace(record, metrics={**record.metrics, **bounded})
     results.write_result(record, folder)
     return record
 
@@ -70,7 +76,7 @@ def test_a_rival_that_is_right_less_often_is_worse_and_a_copy_is_undecided(tmp_p
         records.append(add(tmp_path, "gair", good, seed=seed))
         records.append(add(tmp_path, "copy", good, seed=seed))
         records.append(add(tmp_path, "rival", answers(0.5, 10 + seed), seed=seed))
-    made = only(compare_models(records, tmp_path, "gair"))
+    made = only(compare_models(records, "gair"))
     verdicts = {row.model: made.contrasts[row, "earth-rs-koeppen"].verdict for row in made.rows[1:]}
     assert verdicts == {"copy": "undecided", "rival": "worse"}
     assert made.contrasts[RankingRow("copy", "default", ""), "earth-rs-koeppen"].estimate.value == 0
@@ -80,7 +86,7 @@ def test_a_rival_that_is_right_less_often_is_worse_and_a_copy_is_undecided(tmp_p
 
 def test_the_reference_may_be_any_model_and_directions_turn_round(tmp_path: Path) -> None:
     records = [add(tmp_path, "gair", answers(0.9, 0)), add(tmp_path, "rival", answers(0.5, 1))]
-    made = only(compare_models(records, tmp_path, "rival"))
+    made = only(compare_models(records, "rival"))
     assert made.contrasts[GAIR, "earth-rs-koeppen"].verdict == "better"
 
 
@@ -90,7 +96,7 @@ def test_less_is_better_for_metrics_that_say_so(tmp_path: Path) -> None:
         record = add(tmp_path, model, answers(share, 0))
         told = record.metrics["accuracy"]
         records.append(replace(record, metrics={"accuracy": replace(told, higher_is_better=False)}))
-    assert only(compare_models(records, tmp_path, "gair")).contrasts[RIVAL, "earth-rs-koeppen"].verdict == "better"
+    assert only(compare_models(records, "gair")).contrasts[RIVAL, "earth-rs-koeppen"].verdict == "better"
 
 
 def test_pairing_finds_a_difference_that_separate_intervals_hide(tmp_path: Path) -> None:
@@ -101,7 +107,7 @@ def test_pairing_finds_a_difference_that_separate_intervals_hide(tmp_path: Path)
         add(tmp_path, "gair", good),
         add(tmp_path, "rival", [right and i not in lost for i, right in enumerate(good)]),
     ]
-    made = only(compare_models(records, tmp_path, "gair"))
+    made = only(compare_models(records, "gair"))
     gair, rival = made.mean(GAIR, "earth-rs-koeppen"), made.mean(RIVAL, "earth-rs-koeppen")
     assert gair is not None
     assert rival is not None
@@ -119,61 +125,92 @@ def test_seeds_that_disagree_widen_the_interval_and_leave_the_question_open(tmp_
         records += [
             add(folder, "rival", [i < share * N for i in range(N)], seed=seed) for seed, share in enumerate(shares)
         ]
-        found[folder] = only(compare_models(records, folder, "gair")).contrasts[RIVAL, "earth-rs-koeppen"]
+        found[folder] = only(compare_models(records, "gair")).contrasts[RIVAL, "earth-rs-koeppen"]
     assert found[steady].estimate.value == pytest.approx(found[unsteady].estimate.value)
     assert found[steady].verdict == "worse"
     assert found[unsteady].verdict == "undecided"
 
 
-def test_the_interval_of_seeds_alone_is_students(tmp_path: Path) -> None:
+def runs(values: Sequence[float], jackknife: np.ndarray | None = None, samples: str = "same", **more: float) -> Runs:
+    """Return runs of seeds 0, 1 ... that no unit changes, unless it is said what they change."""
+    found = np.array(values)
+    still = np.repeat(found[:, None], 1000, axis=1)
+    seeds = tuple(range(len(values)))
+    return Runs(seeds, found, still if jackknife is None else jackknife, samples, 1000, 1000, **more)
+
+
+def test_the_interval_of_seeds_alone_is_students() -> None:
     values = np.array([0.4, 0.5, 0.7])
-    runs = Runs((0, 1, 2), values, np.repeat(values[:, None], 1000, axis=1), SAMPLES)
     expected = stats.t.interval(0.95, 2, loc=values.mean(), scale=stats.sem(values))
-    assert (mean(runs).low, mean(runs).high) == pytest.approx(expected)
+    found = mean(runs(values))
+    assert (found.low, found.high) == pytest.approx(expected)
+    bounded = mean(runs(values, least=0.0, most=1.0))
+    assert 0 < bounded.low < found.value < bounded.high < 1
 
 
-def test_the_interval_of_one_seed_is_the_bootstraps() -> None:
+def test_the_interval_of_one_seed_is_that_of_the_record() -> None:
     target, prediction = np.zeros(N, dtype=int), np.array(answers(0.3, 3), dtype=int)
     metric = load_metric(METRICS["accuracy"])
-    runs = Runs((0,), np.array([metric(target, prediction)]), metric.resampled(target, prediction, 0)[None], SAMPLES)
-    assert (mean(runs).low, mean(runs).high) == pytest.approx(
-        interval(metric.resampled(target, prediction, 0)), abs=0.006
-    )
+    without_each = metric.without_each(target, prediction, bundled(SAMPLES))
+    value = metric(target, prediction)
+    found = mean(Runs((0,), np.array([value]), without_each[None], "same", N, N, 0.0, 1.0))
+    error = math.sqrt(jackknife_variance(without_each))
+    assert (found.low, found.high) == interval(value, error, 199, units=N, least=0.0, most=1.0)
+
+
+def test_records_give_their_runs_by_seed_and_refuse_what_is_not_the_same(tmp_path: Path) -> None:
+    records = [add(tmp_path, "gair", answers(share, 0), seed=seed) for seed, share in ((2, 0.5), (0, 0.7))]
+    found = runs_of(records)
+    assert found.seeds == (0, 2)
+    assert found.values.tolist() == [records[1].metrics["accuracy"].value, records[0].metrics["accuracy"].value]
+    assert found.jackknife.shape == (2, 200)
+    assert (found.samples, found.n, found.units, found.least, found.most) == ("400 samples", N, N, 0.0, 1.0)
+    grouped = [replace(record, groups={"train": 50, "test": 9}) for record in records]
+    assert runs_of(grouped).units == 9
+    with pytest.raises(DataError, match="was tested on other samples than the record of gair"):
+        runs_of([records[0], replace(records[1], samples="others")])
+    with pytest.raises(DataError, match=r"the record of gair \(default-seed0\) .* has no accuracy without each unit"):
+        runs_of([records[0], replace(records[1], jackknife=())])
 
 
 def test_independent_seeds_are_compared_as_welch_does() -> None:
     left, right = np.array([0.41, 0.50, 0.72]), np.array([0.30, 0.31, 0.33])
-    still = [np.repeat(values[:, None], 1000, axis=1) for values in (left, right)]
-    found = difference(Runs((0, 1, 2), left, still[0], SAMPLES), Runs((0, 1, 2), right, still[1], SAMPLES))
-    assert found.p == pytest.approx(stats.ttest_ind(left, right, equal_var=False).pvalue)
+    assert difference(runs(left), runs(right)).p == pytest.approx(stats.ttest_ind(left, right, equal_var=False).pvalue)
+
+
+def test_units_are_paired_between_models() -> None:
+    """The jackknife of a mean of differences is the paired t-test."""
+    rng = np.random.default_rng(0)
+    one = rng.normal(0, 1, 30)
+    other = one + rng.normal(0.1, 0.3, 30)
+    left, right = (runs([float(x.mean())], jackknife=((x.sum() - x) / (len(x) - 1))[None]) for x in (one, other))
+    assert difference(left, right).p == pytest.approx(stats.ttest_rel(one, other).pvalue)
 
 
 def test_the_same_weights_on_two_tasks_are_paired_over_seeds() -> None:
     before, after = np.array([0.41, 0.50, 0.72]), np.array([0.40, 0.48, 0.69])
-    still = [np.repeat(values[:, None], 1000, axis=1) for values in (before, after)]
-    found = change(Runs((0, 1, 2), after, still[1], SAMPLES), Runs((0, 1, 2), before, still[0], SAMPLES))
-    assert found.p == pytest.approx(stats.ttest_rel(after, before).pvalue)
-    other = Runs((0, 1, 2), after, still[1], SAMPLES[::-1])
+    assert change(runs(after), runs(before)).p == pytest.approx(stats.ttest_rel(after, before).pvalue)
+    other = runs(after, samples="other")
     with pytest.raises(ValueError, match="other ones"):
-        change(other, Runs((0, 1, 2), before, still[0], SAMPLES))
+        change(other, runs(before))
     with pytest.raises(ValueError, match="other ones"):
-        difference(other, Runs((0, 1, 2), before, still[0], SAMPLES))
+        difference(other, runs(before))
     with pytest.raises(ValueError, match="seeds"):
-        change(Runs((0, 1), after[:2], still[1][:2], SAMPLES), Runs((0, 1, 2), before, still[0], SAMPLES))
+        change(runs(after[:2]), runs(before))
 
 
-def test_what_no_resample_and_no_seed_changes_is_not_judged() -> None:
-    """All right against all wrong on four samples: an exact sign test has p = 0.125, a bootstrap no spread at all."""
+def test_what_no_unit_and_no_seed_changes_is_not_judged() -> None:
+    """All right against all wrong on four samples: an exact sign test has p = 0.125, the jackknife no spread at all."""
     right, wrong = (
-        Runs((0, 1, 2), np.full(3, value), np.full((3, 1000), value), ("a", "b", "c", "d")) for value in (1.0, 0.1)
+        Runs((0, 1, 2), np.full(3, value), np.full((3, 4), value), "same", 4, 4, 0.0, 1.0) for value in (1.0, 0.1)
     )
     assert difference(right, wrong).p == 1.0
+    assert mean(right).low < 0.6
 
 
 def test_a_p_value_that_is_no_number_decides_nothing() -> None:
-    unknown = Runs((0,), np.array([0.1]), np.full((1, 1000), np.nan), SAMPLES)
-    known = Runs((0,), np.array([0.9]), np.full((1, 1000), 0.9), SAMPLES)
-    assert difference(unknown, known).p == 1.0
+    unknown = runs([0.1], jackknife=np.full((1, 1000), np.nan))
+    assert difference(unknown, runs([0.9])).p == 1.0
 
 
 def test_holms_adjustment_follows_its_definition() -> None:
@@ -190,7 +227,7 @@ def test_many_comparisons_raise_the_bar(tmp_path: Path) -> None:
     def verdict(folder: Path, more: int) -> str:
         records = [add(folder, "gair", good), add(folder, "rival", rival)]
         records += [add(folder, f"copy{i}", good) for i in range(more)]
-        return only(compare_models(records, folder, "gair")).contrasts[RIVAL, "earth-rs-koeppen"].verdict
+        return only(compare_models(records, "gair")).contrasts[RIVAL, "earth-rs-koeppen"].verdict
 
     assert verdict(tmp_path / "alone", 0) == "worse"
     assert verdict(tmp_path / "crowd", 8) == "undecided"
@@ -204,7 +241,7 @@ def test_real_synthetic_and_diagnostic_results_have_tables_of_their_own(tmp_path
             add(tmp_path, model, answers(0.5, 0), task="b"),
             add(tmp_path, model, answers(0.5, 0), task="c", diagnostic=True),
         ]
-    made = compare_models(records, tmp_path, "gair")
+    made = compare_models(records, "gair")
     assert [(c.title, c.diagnostic, [column.task for column in c.columns]) for c in made] == [
         ("Remote sensing, real data", False, ["b"]),
         ("Street view, synthetic data", False, ["a"]),
@@ -224,7 +261,7 @@ def test_limited_secondary_stale_and_failed_records_take_no_part(tmp_path: Path)
         add(tmp_path, "old", answers(0.5, 0), probe_version=0),
         make_result("failed", status="failed", reason="broken"),
     ]
-    assert only(compare_models(records, tmp_path, "gair")).rows == [GAIR, RIVAL]
+    assert only(compare_models(records, "gair")).rows == [GAIR, RIVAL]
 
 
 def test_a_model_without_a_number_for_a_task_is_shown_without_one(tmp_path: Path) -> None:
@@ -233,7 +270,7 @@ def test_a_model_without_a_number_for_a_task_is_shown_without_one(tmp_path: Path
         add(tmp_path, "gair", answers(0.5, 0), task="b"),
         add(tmp_path, "rival", answers(0.5, 0), task="a"),
     ]
-    made = only(compare_models(records, tmp_path, "gair"))
+    made = only(compare_models(records, "gair"))
     assert made.mean(RIVAL, "b") is None
     assert (RIVAL, "b") not in made.contrasts
     row = next(
@@ -247,90 +284,32 @@ def test_unknown_and_ambiguous_references_are_told_with_the_choice(tmp_path: Pat
     with pytest.raises(
         UsageError, match=r"several rows; choose one with --reference: 'gair \(small\)', 'gair \(tiny\)'"
     ):
-        compare_models(records, tmp_path, "gair")
+        compare_models(records, "gair")
     with pytest.raises(UsageError, match="no 'gari' to compare with"):
-        compare_models(records, tmp_path, "gari")
-    assert only(compare_models(records, tmp_path, "gair (tiny)")).reference.preset == "tiny"
+        compare_models(records, "gari")
+    assert only(compare_models(records, "gair (tiny)")).reference.preset == "tiny"
 
 
 def test_one_model_alone_or_limited_runs_alone_are_nothing_to_compare(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"for 1 model: nothing to compare; run two or more"):
-        compare_models([add(tmp_path, "gair", answers(0.5, 0))], tmp_path, "gair")
+        compare_models([add(tmp_path, "gair", answers(0.5, 0))], "gair")
     with pytest.raises(UsageError, match="without --limit"):
-        compare_models([add(tmp_path, name, answers(0.5, 0), limit=9) for name in ("gair", "rival")], tmp_path, "gair")
+        compare_models([add(tmp_path, name, answers(0.5, 0), limit=9) for name in ("gair", "rival")], "gair")
 
 
 def test_records_of_other_samples_are_refused(tmp_path: Path) -> None:
     records = [add(tmp_path, "gair", answers(0.5, 0)), add(tmp_path, "rival", answers(0.5, 0, n=N - 1))]
     with pytest.raises(DataError, match="was tested on other samples of earth-rs-koeppen"):
-        compare_models(records, tmp_path, "gair")
+        compare_models(records, "gair")
 
 
-def broken(whole: bytes) -> dict[str, bytes]:
-    single = io.BytesIO()
-    np.save(single, np.zeros(3))
-    lengths = io.BytesIO()
-    np.savez_compressed(lengths, ids=np.array(["a", "b"]), target=np.zeros(2), prediction=np.zeros(3))
-    pickled = io.BytesIO()
-    np.savez_compressed(pickled, ids=np.array([{}], dtype=object), target=np.zeros(1), prediction=np.zeros(1))
-    flipped = bytearray(whole)
-    flipped[len(whole) // 3] ^= 0xFF
-    return {
-        "no zip": b"PK nothing",
-        "empty": b"",
-        "one array": single.getvalue(),
-        "cut short": whole[: len(whole) // 2],
-        "flipped": bytes(flipped),
-        "lengths": lengths.getvalue(),
-        "pickled": pickled.getvalue(),
-    }
-
-
-@pytest.mark.parametrize("how", ["no zip", "empty", "one array", "cut short", "flipped", "lengths", "pickled"])
-def test_broken_predictions_are_told(how: str, tmp_path: Path) -> None:
-    records = [add(tmp_path, "gair", answers(0.5, 0)), add(tmp_path, "rival", answers(0.5, 0))]
-    predictions = records[1].path(tmp_path).parent / records[1].predictions
-    predictions.write_bytes(broken(predictions.read_bytes())[how])
-    with pytest.raises(StorageError, match="delete it and run again"):
-        compare_models(records, tmp_path, "gair")
-
-
-def test_missing_predictions_and_those_elsewhere_are_told(tmp_path: Path) -> None:
-    records = [add(tmp_path, "gair", answers(0.5, 0)), add(tmp_path, "rival", answers(0.5, 0))]
-    elsewhere = replace(
-        records[1], predictions=f"../../../../gair/default-seed0/earth-rs-koeppen/{records[0].predictions}"
-    )
-    with pytest.raises(StorageError, match="are not here"):
-        compare_models([records[0], elsewhere], tmp_path, "gair")
-    (records[1].path(tmp_path).parent / records[1].predictions).unlink()
-    with pytest.raises(StorageError, match="are not here; compute them with the record's command"):
-        compare_models(records, tmp_path, "gair")
-
-
-def test_predictions_that_are_not_the_records_are_refused(tmp_path: Path) -> None:
-    records = [add(tmp_path, "gair", answers(0.5, 0)), add(tmp_path, "rival", answers(0.5, 0))]
-    other = add(tmp_path, "rival", answers(0.9, 0))
-    with pytest.raises(DataError, match=r"give accuracy 0\.\d+, the record says 0\.\d+; run it again with --fresh"):
-        compare_models([records[0], replace(other, metrics=records[1].metrics)], tmp_path, "gair")
-
-
-def test_a_metric_of_another_version_is_told(tmp_path: Path) -> None:
-    value = {"luck": MetricValue(value=0.5, low=0.4, high=0.6, higher_is_better=True)}
-    records = [
-        replace(add(tmp_path, name, answers(0.5, 0)), metric="luck", metrics=value) for name in ("gair", "rival")
-    ]
-    with pytest.raises(DataError, match="has metric 'luck' version 1, which is not installed"):
-        compare_models(records, tmp_path, "gair")
-    newer = {"luck": replace(METRICS["accuracy"], name="luck", version=2)}
-    with pytest.raises(DataError, match="has metric 'luck' version 1, which is not installed"):
-        comparison.compare_models(records, tmp_path, "gair", newer)
-
-
-def test_scores_that_were_too_many_to_be_kept_are_named(tmp_path: Path) -> None:
-    value = {"nll": MetricValue(value=0.5, low=0.4, high=0.6, higher_is_better=False)}
-    records = [replace(add(tmp_path, name, answers(0.5, 0)), metric="nll", metrics=value) for name in ("gair", "rival")]
-    with pytest.raises(DataError, match="come without the scores that nll needs; run it again with --fresh"):
-        compare_models(records, tmp_path, "gair")
+def test_records_that_hold_no_jackknife_are_left_out_and_named(tmp_path: Path) -> None:
+    records = [add(tmp_path, model, answers(0.5, 0)) for model in ("gair", "rival", "old")]
+    records[2] = replace(records[2], jackknife=())
+    made = only(compare_models(records, "gair"))
+    assert made.rows == [GAIR, RIVAL]
+    page = render_comparison([made], records, [])
+    assert "the record does not hold its metric without each unit of the test samples" in page
 
 
 def test_what_is_left_out_is_listed_with_the_reason(tmp_path: Path) -> None:
@@ -341,7 +320,7 @@ def test_what_is_left_out_is_listed_with_the_reason(tmp_path: Path) -> None:
         make_result("blind", status="skipped", reason="has no encoder"),
         add(tmp_path, "limited", answers(0.5, 0), limit=9),
     ]
-    text = render_comparison(compare_models([*records, *others], tmp_path, "gair"), [*records, *others], [])
+    text = render_comparison(compare_models([*records, *others], "gair"), [*records, *others], [])
     left_out = text.split("## Left out", 1)[1].split("##", 1)[0]
     assert "| failed, seed 0 " in left_out
     assert "it broke" in left_out
@@ -355,7 +334,7 @@ def test_what_is_left_out_is_listed_with_the_reason(tmp_path: Path) -> None:
 def test_a_difference_of_single_seeds_is_marked_as_one_of_weights(tmp_path: Path) -> None:
     records = [add(tmp_path, "gair", answers(0.9, 0), seed=seed) for seed in range(2)]
     records.append(add(tmp_path, "rival", answers(0.4, 1)))
-    text = render_comparison(compare_models(records, tmp_path, "gair"), records, [])
+    text = render_comparison(compare_models(records, "gair"), records, [])
     assert "**(▼)**" in text
     assert " 1 : 2 |" in text
 
@@ -365,7 +344,7 @@ def test_a_row_named_like_its_model_can_be_chosen(tmp_path: Path) -> None:
         add(tmp_path, "gair", answers(0.5, 0)),
         add(tmp_path, "gair", answers(0.5, 0), checkpoint="file:abcd1234"),
     ]
-    assert only(compare_models(records, tmp_path, "gair")).reference == GAIR
+    assert only(compare_models(records, "gair")).reference == GAIR
 
 
 def test_the_report_marks_what_is_decided_and_counts_it(tmp_path: Path) -> None:
@@ -374,7 +353,7 @@ def test_the_report_marks_what_is_decided_and_counts_it(tmp_path: Path) -> None:
         records.append(add(tmp_path, "gair", answers(0.8, seed), seed=seed))
         records.append(add(tmp_path, "rival", answers(0.4, 7 + seed), seed=seed))
         records.append(add(tmp_path, "same", answers(0.8, seed), seed=seed))
-    text = render_comparison(compare_models(records, tmp_path, "gair"), records, [])
+    text = render_comparison(compare_models(records, "gair"), records, [])
     rows = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("|")}
     assert "▼" in rows["rival<br>2 seeds"]
     assert "▼" not in rows["same<br>2 seeds"]
@@ -389,7 +368,7 @@ def test_the_table_for_programs_holds_what_the_page_says(tmp_path: Path) -> None
         for model, share in (("gair", 0.8), ("rival", 0.4))
         for seed in range(3)
     ]
-    made = only(compare_models(records, tmp_path, "gair"))
+    made = only(compare_models(records, "gair"))
     lines = {line["model"]: line for line in csv.DictReader(io.StringIO(comparison_csv([made])))}
     contrast = made.contrasts[RIVAL, "earth-rs-koeppen"]
     assert lines["rival"]["verdict"] == contrast.verdict == "worse"
@@ -403,11 +382,11 @@ def test_the_table_for_programs_holds_what_the_page_says(tmp_path: Path) -> None
 def test_caveats_stand_beside_their_numbers_and_the_page_says_where_a_model_was_trained(tmp_path: Path) -> None:
     records = [add(tmp_path, "gair", answers(0.8, seed), seed=seed) for seed in range(2)]
     records.append(add(tmp_path, "rival", answers(0.4, 0), caveats=("another distance",)))
-    plain = compare_models(records, tmp_path, "gair")
+    plain = compare_models(records, "gair")
     page = render_comparison(plain, records, [])
     assert "\nEvery model is frozen, and the same probe" in page
     records.append(add(tmp_path, "tuned", answers(0.9, 0), caveats=(TRAINED, "another distance")))
-    made = compare_models(records, tmp_path, "gair")
+    made = compare_models(records, "gair")
     page = render_comparison(made, records, [])
     assert "\nEvery model is frozen, but where a note says that it was trained on the task," in page
     rows = {line.split("|")[1].strip(): line for line in page.splitlines() if line.startswith("|")}
@@ -437,7 +416,7 @@ def test_offsets_are_drawn_and_their_changes_tabulated(tmp_path: Path) -> None:
                         diagnostic=True,
                     )
                 )
-    made = compare_models(records, tmp_path, "gair")
+    made = compare_models(records, "gair")
     (sweep,) = find_sweeps(made, tasks)
     assert [value for value, _ in sweep.points] == [0.0, 0.5, 2.0]
     fallen = sweep.change(GAIR, "earth-offset-2-land-cover")
@@ -459,7 +438,7 @@ def test_a_single_point_makes_no_curve(tmp_path: Path) -> None:
         add(tmp_path, model, answers(0.5, 0), task="earth-offset-0-land-cover", diagnostic=True)
         for model in ("gair", "rival")
     ]
-    assert find_sweeps(compare_models(records, tmp_path, "gair"), load_registry().tasks) == []
+    assert find_sweeps(compare_models(records, "gair"), load_registry().tasks) == []
 
 
 def test_the_papers_study_has_every_model_task_and_seed_that_it_promises() -> None:

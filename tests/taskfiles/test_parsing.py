@@ -412,3 +412,14 @@ def test_a_sweep_is_of_diagnostic_tasks(table: Path, tmp_path: Path) -> None:
         UsageError, match=r"line 11, key 'tasks\[3\]\.sweep': is for diagnostic tasks; add 'diagnostic: true'"
     ):
         load_task_file(tmp_path / "own.yaml")
+
+
+def test_every_rule_of_several_is_its_own_grouping(tmp_path: Path) -> None:
+    rules = "splits: {near: {by: blocks, degrees: 2.5}, far: {by: group, column: zone}, any: {by: random}}"
+    (tmp_path / "t.yaml").write_text(
+        "datasets:\n  d:\n    licence: CC0-1.0\n    synthetic: false\n    table: {path: t.csv, lon: x, lat: y}\n"
+        f"    {rules}\ntasks:\n  - {{name: t, dataset: d, label: zone, kind: classification}}\n"
+    )
+    tasks = load_task_file(tmp_path / "t.yaml")
+    found = {task.dataset.name: task.dataset.group for task in tasks}
+    assert found == {"d@near": "blocks:2.5", "d@far": "zone", "d@any": ""}

@@ -362,6 +362,20 @@ def test_columns_and_folders_are_groupings_and_coordinates_are_places(tmp_path: 
         bare.split("test").groups("country")
 
 
+def test_what_draws_the_splits_is_the_dataset_s_grouping(tmp_path: Path) -> None:
+    csv(tmp_path, "id,lon,lat,country,y", lambda i: f"{i},{i},{-i},{'abcdefg'[i % 7]},{i}")
+    table = "{path: t.csv, id: id, lon: lon, lat: lat}"
+    by = {"{by: blocks, degrees: 2}": "blocks:2", "{by: group, column: country}": "country", "{by: random}": ""}
+    for rule, grouping in by.items():
+        task = declare(tmp_path, table=table, split=rule)
+        assert task.dataset.group == grouping
+        source = source_of(task, tmp_path)
+        if grouping == "country":
+            found = [{*source.split(name).groups(grouping).tolist()} for name in ("train", "val", "test")]
+            assert not found[0] & found[1]
+            assert not (found[0] | found[1]) & found[2]
+
+
 def test_given_columns_folders_and_lists_make_the_splits(tmp_path: Path) -> None:
     countries = ["kenya", "mali", "togo", "ghana"]
     csv(tmp_path, "id,lon,lat,country,y", lambda i: f"p{i},{i},{i},{countries[i % 4]},{i}")

@@ -155,6 +155,11 @@ class FewPlaces(ArraySplit):
         return self._inputs["lonlat"][1:]
 
 
+class NoPlaces(ArraySplit):
+    def places(self) -> Any:
+        return None
+
+
 def with_splits(kind: type[ArraySplit]) -> type:
     """Return a dataset with splits of a class."""
 
@@ -189,6 +194,42 @@ def alike(images: Any) -> Any:
 def swapped_land(lonlat: Any) -> Any:
     """Points of Germany and Kenya as (lat, lon)."""
     return np.where(np.arange(len(lonlat))[:, None] % 2, [52.5, 13.4], [-1.3, 36.8]) + lonlat * 1e-3
+
+
+class InTwoSplits(Points):
+    """Groups of which one is in train and val."""
+
+    def split(self, name: str) -> Any:
+        split = super().split(name)
+        split.groups = lambda grouping: np.array(["shared" if i == 3 else f"{name} {i}" for i in range(len(split))])
+        return split
+
+
+class FewGroups(Points):
+    def split(self, name: str) -> Any:
+        split = super().split(name)
+        split.groups = lambda grouping: np.array(["a"])
+        return split
+
+
+@pytest.mark.parametrize(
+    ("factory", "group", "why"),
+    [
+        (InTwoSplits, "city", "city 'shared' is in splits 'train' and 'val'"),
+        (FewGroups, "city", r"groups\('city'\) has shape \(1,\) for"),
+        (Points, "city", "split 'train' has no grouping 'city'"),
+        (Points, "blocks:wide", "split 'train' has no grouping 'blocks:wide'"),
+        (with_splits(NoPlaces), "blocks:5", "split 'train' has no places to make blocks:5 of"),
+    ],
+)
+def test_a_grouping_that_the_splits_were_not_drawn_by_is_caught(factory: type, group: str, why: str) -> None:
+    with pytest.raises(AssertionError, match=why):
+        checks(dataset_checks)["check_no_group_is_in_two_splits"](replace(DATASET, factory=factory, group=group), None)
+
+
+def test_a_grouping_that_holds_is_no_problem() -> None:
+    for group in ("", "blocks:5"):
+        checks(dataset_checks)["check_no_group_is_in_two_splits"](replace(DATASET, factory=Points, group=group), None)
 
 
 class SelfCritical(Points):

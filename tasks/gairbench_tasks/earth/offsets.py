@@ -48,6 +48,7 @@ class OffsetSource(EmbeddedSource):
             },
             {"land_cover": lambda: labels.encode(land_cover()[points.row, points.column], _kept_classes())},
             lonlat=lonlat,
+            true_lonlat=points.lonlat,
         )
 
     def _classes(self) -> Mapping[str, tuple[str, ...]]:

@@ -41,6 +41,9 @@ MIN_PIXEL_SHARE = 0.002
 GRIDS = frozenset({"blue-marble", "koeppen", "koeppen-names", "land-cover", "night-lights", "elevation"})
 """Files that chips and photos, their places and what the grids say about them are made from."""
 
+BLOCK = "block"
+"""Name of the grouping of all samples by the block of 10 degrees that they lie in."""
+
 _REGIONS: Mapping[str, Region] = {"train": "train", "val": "val", "test": "test"}
 
 Indices = NDArray[np.int64]
@@ -55,7 +58,8 @@ class EarthSplit:
         batch: Returns arrays by sample key, samples along the first axis, for positions.
         targets: Functions that compute the targets, by name; each is called once.
         lonlat: ``(n, 2)``, the samples' coordinates.
-        groups: Groupings by name: the group of every sample.
+        true_lonlat: Where they lie, if that is not what they say.
+        groups: Groupings by name beside the blocks: the group of every sample.
     """
 
     def __init__(
@@ -65,11 +69,13 @@ class EarthSplit:
         targets: Mapping[str, Callable[[], NDArray[Any]]],
         *,
         lonlat: NDArray[np.float64],
+        true_lonlat: NDArray[np.float64] | None = None,
         groups: Mapping[str, NDArray[np.str_]] | None = None,
     ) -> None:
         self.ids = ids
         self._lonlat = lonlat
-        self._groups = groups or {}
+        blocks_of = blocks.names_of_points(lonlat if true_lonlat is None else true_lonlat)
+        self._groups = {BLOCK: blocks_of, **(groups or {})}
         self._batch = batch
         self._targets = {name: functools.cache(function) for name, function in targets.items()}
 

@@ -82,6 +82,7 @@ DATASET = DatasetSpec(
         ),
         licence="MIT (arrays); measurements: Globe-LFMC",
     ),
+    group="site",
 )
 
 DATASETS: tuple[DatasetSpec, ...] = (DATASET,)
@@ -99,7 +100,6 @@ def _task(what: str, category: Category, inputs: tuple[str, ...], description: s
         inputs=inputs,
         metric="r2",
         extra_metrics=("rmse", "mae"),
-        group="site",
         synthetic=False,
         description=description,
     )

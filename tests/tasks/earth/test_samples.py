@@ -245,3 +245,14 @@ def test_airports_say_their_country_to_be_left_out_by_it(sources: dict[str, Data
     assert [source.classes("country")[number] for number in target[target >= 0]] == countries[target >= 0].tolist()
     with pytest.raises(KeyError):
         sources["earth"].split("test").groups("country")
+
+
+def test_blocks_of_ten_degrees_are_a_grouping_and_none_is_in_two_splits(sources: dict[str, DataSource]) -> None:
+    for name in ("earth", "earth-streets", "earth-airports", "earth-cities"):
+        found = {split: sources[name].split(split) for split in ("train", "val", "test")}
+        of = {split: {*one.groups("block").tolist()} for split, one in found.items()}
+        assert not of["train"] & of["val"], name
+        assert not (of["train"] | of["val"]) & of["test"], name
+        block, places = found["test"].groups("block"), found["test"].places()
+        for one in np.unique(block)[:20]:
+            assert (np.ptp(places[block == one], axis=0) <= 10).all()

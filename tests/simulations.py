@@ -1,0 +1,205 @@
+"""Test splits drawn again and again from populations whose metric is known, with and without group effects.
+
+Each draw is held as the sums of a metric's statistics by unit, which is all that intervals are made of.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from gairbench.bundles import MOST, bundled
+from gairbench.evaluators import METRICS, prediction_metrics
+from gairbench.intervals import LEVEL, interval, jackknife_variance
+from gairbench.metrics import Metric
+
+Array = NDArray[np.float64]
+SPECS = {spec.name: spec for spec in METRICS}
+HUGE = 1_000_000
+"""Samples of two models that a metric's true value is computed from."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """How the samples of a test split are grouped.
+
+    Args:
+        groups: How many groups there are; of single samples, how many samples.
+        size: Mean number of samples in a group; 1: each sample is independent.
+        unequal: Sizes of groups are geometric, so that some are many times as large as others.
+        effect: Standard deviation of what the samples of a group have in common, against 1 of a sample's own.
+    """
+
+    groups: int
+    size: int = 1
+    unequal: bool = False
+    effect: float = 0.0
+
+    def __str__(self) -> str:
+        """Return what a table of coverages prints."""
+        if self.size == 1:
+            return f"{self.groups} samples"
+        sizes = "1 to many" if self.unequal else "each"
+        return f"{self.groups} groups of {self.size} {sizes}, effect {self.effect:g}"
+
+    def sizes(self, rng: np.random.Generator, repeats: int) -> NDArray[np.int64]:
+        """Return how many samples each group has, ``(repeats, groups)``."""
+        if not self.unequal:
+            return np.full((repeats, self.groups), self.size)
+        return rng.geometric(1 / self.size, (repeats, self.groups))
+
+    def effects(self, rng: np.random.Generator, repeats: int) -> Array:
+        """Return what each group has in common, ``(repeats, groups)``."""
+        return self.effect * rng.standard_normal((repeats, self.groups))
+
+
+Population = Callable[[Design, np.random.Generator, int], tuple[Array, Array]]
+"""Draws sums of statistics of two models by group, ``(repeats, groups, statistics)`` each: models of one quality."""
+
+
+def shares(level: float) -> Population:
+    """Return draws of ``with_count`` statistics: so large a share of samples is right."""
+
+    def draw(design: Design, rng: np.random.Generator, repeats: int) -> tuple[Array, Array]:
+        common = design.effects(rng, repeats)
+        threshold = stats.norm.ppf(level) * math.sqrt(1 + design.effect**2)
+        sizes = design.sizes(rng, repeats)
+        # Half of a group's effect is the place's, and half the model's own.
+        found = []
+        for _ in range(2):
+            own = (common + design.effects(rng, repeats)) / math.sqrt(2)
+            right = rng.binomial(sizes, stats.norm.cdf(threshold + own))
+            found.append(np.stack([right, sizes], axis=-1).astype(np.float64))
+        return found[0], found[1]
+
+    return draw
+
+
+def confusions(classes: int, level: float, pixels: int = 1) -> Population:
+    """Return draws of confusion matrices: each class is rarer than the last, groups differ in shares and accuracy.
+
+    Both models see the same targets. Pixels of an image are alike: it has shares and an accuracy of its own.
+    """
+    prior = np.log(0.6 ** np.arange(classes))
+    wrong = (1 - np.eye(classes)) / (classes - 1)
+
+    def draw(design: Design, rng: np.random.Generator, repeats: int) -> tuple[Array, Array]:
+        shape = repeats, design.groups
+        sizes = design.sizes(rng, repeats)
+        tilt = prior + design.effect * rng.standard_normal((*shape, classes))
+        common = design.effects(rng, repeats)
+        effects = [(common + design.effects(rng, repeats)) / math.sqrt(2) for _ in range(2)]
+        threshold = stats.norm.ppf(level) * math.sqrt(1 + design.effect**2)
+        found = [np.zeros((*shape, classes, classes), dtype=np.int64) for _ in range(2)]
+        for image in range(1 if pixels == 1 else int(sizes.max())):
+            here = sizes if pixels == 1 else pixels * (image < sizes)
+            own = tilt if pixels == 1 else tilt + 0.7 * rng.standard_normal(tilt.shape)
+            shares_of_classes = np.exp(own) / np.exp(own).sum(axis=-1, keepdims=True)
+            targets = rng.multinomial(here, shares_of_classes)
+            for matrix, effect in zip(found, effects, strict=True):
+                more = 0.0 if pixels == 1 else 0.7 * rng.standard_normal(shape)
+                right = stats.norm.cdf(threshold + effect + more)[..., None, None]
+                matrix += rng.multinomial(targets, right * np.eye(classes) + (1 - right) * wrong)
+        first, second = (matrix.reshape(*shape, classes**2).astype(np.float64) for matrix in found)
+        return first, second
+
+    return draw
+
+
+def measurements(explained: float) -> Population:
+    """Return draws of the moments of measurements and predictions; groups differ in level and in error."""
+    noise = math.sqrt(1 - explained)
+
+    def draw(design: Design, rng: np.random.Generator, repeats: int) -> tuple[Array, Array]:
+        sizes = design.sizes(rng, repeats)
+        most = int(sizes.max())
+        here = np.arange(most) < sizes[..., None]
+        level = design.effects(rng, repeats)[..., None] + rng.standard_normal((repeats, design.groups, most))
+        common = design.effects(rng, repeats)
+        found = []
+        for _ in range(2):
+            own = ((common + design.effects(rng, repeats)) / math.sqrt(2))[..., None]
+            y, p = level, level + noise * (own + rng.standard_normal(level.shape))
+            moments = (np.ones_like(y), y, p, y * y, p * p, y * p, (y - p) ** 2)
+            found.append(np.stack([np.where(here, one, 0.0).sum(axis=-1) for one in moments], axis=-1))
+        return found[0], found[1]
+
+    return draw
+
+
+CASES: dict[str, tuple[str, Population]] = {
+    "accuracy": ("accuracy", shares(0.8)),
+    "macro-F1": ("macro_f1", confusions(5, 0.7)),
+    "R2": ("r2", measurements(0.5)),
+    "mIoU": ("miou", confusions(4, 0.75, pixels=64)),
+    "recall@10": ("recall@10", shares(0.1)),
+}
+
+
+def metric_of(case: str) -> Metric:
+    """Return the metric of a case."""
+    name, _ = CASES[case]
+    found = getattr(prediction_metrics, SPECS[name].factory.rpartition(":")[2])  # type: ignore[union-attr]
+    assert isinstance(found, Metric)
+    return found
+
+
+@cache
+def truth(case: str, design: Design) -> float:
+    """Return the metric in the population."""
+    groups = max(HUGE // design.size, 2)
+    whole = Design(groups, design.size, design.unequal, design.effect)
+    first, second = CASES[case][1](whole, np.random.default_rng(12345), 1)
+    return float(metric_of(case).value((first + second)[0].sum(axis=0)))
+
+
+def in_units(sums: Array) -> Array:
+    """Put more groups than 200 into bundles, as a run does."""
+    groups = sums.shape[1]
+    if groups <= MOST:
+        return sums
+    bundles = bundled([f"group {number}" for number in range(groups)])
+    order = np.argsort(bundles, kind="stable")
+    starts = np.searchsorted(bundles[order], np.arange(MOST))
+    return np.add.reduceat(sums[:, order], starts, axis=1)
+
+
+def without_each(case: str, sums: Array) -> tuple[Array, Array]:
+    """Return the metric of every draw, and its values without each unit."""
+    value = metric_of(case).value
+    total = sums.sum(axis=1)
+    return value(total), value(total[:, None] - sums)
+
+
+def intervals(case: str, design: Design, seed: int, repeats: int) -> Iterator[tuple[float, float]]:
+    """Yield the interval of every draw."""
+    spec = SPECS[CASES[case][0]]
+    sums, _ = CASES[case][1](design, np.random.default_rng(seed), repeats)
+    values, left_out = without_each(case, in_units(sums))
+    for value, rest in zip(values.tolist(), left_out, strict=True):
+        error = math.sqrt(jackknife_variance(rest))
+        yield interval(value, error, len(rest) - 1, units=design.groups, least=spec.least, most=spec.most)
+
+
+def coverage(case: str, design: Design, *, seed: int = 0, repeats: int = 2000) -> float:
+    """Return how often the interval holds the population's value."""
+    true = truth(case, design)
+    return float(np.mean([low <= true <= high for low, high in intervals(case, design, seed, repeats)]))
+
+
+def false_alarms(case: str, design: Design, *, seed: int = 1, repeats: int = 2000) -> float:
+    """Return how often two models of one quality are said to differ at 5 %."""
+    first, second = CASES[case][1](design, np.random.default_rng(seed), repeats)
+    found = [without_each(case, in_units(sums)) for sums in (first, second)]
+    values, left_out = (one - other for one, other in zip(*found, strict=True))
+    units = left_out.shape[1]
+    spread = left_out - left_out.mean(axis=1, keepdims=True)
+    error = np.sqrt((spread**2).sum(axis=1) * (units - 1) / units)
+    p = 2 * stats.t.sf(np.abs(values) / np.maximum(error, 1e-300), units - 1)
+    return float((p < 1 - LEVEL).mean())
