@@ -37,6 +37,29 @@ def jackknife_variance(without_each: Sequence[float] | NDArray[np.float64]) -> f
     return float(((values - values.mean()) ** 2).sum() * (len(values) - 1) / len(values))
 
 
+def jackknife_freedom(without_each: Sequence[float] | NDArray[np.float64], *, grouped: bool) -> float:
+    """Return the degrees of freedom of :func:`jackknife_variance`.
+
+    One fewer than units, or fewer where some units matter much more than others, as groups of unequal size do: then
+    those of Satterthwaite (Biometrics 2, 1946), with the fourth moment in place of the units' unknown variances.
+
+    Args:
+        without_each: ``(units,)``, two or more.
+        grouped: The units are groups. Of single samples a fourth moment says no more than the value does.
+
+    Example:
+        >>> jackknife_freedom([2.0, 1.5, 2.5], grouped=False)
+        2.0
+    """
+    import numpy as np
+
+    values = np.asarray(without_each, dtype=np.float64)
+    squares = (values - values.mean()) ** 2
+    fourth = float((squares**2).sum())
+    most = float(len(values) - 1)
+    return min(most, max(3 * float(squares.sum()) ** 2 / fourth, 1.0)) if grouped and fourth > 0 else most
+
+
 def interval(
     value: float,
     error: float,
@@ -74,19 +97,19 @@ def interval(
 
     t = float(stats.t.ppf((1 + LEVEL) / 2, freedom))
     value = min(max(value, least), most)
-    bounded = math.isfinite(least), math.isfinite(most)
     if (least, most) == (-1.0, 1.0):
-        return _by_fisher(value, error, t)
-    if all(bounded):
+        low, high = _by_fisher(value, error, t)
+    elif math.isfinite(least) and math.isfinite(most):
         share = (value - least) / (most - least)
-        low, high = _by_wilson(share, error / (most - least), t, units)
-        return least + low * (most - least), least + high * (most - least)
-    if bounded[0]:
-        return _by_logarithm(value - least, error, t, least)
-    if bounded[1]:
-        low, high = _by_logarithm(most - value, error, t, 0.0)
-        return most - high, most - low
-    return value - t * error, value + t * error
+        low, high = (least + end * (most - least) for end in _by_wilson(share, error / (most - least), t, units))
+    elif math.isfinite(least):
+        low, high = (least + end for end in _by_logarithm(value - least, error, t))
+    elif math.isfinite(most):
+        high, low = (most - end for end in _by_logarithm(most - value, error, t))
+    else:
+        low, high = value - t * error, value + t * error
+    # Rounding must not leave the value out.
+    return min(low, value), max(high, value)
 
 
 def _by_wilson(share: float, error: float, t: float, units: int) -> tuple[float, float]:
@@ -95,16 +118,15 @@ def _by_wilson(share: float, error: float, t: float, units: int) -> tuple[float,
     centre = (share + t**2 / (2 * n)) / (1 + t**2 / n)
     half = t / (1 + t**2 / n) * math.sqrt(spread / n + t**2 / (4 * n**2))
     # The ends of none and all are the bounds themselves, which rounding would miss.
-    low = 0.0 if share <= 0 else min(max(centre - half, 0.0), share)
-    return low, 1.0 if share >= 1 else max(min(centre + half, 1.0), share)
+    return 0.0 if share <= 0 else max(centre - half, 0.0), 1.0 if share >= 1 else min(centre + half, 1.0)
 
 
-def _by_logarithm(distance: float, error: float, t: float, origin: float) -> tuple[float, float]:
+def _by_logarithm(distance: float, error: float, t: float) -> tuple[float, float]:
     """Return the ends of a distance from a bound; a distance of 0 has no scale, and no spread is known."""
     if not distance > 0:
-        return origin + distance, origin + distance
+        return 0.0, 0.0
     factor = math.exp(min(t * error / distance, 700.0))
-    return origin + distance / factor, origin + distance * factor
+    return distance / factor, distance * factor
 
 
 def _by_fisher(value: float, error: float, t: float) -> tuple[float, float]:

@@ -16,12 +16,12 @@ from scipy import stats
 
 from gairbench.bundles import MOST, bundled
 from gairbench.evaluators import METRICS, prediction_metrics
-from gairbench.intervals import LEVEL, interval, jackknife_variance
+from gairbench.intervals import LEVEL, interval, jackknife_freedom, jackknife_variance
 from gairbench.metrics import Metric
 
 Array = NDArray[np.float64]
 SPECS = {spec.name: spec for spec in METRICS}
-HUGE = 1_000_000
+HUGE = 200_000
 """Samples of two models that a metric's true value is computed from."""
 
 
@@ -32,7 +32,7 @@ class Design:
     Args:
         groups: How many groups there are; of single samples, how many samples.
         size: Mean number of samples in a group; 1: each sample is independent.
-        unequal: Sizes of groups are geometric, so that some are many times as large as others.
+        unequal: Sizes of groups are geometric, from 1 to four times the mean.
         effect: Standard deviation of what the samples of a group have in common, against 1 of a sample's own.
     """
 
@@ -45,14 +45,14 @@ class Design:
         """Return what a table of coverages prints."""
         if self.size == 1:
             return f"{self.groups} samples"
-        sizes = "1 to many" if self.unequal else "each"
-        return f"{self.groups} groups of {self.size} {sizes}, effect {self.effect:g}"
+        sizes = f"1 to {4 * self.size}" if self.unequal else f"{self.size}"
+        return f"{self.groups} groups of {sizes}, effect {self.effect:g}"
 
     def sizes(self, rng: np.random.Generator, repeats: int) -> NDArray[np.int64]:
         """Return how many samples each group has, ``(repeats, groups)``."""
         if not self.unequal:
             return np.full((repeats, self.groups), self.size)
-        return rng.geometric(1 / self.size, (repeats, self.groups))
+        return np.minimum(rng.geometric(1 / self.size, (repeats, self.groups)), 4 * self.size)
 
     def effects(self, rng: np.random.Generator, repeats: int) -> Array:
         """Return what each group has in common, ``(repeats, groups)``."""
@@ -133,18 +133,19 @@ def measurements(explained: float) -> Population:
     return draw
 
 
-CASES: dict[str, tuple[str, Population]] = {
-    "accuracy": ("accuracy", shares(0.8)),
-    "macro-F1": ("macro_f1", confusions(5, 0.7)),
-    "R2": ("r2", measurements(0.5)),
-    "mIoU": ("miou", confusions(4, 0.75, pixels=64)),
-    "recall@10": ("recall@10", shares(0.1)),
+CASES: dict[str, tuple[str, Population, float | None]] = {
+    "accuracy": ("accuracy", shares(0.8), 0.8),
+    "macro-F1": ("macro_f1", confusions(5, 0.7), None),
+    "R2": ("r2", measurements(0.5), 0.5),
+    "mIoU": ("miou", confusions(4, 0.75, pixels=64), None),
+    "recall@10": ("recall@10", shares(0.1), 0.1),
 }
+"""Metric, population, and the metric's true value where it has a closed form."""
 
 
 def metric_of(case: str) -> Metric:
     """Return the metric of a case."""
-    name, _ = CASES[case]
+    name = CASES[case][0]
     found = getattr(prediction_metrics, SPECS[name].factory.rpartition(":")[2])  # type: ignore[union-attr]
     assert isinstance(found, Metric)
     return found
@@ -153,9 +154,11 @@ def metric_of(case: str) -> Metric:
 @cache
 def truth(case: str, design: Design) -> float:
     """Return the metric in the population."""
+    if (known := CASES[case][2]) is not None:
+        return known
     groups = max(HUGE // design.size, 2)
     whole = Design(groups, design.size, design.unequal, design.effect)
-    first, second = CASES[case][1](whole, np.random.default_rng(12345), 1)
+    first, second = draws(case, whole, 12345, 1)
     return float(metric_of(case).value((first + second)[0].sum(axis=0)))
 
 
@@ -170,6 +173,11 @@ def in_units(sums: Array) -> Array:
     return np.add.reduceat(sums[:, order], starts, axis=1)
 
 
+def draws(case: str, design: Design, seed: int, repeats: int) -> tuple[Array, Array]:
+    """Return sums of statistics by group of two models, ``(repeats, groups, statistics)`` each."""
+    return CASES[case][1](design, np.random.default_rng(seed), repeats)
+
+
 def without_each(case: str, sums: Array) -> tuple[Array, Array]:
     """Return the metric of every draw, and its values without each unit."""
     value = metric_of(case).value
@@ -180,11 +188,12 @@ def without_each(case: str, sums: Array) -> tuple[Array, Array]:
 def intervals(case: str, design: Design, seed: int, repeats: int) -> Iterator[tuple[float, float]]:
     """Yield the interval of every draw."""
     spec = SPECS[CASES[case][0]]
-    sums, _ = CASES[case][1](design, np.random.default_rng(seed), repeats)
+    sums, _ = draws(case, design, seed, repeats)
     values, left_out = without_each(case, in_units(sums))
     for value, rest in zip(values.tolist(), left_out, strict=True):
         error = math.sqrt(jackknife_variance(rest))
-        yield interval(value, error, len(rest) - 1, units=design.groups, least=spec.least, most=spec.most)
+        freedom = jackknife_freedom(rest, grouped=design.size > 1)
+        yield interval(value, error, freedom, units=design.groups, least=spec.least, most=spec.most)
 
 
 def coverage(case: str, design: Design, *, seed: int = 0, repeats: int = 2000) -> float:
@@ -195,11 +204,26 @@ def coverage(case: str, design: Design, *, seed: int = 0, repeats: int = 2000) -
 
 def false_alarms(case: str, design: Design, *, seed: int = 1, repeats: int = 2000) -> float:
     """Return how often two models of one quality are said to differ at 5 %."""
-    first, second = CASES[case][1](design, np.random.default_rng(seed), repeats)
+    first, second = draws(case, design, seed, repeats)
     found = [without_each(case, in_units(sums)) for sums in (first, second)]
     values, left_out = (one - other for one, other in zip(*found, strict=True))
-    units = left_out.shape[1]
-    spread = left_out - left_out.mean(axis=1, keepdims=True)
-    error = np.sqrt((spread**2).sum(axis=1) * (units - 1) / units)
-    p = 2 * stats.t.sf(np.abs(values) / np.maximum(error, 1e-300), units - 1)
+    error = np.sqrt([jackknife_variance(rest) for rest in left_out])
+    freedom = np.array([jackknife_freedom(rest, grouped=design.size > 1) for rest in left_out])
+    p = 2 * stats.t.sf(np.abs(values) / np.maximum(error, 1e-300), freedom)
     return float((p < 1 - LEVEL).mean())
+
+
+DESIGNS = (
+    Design(20),
+    Design(50),
+    Design(200),
+    Design(500),
+    Design(20, 10),
+    Design(20, 10, effect=0.7),
+    Design(20, 10, unequal=True, effect=0.7),
+    Design(50, 10, effect=0.7),
+    Design(50, 10, unequal=True, effect=0.7),
+    Design(200, 5, unequal=True, effect=0.7),
+    Design(500, 4, unequal=True, effect=0.7),
+)
+"""What the coverages of docs/comparing.md are measured on."""

@@ -17,7 +17,7 @@ from gairbench.evaluation.cells import Cell
 from gairbench.evaluation.given import Given
 from gairbench.evaluation.trivial import is_constant
 from gairbench.evaluator import EvaluationProtocol, EvaluatorInput, EvaluatorOutput
-from gairbench.intervals import interval, jackknife_variance
+from gairbench.intervals import interval, jackknife_freedom, jackknife_variance
 from gairbench.isolation import Isolated, named
 from gairbench.kinds import DENSE
 from gairbench.metrics import load_metric, needed_by
@@ -147,7 +147,8 @@ def measure_test(
     defined = math.isfinite(value) and several > 1 and bool(np.isfinite(without_each).all())
     if defined:
         error = math.sqrt(jackknife_variance(without_each))
-        low, high = interval(value, error, several - 1, units=independent, least=spec.least, most=spec.most)
+        freedom = jackknife_freedom(without_each, grouped=independent < len(predicted.target))
+        low, high = interval(value, error, freedom, units=independent, least=spec.least, most=spec.most)
     found = MetricValue(
         value=value,
         low=low,

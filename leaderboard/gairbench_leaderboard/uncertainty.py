@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from gairbench.errors import DataError
-from gairbench.intervals import LEVEL, interval, jackknife_variance
+from gairbench.intervals import LEVEL, interval, jackknife_freedom, jackknife_variance
 from gairbench.results import Result
 
 Array = NDArray[np.float64]
@@ -102,7 +102,7 @@ def _named(record: Result) -> str:
 def mean(runs: Runs) -> Estimate:
     """Return the mean over seeds with an interval for other test units and other seeds."""
     value = float(runs.values.mean())
-    variance, freedom = _added([_of_units(runs.jackknife.mean(axis=0)), _of_seeds(runs.values)])
+    variance, freedom = _added([_of_units(runs.jackknife.mean(axis=0), runs), _of_seeds(runs.values)])
     low, high = interval(value, math.sqrt(variance), freedom, units=runs.units, least=runs.least, most=runs.most)
     return Estimate(value, low, high, _p(value, variance, freedom))
 
@@ -120,7 +120,7 @@ def difference(left: Runs, right: Runs) -> Estimate:
     return _estimate(
         float(left.values.mean() - right.values.mean()),
         [
-            _of_units(left.jackknife.mean(axis=0) - right.jackknife.mean(axis=0)),
+            _of_units(left.jackknife.mean(axis=0) - right.jackknife.mean(axis=0), left),
             _of_seeds(left.values),
             _of_seeds(right.values),
         ],
@@ -138,7 +138,7 @@ def change(after: Runs, before: Runs) -> Estimate:
         raise ValueError(f"seeds {after.seeds} and {before.seeds}")
     values = after.values - before.values
     without_each = after.jackknife - before.jackknife
-    return _estimate(float(values.mean()), [_of_units(without_each.mean(axis=0)), _of_seeds(values)])
+    return _estimate(float(values.mean()), [_of_units(without_each.mean(axis=0), after), _of_seeds(values)])
 
 
 def _require_same_samples(left: Runs, right: Runs) -> None:
@@ -150,8 +150,8 @@ Part = tuple[float, float]
 """A variance and its degrees of freedom."""
 
 
-def _of_units(without_each: Array) -> Part:
-    return jackknife_variance(without_each), max(len(without_each) - 1, 1)
+def _of_units(without_each: Array, runs: Runs) -> Part:
+    return jackknife_variance(without_each), jackknife_freedom(without_each, grouped=runs.units < runs.n)
 
 
 def _of_seeds(values: Array) -> Part:

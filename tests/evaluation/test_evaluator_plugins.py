@@ -328,8 +328,8 @@ def test_a_plugins_metric_is_recorded_with_direction_version_and_unit(
     assert (value.higher_is_better, value.version, value.unit) == (False, 1, "km")
 
 
-@pytest.mark.parametrize("change", [{"version": 2}, {"higher_is_better": False}])
-def test_another_version_or_direction_of_a_metric_is_computed_again(
+@pytest.mark.parametrize("change", [{"version": 99}, {"higher_is_better": False}, {"least": -1.0}])
+def test_another_version_direction_or_bound_of_a_metric_is_computed_again(
     request_: EvaluationRequest, registry: Registry, change: dict[str, Any]
 ) -> None:
     run(request_, registry, ZONE)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import generated
 import numpy as np
 import pytest
-from generated import TASKS, World, carry_out
+from generated import SHADES, TASKS, World, carry_out
 
-from gairbench import DatasetSpec, EvaluatorSpec, Kind, LocationInput, TaskSpec
+from gairbench import DatasetSpec, EvaluatorSpec, Kind, LocationInput, MetricSpec, TaskSpec
 from gairbench.data import ArraySplit
 from gairbench.errors import DataError
 from gairbench.evaluation.groupings import groups_of, samples_digest
-from gairbench.evaluation.plan import EvaluationRequest
+from gairbench.evaluation.plan import EvaluationRequest, make_plan
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
+from gairbench.intervals import interval, jackknife_freedom, jackknife_variance
 from gairbench.plugins import Origin, Registry
+from gairbench.predictions import load_predictions
 from gairbench.results import Result
 from gairbench.split_choice import SplitChoice
 from gairbench.splitting import block_split
@@ -157,6 +160,87 @@ def test_the_record_says_the_grouping_and_how_many_groups_each_split_has(
     assert {name: len(groups[name]) for name in groups} == record.n  # type: ignore[arg-type]
     split = Striped(None).split("test")  # type: ignore[arg-type]
     assert record.samples == samples_digest(list(split.ids), split.target("height"), split.groups("stripe"))
+
+
+def test_another_grouping_embeds_nothing_again_and_evaluates_again(
+    request_: EvaluationRequest, registry: Registry
+) -> None:
+    task = replace(HEIGHT, name="striped-height", dataset=STRIPED, extra_metrics=())
+    registry.add(THEIRS, tasks=[task], datasets=[STRIPED])
+    asked = replace(request_, tasks=[task])
+    carry_out(asked, registry)
+    assert {cell.state for cell in make_plan(asked, registry).cells} == {"cached"}
+    other = replace(asked, tasks=[replace(task, dataset=replace(STRIPED, group=""))])
+    (cell, *_) = make_plan(other, registry).cells
+    assert cell.state == "todo"
+    assert all(embedding.cached for embedding in cell.embeddings)
+
+
+# What the record says of a metric.
+
+
+def test_the_interval_is_over_groups_and_the_record_holds_the_metric_without_each(
+    request_: EvaluationRequest, registry: Registry
+) -> None:
+    task = replace(HEIGHT, name="striped-height", dataset=STRIPED, evaluators=("look",), metric="mae")
+    record = run(request_, registry, task, [])
+    found = load_predictions(record, request_.results)
+    split = Striped(None).split("test")  # type: ignore[arg-type]
+    stripe = split.groups("stripe")
+    wrong = np.abs(found.target - found.prediction)
+    expected = [wrong[stripe != one].mean() for one in np.unique(stripe)]
+    np.testing.assert_allclose(record.jackknife, expected)
+    value = record.metrics["mae"]
+    assert value.error == pytest.approx(math.sqrt(jackknife_variance(expected)))
+    assert (value.least, value.most) == (0.0, None)
+    freedom = jackknife_freedom(expected, grouped=True)
+    assert (value.low, value.high) == interval(value.value, value.error, freedom, units=6, least=0.0)  # type: ignore[arg-type]
+    assert record.units == 6
+    assert all(other.error is not None for other in record.metrics.values())
+
+
+def test_single_samples_are_units_without_a_grouping_and_no_seed_changes_the_interval(
+    request_: EvaluationRequest, registry: Registry
+) -> None:
+    task = replace(HEIGHT, name="alone-height", evaluators=("look",), metric="mae", extra_metrics=())
+    first = run(request_, registry, task, [])
+    (second,) = carry_out(replace(request_, tasks=[task], seeds=(1,), models=[replace(SHADES, seeded=False)]), registry)
+    assert len(first.jackknife) == first.n["test"] == first.units
+    assert first.samples == second.samples
+    assert (first.jackknife, first.metrics) == (second.jackknife, second.metrics)
+
+
+def test_one_group_alone_gives_no_standard_error(request_: EvaluationRequest, registry: Registry) -> None:
+    class One(World):
+        def split(self, name: str) -> ArraySplit:
+            split = super().split(name)
+            return ArraySplit(split.ids, split._inputs, split._targets, {"whole": np.array([name] * len(split))})
+
+    dataset = DatasetSpec(name="one", version=1, factory=One, delivers=generated.DATASET.delivers, group="whole")
+    task = replace(HEIGHT, name="one-height", dataset=dataset, evaluators=("look",), metric="within", extra_metrics=())
+    within = MetricSpec(
+        name="within",
+        version=1,
+        factory=lambda target, given: abs(target - given) < 1,
+        kinds=frozenset({Kind.REGRESSION}),
+        higher_is_better=True,
+        least=0.0,
+        most=1.0,
+    )
+    registry.add(THEIRS, datasets=[dataset], metrics=[within])
+    record = run(request_, registry, task, [])
+    assert record.jackknife == ()
+    value = record.metrics["within"]
+    assert (value.error, value.low, value.high) == (None, 0.0, 1.0)
+
+
+def test_a_metric_beyond_its_bounds_fails_its_cell(request_: EvaluationRequest, registry: Registry) -> None:
+    wrong = replace(registry.metrics["mae"], name="theirs", factory=lambda target, given: -1.0)
+    registry.add(THEIRS, metrics=[wrong])
+    task = replace(HEIGHT, metric="theirs", extra_metrics=())
+    (record, *_) = carry_out(replace(request_, tasks=[task]), registry)
+    assert record.status == "failed"
+    assert "metric 'theirs' is -1, beyond its bounds 0 and inf; correct 'least' and 'most'" in record.reason
 
 
 def test_queries_and_gallery_have_the_groups_of_the_pairs(request_: EvaluationRequest, registry: Registry) -> None:
