@@ -44,8 +44,9 @@ from gairbench.evaluation.groupings import counted, samples_digest
 from gairbench.evaluation.open_data import OpenData, Reading, dataset_name
 from gairbench.evaluation.open_model import OpenModel, lock_of, open_model, unreplaced
 from gairbench.evaluation.records import recorded
-from gairbench.evaluation.scoring import measure_test, run_evaluator
+from gairbench.evaluation.scoring import measure_test, predicts_constant, run_evaluator
 from gairbench.evaluation.staleness import used_weights
+from gairbench.evaluation.trivial import CONSTANT, trivial_predictions
 from gairbench.evaluation.uncovered import uncovered_reasons
 from gairbench.isolation import Blamed, Isolated, call_factory, culprit
 from gairbench.limit import limited
@@ -507,9 +508,13 @@ def _evaluate(
         trained_in = {f"finetuning {name}": value for name, value in computing(device).items()}
     output = run_evaluator(cell, given, str(device), changes, backbone, site.cache)
     predicted = Predictions(np.asarray(given.ids), given.target, output.prediction, output.scores, output.scores_are)
+    trivial = trivial_predictions(cell.task.kind, given.targets, given.class_names, predicted)
     names = given.ids if given.test_groups is None else given.test_groups
     units, independent = bundled(names), len(np.unique(names))
-    measured = {spec.name: measure_test(spec, cell, predicted, units, independent, changes) for spec in cell.metrics}
+    measured = {
+        spec.name: measure_test(spec, cell, predicted, trivial, units, independent, changes) for spec in cell.metrics
+    }
+    constant = predicts_constant(cell, predicted)
     changes += [read.changes, memory.data.changes(cell.task.dataset), given.changes]
     process = "; ".join(dict.fromkeys(filter(None, changes)))
     abouts = [about for _, _, about in embedded]
@@ -531,6 +536,8 @@ def _evaluate(
         probe_params=dict(output.params),
         metrics={name: value for name, (value, _) in measured.items()},
         jackknife=measured[blank.metric][1],
+        constant=constant,
+        caveats=(*blank.caveats, *([CONSTANT] if constant else [])),
         subset="" if covered is None else subset_digest(covered, cell, memory.data),
         n=given.n,
         n_whole=given.n_whole,

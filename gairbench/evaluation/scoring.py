@@ -15,6 +15,7 @@ from gairbench.disk_array import disk_array
 from gairbench.errors import PluginError
 from gairbench.evaluation.cells import Cell
 from gairbench.evaluation.given import Given
+from gairbench.evaluation.trivial import is_constant
 from gairbench.evaluator import EvaluationProtocol, EvaluatorInput, EvaluatorOutput
 from gairbench.intervals import interval, jackknife_freedom, jackknife_variance
 from gairbench.isolation import Isolated, named
@@ -90,7 +91,13 @@ def run_evaluator(
 
 
 def measure_test(
-    spec: MetricSpec, cell: Cell, predicted: Predictions, units: Array, independent: int, changes: list[str]
+    spec: MetricSpec,
+    cell: Cell,
+    predicted: Predictions,
+    trivial: Predictions,
+    units: Array,
+    independent: int,
+    changes: list[str],
 ) -> tuple[MetricValue, tuple[float, ...]]:
     """Return a metric of the test split, and its values without each unit; add what it changes in the process.
 
@@ -98,6 +105,7 @@ def measure_test(
         spec: The metric.
         cell: What is evaluated.
         predicted: What its evaluator predicted.
+        trivial: What is predicted of the same samples without looking at them.
         units: The part of each test sample that is left out at once (:func:`gairbench.bundles.bundled`).
         independent: How many units there are before some are left out together.
         changes: What is changed in the process is added here.
@@ -121,6 +129,8 @@ def measure_test(
     with Isolated(named("metric", spec.name, spec.factory), seed=cell.record.seed) as call:
         measure = load_metric(spec)
         value = measure(predicted.target, given)
+        blind = needed_by(spec, trivial)
+        level = None if blind is None else measure(trivial.target, blind)
         without_each = np.asarray(measure.without_each(predicted.target, given, units) if several > 1 else ())
     changes.append(call.changes)
     if value < spec.least - _ROUNDING or value > spec.most + _ROUNDING:
@@ -147,7 +157,14 @@ def measure_test(
         version=spec.version,
         unit=spec.unit,
         error=error,
+        trivial=level if level is not None and math.isfinite(level) else None,
         least=spec.least if math.isfinite(spec.least) else None,
         most=spec.most if math.isfinite(spec.most) else None,
     )
     return found, tuple(map(float, without_each)) if defined else ()
+
+
+def predicts_constant(cell: Cell, predicted: Predictions) -> bool:
+    """Whether what the headline metric looks at is the same for every test sample, though the targets differ."""
+    given = needed_by(cell.metrics[0], predicted)
+    return given is not None and is_constant(cell.task.kind, predicted.target, given)

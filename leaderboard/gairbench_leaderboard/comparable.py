@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,11 +15,10 @@ _FILE = "file:"
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What all results of one ranking have in common.
+    """What all results of one ranking have in common, whatever their seeds.
 
     Args:
         limit: The run's ``--limit``.
-        seed: The run's seed.
         labels: Which part of train's labels the probes learned from.
         split: How the samples were divided.
         readout: Which pooling and layers of the models the probes were fed.
@@ -28,7 +26,6 @@ class Setting:
     """
 
     limit: int | None
-    seed: int
     labels: str = "all"
     split: str = "published"
     readout: str = "default"
@@ -37,12 +34,12 @@ class Setting:
     @classmethod
     def of(cls, result: Result) -> Setting:
         """Return the setting of a result."""
-        return cls(result.limit, result.seed, result.labels, result.split, result.readout, result.covered_by)
+        return cls(result.limit, result.labels, result.split, result.readout, result.covered_by)
 
     @property
     def whole(self) -> bool:
         """All data and all labels were used, in the published splits, and the models' own readouts."""
-        return self == Setting(None, self.seed)
+        return self == Setting(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +56,16 @@ class Stale:
 
 
 def by_setting(results: Iterable[Result]) -> dict[Setting, list[Result]]:
-    """Group results by seed, labels, readout, split policy, samples that are covered, and limit, whole runs first.
+    """Group results by labels, readout, split policy, samples that are covered, and limit, whole runs first.
 
     Returns:
         Full runs first, then those on what products cover, then limited ones; among them the published splits, then
         those of each other split policy; among them the models' own readouts,
-        then others by pooling and layer; among them all labels, then parts, the most first; then the seed with the most
-        numbers, then ascending.
+        then others by pooling and layer; among them all labels, then parts, the most first.
     """
     groups: dict[Setting, list[Result]] = {}
     for result in results:
         groups.setdefault(Setting.of(result), []).append(result)
-    numbers = Counter({setting: sum(r.status == "ok" for r in group) for setting, group in groups.items()})
 
     def order(setting: Setting) -> tuple[object, ...]:
         labels = LabelBudget.of(setting.labels)
@@ -79,7 +74,7 @@ def by_setting(results: Iterable[Result]) -> dict[Setting, list[Result]]:
         read = Readout.of(setting.readout)
         ways = *split, read.pooling, read.layers
         samples = setting.limit is not None, -(setting.limit or 0), setting.covered_by
-        return *samples, *ways, *part, -numbers[setting], setting.seed
+        return *samples, *ways, *part
 
     return {setting: groups[setting] for setting in sorted(groups, key=order)}
 
@@ -107,7 +102,7 @@ def split_stale(results: Sequence[Result]) -> tuple[list[Result], list[Stale]]:
 
 def _cell(result: Result) -> Hashable:
     """Return what is asked for, whatever weights there are."""
-    return result.model, result.preset, Setting.of(result), result.task, result.probe
+    return result.model, result.preset, Setting.of(result), result.seed, result.task, result.probe
 
 
 def _filled(result: Result, number: Result | None) -> bool:

@@ -12,13 +12,11 @@ from gairbench.errors import DataError, UsageError
 from gairbench.results import Result
 from gairbench_leaderboard.comparable import Setting, Stale, split_stale
 from gairbench_leaderboard.layout import topics
+from gairbench_leaderboard.ranking import SIGNIFICANT as SIGNIFICANT
 from gairbench_leaderboard.ranking import RankingColumn, RankingRow, columns_of, usable
 from gairbench_leaderboard.uncertainty import Estimate, Runs, difference, holm, mean, runs_of
 
 Verdict = Literal["better", "worse", "undecided"]
-
-SIGNIFICANT = 0.05
-"""Adjusted p-value below which a difference counts."""
 
 _UNPAIRED = "the record does not hold its metric without each unit of the test samples: run it again, or test on more"
 

@@ -34,6 +34,7 @@ _FIELDS = (
     "split",
     "split_version",
     "readout",
+    "selection",
     "status",
     "reason",
     "metric",
@@ -50,8 +51,11 @@ def leaderboard_csv(results: Iterable[Result]) -> str:
     Columns: what identifies the cell; ``caveats``, why the number does not show what the model can, separated by
     ``"; "``; ``value``, ``low`` and ``high`` of its headline ``metric`` with direction;
     samples per split; the same three numbers as ``<metric>``, ``<metric>_low`` and ``<metric>_high`` for every metric
-    that any result has; empty where there is no number. Where results are of the samples that products cover,
-    ``covered_by``, ``subset`` and, of how many test samples those are a part, ``n_whole``.
+    that any result has; empty where there is no number. ``error`` is the standard error for other test units and
+    ``trivial`` the trivial predictor's number, both of the headline metric; ``grouping`` says what the test samples are
+    grouped by, and ``groups_<split>`` of how many groups those of a split are; ``constant``: the same was predicted for
+    every test sample; ``selection``: how hyper-parameters were chosen. Where results are of the samples that products
+    cover, ``covered_by``, ``subset`` and, of how many test samples those are a part, ``n_whole``.
     """
     ordered = sorted(results, key=lambda r: (r.category, r.task, r.probe, r.model, r.variant))
     metrics = sorted({name for r in ordered for name in r.metrics})
@@ -64,8 +68,13 @@ def leaderboard_csv(results: Iterable[Result]) -> str:
         "value",
         "low",
         "high",
+        "error",
+        "trivial",
         "higher_is_better",
+        "constant",
         *(f"n_{s}" for s in _SPLITS),
+        "grouping",
+        *(f"groups_{s}" for s in _SPLITS),
         *names,
     ]
     frame = pd.DataFrame([_line(r) for r in ordered], columns=columns, dtype=object)
@@ -78,8 +87,10 @@ def _line(result: Result) -> dict[str, object]:
     line["n_whole"] = result.n_whole.get("test")
     line["caveats"] = "; ".join(result.caveats)
     line |= {f"n_{split}": result.n.get(split) for split in _SPLITS}
+    line |= {"constant": result.constant if result.status == "ok" else None, "grouping": result.grouping}
+    line |= {f"groups_{split}": result.groups.get(split) for split in _SPLITS}
     if (headline := result.headline_value) is not None:
-        line |= {"value": headline.value, "low": headline.low, "high": headline.high}
+        line |= {name: getattr(headline, name) for name in ("value", "low", "high", "error", "trivial")}
         line["higher_is_better"] = headline.higher_is_better
     for name, value in result.metrics.items():
         line |= {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}

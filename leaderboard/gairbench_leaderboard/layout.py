@@ -29,6 +29,12 @@ SYNTHETIC = (
 UNMEASURED = "Tasks without any number"
 """What stands above the list of them."""
 
+TRIVIAL = "trivial predictor"
+"""Name of the row of what can be predicted without looking at inputs."""
+
+FEW_SEEDS = "has a random part and fewer than three seeds: its interval is not for other seeds of the model"
+"""Note of a number, or of a row of them."""
+
 FROZEN = "{frozen}"
 """Where a legend says which models are frozen."""
 
@@ -50,11 +56,32 @@ def topics(results: Iterable[Result]) -> list[tuple[Topic, str]]:
 
 
 def column_header(column: RankingColumn) -> str:
-    """Return a task's name, metric, direction and number of test samples as one cell."""
-    low, high = column.n
-    n = f"<br>n = {low:,}" if low == high else f"<br>n = {low:,} to {high:,}"
+    """Return a task's name, metric, direction and numbers of test samples and of their groups as one cell."""
+    n = f"<br>{escape(test_size(column))}" if column.n[1] else ""
+    return f"{escape(column.task)}<br>{escape(column.metric)} {arrow(column.higher_is_better)}{n}"
+
+
+def test_size(column: RankingColumn) -> str:
+    """Return how many samples a task is tested on, and of how many groups they are.
+
+    Example:
+        >>> test_size(RankingColumn("t", "f", "r2", "ridge", True, (2500, 2500), grouping="block", groups=(63, 63)))
+        'n = 2,500 in 63 blocks'
+    """
+    n = f"n = {_from_to(column.n)}"
     n += f" of {column.n_whole:,}" if column.n_whole else ""
-    return f"{escape(column.task)}<br>{escape(column.metric)} {arrow(column.higher_is_better)}{n if high else ''}"
+    return f"{n} in {_from_to(column.groups)} {plural_of_groups(column)}" if column.groups[1] else n
+
+
+def plural_of_groups(column: RankingColumn) -> str:
+    """Return what the groups of a task's test samples are called, more than one of them."""
+    name = column.grouping or "group"
+    return f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"
+
+
+def _from_to(span: tuple[int, int]) -> str:
+    low, high = span
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def chunks(columns: Sequence[RankingColumn]) -> list[list[RankingColumn]]:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gairbench.errors import UsageError
 from gairbench.results import Result
 from gairbench.storage import write_atomically
 from gairbench_leaderboard import numbers
+from gairbench_leaderboard.across_tasks import DRAWS, Spread
 from gairbench_leaderboard.comparable import Setting, Stale, by_setting, split_stale
 from gairbench_leaderboard.export import leaderboard_csv
 from gairbench_leaderboard.layout import (
+    FEW_SEEDS,
     FROZEN,
     SYNTHETIC,
+    TRIVIAL,
     UNMEASURED,
     WIDEST,
     chunks,
@@ -24,8 +28,12 @@ from gairbench_leaderboard.layout import (
 )
 from gairbench_leaderboard.markdown import arrow, escape, folded, joined_names, joined_texts, pipe_table
 from gairbench_leaderboard.notes import Notes
+from gairbench_leaderboard.over_seeds import ENOUGH
 from gairbench_leaderboard.provenance import provenance
 from gairbench_leaderboard.ranking import (
+    FEW_GROUPS,
+    FEW_SAMPLES,
+    SIGNIFICANT,
     Mark,
     RankingCell,
     RankingColumn,
@@ -39,21 +47,35 @@ from gairbench_leaderboard.trained import TrainedTable, trained_models, was_trai
 
 MARKDOWN, CSV = "LEADERBOARD.md", "leaderboard.csv"
 
-FEW = 30
-"""Test samples below which percentile bootstrap intervals are clearly too narrow (Hesterberg, Am. Stat. 69, 2015)."""
+_INTRODUCTION = f"""\
+{FROZEN} and the same probe is fitted on the embeddings of each. Numbers are on the test split, means over
+seeds, with a 95 % interval. ↑ more is better, ↓ less is. **Bold**: best of the column. †: not shown to be worse than
+the best. [How to read the tables](#how-to-read-the-tables) has the statistics."""
 
-_LEGEND = f"""\
-{FROZEN} and the same probe is fitted on the embeddings of each. ↑ more is better, ↓ less is. Numbers are
-on the test split, with a 95 % bootstrap interval: `± half width`, or `[low, high]` in columns where one is lopsided.
-**Bold**: best of the column. †: its interval overlaps the best's, so the order of the two is not settled (a cautious
-criterion: it ignores that both models saw the same samples). Every dash has its reason below the table, and so has a
-number that does not show what its model can, for instance with images of another ground sample distance than it was
-trained with. Real data and rendered or simulated data are never in one table."""
-
-_MEANS = """\
-Means: only rows with a number for every task of the table. A metric is averaged only with itself. Ranks have no unit
-and are averaged over all tasks (place among those rows, 1 is best, equal values share it). Means have no interval, so
-none is marked."""
+_READING = f"""\
+- **Interval**: for other test samples of the same kind and, of two seeds or more, for other seeds; `± half width`, or
+  `[low, high]` in columns where one is lopsided. Its units are what is independent: whole groups where a column says so
+  (`n = 2,500 in 63 blocks`), else single samples. The standard error is a jackknife over units, to which the variance
+  over seeds is added; Student's t is taken on a scale that the metric's bounds ask for. Numbers from before intervals
+  by group have an interval for single samples: they are shown, and never marked or ranked.
+- **Bold**: best of the column, if it is better than the trivial predictor and does not predict the same for every
+  sample. **†**: the test against the best, paired over units and adjusted for the number of rows (Holm), does not
+  reject at {SIGNIFICANT * 100:g} % that the two are equal.
+- <sub>Small print</sub>: fewer than {FEW_SAMPLES} test samples, or fewer than {FEW_GROUPS} groups where they are
+  grouped. Such a column is never ranked, averaged or bold.
+- **Trivial predictor**: the best that can be predicted from the targets of train and val without looking at inputs (the
+  most frequent class, the mean, ranks drawn by lot). What is not better shows nothing.
+- **Seeds**: how many runs a number is the mean of. One is all where nothing is random, as for published weights with a
+  linear probe. A note marks what has a random part and fewer than {ENOUGH}.
+- **Over tasks**: rows with a number for every ranked task of the table. Tasks of one family have one vote together.
+  Mean rank: 1 is best, equal numbers share a place. Better than the best row: the share of tasks, by votes, on which a
+  run of the row is better than one of the row with the lowest mean rank. Normalized score: interquartile mean over
+  families; 0 is the trivial predictor, 1 the best value that the metric can have, or the best row where there is no
+  such value. Intervals: {DRAWS:,} bootstrap resamples of families and of test units within tasks; of splits that seeds
+  draw, of the draws.
+- Every dash has its reason below its table, and so has a number that does not show what its model can, for instance
+  with images of another ground sample distance than it was trained with. Real data and rendered or simulated data are
+  never in one table. Metrics are never averaged with each other as they are."""
 
 _TRAINED = """\
 **Trained on the task, not ranked.** These models were not frozen: the evaluator trained the model itself on the task's
@@ -76,8 +98,8 @@ existing embeddings has (`--covered-by`); columns name how many of all test samp
 numbers over all samples."""
 
 _DIVIDED = """\
-The samples of train, val and test were divided anew by this split policy (`--split`), drawn by the seed. Intervals are
-over single test samples: where whole blocks or groups were drawn, whose samples are alike, they are too narrow."""
+The samples of train, val and test were divided anew by this split policy (`--split`), drawn by the seed. Of two seeds
+or more, intervals and tests are for other draws (corrected resampled t-test of Nadeau and Bengio, 2003)."""
 
 
 def render_leaderboard(results: Sequence[Result], *, commands: Sequence[str] = ()) -> str:
@@ -88,8 +110,8 @@ def render_leaderboard(results: Sequence[Result], *, commands: Sequence[str] = (
         commands: Command lines to print; empty: those in the records.
 
     Returns:
-        The document: one table a category, real and synthetic data apart; other seeds, readouts and limited runs in
-        sections of their own; superseded results listed last; then tasks, models, commands and versions.
+        The document: one table a category, real and synthetic data apart; readouts and limited runs in sections of
+        their own; superseded results listed last; then how to read it, tasks, models, commands and versions.
 
     Raises:
         UsageError: There are no results.
@@ -100,12 +122,12 @@ def render_leaderboard(results: Sequence[Result], *, commands: Sequence[str] = (
         )
     results = sorted(results, key=lambda r: (r.task, r.probe, r.model, r.variant))
     current, stale = split_stale(results)
-    parts = ["# Leaderboard", frozen_or_trained(_LEGEND, (result.caveats for result in results))]
+    parts = ["# Leaderboard", frozen_or_trained(_INTRODUCTION, (result.caveats for result in results))]
     settings = by_setting(current)
     published = next(iter(settings), None)
     for setting, everything in settings.items():
         group = [result for result in everything if not result.diagnostic]
-        # The published seed needs no heading of its own; everything else is set apart by one.
+        # What is published needs no heading of its own; everything else is set apart by one.
         main = setting == published and setting.whole
         if not main:
             parts += _setting_heading(setting)
@@ -113,6 +135,7 @@ def render_leaderboard(results: Sequence[Result], *, commands: Sequence[str] = (
         parts += _categories(group, superseded, level="##" if main else "###")
         parts += _diagnostics([r for r in everything if r.diagnostic], level="##" if main else "###")
     parts += _stale_section(stale)
+    parts += ["## How to read the tables", _READING]
     parts += ["## Tasks", _tasks(current), "## Models", _models(current)]
     parts += ["## How to regenerate", *provenance(results, commands)]
     return "\n\n".join(parts) + "\n"
@@ -120,11 +143,18 @@ def render_leaderboard(results: Sequence[Result], *, commands: Sequence[str] = (
 
 def _diagnostics(results: Sequence[Result], level: str) -> list[str]:
     """Return the table of tasks that explain models and rank none."""
-    found = [(r, value) for r in results if r.headline and (value := r.headline_value) is not None]
+    groups: dict[tuple[str, RankingRow], list[Result]] = {}
+    for result in results:
+        if result.headline and result.headline_value is not None:
+            groups.setdefault((result.task, RankingRow.of(result)), []).append(result)
+    found = {key: cell.value for key, group in groups.items() if (cell := cell_of(group, group[0].metric)).value}
     if not found:
         return []
-    cells = {(r.task, RankingRow.of(r)): numbers.with_interval(value, symmetric=False) for r, value in found}
-    metrics = {r.task: f"{escape(r.metric)} {arrow(value.higher_is_better)}" for r, value in found}
+    cells = {key: numbers.with_interval(value, symmetric=False) for key, value in found.items()}
+    metrics = {
+        task: f"{escape(groups[task, row][0].metric)} {arrow(value.higher_is_better)}"
+        for (task, row), value in found.items()
+    }
     rows = sorted({row for _, row in cells})
     body = [[escape(task), metrics[task], *(cells.get((task, row), "") for row in rows)] for task in sorted(metrics)]
     return [
@@ -185,10 +215,11 @@ def _setting_heading(setting: Setting) -> list[str]:
         f"labels {setting.labels}": (setting.labels != "all", _PART),
     }
     notes = {name: note for name, (differs, note) in special.items() if differs}
-    title = ", ".join([*notes, f"seed {setting.seed}"])
+    title = ", ".join(notes)
     if setting.limit is None:
-        return [f"## {title[0].upper()}{title[1:]}", *notes.values()]
-    return [f"## Trial: at most {setting.limit:,} samples a split, {title}", _LIMITED, *notes.values()]
+        return [f"## {title[:1].upper()}{title[1:]}", *notes.values()]
+    trial = ", ".join([f"## Trial: at most {setting.limit:,} samples a split", *notes])
+    return [trial, _LIMITED, *notes.values()]
 
 
 def _categories(results: Sequence[Result], superseded: Sequence[Result], level: str) -> list[str]:
@@ -206,19 +237,10 @@ def _ranking(results: Sequence[Result], superseded: Sequence[Result]) -> list[st
     parts = []
     if table.rows:
         for number, columns in enumerate(chunks(table.columns)):
-            parts.append(_main_table(table, columns, notes, with_means=number == 0))
+            parts.append(_main_table(table, columns, notes, with_seeds=number == 0))
         parts += notes.lines()
-        if table.mean_rank or table.means:
-            parts.append(_MEANS)
-        uneven = [c.task for c in table.columns if c.n[0] != c.n[1]]
-        if uneven:
-            parts.append(
-                f"Not the same test samples for every row, compare with care: {joined_names(uneven)}."
-                " The records say what was left out."
-            )
-        few = [c.task for c in table.columns if 0 < c.n[0] < FEW]
-        if few:
-            parts.append(f"Fewer than {FEW} test samples, so that the interval itself is a guess: {joined_names(few)}.")
+        parts += _across(table)
+        parts += _not_ranked(table)
     if table.absent:
         parts.append("Without a number here:\n\n" + "\n".join(_absent(table.absent)))
     if table.unmeasured:
@@ -259,22 +281,106 @@ def _absent(reasons_of: Mapping[RankingRow, Sequence[str]]) -> Iterator[str]:
             yield f"- {joined_names(map(str, rows))}: {escape(said)}"
 
 
-def _main_table(table: RankingTable, columns: Sequence[RankingColumn], notes: Notes, *, with_means: bool) -> str:
+def _main_table(table: RankingTable, columns: Sequence[RankingColumn], notes: Notes, *, with_seeds: bool) -> str:
+    """Tabulate some columns; with the number of seeds of each row in the first table."""
     headers = ["Model"]
     body: list[list[str]] = [[escape(str(row)) for row in table.rows]]
-    if with_means and table.mean_rank:
-        headers.append(f"mean rank ↓<br>of {len(table.complete)} rows")
-        body.append([f"{table.mean_rank[row]:.2f}" if row in table.mean_rank else "" for row in table.rows])
-    for metric, means in table.means.items() if with_means else ():
-        tasks = [c for c in table.columns if c.metric == metric]
-        headers.append(f"mean {escape(metric)} {arrow(tasks[0].higher_is_better)}<br>over {len(tasks)} tasks")
-        body.append([numbers.number(means[row]) if row in means else "" for row in table.rows])
-    notes.announce(_noted(table.cells[row, column.task]) for row in table.rows for column in columns)
+    noted = {row: _few_seeds(table, row) for row in table.rows}
+    if with_seeds:
+        notes.announce(filter(None, [note]) for note in noted.values())
+        headers.append("seeds")
+        body.append([_seeds(table, row, noted[row], notes) for row in table.rows])
+    cells = {
+        (row, column.task): _with_seeds(table.cells[row, column.task], noted[row])
+        for row in table.rows
+        for column in columns
+    }
+    notes.announce(_noted(cells[row, column.task]) for row in table.rows for column in columns)
     for column in columns:
         headers.append(column_header(column))
-        cells = [table.cells[row, column.task] for row in table.rows]
-        body.append(_texts(cells, notes))
+        texts = _texts([cells[row, column.task] for row in table.rows], notes)
+        body.append([_small(text) for text in texts] if column.too_few else texts)
+    if any(column.trivial is not None for column in columns):
+        for texts in body:
+            texts.append("")
+        body[0][-1] = TRIVIAL
+        for column, texts in zip(reversed(columns), reversed(body), strict=False):
+            if column.trivial is not None:
+                level = numbers.number(column.trivial)
+                texts[-1] = _small(level) if column.too_few else level
     return pipe_table(headers, zip(*body, strict=True))
+
+
+def _small(text: str) -> str:
+    return f"<sub>{text}</sub>"
+
+
+def _seeds(table: RankingTable, row: RankingRow, note: str, notes: Notes) -> str:
+    """Return how many seeds the numbers of a row are means of, with the note that all of them share."""
+    counts = sorted({len(cell.seeds) for c in table.columns if (cell := table.cells[row, c.task]).value})
+    text = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
+    return f"{text}{numbers.NBSP}{notes.number(note)}" if note else text
+
+
+def _few_seeds(table: RankingTable, row: RankingRow) -> str:
+    """Return the note of a row of which every number has a random part and too few seeds; empty for others."""
+    cells = [cell for c in table.columns if (cell := table.cells[row, c.task]).value]
+    return FEW_SEEDS if all(cell.few_seeds for cell in cells) else ""
+
+
+def _with_seeds(cell: RankingCell, noted: str) -> RankingCell:
+    """Return a cell that says itself that it has too few seeds, unless its row says so."""
+    if noted or not cell.few_seeds:
+        return cell
+    return replace(cell, caveats=(*cell.caveats, FEW_SEEDS))
+
+
+def _across(table: RankingTable) -> list[str]:
+    """Tabulate what the ranked columns say of the complete rows together."""
+    across = table.across
+    if across is None:
+        return []
+    best = table.complete[across.best]
+    headers = ["Over tasks", "mean rank ↓", f"better than {escape(str(best))} ↑"]
+    columns = [[_spread(rank, digits=2) for rank in across.mean_rank], [_spread(one) for one in across.improvement]]
+    columns[1][across.best] = "—"
+    if across.normalized:
+        headers.append("normalized score ↑")
+        columns.append([_spread(score) for score in across.normalized])
+    order = [row for row in table.rows if row in table.complete]
+    body = [[escape(str(row)), *(texts[table.complete.index(row)] for texts in columns)] for row in order]
+    families = f"{across.families} {'family' if across.families == 1 else 'families'}"
+    return [
+        pipe_table(headers, body),
+        f"{len(table.ranked)} tasks of {families}. Mean ranks closer than {across.critical_difference:.2f} do not"
+        f" differ at {SIGNIFICANT * 100:g} % (critical difference of Nemenyi's test, families as votes).",
+    ]
+
+
+def _spread(spread: Spread, *, digits: int = 3) -> str:
+    value, low, high = (f"{round(end, digits) + 0.0:.{digits}f}" for end in spread)
+    return f"{value}{numbers.NBSP}[{low},{numbers.NBSP}{high}]"
+
+
+def _not_ranked(table: RankingTable) -> list[str]:
+    """Say which columns rank nothing, and which should be read with care."""
+    parts = []
+    if few := [f"{escape(c.task)} ({c.too_few})" for c in table.columns if c.too_few]:
+        parts.append(
+            f"In small print and not ranked, with fewer than {FEW_SAMPLES} test samples or {FEW_GROUPS} groups: "
+            f"{', '.join(few)}."
+        )
+    untested = [c.task for c in table.columns if c not in table.ranked and not c.too_few]
+    if untested and len(table.rows) > 1:
+        which = "any task" if len(untested) == len(table.columns) else joined_names(untested)
+        parts.append(f"Not ranked by {which}: too few records can be compared on the same test samples, unit by unit.")
+    uneven = [c.task for c in table.columns if c.n[0] != c.n[1]]
+    if uneven:
+        parts.append(
+            f"Not the same test samples for every row, compare with care: {joined_names(uneven)}."
+            " The records say what was left out."
+        )
+    return parts
 
 
 def _texts(cells: Sequence[RankingCell], notes: Notes) -> list[str]:
@@ -298,7 +404,9 @@ def _text(cell: RankingCell, text: str, notes: Notes) -> str:
 
 def _secondary(results: Sequence[Result], rows: Sequence[RankingRow]) -> str:
     """Tabulate what the ranking does not show; lines are task, probe and metric, columns the ranking's rows."""
-    records = {(r.task, r.probe, RankingRow.of(r)): r for r in results}
+    records: dict[tuple[str, str, RankingRow], list[Result]] = {}
+    for result in results:
+        records.setdefault((result.task, result.probe, RankingRow.of(result)), []).append(result)
     lines = sorted(
         {
             (r.task, r.probe, metric, value.higher_is_better)
@@ -319,7 +427,7 @@ def _secondary(results: Sequence[Result], rows: Sequence[RankingRow]) -> str:
             [f"{escape(metric)} {arrow(higher)}" for *_, metric, higher in lines],
         ]
         cells = [
-            [cell_of(records.get((task, probe, row)), metric) for row in shown] for task, probe, metric, _ in lines
+            [cell_of(records.get((task, probe, row), ()), metric) for row in shown] for task, probe, metric, _ in lines
         ]
         notes.announce(_noted(cell) for line in cells for cell in line)
         columns += [_texts(column, notes) for column in zip(*cells, strict=True)]

@@ -13,7 +13,8 @@ _SAME = 0.0015
 
 def number(value: float) -> str:
     """Print a metric's value: three decimals, or four figures where it is large."""
-    return f"{value:.3f}" if abs(value) < 100 else f"{value:.4g}"
+    # Adding zero takes the sign of a number that rounds to it.
+    return f"{round(value, 3) + 0.0:.3f}" if abs(value) < 100 else f"{value:.4g}"
 
 
 def is_symmetric(value: MetricValue) -> bool:

@@ -1,15 +1,32 @@
-"""Arrange comparable results in one table: rows are models, columns tasks; find the best, its ties, and the means."""
+"""Arrange comparable results in one table: rows are models, columns tasks; find the best, its ties, and the ranks."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-import pandas as pd
+import numpy as np
+from numpy.typing import NDArray
 
 from gairbench.results import MetricValue, Result
+from gairbench_leaderboard.across_tasks import AcrossTasks, TaskScores, across_tasks
+from gairbench_leaderboard.over_seeds import ENOUGH, Tested, depends_on_seed, mean_value, paired, tested
+from gairbench_leaderboard.uncertainty import Runs, holm
+
+Array = NDArray[np.float64]
+
+FEW_SAMPLES = 30
+"""Test samples below which a column is shown, and ranks nothing."""
+
+FEW_GROUPS = 10
+"""Groups of test samples below which a column is shown, and ranks nothing: with so few of them a standard error is a
+guess (Cameron and Miller, J. Hum. Resour. 50, 2015)."""
+
+SIGNIFICANT = 0.05
+"""Adjusted p-value below which a difference counts."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -52,11 +69,15 @@ class RankingCell:
     """One number, or the reason why there is none.
 
     Args:
-        value: The metric and its interval.
+        value: The metric, the mean over seeds, and its interval.
         mark: Its standing in the column.
         failed: It was tried and broke.
         reason: Why there is no value.
         caveats: Why the value does not show what the model can.
+        seeds: Of the runs that it is the mean of.
+        random: Something about it depends on the seed.
+        constant: A run predicts the same for every test sample.
+        tested: What a paired test needs; ``None`` where the records do not hold it.
     """
 
     value: MetricValue | None
@@ -64,6 +85,15 @@ class RankingCell:
     failed: bool = False
     reason: str = ""
     caveats: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+    random: bool = False
+    constant: bool = False
+    tested: Tested | None = field(default=None, compare=False)
+
+    @property
+    def few_seeds(self) -> bool:
+        """Whether it has a random part and fewer than three seeds."""
+        return self.random and len(self.seeds) < ENOUGH
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +108,9 @@ class RankingColumn:
         higher_is_better: Direction of the metric.
         n: Smallest and largest number of test samples among the rows; 0, 0 where unknown.
         n_whole: Test samples of the whole task, where a product says which of them take part; 0: it is the whole task.
+        grouping: What the test samples are grouped by; empty: they are independent.
+        groups: Smallest and largest number of groups of test samples; 0, 0 without a grouping.
+        trivial: The metric of the trivial predictor, the mean over seeds; ``None``: unknown.
     """
 
     task: str
@@ -87,6 +120,20 @@ class RankingColumn:
     higher_is_better: bool
     n: tuple[int, int]
     n_whole: int = 0
+    grouping: str = ""
+    groups: tuple[int, int] = (0, 0)
+    trivial: float | None = None
+
+    @property
+    def too_few(self) -> str:
+        """Of what there is too little to rank by, as ``"7 test samples"``; empty where there is enough."""
+        if 0 < self.n[0] < FEW_SAMPLES:
+            return f"{self.n[0]} test samples"
+        return f"{self.groups[0]} groups" if 0 < self.groups[0] < FEW_GROUPS else ""
+
+    def better(self, value: float, other: float | None) -> bool:
+        """Whether a value is better than another one; everything is better than one that is unknown."""
+        return other is None or (value > other if self.higher_is_better else value < other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +144,10 @@ class RankingTable:
         columns: Tasks that a row has a number for, or failed at, ordered by family and name.
         rows: Models that have a number: complete ones by mean rank, then the others by name.
         cells: For every row and column.
-        complete: Rows with a number for every task.
-        mean_rank: Of the complete rows; empty if there are fewer than two of them or of the tasks.
-        means: By metric with at least two tasks: the complete rows' plain means.
+        ranked: Columns that models are ranked by.
+        complete: Rows with a number for every ranked task, on the same test samples; by name.
+        across: What the ranked columns say of the complete rows together, in their order; ``None`` where there are
+            fewer than two of either.
         absent: Rows without any number, and the reasons.
         unmeasured: Tasks that nothing was computed for, and the reasons.
     """
@@ -107,65 +155,66 @@ class RankingTable:
     columns: Sequence[RankingColumn]
     rows: Sequence[RankingRow]
     cells: Mapping[tuple[RankingRow, str], RankingCell]
+    ranked: Sequence[RankingColumn]
     complete: Sequence[RankingRow]
-    mean_rank: Mapping[RankingRow, float]
-    means: Mapping[str, Mapping[RankingRow, float]]
+    across: AcrossTasks | None
     absent: Mapping[RankingRow, Sequence[str]]
     unmeasured: Mapping[str, Sequence[str]]
 
 
 def rank_models(results: Iterable[Result], superseded: Iterable[Result] = ()) -> RankingTable:
-    """Rank the headline results of one setting, category and kind of data.
+    """Rank the headline results of one setting, category and kind of data, over all seeds.
 
     Args:
         results: Current results that may be compared.
         superseded: Stale results of the same setting; they only explain empty cells.
 
     Returns:
-        The table. A tie is a 95 % interval that overlaps the best one's. A mean covers only rows that have a number
-        for every task, and is never taken across metrics; the mean rank is taken across them, as ranks have no unit
-        (Demsar, JMLR 7, 2006, section 3.2.2).
+        The table. The best number of a column is marked where it can be tested against others, is better than the
+        trivial predictor's, and the column has enough test samples and groups; tied with it are those for which the
+        test, paired over the units of the test samples and adjusted for their number (Holm), decides nothing.
     """
-    headline = {(RankingRow.of(r), r.task): r for r in results if r.headline}
+    headline: dict[tuple[RankingRow, str], list[Result]] = {}
+    for result in results:
+        if result.headline:
+            headline.setdefault((RankingRow.of(result), result.task), []).append(result)
     stale = {(RankingRow.of(r), r.task) for r in superseded if r.headline}
     all_rows = sorted({row for row, _ in headline})
-    columns = all_columns = columns_of(headline.values())
+    columns = all_columns = columns_of(r for found in headline.values() for r in found)
     cells: dict[tuple[RankingRow, str], RankingCell] = {}
     for column in columns:
         found = {
             row: cell_of(
-                headline.get((row, column.task)),
+                headline.get((row, column.task), ()),
                 column.metric,
                 missing="only an out-of-date result, listed below" if (row, column.task) in stale else "not run",
             )
             for row in all_rows
         }
-        cells |= {(row, column.task): cell for row, cell in _marked(found).items()}
+        cells |= {(row, column.task): cell for row, cell in _marked(found, column).items()}
 
-    # A task whose data are not here says nothing of any model: no column of dashes, and no reason to have no means.
+    # A task whose data are not here says nothing of any model: no column of dashes, and no reason to have no ranks.
     if measured := [
         c for c in columns if any(cells[row, c.task].value or cells[row, c.task].failed for row in all_rows)
     ]:
         columns = measured
-
-    def complete_row(row: RankingRow) -> bool:
-        return all(cells[row, column.task].value for column in columns)
-
     rows = [row for row in all_rows if any(cells[row, column.task].value for column in columns)]
-    complete = [row for row in rows if complete_row(row)]
-    values = pd.DataFrame(
-        {c.task: [_value(cells[row, c.task]) for row in complete] for c in columns}, index=range(len(complete))
-    )
-    mean_rank = _mean_rank(values, columns, complete)
+    alike = {c.task: _most_alike([cells[row, c.task] for row in rows]) for c in columns if not c.too_few}
+    ranked = [c for c in columns if alike.get(c.task) is not None]
+    complete = [row for row in rows if ranked and all(_samples(cells[row, c.task]) == alike[c.task] for c in ranked)]
+    across = None
+    if len(complete) > 1 and len(ranked) > 1:
+        across = across_tasks([_scores(c, [cells[row, c.task] for row in complete]) for c in ranked])
+    mean_rank = {row: rank.value for row, rank in zip(complete, across.mean_rank if across else (), strict=False)}
     return RankingTable(
         columns=columns,
         rows=sorted(rows, key=lambda row: (row not in complete, mean_rank.get(row, 0.0), row)),
         cells=cells,
+        ranked=ranked,
         complete=complete,
-        mean_rank=mean_rank,
-        means=_means(values, columns, complete),
+        across=across,
         absent={
-            row: _reasons(headline[row, c.task] for c in columns if (row, c.task) in headline)
+            row: _reasons(r for c in columns for r in headline.get((row, c.task), ()))
             for row in all_rows
             if row not in rows
         },
@@ -180,34 +229,48 @@ def rank_models(results: Iterable[Result], superseded: Iterable[Result] = ()) ->
 
 
 def usable(value: MetricValue) -> bool:
-    """Return whether a metric and its interval are numbers at all."""
-    return all(map(math.isfinite, (value.value, value.low, value.high)))
+    """Return whether a metric is a number, and its interval one that may be without an end."""
+    return math.isfinite(value.value) and not (math.isnan(value.low) or math.isnan(value.high))
 
 
-def cell_of(result: Result | None, metric: str, *, missing: str = "not run") -> RankingCell:
-    """Return a metric of a record, or the reason why there is none.
+def cell_of(records: Sequence[Result], metric: str, *, missing: str = "not run") -> RankingCell:
+    """Return the mean over seeds of a metric of the records of one cell, or the reason why there is none.
 
     Args:
-        result: The record, if there is one.
+        records: Of one model, task and probe in one setting, one a seed; of two of one seed the last one counts.
         metric: Name of the metric.
         missing: The reason where there is no record.
     """
-    if result is None:
-        return RankingCell(None, reason=missing)
+    by_seed = {record.seed: record for record in records}
+    reasons = {seed: _why_not(record, metric) for seed, record in by_seed.items()}
+    found = [by_seed[seed] for seed in sorted(by_seed) if not reasons[seed]]
+    if not found:
+        failed = any(record.status != "skipped" for record in by_seed.values())
+        return RankingCell(None, failed=failed, reason="; ".join(dict.fromkeys(reasons.values())) or missing)
+    caveats = dict.fromkeys(caveat for record in found for caveat in record.caveats)
+    caveats |= dict.fromkeys(f"without seed {seed}: {why}" for seed, why in sorted(reasons.items()) if why)
+    return RankingCell(
+        mean_value(found, metric),
+        caveats=tuple(caveats),
+        seeds=tuple(record.seed for record in found),
+        random=depends_on_seed(found),
+        constant=any(record.constant for record in found),
+        tested=tested(found),
+    )
+
+
+def _why_not(result: Result, metric: str) -> str:
+    """Return why a record has no usable number; empty if it has one."""
     if result.status != "ok":
-        return RankingCell(
-            None, failed=result.status == "failed", reason=result.reason or f"{result.status}, no reason given"
-        )
+        return result.reason or f"{result.status}, no reason given"
     value = result.metrics.get(metric)
     if value is None:
-        return RankingCell(None, failed=True, reason=f"the record has no metric {metric}")
-    if not usable(value):
-        return RankingCell(None, failed=True, reason=f"{metric} or its interval is not a finite number")
-    return RankingCell(value, caveats=tuple(result.caveats))
+        return f"the record has no metric {metric}"
+    return "" if usable(value) else f"{metric} or its interval is not a finite number"
 
 
 def _reasons(results: Iterable[Result]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(cell_of(r, r.metric).reason for r in results))
+    return tuple(dict.fromkeys(_why_not(r, r.metric) for r in results))
 
 
 def columns_of(results: Iterable[Result]) -> list[RankingColumn]:
@@ -221,51 +284,85 @@ def columns_of(results: Iterable[Result]) -> list[RankingColumn]:
 def _column(results: Sequence[Result]) -> RankingColumn:
     measured = [r for r in results if r.headline_value]
     first = (measured or results)[0]
-    sizes = [r.n["test"] for r in measured if "test" in r.n]
-    higher = next((v.higher_is_better for r in measured if (v := r.headline_value)), True)
-    span = (min(sizes), max(sizes)) if sizes else (0, 0)
-    whole = max((r.n_whole.get("test", 0) for r in measured), default=0)
-    return RankingColumn(first.task, first.family, first.metric, first.probe, higher, span, whole)
+    values = [v for r in measured if (v := r.headline_value)]
+    # Of one seed all records have the same: each seed counts once, however many models were run with it.
+    trivial = {r.seed: v.trivial for r in measured if (v := r.headline_value) and v.trivial is not None}
+    return RankingColumn(
+        first.task,
+        first.family,
+        first.metric,
+        first.probe,
+        values[0].higher_is_better if values else True,
+        _span([r.n["test"] for r in measured if "test" in r.n]),
+        max((r.n_whole.get("test", 0) for r in measured), default=0),
+        first.grouping,
+        _span([r.groups["test"] for r in measured if "test" in r.groups]),
+        sum(trivial.values()) / len(trivial) if trivial else None,
+    )
 
 
-def _marked(column: Mapping[RankingRow, RankingCell]) -> dict[RankingRow, RankingCell]:
-    values = [cell.value for cell in column.values() if cell.value]
-    if len(values) < 2:  # nothing to be better than
-        return dict(column)
-    best = max(v.value for v in values) if values[0].higher_is_better else min(v.value for v in values)
-    leaders = [v for v in values if v.value == best]
-
-    def mark(value: MetricValue | None) -> Mark:
-        if value is None:
-            return Mark.NONE
-        if value.value == best:
-            return Mark.BEST
-        return Mark.TIED if any(v.low <= value.high and value.low <= v.high for v in leaders) else Mark.NONE
-
-    return {row: replace(cell, mark=mark(cell.value)) for row, cell in column.items()}
+def _span(sizes: Sequence[int]) -> tuple[int, int]:
+    return (min(sizes), max(sizes)) if sizes else (0, 0)
 
 
-def _value(cell: RankingCell) -> float:
-    return cell.value.value if cell.value else math.nan
+def _marked(cells: Mapping[RankingRow, RankingCell], column: RankingColumn) -> dict[RankingRow, RankingCell]:
+    values = {row: cell.value.value for row, cell in cells.items() if cell.value}
+    marked = dict(cells)
+    if len(values) < 2 or column.too_few:
+        return marked
+    best = (max if column.higher_is_better else min)(values.values())
+    leaders = [
+        row
+        for row, value in values.items()
+        if value == best and column.better(value, column.trivial) and cells[row].tested and not cells[row].constant
+    ]
+    if not leaders:
+        return marked
+    tests = {row: paired(cells[leaders[0]].tested, cells[row].tested) for row in values if row != leaders[0]}
+    decided = {row: test.p for row, test in tests.items() if test}
+    if not decided:  # nothing to be better than
+        return marked
+    for row, p in zip(decided, holm(list(decided.values())), strict=True):
+        # Written this way round, NaN as a p-value decides nothing.
+        marked[row] = replace(cells[row], mark=Mark.NONE if p < SIGNIFICANT else Mark.TIED)
+    return marked | {row: replace(cells[row], mark=Mark.BEST) for row in leaders}
 
 
-def _mean_rank(
-    values: pd.DataFrame, columns: Sequence[RankingColumn], complete: Sequence[RankingRow]
-) -> dict[RankingRow, float]:
-    if len(complete) < 2 or len(columns) < 2:
-        return {}
-    ranks = pd.DataFrame({c.task: values[c.task].rank(ascending=not c.higher_is_better) for c in columns})
-    return dict(zip(complete, ranks.mean(axis=1).tolist(), strict=True))
+def _samples(cell: RankingCell) -> Hashable | None:
+    """Return what must be equal for two cells to be compared unit by unit; ``None`` where they cannot be."""
+    if cell.tested is None:
+        return None
+    if isinstance(cell.tested, Runs):
+        return cell.tested.samples, cell.tested.jackknife.shape[1]
+    return cell.tested.seeds
 
 
-def _means(
-    values: pd.DataFrame, columns: Sequence[RankingColumn], complete: Sequence[RankingRow]
-) -> dict[str, dict[RankingRow, float]]:
-    tasks: dict[str, list[str]] = {}
-    for column in columns:
-        tasks.setdefault(column.metric, []).append(column.task)
-    return {
-        metric: dict(zip(complete, values[names].mean(axis=1).tolist(), strict=True))
-        for metric, names in sorted(tasks.items())
-        if len(names) > 1 and complete
-    }
+def _most_alike(cells: Sequence[RankingCell]) -> Hashable | None:
+    """Return the test samples that most cells have, and two at least; ``None`` without such."""
+    counts = Counter(found for cell in cells if (found := _samples(cell)) is not None)
+    (samples, number), *_ = counts.most_common(1) or [(None, 0)]
+    return samples if number > 1 else None
+
+
+def _scores(column: RankingColumn, cells: Sequence[RankingCell]) -> TaskScores:
+    runs = [_runs(cell) for cell in cells]
+    value = cells[0].value
+    assert value is not None  # noqa: S101  (complete rows have numbers)
+    return TaskScores(
+        family=column.family,
+        higher_is_better=column.higher_is_better,
+        values=[values for values, _ in runs],
+        jackknife=[without_each for _, without_each in runs],
+        trivial=column.trivial,
+        perfect=value.most if column.higher_is_better else value.least,
+    )
+
+
+def _runs(cell: RankingCell) -> tuple[Array, Array]:
+    """Return the metric of each run and without each unit; of splits that are drawn, each draw is a unit."""
+    found = cell.tested
+    assert found is not None  # noqa: S101
+    if isinstance(found, Runs):
+        return found.values, found.jackknife
+    others = (found.values.sum() - found.values) / (len(found.values) - 1)
+    return np.array([found.values.mean()]), others[None, :]

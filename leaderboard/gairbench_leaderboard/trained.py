@@ -42,13 +42,15 @@ def trained_models(results: Iterable[Result]) -> TrainedTable:
     # What is skipped says nothing that the ranking's own skips do not.
     tried = [result for result in results if was_trained(result) and result.status != "skipped"]
     columns = columns_of(tried)
-    records = {((RankingRow.of(result), result.probe), result.task): result for result in tried}
+    records: dict[tuple[tuple[RankingRow, str], str], list[Result]] = {}
+    for result in tried:
+        records.setdefault(((RankingRow.of(result), result.probe), result.task), []).append(result)
     rows = sorted({row for row, _ in records})
     return TrainedTable(
         columns=columns,
         rows=rows,
         cells={
-            (row, column.task): cell_of(records.get((row, column.task)), column.metric)
+            (row, column.task): cell_of(records.get((row, column.task), ()), column.metric)
             for row in rows
             for column in columns
         },

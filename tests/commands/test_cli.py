@@ -131,7 +131,7 @@ def test_main_job_pretrains_gair_and_shows_it_with_its_baselines(tmp_path: Path)
     assert {record["status"] for record in embedded if record["model"] == "gair"} == {"ok"}
     assert {record["status"] for record in records if record not in embedded} == {"skipped"}
     assert {record["model"] for record in records} == {"gair", "random", "pixel-stats", "lonlat", "geoclip-location"}
-    assert "mean rank" in done.stdout
+    assert "| Over tasks" in done.stdout
 
 
 def test_same_seed_gives_the_same_leaderboard_and_another_seed_another(tmp_path: Path) -> None:

@@ -192,7 +192,7 @@ def test_an_encoder_of_another_ground_sample_distance_is_marked_in_the_record_an
 
     page = render_leaderboard([record])
     assert "[1]" in page
-    assert "- [1] s1: fed with 7,400 m per pixel, made for 10 m" in page
+    assert "] s1: fed with 7,400 m per pixel, made for 10 m\n" in page
     assert "made for 10 m" in render_tables([record])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from records import make_result
+from records import make_result, measured_result
 
 from gairbench.backbone import TRAINED
 from gairbench.commands.outcomes import RunResults
@@ -14,12 +14,31 @@ from gairbench_leaderboard.html import render_tables
 
 def test_best_is_bold_and_ties_are_marked() -> None:
     page = render_tables(
-        [make_result("gair", value=0.5), make_result("random", value=0.49), make_result("lonlat", value=0.2)]
+        [
+            measured_result("gair", scores=0.5),
+            measured_result("random", scores=0.4999),
+            measured_result("lonlat", scores=0.2),
+        ]
     )
     assert page.count("<b>") == 1
     assert "<b>0.500" in page
     assert page.count("†") == 1
     assert "<th>earth-rs-koeppen (accuracy ↑)</th>" in page
+    assert "<tr><th>trivial predictor</th><td>0.100</td></tr>" in page
+
+
+def test_columns_with_too_few_samples_or_groups_are_grey_and_say_how_many() -> None:
+    few = {"n": {"test": 2500}, "grouping": "block", "groups": {"test": 9}}
+    page = render_tables([measured_result("gair", scores=0.5, **few), measured_result("random", scores=0.2, **few)])
+    assert "<th>earth-rs-koeppen (accuracy ↑, n = 2,500 in 9 blocks)</th>" in page
+    assert page.count('<span style="color:gray">') == 3
+    assert "<b>" not in page
+
+
+def test_seeds_are_counted_and_never_rows_of_their_own() -> None:
+    page = render_tables([make_result(value=0.5), make_result(value=0.6, seed=1), make_result("lonlat", value=0.2)])
+    assert "<tr><th>gair</th><th>2</th><td>0.550" in page
+    assert "<tr><th>lonlat</th><th>1</th><td>0.200" in page
 
 
 def test_a_single_row_is_never_bold() -> None:
@@ -40,7 +59,6 @@ def test_what_a_record_holds_is_escaped() -> None:
 def test_settings_and_kinds_of_data_are_never_in_one_table() -> None:
     results = [
         make_result(),
-        make_result(seed=1),
         make_result(limit=5),
         make_result(labels="10%"),
         make_result(split="blocks:5"),
@@ -49,8 +67,7 @@ def test_settings_and_kinds_of_data_are_never_in_one_table() -> None:
         make_result(task="b", synthetic=True),
     ]
     page = render_tables(results)
-    assert page.count("<table>") == 8
-    assert "<h4>Remote sensing, real data, seed 1</h4>" in page
+    assert page.count("<table>") == 7
     assert "at most 5 samples a split" in page
     assert "labels 10%" in page
     assert "split blocks:5" in page
@@ -101,8 +118,8 @@ def test_a_run_tells_failures_from_skips(tmp_path: Path) -> None:
 def test_what_was_trained_on_the_task_has_a_table_of_its_own_and_is_never_bold() -> None:
     trained = {"probe": "end_to_end", "caveats": (TRAINED,), "headline": False}
     results = [
-        make_result("gair", value=0.5),
-        make_result("mae", value=0.4),
+        measured_result("gair", scores=0.5),
+        measured_result("mae", scores=0.4),
         make_result("unet", value=0.9, **trained),
         make_result("vit", value=0.8, **trained),
     ]
