@@ -37,7 +37,7 @@ FOLDS = 5
 """Folds of cross-validation, fewer where there are fewer groups."""
 
 EQUAL = 1e-4
-"""Losses that differ by less than this share of the trivial loss are equal, and the stronger regularization is taken."""
+"""Losses that differ by less than this share of the trivial loss are equal: the stronger regularization is taken."""
 
 WORSE = 1e-2
 """Share of the trivial loss by which a value must be worse than the best for weaker ones to be left untried."""
@@ -207,7 +207,7 @@ def standardized(fit: NDArray[Any], other: NDArray[Any]) -> tuple[NDArray[Any], 
 def is_settled(losses: Sequence[Sequence[float]], trivial: Sequence[float]) -> bool:
     """Return whether weaker regularization than what was tried can be left untried, where each value costs much.
 
-    It can where the last value is worse than the best (:data:`WORSE`), or the last two are no better than those before
+    It can where the last value is worse than the best (:data:`WORSE`), or the last two are not better than those before
     (:data:`EQUAL`): a loss that rises with overfitting goes on rising.
 
     Args:

@@ -525,6 +525,7 @@ def _evaluate(
         },
         environment={**blank.environment, **_environment(abouts[0]), **trained_in},
         probe_params=dict(output.params),
+        caveats=tuple(dict.fromkeys([*blank.caveats, *output.caveats])),
         metrics=metrics,
         subset="" if covered is None else subset_digest(covered, cell, memory.data),
         n=given.n,

@@ -74,6 +74,12 @@ class _Moments:
     token_squares: Array
     off: float
 
+    @classmethod
+    def none(cls, dim: int, off: float) -> _Moments:
+        """Return those of no images."""
+        zeros = np.zeros(dim)
+        return cls(0, zeros, 0.0, np.zeros((dim, dim)), zeros, 0.0, 0, zeros, zeros, off)
+
     @property
     def mean(self) -> float:
         """Of the target."""
@@ -118,19 +124,27 @@ def _moments(data: EvaluatorInput, part: Array, parts: int) -> list[_Moments]:
     values = np.concatenate([y for _, y in drawn])
     off = float(values.mean()) if len(values) else 0.0
     dim = data.features["train"].shape[1]
-    sums = [[0, np.zeros(dim), 0.0, np.zeros((dim, dim)), np.zeros(dim), 0.0, 0, np.zeros(dim), np.zeros(dim)]] * parts
+    found = [_Moments.none(dim, off)] * parts
     images = (image for split in ("train", "val") for image in data.features[split])
     for image, (points, values), number in zip(images, drawn, part, strict=True):
         if not len(values):
             continue
         tokens = image.astype(np.float64)
         x, y, flat = _at(tokens, points), values - off, tokens.reshape(dim, -1)
-        own = [
-            *(len(y), x.sum(axis=0), float(y.sum()), x.T @ x, x.T @ y, float(y @ y)),
-            *(flat.shape[1], flat.sum(axis=1), (flat**2).sum(axis=1)),
-        ]
-        sums[number] = [old + new for old, new in zip(sums[number], own, strict=True)]
-    return [_Moments(*some, off) for some in sums]
+        own = _Moments(
+            pixels=len(y),
+            x=x.sum(axis=0),
+            y=float(y.sum()),
+            xx=x.T @ x,
+            xy=x.T @ y,
+            yy=float(y @ y),
+            tokens=flat.shape[1],
+            token=flat.sum(axis=1),
+            token_squares=(flat**2).sum(axis=1),
+            off=off,
+        )
+        found[number] = _sum([found[number], own])
+    return found
 
 
 def _draw(target: Array, rng: np.random.Generator) -> tuple[Array, Array]:

@@ -91,7 +91,7 @@ def fit_linear(data: EvaluatorInput) -> LinearProbe:
 
 
 class _Classes:
-    """One class a sample. Two classes have one output in the fit, as in scikit-learn, and two logits of opposite sign."""
+    """One class a sample. Two classes have one output in the fit, as in scikit-learn, and two opposite logits."""
 
     def __init__(self, x: Array, y: Array, *, precise: bool) -> None:
         self.known, numbers = np.unique(y, return_inverse=True)

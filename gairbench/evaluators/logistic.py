@@ -1,9 +1,9 @@
 """L2-penalized logistic regression for many strengths in a row: the optimum of scikit-learn's ``LogisticRegression``.
 
-The loss is the sum over the samples, and the penalty ``|W|^2 / (2 C)`` leaves the intercepts out. Neighbouring strengths
-have neighbouring optima, so each search starts from the last one. It runs in the principal axes of the features, each in
-units in which the loss is about equally curved along all of them: L-BFGS then needs tens of steps where it needs
-hundreds in the features' own.
+The loss is the sum over the samples, and the penalty ``|W|^2 / (2 C)`` leaves the intercepts out. Neighbouring
+strengths have neighbouring optima, so each search starts from the last one. It runs in the principal axes of the
+features, each in units in which the loss is about equally curved along all of them: L-BFGS then needs tens of steps
+where it needs hundreds in the features' own.
 """
 
 from __future__ import annotations

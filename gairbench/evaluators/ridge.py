@@ -61,8 +61,8 @@ def choose_strengths(losses: Array, trivial: Array, folds: Folds, names: Sequenc
         choose(
             "alpha",
             STRENGTHS,
-            losses[:, :, one],
-            trivial[:, one],
+            losses[:, :, one].tolist(),
+            trivial[:, one].tolist(),
             folds,
             loss="squared error",
             ends=(STRENGTHS[0], STRENGTHS[-1]),
