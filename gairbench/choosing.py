@@ -259,7 +259,7 @@ def choose(
     caveats = []
     where = f" for {of}" if of else ""
     if not least < without * (1 - SIGNAL):
-        caveats.append(f"val has no signal{where}: nothing that was tried predicts better than without features")
+        caveats.append(f"val has no signal{where}: nothing predicts better than no features do")
     elif value in ends:
         caveats.append(f"chosen at the grid's end{where} ({name} = {value:g})")
     params = {
