@@ -44,7 +44,7 @@ def finetune(data: EvaluatorInput) -> EvaluatorOutput:
     """Train the model and a linear head at every learning rate, keep what is best on val (the least rate of equals).
 
     AdamW with a cosine schedule, in single precision. Each rate starts from the model as it was loaded and from the
-    linear probe, fitted on the frozen features with the strength that is best on val. Val is scored as by the probes:
+    linear probe, fitted on the frozen features with the strength that is best on val. Val is scored by
     accuracy, micro F1 over labels, squared error.
 
     Raises:
