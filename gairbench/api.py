@@ -40,6 +40,7 @@ def run(
     labels: str | Sequence[str] | None = None,
     split: str | Sequence[str] | None = None,
     readout: str | Sequence[str] | None = None,
+    selection: str | None = None,
     covered_by: str | ModelSpec | Sequence[str | ModelSpec] | None = None,
     fresh: bool | None = None,
     download: bool | None = None,
@@ -67,6 +68,8 @@ def run(
             of a plugin; all is run with each. A text is split at commas, the items of a list are not.
         readout: Poolings and layers: ``"default"``, ``"mean"``, ``"cls@5"``, ``"@11"`` or ``"each"``; all is run with
             each.
+        selection: How probes choose hyper-parameters: ``"cv"``, by cross-validation over groups where there are groups,
+            or ``"val"``, on val alone.
         covered_by: Models of existing embeddings: all is run on the samples that all of them have.
         fresh: Reuse nothing of earlier runs.
         download: Fetch published weights that are not here, under their licence.
@@ -99,6 +102,7 @@ def run(
         "labels": labels,
         "split": split,
         "readout": readout,
+        "selection": selection,
         "covered_by": [_name(item) for item in lookups],
         "fresh": fresh,
         "download": download,

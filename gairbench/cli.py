@@ -112,6 +112,10 @@ def cli_run(
         list[str] | None,
         typer.Option(help="Poolings and layers: default, mean, cls@5, @11, each; comma-separated [default: default]."),
     ] = None,
+    selection: Annotated[
+        str | None,
+        typer.Option(help="How probes choose hyper-parameters: cv over groups, or on val alone [default: cv]."),
+    ] = None,
     covered_by: Annotated[
         list[str] | None,
         typer.Option(

@@ -1,6 +1,7 @@
 """What an evaluator is given and what it returns; importing this module imports neither torch nor numpy.
 
-An evaluator is a function that learns from train, chooses on val and predicts test::
+An evaluator is a function that learns from train and val and predicts test; how it chooses hyper-parameters is the
+run's matter (:mod:`gairbench.choosing`)::
 
     from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
 
@@ -31,6 +32,10 @@ ScoresAre = Literal["probabilities", "decisions"]
 """What scores mean: probabilities (of classes, they sum to 1), or values that only rank, higher for more likely."""
 
 
+SelectionBy = Literal["cv", "val"]
+"""How hyper-parameters are chosen: by cross-validation over groups where there are groups, or on val alone."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationProtocol:
     """Under which conditions a model is evaluated, beside the task and the evaluator.
@@ -40,12 +45,15 @@ class EvaluationProtocol:
         labels: The part of train's labels: ``"all"``, ``"10%"`` or ``"5-shot"``; ``targets`` hold no others.
         readout: The pooling and layers that are read out: ``"default"``, ``"mean"``, ``"cls@5"`` ...
         limit: At most so many samples a split; ``None``: all.
+        selection: How hyper-parameters are chosen: ``"cv"``, by cross-validation over groups of train and val where
+            samples have groups and all labels are used, or ``"val"``, on val alone (:mod:`gairbench.choosing`).
     """
 
     split: str = "published"
     labels: str = "all"
     readout: str = "default"
     limit: int | None = None
+    selection: SelectionBy = "cv"
 
 
 def _in_memory(shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
@@ -126,9 +134,11 @@ class EvaluatorOutput:
             need scores cannot be computed.
         scores_are: What the scores mean; ``None`` without scores.
         params: Chosen hyper-parameters by name, for the record: texts, numbers, and lists of them.
+        caveats: Why the number does not show what the model can, one short line each; the leaderboard prints them.
     """
 
     prediction: NDArray[Any]
     scores: NDArray[Any] | None = None
     scores_are: ScoresAre | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
+    caveats: tuple[str, ...] = ()

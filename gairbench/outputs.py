@@ -41,6 +41,7 @@ def output_problem(
         _problem_of_prediction(kind, output.prediction, samples, classes, mask_size)
         or _problem_of_scores(kind, output, samples, classes)
         or _problem_of_params(output.params)
+        or _problem_of_caveats(output.caveats)
     )
 
 
@@ -124,3 +125,8 @@ def _problem_of_params(params: object) -> str:
     except (TypeError, ValueError) as error:
         return f"its params cannot be recorded: {error}"
     return ""
+
+
+def _problem_of_caveats(caveats: object) -> str:
+    wrong = not isinstance(caveats, tuple) or not all(isinstance(one, str) and one.strip() for one in caveats)
+    return f"its caveats are {caveats!r}, wanted a tuple of texts" if wrong else ""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from gairbench.errors import StorageError
+from gairbench.evaluator import SelectionBy
 from gairbench.names import in_path, quoted_in_path
 from gairbench.storage import write_atomically
 
@@ -183,7 +184,7 @@ class Result:
     metrics: Mapping[str, MetricValue] = field(default_factory=dict)
     n: Mapping[str, int] = field(default_factory=dict)
     n_whole: Mapping[str, int] = field(default_factory=dict)
-    selection: str = "cv"
+    selection: SelectionBy = "cv"
     grouping: str = ""
     groups: Mapping[str, int] = field(default_factory=dict)
     samples: str = ""

@@ -333,7 +333,7 @@ class EvaluatorSpec:
         name: Unique lower-case name, as tasks name it.
         version: Part of every result's key: raise it when its predictions change.
         factory: Address of ``evaluate(data: EvaluatorInput) -> EvaluatorOutput`` (:mod:`gairbench.evaluator`): it
-            learns from train, chooses on val and predicts test.
+            learns from train and val and predicts test.
         kinds: Kinds of task that it can serve.
         default: Kinds that it is run for where a task names no evaluator.
         needs: What it is fed: ``"features"``, a vector a sample, or ``"tokens"``, the token grid of an overhead image.

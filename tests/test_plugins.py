@@ -537,7 +537,7 @@ def test_the_guides_plugin_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     files = re.findall(r"^```python\n# (my_package/\w+\.py)\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
     stems = [Path(name).stem for name, _ in files]
     expected = ["__init__", "model", "data", "joint", "sentinels", "lookup", "ndvi", "floods", "stands", "forest"]
-    expected += ["heads", "mlp", "near", "pyramid", "lora", "north"]
+    expected += ["heads", "mlp", "near", "lasso", "pyramid", "lora", "north"]
     assert stems == expected
     (tmp_path / "my_package").mkdir()
     for name, source in files:

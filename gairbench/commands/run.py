@@ -24,6 +24,7 @@ from gairbench.commands.output import show
 from gairbench.composition import ComposedModel, encoders_of
 from gairbench.dataset_download import is_here
 from gairbench.errors import CheckpointError, UsageError
+from gairbench.evaluator import SelectionBy
 from gairbench.file_models import as_reference
 from gairbench.label_budget import LabelBudget
 from gairbench.memo import default_cache
@@ -68,6 +69,8 @@ class RunRequest:
         split: How samples are divided, ``"published"``, ``"random"``, ``"blocks:5"``, ...; all is run with each.
         readout: Poolings and layers, as ``"default"``, ``"mean"``, ``"cls@5"`` or ``"@11"``, or ``"each"`` for all
             that a model offers; all is run with each.
+        selection: How evaluators choose hyper-parameters: ``"cv"``, by cross-validation over groups where there are
+            groups, or ``"val"``, on val alone.
         covered_by: Names of models of existing embeddings: all is run on the samples that all of them have.
         fresh: Reuse no checkpoint, embedding or record of an earlier run.
         download: Fetch published weights that are not here.
@@ -90,6 +93,7 @@ class RunRequest:
     labels: tuple[str, ...] = ("all",)
     split: tuple[Annotated[str, WHOLE], ...] = ("published",)
     readout: tuple[str, ...] = ("default",)
+    selection: SelectionBy = "cv"
     covered_by: tuple[str, ...] = ()
     fresh: bool = False
     download: bool = False
@@ -283,6 +287,7 @@ def _evaluation(
         labels=tuple(dict.fromkeys(map(LabelBudget.of, request.labels))),
         splits=tuple(dict.fromkeys(SplitChoice.of(text, registry.split_policies) for text in request.split)),
         readouts=tuple(dict.fromkeys(map(asked_readout, request.readout))),
+        selection=request.selection,
         covered_by=_lookups(request.covered_by, registry),
         fresh=request.fresh,
         download=request.download,

@@ -60,7 +60,8 @@ class Estimates:
                     dataset = ("embed", *model, record["dataset"], size)
                     found[dataset] = max(found.get(dataset, 0.0), times["embed"])
                 if "probe" in times:
-                    part = record.get("labels", "all"), record.get("readout", "default")
+                    usual = {"labels": "all", "readout": "default", "selection": "cv"}
+                    part = [record.get(name, default) for name, default in usual.items()]
                     found["probe", *model, record["task"], record["probe"], size, *part] = times["probe"]
             except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 continue
@@ -82,7 +83,7 @@ class Estimates:
 def _done(job: PretrainJob | EmbedJob | EvaluateJob) -> tuple[str, ...]:
     if isinstance(job, EvaluateJob):
         record = job.cell.record
-        part = record.labels, record.readout
+        part = record.labels, record.readout, record.selection
         return "probe", record.model, record.preset, record.task, record.probe, str(record.limit), *part
     model = (job.model.name, job.preset.name)
     if isinstance(job, EmbedJob):

@@ -537,7 +537,7 @@ def _evaluate(
         metrics={name: value for name, (value, _) in measured.items()},
         jackknife=measured[blank.metric][1],
         constant=constant,
-        caveats=(*blank.caveats, *([CONSTANT] if constant else [])),
+        caveats=tuple(dict.fromkeys([*blank.caveats, *output.caveats, *([CONSTANT] if constant else [])])),
         subset="" if covered is None else subset_digest(covered, cell, memory.data),
         n=given.n,
         n_whole=given.n_whole,

@@ -24,6 +24,7 @@ from gairbench.evaluation.lookup_jobs import lookup_job
 from gairbench.evaluation.open_data import OpenData
 from gairbench.evaluation.prepared import Asked, Prepared, prepare
 from gairbench.evaluation.staleness import reuse
+from gairbench.evaluator import SelectionBy
 from gairbench.intervals import INTERVALS_VERSION
 from gairbench.kinds import HEADLINE
 from gairbench.label_budget import LabelBudget
@@ -54,6 +55,7 @@ class EvaluationRequest:
         labels: Parts of train's labels; everything is evaluated with each.
         splits: How samples are divided into train, val and test; everything is evaluated with each.
         readouts: Poolings and layers, or ``"each"``; everything is evaluated with each.
+        selection: How evaluators choose hyper-parameters: ``"cv"`` or ``"val"``.
         covered_by: Models of existing embeddings: only samples that all of them have take part; none: all samples do.
         fresh: Reuse no checkpoint, embedding or record that was made before the run began.
         download: Published weights that are not here would be fetched, were the plan carried out.
@@ -75,6 +77,7 @@ class EvaluationRequest:
     labels: tuple[LabelBudget, ...] = (LabelBudget(),)
     splits: tuple[SplitChoice, ...] = (SplitChoice(),)
     readouts: tuple[AskedReadout, ...] = (Readout(),)
+    selection: SelectionBy = "cv"
     covered_by: tuple[ModelSpec, ...] = ()
     fresh: bool = False
     download: bool = False
@@ -379,6 +382,7 @@ def _key(findings: Findings, cell: Cell, evaluator: EvaluatorSpec, embeddings: S
         ],
         evaluator=[evaluator.name, evaluator.version, *filter(None, [findings.code(evaluator)])],
         seed=cell.record.seed,
+        selection=cell.record.selection,
         # Keys of records that were made before there were parts of the labels stay what they are.
         **({} if cell.labels.whole else {"labels": cell.record.labels}),
         **({} if cell.split.published else {"split": _split_key(findings, cell.split)}),
@@ -435,6 +439,7 @@ def _blank(
         metric=task.metric,
         seed=seed,
         limit=request.limit,
+        selection=request.selection,
         covered_by=JOINED.join(model.name for model in request.covered_by),
         command=request.command,
     )

@@ -128,9 +128,10 @@ def _summary(result: Result) -> str:
 
 
 def _how(result: Result) -> str:
-    """Return the probe of a cell, and what of its labels, split, readout and seed is not the usual."""
+    """Return the probe of a cell, and what of its labels, split, readout, selection and seed is not the usual."""
     covered = f"covered by {result.covered_by}" if result.covered_by else ""
     shown = {result.labels: "all", result.split: "published", result.readout: "default", covered: ""}
+    shown |= {f"selection {result.selection}": "selection cv"}
     parts = [part for part, usual in shown.items() if part != usual]
     return " ".join([result.probe, *parts, *([f"seed {result.seed}"] if result.seed else [])])
 

@@ -74,6 +74,7 @@ def run_evaluator(
                     labels=cell.record.labels,
                     readout=cell.record.readout,
                     limit=cell.record.limit,
+                    selection=cell.record.selection,
                 ),
                 new_array=partial(disk_array, folder),
             )

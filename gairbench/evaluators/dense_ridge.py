@@ -2,91 +2,182 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
+from gairbench.choosing import CONSTANT, folds_of
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
-from gairbench.evaluators.ridge import STRENGTHS
+from gairbench.evaluators.ridge import STRENGTHS, choose_strengths
 from gairbench.metrics import Array
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 PIXELS = 256
-"""Pixels with a value drawn per train image: neighbouring pixels say nearly the same."""
+"""Pixels with a value drawn per image: neighbouring pixels say nearly the same."""
 
 BATCH = 8
-"""Images predicted at once, for every strength."""
+"""Images predicted at once."""
 
 
 def dense_ridge(data: EvaluatorInput) -> EvaluatorOutput:
-    """Fit the bilinearly upsampled tokens at drawn pixels in closed form; keep the strength with the least val error.
+    """Fit the bilinearly upsampled tokens at drawn pixels in closed form, with the strength of the least squared error.
 
-    A linear map and bilinear upsampling can change places, so that predictions are made on the token grid and
-    upsampled. Pixels without a value take no part.
+    What is drawn of an image does not depend on the round, so that all rounds are sums of the same moments. A linear
+    map and bilinear upsampling can change places, so that predictions are made on the token grid and upsampled. Pixels
+    without a value take no part.
     """
-    import torch
+    folds = folds_of(data)
+    images = len(data.targets["train"]) + len(data.targets["val"])
+    # Every image is in one part: a round's fit is the sum of all parts but the held one.
+    part = np.zeros(images, dtype=np.int64)
+    for number, fold in enumerate(folds.rounds, start=1):
+        part[fold.held] = number
+    moments = _moments(data, part, len(folds.rounds) + 1)
+    losses, trivial = [], []
+    for held in moments[1:]:
+        fit = _sum([one for one in moments if one is not held])
+        weights, bias = fit.fits(STRENGTHS)
+        losses.append(held.errors(weights, bias))
+        trivial.append(held.errors(np.zeros((1, len(fit.x))), np.array([fit.mean]))[0])
+    (choice,) = choose_strengths(np.array(losses)[:, :, None], np.array(trivial)[:, None], folds)
+    final = _sum(moments if len(folds.final) == images else moments[:1])
+    weights, bias = final.fits((choice.value,))
+    prediction = _predict(data, weights[0], float(bias[0]))
+    return EvaluatorOutput(prediction=prediction, params=choice.params, caveats=choice.caveats)
 
-    weights, bias = _fit(data)
-    errors, known_pixels = np.zeros(len(STRENGTHS)), 0
-    truth = data.targets["val"]
-    for start in range(0, len(truth), BATCH):
-        guess = _predict(data.features["val"][start : start + BATCH], weights, bias, truth.shape[1:])
-        wanted = torch.from_numpy(truth[start : start + BATCH].astype(np.float64))[:, None]
-        known = wanted.isfinite()
-        squared = torch.where(known, (guess - wanted.nan_to_num()) ** 2, 0.0)
-        errors += squared.sum(dim=(0, 2, 3)).numpy()
-        known_pixels += int(known.sum())
-    best = int(np.argmin(errors))
-    chosen = slice(best, best + 1)
+
+@dataclass(frozen=True, slots=True)
+class _Moments:
+    """Sums over the drawn pixels of some images, and over all of their tokens.
+
+    Args:
+        pixels: How many pixels.
+        x: ``(dim,)``: features at the pixels.
+        y: The target, less :attr:`off`.
+        xx: ``(dim, dim)``.
+        xy: ``(dim,)``.
+        yy: A number.
+        tokens: How many tokens.
+        token: ``(dim,)``.
+        token_squares: ``(dim,)``.
+        off: What is taken off every target, so that squares keep their digits; the same for all.
+    """
+
+    pixels: int
+    x: Array
+    y: float
+    xx: Array
+    xy: Array
+    yy: float
+    tokens: int
+    token: Array
+    token_squares: Array
+    off: float
+
+    @classmethod
+    def none(cls, dim: int, off: float) -> _Moments:
+        """Return those of no images."""
+        zeros = np.zeros(dim)
+        return cls(0, zeros, 0.0, np.zeros((dim, dim)), zeros, 0.0, 0, zeros, zeros, off)
+
+    @property
+    def mean(self) -> float:
+        """Of the target."""
+        return self.y / self.pixels + self.off
+
+    def errors(self, weights: Array, bias: Array) -> Array:
+        """Return the mean squared error of linear maps, ``(maps,)``.
+
+        Args:
+            weights: ``(maps, dim)``.
+            bias: ``(maps,)``.
+        """
+        bias = bias - self.off
+        squares = np.einsum("md,md->m", weights @ self.xx, weights) + self.pixels * bias**2 + self.yy
+        products = bias * (weights @ self.x) - weights @ self.xy - bias * self.y
+        return np.asarray((squares + 2 * products) / self.pixels)
+
+    def fits(self, strengths: Sequence[float]) -> tuple[Array, Array]:
+        """Return the ridge regression of each strength, the tokens standardized: weights and biases as they are."""
+        mean = self.token / self.tokens
+        deviation = np.sqrt(np.maximum(self.token_squares / self.tokens - mean**2, 0))
+        scale = np.where(deviation < CONSTANT, 1.0, deviation)
+        centre_x, centre_y = self.x / self.pixels, self.y / self.pixels
+        gram = (self.xx - self.pixels * np.outer(centre_x, centre_x)) / np.outer(scale, scale)
+        squares, axes = np.linalg.eigh(gram)
+        along = axes.T @ ((self.xy - self.pixels * centre_x * centre_y) / scale)
+        shrunk = along / (np.maximum(squares, 0) + np.asarray(strengths)[:, None])
+        weights = shrunk @ axes.T / scale
+        # Tokens and drawn pixels have not quite the same mean.
+        return weights, self.mean - weights @ centre_x
+
+
+def _sum(some: Sequence[_Moments]) -> _Moments:
+    names = [field.name for field in fields(_Moments) if field.name != "off"]
+    return _Moments(**{name: sum(getattr(one, name) for one in some) for name in names}, off=some[0].off)
+
+
+def _moments(data: EvaluatorInput, part: Array, parts: int) -> list[_Moments]:
+    """Return the moments of each part of the images of train and val."""
+    rng = np.random.default_rng(data.seed)
+    drawn = [_draw(target, rng) for split in ("train", "val") for target in data.targets[split]]
+    values = np.concatenate([y for _, y in drawn])
+    off = float(values.mean()) if len(values) else 0.0
+    dim = data.features["train"].shape[1]
+    found = [_Moments.none(dim, off)] * parts
+    images = (image for split in ("train", "val") for image in data.features[split])
+    for image, (points, values), number in zip(images, drawn, part, strict=True):
+        if not len(values):
+            continue
+        tokens = image.astype(np.float64)
+        x, y, flat = _at(tokens, points), values - off, tokens.reshape(dim, -1)
+        own = _Moments(
+            pixels=len(y),
+            x=x.sum(axis=0),
+            y=float(y.sum()),
+            xx=x.T @ x,
+            xy=x.T @ y,
+            yy=float(y @ y),
+            tokens=flat.shape[1],
+            token=flat.sum(axis=1),
+            token_squares=(flat**2).sum(axis=1),
+            off=off,
+        )
+        found[number] = _sum([found[number], own])
+    return found
+
+
+def _draw(target: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Draw pixels that have a value: where they are in the image, ``(pixels, 2)`` from -1 to 1, and their values."""
+    height, width = target.shape
+    known = np.flatnonzero(np.isfinite(target))
+    drawn = rng.choice(known, size=min(PIXELS, len(known)), replace=False) if len(known) else known
+    points = np.stack([(drawn % width + 0.5) / width, (drawn // width + 0.5) / height], axis=-1) * 2 - 1
+    return points, target.reshape(-1)[drawn].astype(np.float64)
+
+
+def _at(tokens: Array, points: Array) -> Array:
+    """Return the features at points as bilinear upsampling would, ``(points, dim)``."""
+    import torch
+    from torch.nn import functional
+
+    grid, at = torch.from_numpy(tokens)[None], torch.from_numpy(points)[None, None]
+    found = functional.grid_sample(grid, at, padding_mode="border", align_corners=False)[0, :, 0].T
+    return np.asarray(found.numpy())
+
+
+def _predict(data: EvaluatorInput, weights: Array, bias: float) -> Array:
+    """Return the prediction of test, ``(images, height, width)``."""
+    import torch
+    from torch.nn import functional
+
     size = data.mask_size
     assert size is not None  # noqa: S101  (a task of pixels has masks)
     features = data.features["test"]
     prediction = data.new_array((len(features), *size), "float32")
     for start in range(0, len(features), BATCH):
-        some = _predict(features[start : start + BATCH], weights[chosen], bias, size)
-        prediction[start : start + BATCH] = some[:, 0].float().numpy()
-    params = {"alpha": float(STRENGTHS[best]), "val_mse": float(errors[best] / max(known_pixels, 1))}
-    return EvaluatorOutput(prediction=prediction, params=params)
-
-
-def _fit(data: EvaluatorInput) -> tuple[Tensor, float]:
-    """Return the weights and the constant for every strength, ``(strengths, dim + 1)``, and the mean of the target."""
-    import torch
-    from torch.nn import functional
-
-    tokens, targets = data.features["train"], data.targets["train"]
-    height, width = targets.shape[1:]
-    dim = tokens.shape[1]
-    rng = np.random.default_rng(data.seed)
-    count, sum_x, sum_y = 0, torch.zeros(dim, dtype=torch.float64), 0.0
-    gram, moment = torch.zeros(dim, dim, dtype=torch.float64), torch.zeros(dim, dtype=torch.float64)
-    for image, target in zip(tokens, targets, strict=True):
-        known = np.flatnonzero(np.isfinite(target))
-        if not len(known):
-            continue
-        drawn = rng.choice(known, size=min(PIXELS, len(known)), replace=False)
-        rows, columns = torch.from_numpy(drawn // width).double(), torch.from_numpy(drawn % width).double()
-        points = torch.stack([(columns + 0.5) / width, (rows + 0.5) / height], dim=-1) * 2 - 1
-        grid = torch.from_numpy(image.astype(np.float64))[None]
-        x = functional.grid_sample(grid, points[None, None], padding_mode="border", align_corners=False)[0, :, 0].T
-        y = torch.from_numpy(target.reshape(-1)[drawn].astype(np.float64))
-        count, sum_x, sum_y = count + len(y), sum_x + x.sum(dim=0), sum_y + float(y.sum())
-        gram, moment = gram + x.T @ x, moment + x.T @ y
-    mean_x, mean_y = sum_x / count, sum_y / count
-    gram, moment = gram - count * torch.outer(mean_x, mean_x), moment - count * mean_x * mean_y
-    identity = torch.eye(dim, dtype=torch.float64)
-    weights = torch.stack([torch.linalg.solve(gram + alpha * identity, moment) for alpha in STRENGTHS])
-    # Features are centred on train's tokens, and their mean at the drawn pixels is not quite zero.
-    return torch.cat([weights, (-weights @ mean_x)[:, None]], dim=1), mean_y
-
-
-def _predict(features: Array, weights: Tensor, bias: float, size: tuple[int, ...]) -> Tensor:
-    """Return a prediction by image and strength, ``(images, strengths, height, width)``."""
-    import torch
-    from torch.nn import functional
-
-    tokens = torch.from_numpy(features.astype(np.float64))
-    on_grid = torch.einsum("ndhw,sd->nshw", tokens, weights[:, :-1]) + weights[:, -1].view(1, -1, 1, 1) + bias
-    return functional.interpolate(on_grid, size=size, mode="bilinear", align_corners=False)
+        tokens = torch.from_numpy(features[start : start + BATCH].astype(np.float64))
+        on_grid = torch.einsum("ndhw,d->nhw", tokens, torch.from_numpy(weights))[:, None] + bias
+        upsampled = functional.interpolate(on_grid, size=size, mode="bilinear", align_corners=False)
+        prediction[start : start + BATCH] = upsampled[:, 0].float().numpy()
+    return prediction

@@ -7,7 +7,7 @@ Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform Out-
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +16,8 @@ from gairbench.backbone import Backbone
 from gairbench.errors import TrainingError
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
 from gairbench.evaluators.goals import Goal, goal_of
-from gairbench.evaluators.linear import linear
-from gairbench.evaluators.ridge import ridge
+from gairbench.evaluators.linear import fit_linear
+from gairbench.evaluators.ridge import choose_ridge
 from gairbench.metrics import Array
 from gairbench.spec import Kind
 
@@ -44,7 +44,7 @@ def finetune(data: EvaluatorInput) -> EvaluatorOutput:
     """Train the model and a linear head at every learning rate, keep what is best on val (the least rate of equals).
 
     AdamW with a cosine schedule, in single precision. Each rate starts from the model as it was loaded and from the
-    linear probe, fitted on the frozen features with the strength that is best on val. Val is scored as by the probes:
+    linear probe, fitted on the frozen features with the strength that is best on val. Val is scored by
     accuracy, micro F1 over labels, squared error.
 
     Raises:
@@ -153,46 +153,25 @@ class _Probe:
 
 
 def _probe(data: EvaluatorInput) -> _Probe:
-    probes = {Kind.CLASSIFICATION: _of_classes, Kind.MULTILABEL: _of_labels, Kind.REGRESSION: _of_a_value}
-    return probes[data.kind](data)
+    probes = {Kind.CLASSIFICATION: _of_classes, Kind.MULTILABEL: _of_classes, Kind.REGRESSION: _of_a_value}
+    # A network is trained on train alone, and so is what it starts from.
+    return probes[data.kind](replace(data, protocol=replace(data.protocol, selection="val")))
 
 
 def _of_classes(data: EvaluatorInput) -> _Probe:
-    from sklearn.linear_model import LogisticRegression
-
-    x, y = data.features["train"], data.targets["train"]
-    c = linear(data).params["C"]
-    probe = LogisticRegression(C=c, solver="newton-cg", max_iter=200).fit(x, y)
-    weight, bias = probe.coef_, probe.intercept_
-    if len(weight) == 1:  # scikit-learn fits one output for two classes
-        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
-    return _Probe(weight=weight, bias=bias, strength={"C": c})
-
-
-def _of_labels(data: EvaluatorInput) -> _Probe:
-    from sklearn.linear_model import LogisticRegression
-
-    x, y = data.features["train"], data.targets["train"]
-    c = linear(data).params["C"]
-    weight, bias = np.zeros((y.shape[1], x.shape[1])), np.zeros(y.shape[1])
-    for label in range(y.shape[1]):
-        if y[:, label].any() and not y[:, label].all():
-            probe = LogisticRegression(C=c, solver="newton-cg", max_iter=200).fit(x, y[:, label])
-            weight[label], bias[label] = probe.coef_[0], probe.intercept_[0]
-        else:
-            # All samples have it or none has: as likely as the next one, by Laplace's rule.
-            bias[label] = np.log(len(y) + 1) * (1 if y[:, label].all() else -1)
-    return _Probe(weight=weight, bias=bias, strength={"C": c})
+    probe = fit_linear(data)
+    return _Probe(weight=probe.map.weights.T, bias=probe.map.bias, strength={"C": probe.choice.value})
 
 
 def _of_a_value(data: EvaluatorInput) -> _Probe:
     from sklearn.linear_model import Ridge
 
-    x, y = data.features["train"], data.targets["train"]
-    alpha = ridge(data).params["alpha"]
-    probe = Ridge(alpha=alpha, solver="cholesky").fit(x, y)
+    (x, y, _), (choice,) = choose_ridge(data)
+    probe = Ridge(alpha=choice.value, solver="cholesky").fit(x, y)
     # The goal's outputs are on the scale of train's targets.
     mean, std = y.mean(), y.std()
     return _Probe(
-        weight=probe.coef_[None] / std, bias=np.array([(probe.intercept_ - mean) / std]), strength={"alpha": alpha}
+        weight=probe.coef_[None] / std,
+        bias=np.array([(probe.intercept_ - mean) / std]),
+        strength={"alpha": choice.value},
     )

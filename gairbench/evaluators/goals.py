@@ -38,7 +38,7 @@ class Goal:
 def goal_of(data: EvaluatorInput) -> Goal:
     """Return what a task with a target a sample trains for.
 
-    Val is scored as by the probes: accuracy of classes, of ordered ones the error in ranks, micro F1 over labels,
+    Val is scored by accuracy of classes, of ordered ones the error in ranks, micro F1 over labels,
     squared error.
 
     Args:

@@ -6,53 +6,61 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gairbench.choosing import choose, vector_rounds
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
 from gairbench.geography import from_sphere, great_circle_km, on_sphere
 from gairbench.metrics import Array
 
-NEIGHBOURS = (1, 3, 5, 10)
-"""Numbers of neighbours tried."""
+NEIGHBOURS = (50, 20, 10, 5, 3, 2, 1)
+"""Numbers of neighbours tried, as far as there are so many samples."""
 
 QUERIES = 256
-"""Queries compared with all of train at once."""
+"""Queries compared with all others at once."""
 
 STEPS = 100
-"""Steps towards the median of places; far more than ten places need."""
+"""Steps towards the median of places; far more than fifty places need."""
 
 
 def nearest_place(data: EvaluatorInput) -> EvaluatorOutput:
-    """Predict the median of the places of the nearest train samples by cosine similarity.
+    """Predict the median of the places of the nearest samples by cosine similarity.
 
-    The number of neighbours is chosen on val by the median great-circle error. The place of several neighbours is their
+    The number of neighbours is chosen by the median great-circle error. The place of several neighbours is their
     geometric median and not their mean: of nine neighbours in Portugal and one in Japan it is in Portugal, where the
     mean is in neither.
     """
-    places = data.targets["train"]
-    tried = [k for k in NEIGHBOURS if k <= len(places)]
-    on_val = _predictions(data, "val", tried)
-    errors = [float(np.median(great_circle_km(data.targets["val"], on_val[k]))) for k in tried]
-    best = int(np.argmin(errors))
-    prediction = _predictions(data, "test", tried[best : best + 1])[tried[best]]
-    return EvaluatorOutput(prediction=prediction, params={"k": tried[best], "val_median_km": errors[best]})
+    rounds = vector_rounds(data)
+    fewest = min(len(rows) for rows in (*(fold.fit for fold in rounds.folds.rounds), rounds.folds.final))
+    tried = tuple(k for k in NEIGHBOURS if k <= fewest)
+    losses, trivial = [], []
+    for x, y, held_x, held_y in rounds.each():
+        found = _places(x, y, held_x, tried)
+        losses.append([float(np.median(great_circle_km(held_y, found[k]))) for k in tried])
+        middle = from_sphere(median_direction(on_sphere(y)[None]))
+        trivial.append(float(np.median(great_circle_km(held_y, np.repeat(middle, len(held_y), axis=0)))))
+    # Fewer neighbours than one cannot be tried.
+    choice = choose("k", tried, losses, trivial, rounds.folds, loss="median km", ends=(NEIGHBOURS[0],))
+    k = int(choice.value)
+    prediction = _places(*rounds.final(), [k])[k]
+    return EvaluatorOutput(prediction=prediction, params=choice.params, caveats=choice.caveats)
 
 
-def _predictions(data: EvaluatorInput, split: str, tried: Sequence[int]) -> dict[int, Array]:
-    """Return places by number of neighbours, each ``(samples, 2)`` degrees."""
-    near = _neighbours(data.features["train"], data.features[split], max(tried))
-    points = on_sphere(data.targets["train"])
+def _places(x: Array, y: Array, queries: Array, tried: Sequence[int]) -> dict[int, Array]:
+    """Return places by number of neighbours, each ``(queries, 2)`` degrees."""
+    near = _neighbours(x, queries, max(tried))
+    points = on_sphere(y)
     return {k: from_sphere(median_direction(points[near[:, :k]])) for k in tried}
 
 
-def _neighbours(train: Array, queries: Array, count: int) -> Array:
-    """Return the train samples that are most similar to each query, the most similar first: ``(queries, count)``."""
+def _neighbours(gallery: Array, queries: Array, count: int) -> Array:
+    """Return the samples that are most similar to each query, the most similar first: ``(queries, count)``."""
     from sklearn.preprocessing import normalize
 
-    gallery, wanted = normalize(train), normalize(queries)
+    known, wanted = normalize(gallery), normalize(queries)
     found = np.empty((len(wanted), count), dtype=np.int64)
     # A part of the queries at a time bounds the similarity matrix.
     for start in range(0, len(wanted), QUERIES):
-        similarity = wanted[start : start + QUERIES] @ gallery.T
-        # A stable order, so that equally similar samples count in the order of train.
+        similarity = wanted[start : start + QUERIES] @ known.T
+        # A stable order, so that equally similar samples count in the order of the gallery.
         found[start : start + QUERIES] = np.argsort(-similarity, axis=1, kind="stable")[:, :count]
     return found
 

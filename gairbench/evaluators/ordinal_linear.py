@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gairbench.choosing import choose, is_settled, vector_rounds
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
 from gairbench.evaluators.linear import STRENGTHS
+from gairbench.evaluators.logistic import ITERATIONS, PRECISE, not_converged
+from gairbench.evaluators.principal_axes import Axes
 from gairbench.metrics import Array
-
-ITERATIONS = 1000
-"""Of L-BFGS, at most, for each strength."""
 
 LOG_WIDTH = 20.0
 """Neighbouring thresholds are exp(-20) to exp(20) apart, which keeps the search among finite numbers."""
@@ -20,29 +20,67 @@ LOG_WIDTH = 20.0
 def ordinal_linear(data: EvaluatorInput) -> EvaluatorOutput:
     """Learn one direction of the features and ascending thresholds on it; predict the median class.
 
-    The class of a sample is at least k with probability ``sigmoid(direction @ features - threshold[k])``. Of the
-    strengths of the penalty on the direction, the one with the least mean error in ranks on val is kept (the smallest
-    C of equals): the median minimizes this error.
+    The class of a sample is at least k with probability ``sigmoid(direction @ features - threshold[k])``. C is that of
+    the least log loss, as in the linear probe. The median class minimizes the expected error in ranks.
+
+    Raises:
+        TrainingError: A fit does not converge.
     """
-    known, target = np.unique(data.targets["train"], return_inverse=True)
-    fitted = _start(data.features["train"], target)
-    best, best_error, best_c = None, np.inf, 0.0
+    rounds = vector_rounds(data)
+    fits, held = [], []
+    for x, y, held_x, held_y in rounds.each():
+        fits.append(_Fit(x, y))
+        held.append((held_x, held_y))
+    trivial = [fit.loss(*some) for fit, some in zip(fits, held, strict=True)]
+    losses: list[list[float]] = [[] for _ in fits]
     for c in STRENGTHS:
-        # Each fit starts from the last: neighbouring C have neighbouring solutions.
-        fitted = _fit(data.features["train"], target, c, fitted)
-        error = float(np.abs(known[_median(fitted.reached(data.features["val"]))] - data.targets["val"]).mean())
-        if error < best_error:
-            best, best_error, best_c = fitted.reached(data.features["test"]), error, c
-    assert best is not None  # noqa: S101  (STRENGTHS is not empty and errors are finite)
-    # A class that train lacks has a column, too: it is never expected.
-    probabilities = np.zeros((len(best), data.classes))
-    probabilities[:, known] = -np.diff(best, prepend=1.0, append=0.0, axis=1)
+        for fit, some, own in zip(fits, held, losses, strict=True):
+            fit.to(c)
+            own.append(fit.loss(*some))
+        if is_settled(losses, trivial):
+            break
+    tried = STRENGTHS[: len(losses[0])]
+    choice = choose("C", tried, losses, trivial, rounds.folds, loss="log loss", ends=(STRENGTHS[0], STRENGTHS[-1]))
+    final = rounds.final()
+    best = _Fit(final.x, final.y)
+    best.to(choice.value)
+    reached = best.reached(final.test)
+    # A class that was never seen has a column, too: it is never expected.
+    probabilities = np.zeros((len(reached), data.classes))
+    probabilities[:, best.known] = _probabilities(reached)
     return EvaluatorOutput(
-        prediction=known[_median(best)],
+        prediction=best.known[_median(reached)],
         scores=probabilities,
         scores_are="probabilities",
-        params={"C": best_c, "val_rank_mae": best_error},
+        params=choice.params,
+        caveats=choice.caveats,
     )
+
+
+class _Fit:
+    """Proportional odds on some samples; each fit starts from the last: neighbouring C have neighbouring optima."""
+
+    def __init__(self, x: Array, y: Array) -> None:
+        self.known, self._target = np.unique(y, return_inverse=True)
+        self._axes = Axes(x)
+        self._odds = _start(self._axes.features, self._target)
+
+    def to(self, c: float) -> None:
+        self._odds = _fit(self._axes, self._target, c, self._odds)
+
+    def reached(self, x: Array) -> Array:
+        return self._odds.reached(x @ self._axes.vectors)
+
+    def loss(self, x: Array, y: Array) -> float:
+        """Return the mean log loss of samples, all of known classes."""
+        expected = _probabilities(self.reached(x))[np.arange(len(y)), np.searchsorted(self.known, y)]
+        # What is exactly impossible in double precision.
+        return -float(np.log(np.maximum(expected, np.finfo(float).tiny)).mean())
+
+
+def _probabilities(reached: Array) -> Array:
+    """Return ``(samples, classes)``."""
+    return np.asarray(-np.diff(reached, prepend=1.0, append=0.0, axis=1))
 
 
 def _median(reached: Array) -> Array:
@@ -83,23 +121,30 @@ def _start(features: Array, target: Array) -> _Odds:
     return _Odds(np.zeros(features.shape[1]), float(thresholds[0]), np.log(np.diff(thresholds)))
 
 
-def _fit(features: Array, target: Array, c: float, start: _Odds) -> _Odds:
-    """Maximize the likelihood with an L2 penalty on the direction, ``1 / C`` as in logistic regression."""
+def _fit(axes: Axes, target: Array, c: float, start: _Odds) -> _Odds:
+    """Maximize the likelihood with an L2 penalty on the direction, ``1 / C`` as in logistic regression.
+
+    The search runs in units in which the loss is about equally curved along all axes, as in the linear probe.
+    """
     from scipy.optimize import minimize
 
-    dim = features.shape[1]
+    features, dim = axes.features, len(axes.squares)
+    unit = 1 / np.sqrt(axes.squares / 4 + 1 / c)
 
     def loss(values: Array) -> tuple[float, Array]:
-        odds = _Odds(values[:dim], float(values[dim]), values[dim + 1 :])
+        odds = _Odds(values[:dim] * unit, float(values[dim]), values[dim + 1 :])
         likelihood, gradient = _log_likelihood(odds, features, target)
         penalty = float(odds.direction @ odds.direction) / (2 * c)
-        gradient[:dim] -= odds.direction / c
+        gradient[:dim] = (gradient[:dim] - odds.direction / c) * unit
         return (penalty - likelihood) / len(target), -gradient / len(target)
 
     bounds = [(None, None)] * (dim + 1) + [(-LOG_WIDTH, LOG_WIDTH)] * len(start.log_widths)
-    values = np.concatenate([start.direction, [start.first], start.log_widths])
-    found = minimize(loss, values, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": ITERATIONS}).x
-    return _Odds(found[:dim], float(found[dim]), found[dim + 1 :])
+    values = np.concatenate([start.direction / unit, [start.first], start.log_widths])
+    options = {"maxiter": ITERATIONS, "maxfun": 2 * ITERATIONS, "ftol": PRECISE, "gtol": 1e-9}
+    found = minimize(loss, values, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    if found.status == 1:
+        raise not_converged(c, ITERATIONS)
+    return _Odds(found.x[:dim] * unit, float(found.x[dim]), found.x[dim + 1 :])
 
 
 def _log_likelihood(odds: _Odds, features: Array, target: Array) -> tuple[float, Array]:

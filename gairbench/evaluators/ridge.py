@@ -2,32 +2,99 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
+from gairbench.choosing import Choice, Final, Folds, choose, vector_rounds
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
+from gairbench.evaluators.principal_axes import Axes
 from gairbench.metrics import Array
 
-STRENGTHS = tuple(10.0**e for e in np.arange(-2, 6.5, 0.5))
-"""L2 strengths tried."""
+STRENGTHS = tuple(10.0 ** (half / 2) for half in range(20, -9, -1))
+"""L2 strengths alpha tried, in descending order."""
 
 
 def ridge(data: EvaluatorInput) -> EvaluatorOutput:
-    """Fit on train for every strength, keep the one with the least squared error on val.
+    """Fit for every strength in every round, take the one with the least squared error, and fit it once more.
 
-    Validation rather than leave-one-out: on spatial splits the left-out sample has neighbours in train, which would
-    choose too weak a regularization. Of several measurements a sample each has a strength of its own, as if it were
-    learned alone: they may be in different units, and need not be alike in how well they can be predicted.
+    Held-out groups or val rather than leave-one-out: on spatial splits the left-out sample has neighbours among the
+    others, which would choose too weak a regularization. Of several measurements a sample each has a strength of its
+    own, as if it were learned alone: they may be in different units, and need not be alike in how well they can be
+    predicted.
     """
     from sklearn.linear_model import Ridge
 
-    x, y = data.features["train"], data.targets["train"]
-    prediction: Array = np.zeros((len(data.features["test"]), *y.shape[1:]))
-    least, chosen = np.full(y.shape[1:], np.inf), np.zeros(y.shape[1:])
-    for alpha in STRENGTHS:
-        model = Ridge(alpha=alpha, solver="cholesky").fit(x, y)
-        error = np.mean((model.predict(data.features["val"]) - data.targets["val"]) ** 2, axis=0)
-        better = error < least
-        prediction = np.where(better, model.predict(data.features["test"]), prediction)
-        least, chosen = np.where(better, error, least), np.where(better, alpha, chosen)
-    assert np.isfinite(least).all()  # noqa: S101  (STRENGTHS is not empty and errors are finite)
-    return EvaluatorOutput(prediction=prediction, params={"alpha": chosen.tolist(), "val_mse": least.tolist()})
+    final, choices = choose_ridge(data)
+    alpha = np.array([choice.value for choice in choices])
+    model = Ridge(alpha=alpha if final.y.ndim == 2 else alpha[0], solver="cholesky").fit(final.x, final.y)
+    caveats = dict.fromkeys(caveat for choice in choices for caveat in choice.caveats)
+    return EvaluatorOutput(
+        prediction=model.predict(final.test),
+        params=choices[0].params if final.y.ndim == 1 else _beside_each_other([choice.params for choice in choices]),
+        caveats=tuple(caveats),
+    )
+
+
+def choose_ridge(data: EvaluatorInput) -> tuple[Final, list[Choice]]:
+    """Return what is to be fitted and the strength of each measurement."""
+    rounds = vector_rounds(data)
+    losses, trivial = [], []
+    for x, y, held_x, held_y in rounds.each():
+        losses.append(_errors(x, _columns(y), held_x, _columns(held_y)))
+        trivial.append(((_columns(held_y) - _columns(y).mean(axis=0)) ** 2).mean(axis=0))
+    return rounds.final(), choose_strengths(np.array(losses), np.array(trivial), rounds.folds, data.class_names)
+
+
+def choose_strengths(losses: Array, trivial: Array, folds: Folds, names: Sequence[str] = ()) -> list[Choice]:
+    """Return the choice of each measurement among :data:`STRENGTHS`.
+
+    Args:
+        losses: ``(rounds, strengths, measurements)`` squared errors.
+        trivial: ``(rounds, measurements)``: those of the mean.
+        folds: The rounds.
+        names: Of the measurements, where there are several.
+    """
+    several = losses.shape[2] > 1
+    return [
+        choose(
+            "alpha",
+            STRENGTHS,
+            losses[:, :, one].tolist(),
+            trivial[:, one].tolist(),
+            folds,
+            loss="squared error",
+            ends=(STRENGTHS[0], STRENGTHS[-1]),
+            of=names[one] if several else "",
+        )
+        for one in range(losses.shape[2])
+    ]
+
+
+def _errors(x: Array, y: Array, held_x: Array, held_y: Array) -> Array:
+    """Return the mean squared error of each strength and measurement, ``(strengths, measurements)``."""
+    axes, mean = Axes(x), y.mean(axis=0)
+    moments, along = axes.features.T @ (y - mean), held_x @ axes.vectors
+    return np.array(
+        [
+            ((along @ (moments / (axes.squares[:, None] + alpha)) + mean - held_y) ** 2).mean(axis=0)
+            for alpha in STRENGTHS
+        ]
+    )
+
+
+def _columns(y: Array) -> Array:
+    return y if y.ndim == 2 else y[:, None]
+
+
+def _beside_each_other(params: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the hyper-parameters of several measurements: a list where each has its own."""
+    first = params[0]
+    return {
+        "alpha": [one["alpha"] for one in params],
+        "selection": first["selection"],
+        "loss": first["loss"],
+        "curve": {alpha: [one["curve"][alpha] for one in params] for alpha in first["curve"]},
+        "trivial_loss": [one["trivial_loss"] for one in params],
+    }

@@ -23,6 +23,7 @@ class Setting:
         split: How the samples were divided.
         readout: Which pooling and layers of the models the probes were fed.
         covered_by: Models of existing embeddings that say which samples took part; empty: all did.
+        selection: How the probes chose hyper-parameters.
     """
 
     limit: int | None
@@ -30,15 +31,23 @@ class Setting:
     split: str = "published"
     readout: str = "default"
     covered_by: str = ""
+    selection: str = "cv"
 
     @classmethod
     def of(cls, result: Result) -> Setting:
         """Return the setting of a result."""
-        return cls(result.limit, result.labels, result.split, result.readout, result.covered_by)
+        return cls(
+            limit=result.limit,
+            labels=result.labels,
+            split=result.split,
+            readout=result.readout,
+            covered_by=result.covered_by,
+            selection=result.selection,
+        )
 
     @property
     def whole(self) -> bool:
-        """All data and all labels were used, in the published splits, and the models' own readouts."""
+        """All data and labels were used, in the published splits, with the models' own readouts, selected as usual."""
         return self == Setting(None)
 
 
@@ -56,12 +65,12 @@ class Stale:
 
 
 def by_setting(results: Iterable[Result]) -> dict[Setting, list[Result]]:
-    """Group results by labels, readout, split policy, samples that are covered, and limit, whole runs first.
+    """Group results by labels, selection, readout, split policy, covered samples and limit, whole runs first.
 
     Returns:
         Full runs first, then those on what products cover, then limited ones; among them the published splits, then
-        those of each other split policy; among them the models' own readouts,
-        then others by pooling and layer; among them all labels, then parts, the most first.
+        those of each other split policy; among them the models' own readouts, then others by pooling and layer; among
+        them what was chosen by cross-validation, then on val; among them all labels, then parts, the most first.
     """
     groups: dict[Setting, list[Result]] = {}
     for result in results:
@@ -72,7 +81,7 @@ def by_setting(results: Iterable[Result]) -> dict[Setting, list[Result]]:
         part = labels.shots is not None, -labels.percent, -(labels.shots or 0)
         split = setting.split != "published", setting.split
         read = Readout.of(setting.readout)
-        ways = *split, read.pooling, read.layers
+        ways = *split, read.pooling, read.layers, setting.selection
         samples = setting.limit is not None, -(setting.limit or 0), setting.covered_by
         return *samples, *ways, *part
 

@@ -92,6 +92,9 @@ and test are whole."""
 _READOUT = """\
 Every model is read out with this pooling and these layers (`--readout`), where it offers them."""
 
+_SELECTED = """\
+Hyper-parameters were chosen on the published val split, with a fit on train alone (`--selection val`)."""
+
 _COVERED = """\
 All models, those that encode every sample as well, learned from and were tested on the samples alone that this model of
 existing embeddings has (`--covered-by`); columns name how many of all test samples these are. Not comparable with
@@ -212,6 +215,7 @@ def _setting_heading(setting: Setting) -> list[str]:
         f"samples covered by {escape(setting.covered_by)}": (bool(setting.covered_by), _COVERED),
         f"split {escape(setting.split)}": (setting.split != "published", _DIVIDED),
         f"readout {setting.readout}": (setting.readout != "default", _READOUT),
+        f"selection on {setting.selection}": (setting.selection != "cv", _SELECTED),
         f"labels {setting.labels}": (setting.labels != "all", _PART),
     }
     notes = {name: note for name, (differs, note) in special.items() if differs}

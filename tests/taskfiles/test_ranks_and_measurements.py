@@ -231,4 +231,4 @@ def check_size(size: Result, folder: Path) -> None:
     assert found.prediction.shape == (size.n["test"], 2)
     assert size.metrics["mean_r2"].value == pytest.approx(r2_score(found.target, found.prediction))
     assert size.metrics["mean_r2"].value > 0.9
-    assert len(size.probe_params["alpha"]) == len(size.probe_params["val_mse"]) == 2
+    assert len(size.probe_params["alpha"]) == len(size.probe_params["trivial_loss"]) == 2
