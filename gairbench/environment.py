@@ -7,6 +7,7 @@ import platform
 from typing import TYPE_CHECKING
 
 from gairbench.errors import UsageError
+from gairbench.process_state import blas_libraries, full_precision
 
 if TYPE_CHECKING:
     import torch
@@ -27,20 +28,41 @@ def versions(*distributions: str) -> dict[str, str]:
 
 
 def computing(device: torch.device) -> dict[str, str]:
-    """Return what of this process can move the last digits of a number: device, threads, precision, torch."""
+    """Return what can move the last digits of a number that is computed here.
+
+    Args:
+        device: Where it is computed.
+
+    Returns:
+        Device, instructions of the CPU, threads, version of torch, and the precision that every call of a plugin begins
+        with: products of float32 are rounded to nothing shorter, as TF32 would, unless the plugin wants it so.
+    """
     import torch
 
-    precision = (
-        f"{str(torch.get_default_dtype()).removeprefix('torch.')}, matmul {torch.get_float32_matmul_precision()}"
-    )
-    if device.type == "cuda" and torch.backends.cudnn.allow_tf32:
-        precision += ", convolution tf32"
+    with full_precision():
+        precision = (
+            f"{str(torch.get_default_dtype()).removeprefix('torch.')}, matmul {torch.get_float32_matmul_precision()}"
+        )
+        if device.type == "cuda" and torch.backends.cudnn.allow_tf32:
+            precision += ", convolution tf32"
     return {
         "device": device_name(device),
+        "cpu": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
         "threads": str(torch.get_num_threads()),
         "precision": precision,
         "torch": md.version("torch"),
     }
+
+
+def evaluating(device: torch.device) -> dict[str, str]:
+    """Return what can move the last digits of what an evaluator computes here: device, threads and BLAS.
+
+    Args:
+        device: Where an evaluator computes that uses torch; the others compute on the CPU.
+    """
+    import torch
+
+    return {"device": device_name(device), "threads": str(torch.get_num_threads()), "blas": blas_libraries()}
 
 
 def device_name(device: torch.device) -> str:

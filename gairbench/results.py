@@ -134,9 +134,9 @@ class Result:
         embedding_dim: Width of the features the probe saw.
         predictions: File with the per-sample test predictions, and scores if they are kept, beside this record.
         device: Where the embeddings were computed.
-        environment: Versions of Python and of the packages that matter; device, threads and precision of the
-            embedding; and, each with ``pretraining`` before it, the same of a training of ours, with ``finetuning``
-            that of an evaluator that trains the model.
+        environment: Versions of Python and of the packages that matter; CPU, threads and precision of the embedding;
+            and, each with ``pretraining`` before it, the same of a training of ours, with ``finetuning`` that of an
+            evaluator that trains the model, and with ``evaluation`` device, threads and BLAS of the evaluator.
         seconds: Wall seconds per step (``pretrain``, ``embed``, ``probe``).
         command: The command line that produced it.
         created: UTC time in ISO 8601.
