@@ -230,6 +230,44 @@ def cli_compare(
     raise typer.Exit(compare_command(results, reference, out))
 
 
+@app.command("reproduce")
+def cli_reproduce(
+    record: Annotated[Path, typer.Argument(help="The record: a JSON file of a results folder.")],
+    model: Annotated[
+        str | None,
+        typer.Option(help="The model as 'gairbench run' takes it, where the record's name of it is not enough."),
+    ] = None,
+    task_file: Annotated[
+        list[Path] | None,
+        typer.Option(help="YAML file that declares the task; repeatable [default: those of the record's command]."),
+    ] = None,
+    checkpoint: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL=PATH", help="Weights; repeatable [default: those of the record's command]."),
+    ] = None,
+    covered_by: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL", help="Models of existing embeddings [default: those of the record's command]."),
+    ] = None,
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder of datasets [default: that of the record's command].")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:1, mps or auto [default: of the record's kind, else auto].")
+    ] = None,
+    retrain: Annotated[bool, typer.Option("--retrain", help="Repeat pre-trainings by gairbench, too.")] = False,
+    download: Annotated[bool, DOWNLOAD] = False,
+) -> None:
+    """Compute the cell of a record again, keep nothing, and say whether every number agrees.
+
+    Exit status: 0 if it agrees; 1 if it does not or cannot be computed; 2 for a usage error.
+    """
+    given = dict(locals())
+    from gairbench.commands.reproduce import ReproduceRequest, reproduce_command
+
+    raise typer.Exit(reproduce_command(_request(ReproduceRequest, given)))
+
+
 @app.command("embed")
 def cli_embed(
     model: Annotated[str, typer.Option(help="Name of the model.")],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata as md
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gairbench.errors import UsageError
@@ -63,6 +65,35 @@ def evaluating(device: torch.device) -> dict[str, str]:
     import torch
 
     return {"device": device_name(device), "threads": str(torch.get_num_threads()), "blas": blas_libraries()}
+
+
+def use_threads(threads: int) -> None:
+    """Compute with so many threads in torch and in the BLAS libraries that are loaded: last digits depend on it."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(threads)
+    threadpool_limits(threads)
+
+
+@contextmanager
+def threads_for(threads: int) -> Iterator[None]:
+    """Compute with so many threads while a block runs.
+
+    Args:
+        threads: How many.
+    """
+    import sklearn.utils  # noqa: F401  (brings the BLAS that evaluators compute with)
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads()
+    with threadpool_limits(threads):
+        torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
 
 def device_name(device: torch.device) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from gairbench.errors import StorageError
+from gairbench.field_types import field_problem
 from gairbench.names import in_path, quoted_in_path
 from gairbench.storage import write_atomically
 
@@ -268,7 +269,12 @@ def read_result(path: Path) -> Result:
         raw["metrics"] = {name: MetricValue(**value) for name, value in raw["metrics"].items()}
         raw["caveats"] = tuple(raw.get("caveats", ()))
         raw["jackknife"] = tuple(raw.get("jackknife", ()))
-        return Result(**raw)
+        result = Result(**raw)
+        for one in (result, *result.metrics.values()):
+            # A record may come from a third party: whoever reads it relies on its types.
+            if problem := field_problem(one):
+                raise ValueError(problem.removeprefix(": "))
+        return result
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise StorageError(f"{path} is not a gairbench result: {error}", "delete it and run again") from error
 

@@ -27,6 +27,7 @@ WHERE = {
     "pretrain": "pretraining.md",
     "compare": "comparing.md",
     "leaderboard": "leaderboard.md",
+    "reproduce": "reproducing.md",
     "embed": "embedding.md",
     "map": "maps.md",
     "inspect": "verify.md",
