@@ -287,11 +287,17 @@ def read_results(folder: Path) -> Iterator[Result]:
     """
     if not folder.is_dir():
         raise StorageError(f"no results folder {folder}", "run 'gairbench run' first, or name it with --results")
-    for path in sorted(_record_files(folder)):
+    for path in sorted(record_files(folder)):
         yield read_result(path)
 
 
-def _record_files(folder: Path) -> Iterator[Path]:
+def record_files(folder: Path) -> Iterator[Path]:
+    """Yield the files of a results folder that should be records, in any order; hidden files do not count.
+
+    Raises:
+        StorageError: A folder in it cannot be read.
+    """
+
     def refuse(error: OSError) -> None:
         raise StorageError(f"cannot read {error.filename}: {error.strerror}", "fix its permissions") from error
 

@@ -28,6 +28,7 @@ WHERE = {
     "compare": "comparing.md",
     "leaderboard": "leaderboard.md",
     "reproduce": "reproducing.md",
+    "results merge": "reproducing.md",
     "embed": "embedding.md",
     "map": "maps.md",
     "inspect": "verify.md",

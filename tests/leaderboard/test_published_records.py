@@ -26,7 +26,7 @@ BOARD = Path(__file__).parents[2] / "leaderboard" / "earth" / "results"
 
 SAMPLE = {
     "linear": ("lonlat", "earth-location-country"),
-    "knn": ("random", "earth-location-country"),
+    "knn": ("lonlat", "earth-location-country"),
     "ridge": ("lonlat", "earth-location-airport-elevation"),
     "retrieval": ("pixel-stats", "earth-cross-modal-rs-sv"),
 }
