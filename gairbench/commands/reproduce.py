@@ -199,9 +199,13 @@ def _run_request(record: Result, request: ReproduceRequest, asked: RecordedComma
         if not path.exists():
             raise CheckpointError(f"no checkpoint {path} of {name}", f"name it with --checkpoint {name}=PATH")
     # A record and a run call one setting alike.
-    settings = {one.name for one in fields(RunRequest)} & {one.name for one in fields(Result)}
-    settings -= {"model", "preset", "task", "checkpoint", "device", "covered_by", "command"}
-    given = {name: _listed(getattr(record, name)) for name in settings}
+    own = {"model", "preset", "task", "checkpoint", "device", "covered_by", "command"}
+    recorded = {one.name for one in fields(Result)} - own
+    given = {
+        one.name: _setting(getattr(record, one.name), several=isinstance(one.default, tuple))
+        for one in fields(RunRequest)
+        if one.name in recorded
+    }
     given |= {
         "model": [model],
         "preset": _preset(record, registry.models[model]),
@@ -215,9 +219,9 @@ def _run_request(record: Result, request: ReproduceRequest, asked: RecordedComma
     return make_request(RunRequest, given, command=record.command)
 
 
-def _listed(value: object) -> object:
-    """Return a text as a list of one, which is not split at commas."""
-    return [value] if isinstance(value, str) else value
+def _setting(value: object, *, several: bool) -> object:
+    """Return a record's value of a setting; where a run takes several, a text as a list, not to be split at commas."""
+    return [value] if several and isinstance(value, str) else value
 
 
 def _model(name: str, given: str | None, asked: Iterable[str], registry: Registry) -> str:
