@@ -16,8 +16,8 @@ A plugin is a module with one decorated function, named in its distribution's ``
             presets=(Preset(name="default", inputs=(LocationInput(),)),),
         )
 
-The commands are functions, too: ``gairbench.run(model="gair", task="earth-*")``, ``embed``, ``map``, ``pretrain``
-(:mod:`gairbench.api`).
+The commands are functions, too: ``gairbench.run(model="gair", task="earth-*")``, ``reproduce``, ``embed``, ``map``,
+``pretrain`` (:mod:`gairbench.api`).
 """
 
 from importlib import import_module
@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from gairbench.api import embed as embed
     from gairbench.api import map as map  # noqa: A004 (the command's name)
     from gairbench.api import pretrain as pretrain
+    from gairbench.api import reproduce as reproduce
     from gairbench.api import run as run
 
 __version__ = "0.1.0"
@@ -111,7 +112,7 @@ __all__ = [
     "hookimpl",
 ]
 
-_COMMANDS = ("embed", "map", "pretrain", "run")
+_COMMANDS = ("embed", "map", "pretrain", "reproduce", "run")
 
 
 def __getattr__(name: str) -> Any:

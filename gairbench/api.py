@@ -1,4 +1,4 @@
-"""The commands as functions: ``gairbench.run``, ``embed``, ``map`` and ``pretrain``.
+"""The commands as functions: ``gairbench.run``, ``reproduce``, ``embed``, ``map`` and ``pretrain``.
 
 Keywords are the options of the command of the same name, and mean the same. A mistake raises a
 :class:`gairbench.errors.GairbenchError`; nothing exits and nothing is printed to standard output. Progress goes to
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gairbench.commands.outcomes import EmbeddedTable, EmbeddingMap, RunResults
     from gairbench.plugins import Registry
     from gairbench.progress import Progress
+    from gairbench.reproduction.agreement import Agreement
 
 FilePath = str | os.PathLike[str]
 R = TypeVar("R")
@@ -113,6 +114,59 @@ def run(
     registry = registry_with(request.task_file)
     _add(registry, [*models, *(one for one in lookups if one not in models)], tasks)
     return evaluate(request, registry, _progress(quiet=quiet))
+
+
+def reproduce(
+    record: FilePath,
+    *,
+    model: str | ModelSpec | None = None,
+    task_file: FilePath | Sequence[FilePath] | None = None,
+    checkpoint: Mapping[str, FilePath] | str | Sequence[str] | None = None,
+    covered_by: str | ModelSpec | Sequence[str | ModelSpec] | None = None,
+    data_root: FilePath | None = None,
+    device: str | None = None,
+    retrain: bool = False,
+    download: bool = False,
+    quiet: bool = False,
+) -> Agreement:
+    """Compute the cell of a record again, keep nothing, and compare every number.
+
+    Arguments that are left out are taken from the record and from the command line that it holds. A model in a Python
+    file is loaded only where ``model`` names it.
+
+    Args:
+        record: The record's file.
+        model: The model as ``run`` takes it, or its spec, where its name in the record is not enough.
+        task_file: YAML files that declare the task.
+        checkpoint: Checkpoint files or folders by model name.
+        covered_by: Models of existing embeddings that say which samples take part.
+        data_root: Folder of datasets that are not embedded.
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"`` or ``"auto"``.
+        retrain: Repeat pre-trainings by gairbench, too.
+        download: Fetch published weights and data that are not here, under their licence.
+        quiet: Show no progress.
+
+    Returns:
+        The comparison: ``agrees``, ``numbers``, and what differs in ``cell``, ``weights`` and ``environment``.
+
+    Raises:
+        GairbenchError: The cell cannot be computed again.
+    """
+    given = dict(locals())
+    from gairbench.commands.reproduce import ReproduceRequest, reproduce_record
+    from gairbench.taskfiles.parsing import registry_with
+
+    lookups = _listed(covered_by)
+    request = _request(
+        "reproduce", ReproduceRequest, _options(given) | {"covered_by": [_name(item) for item in lookups]}
+    )
+
+    def registry_for(task_files: Sequence[Path]) -> Registry:
+        registry = registry_with(task_files)
+        _add(registry, [*_listed(model), *lookups], [])
+        return registry
+
+    return reproduce_record(request, _progress(quiet=quiet), registry_for)
 
 
 def embed(

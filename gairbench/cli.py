@@ -44,9 +44,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 list_app = typer.Typer(help="List what is installed, with its origin.", no_args_is_help=True, rich_markup_mode=None)
+results_app = typer.Typer(help="Show, check and merge records.", no_args_is_help=True, rich_markup_mode=None)
 data_app = typer.Typer(help="List, fetch and check datasets.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(list_app, name="list")
 app.add_typer(data_app, name="data")
+app.add_typer(results_app, name="results")
 
 Results = Annotated[Path | None, typer.Option("--results", help="Folder of the result records [default: results].")]
 DataRoot = Annotated[Path | None, typer.Option("--data-root", help="Folder of datasets that are not embedded.")]
@@ -232,6 +234,44 @@ def cli_compare(
     from gairbench.commands.leaderboard import compare_command
 
     raise typer.Exit(compare_command(results, reference, out))
+
+
+@app.command("reproduce")
+def cli_reproduce(
+    record: Annotated[Path, typer.Argument(help="The record: a JSON file of a results folder.")],
+    model: Annotated[
+        str | None,
+        typer.Option(help="The model as 'gairbench run' takes it, where the record's name of it is not enough."),
+    ] = None,
+    task_file: Annotated[
+        list[Path] | None,
+        typer.Option(help="YAML file that declares the task; repeatable [default: those of the record's command]."),
+    ] = None,
+    checkpoint: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL=PATH", help="Weights; repeatable [default: those of the record's command]."),
+    ] = None,
+    covered_by: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL", help="Models of existing embeddings [default: those of the record's command]."),
+    ] = None,
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder of datasets [default: that of the record's command].")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:1, mps or auto [default: of the record's kind, else auto].")
+    ] = None,
+    retrain: Annotated[bool, typer.Option("--retrain", help="Repeat pre-trainings by gairbench, too.")] = False,
+    download: Annotated[bool, DOWNLOAD] = False,
+) -> None:
+    """Compute the cell of a record again, keep nothing, and say whether every number agrees.
+
+    Exit status: 0 if it agrees; 1 if it does not or cannot be computed; 2 for a usage error.
+    """
+    given = dict(locals())
+    from gairbench.commands.reproduce import ReproduceRequest, reproduce_command
+
+    raise typer.Exit(reproduce_command(_request(ReproduceRequest, given)))
 
 
 @app.command("embed")
@@ -432,6 +472,40 @@ def cli_list_plugins(json: AsJson = False) -> None:
     from gairbench.commands.listing import list_plugins
 
     list_plugins(as_json=json)
+
+
+@results_app.command("show")
+def cli_results_show(
+    path: Annotated[Path, typer.Argument(help="A record, or a results folder.")],
+) -> None:
+    """Show a record whole, or one line for every record of a folder."""
+    from gairbench.commands.results import show_command
+
+    raise typer.Exit(show_command(path))
+
+
+@results_app.command("validate")
+def cli_results_validate(
+    folder: Annotated[Path, typer.Argument(help="The results folder.")],
+) -> None:
+    """Check that every record of a folder is readable and consistent, and that its predictions give its metrics.
+
+    Exit status: 0 if nothing is wrong; 1 otherwise.
+    """
+    from gairbench.commands.results import validate_command
+
+    raise typer.Exit(validate_command(folder))
+
+
+@results_app.command("merge")
+def cli_results_merge(
+    folders: Annotated[list[Path], typer.Argument(help="Results folders.")],
+    out: Annotated[Path, typer.Option(help="The new folder.")],
+) -> None:
+    """Make one results folder of several, as of the jobs of an array; they stay as they are."""
+    from gairbench.commands.results import merge_command
+
+    raise typer.Exit(merge_command(folders, out))
 
 
 @data_app.command("list")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib.metadata as md
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gairbench.errors import UsageError
+from gairbench.process_state import blas_libraries, full_precision
 
 if TYPE_CHECKING:
     import torch
@@ -27,20 +30,70 @@ def versions(*distributions: str) -> dict[str, str]:
 
 
 def computing(device: torch.device) -> dict[str, str]:
-    """Return what of this process can move the last digits of a number: device, threads, precision, torch."""
+    """Return what can move the last digits of a number that is computed here.
+
+    Args:
+        device: Where it is computed.
+
+    Returns:
+        Device, instructions of the CPU, threads, version of torch, and the precision that every call of a plugin begins
+        with: products of float32 are rounded to nothing shorter, as TF32 would, unless the plugin wants it so.
+    """
     import torch
 
-    precision = (
-        f"{str(torch.get_default_dtype()).removeprefix('torch.')}, matmul {torch.get_float32_matmul_precision()}"
-    )
-    if device.type == "cuda" and torch.backends.cudnn.allow_tf32:
-        precision += ", convolution tf32"
+    with full_precision():
+        precision = (
+            f"{str(torch.get_default_dtype()).removeprefix('torch.')}, matmul {torch.get_float32_matmul_precision()}"
+        )
+        if device.type == "cuda" and torch.backends.cudnn.allow_tf32:
+            precision += ", convolution tf32"
     return {
         "device": device_name(device),
+        "cpu": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
         "threads": str(torch.get_num_threads()),
         "precision": precision,
         "torch": md.version("torch"),
     }
+
+
+def evaluating(device: torch.device) -> dict[str, str]:
+    """Return what can move the last digits of what an evaluator computes here: device, threads and BLAS.
+
+    Args:
+        device: Where an evaluator computes that uses torch; the others compute on the CPU.
+    """
+    import torch
+
+    return {"device": device_name(device), "threads": str(torch.get_num_threads()), "blas": blas_libraries()}
+
+
+def use_threads(threads: int) -> None:
+    """Compute with so many threads in torch and in the BLAS libraries that are loaded: last digits depend on it."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(threads)
+    threadpool_limits(threads)
+
+
+@contextmanager
+def threads_for(threads: int) -> Iterator[None]:
+    """Compute with so many threads while a block runs.
+
+    Args:
+        threads: How many.
+    """
+    import sklearn.utils  # noqa: F401  (brings the BLAS that evaluators compute with)
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads()
+    with threadpool_limits(threads):
+        torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
 
 def device_name(device: torch.device) -> str:

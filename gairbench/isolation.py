@@ -16,6 +16,9 @@ Undone and reported, because it would break later cells or the command:
   into errors, handlers of SIGINT and SIGTERM (Ctrl-C would be lost), and environment variables that are changed or
   removed.
 
+A call begins with float32 products in full precision, whatever the process has: TF32 rounds them to 10 bits, and is
+cuDNN's default for convolutions.
+
 Undone without a word, because every honest plugin does it: random numbers are drawn from the global generators of
 Python, numpy and torch (a call begins with generators that its seed determines, and leaves them as they were), and text
 is printed. Standard output is what commands are for (``--json``, leaderboards), so that inside a call it leads to
@@ -110,7 +113,7 @@ class Isolated(AbstractContextManager["Isolated"]):
         self.seed = seed
         self._blamed = Blamed(who)
         self.changes = ""
-        self._before: list[tuple[Undoable, Any]] = []
+        self._before: list[tuple[Undoable, Any, Any]] = []
         self._streams = contextlib.ExitStack()
         self._watch = _Watch({})
 
@@ -147,7 +150,13 @@ class Isolated(AbstractContextManager["Isolated"]):
         self._blamed.__exit__(kind, error, traceback)
 
     def _note(self, settings: Sequence[Undoable]) -> None:
-        self._before += [(setting, setting.read()) for setting in settings]
+        """Note what settings are in the process, and what the block begins with."""
+        for setting in settings:
+            before = begun = setting.read()
+            if setting.begin is not None:
+                setting.begin()
+                begun = setting.read()
+            self._before.append((setting, before, begun))
 
     def _begin(self, name: str) -> None:
         """Note the state of a library, now or just after a plugin has imported it."""
@@ -162,13 +171,14 @@ class Isolated(AbstractContextManager["Isolated"]):
         with contextlib.suppress(ValueError):
             sys.meta_path.remove(self._watch)
         changed = []
-        for setting, before in self._before:
+        for setting, before, begun in self._before:
             if not setting.reported:
                 setting.write(before)
                 continue
             after = setting.read()
-            if difference := setting.difference(before, after):
+            if setting.difference(before, after):
                 setting.write(before)
+            if difference := setting.difference(begun, after):
                 changed.append(setting.what.format(difference))
         return changed
 

@@ -89,6 +89,19 @@ def save_predictions(record: Path, predictions: Predictions) -> str:
     return path.name
 
 
+def predictions_beside(result: Result, record: Path) -> Path | None:
+    """Return where the predictions of a record lie if it has some.
+
+    A record may come from a third party: what it names is a file beside it or nothing.
+
+    Args:
+        result: The record.
+        record: Its file.
+    """
+    named = result.predictions and Path(result.predictions).name == result.predictions
+    return record.parent / result.predictions if named else None
+
+
 def load_predictions(result: Result, folder: Path) -> Predictions:
     """Read the predictions of a record.
 
@@ -99,9 +112,8 @@ def load_predictions(result: Result, folder: Path) -> Predictions:
     Raises:
         StorageError: They are not here (published records come without them), or are broken.
     """
-    path = result.path(folder).parent / result.predictions
-    # A record may come from a third party: what it names is a file beside it or nothing.
-    if not result.predictions or Path(result.predictions).name != result.predictions or not path.is_file():
+    path = predictions_beside(result, result.path(folder))
+    if path is None or not path.is_file():
         raise StorageError(
             f"the predictions of {result.path(folder)} are not here", "compute them with the record's command"
         )

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -33,6 +33,7 @@ class Undoable:
         write: Sets it.
         difference: Says how two values differ; empty if they do not.
         reported: A change is compared and reported, rather than undone in any case.
+        begin: Sets what every call of a plugin begins with, whatever it is in the process; ``None``: it stays.
     """
 
     what: str
@@ -40,6 +41,7 @@ class Undoable:
     write: Callable[[Any], object]
     difference: Callable[[Any, Any], str] = _plain
     reported: bool = True
+    begin: Callable[[], object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,22 @@ def _blas() -> tuple[Undoable, ...]:
     return (Undoable("BLAS's number of threads {}", read, write),)
 
 
+def blas_libraries() -> str:
+    """Return the BLAS libraries that this process has loaded: version, kernels and threads, which decide last digits.
+
+    Example:
+        >>> import numpy
+        >>> blas_libraries()  # doctest: +SKIP
+        'openblas 0.3.30 SkylakeX, 2 threads'
+    """
+    found = {
+        f"{library.internal_api} {library.version} {getattr(library, 'architecture', '')}".strip()
+        + f", {library.num_threads} thread{'s' * (library.num_threads != 1)}"
+        for library in _blas_of(len(sys.modules)).lib_controllers
+    }
+    return "; ".join(sorted(found))
+
+
 @lru_cache(maxsize=1)
 def _torch() -> tuple[Undoable, ...]:
     import torch
@@ -175,7 +193,9 @@ def _torch() -> tuple[Undoable, ...]:
         Undoable("torch's grad mode {}", torch.is_grad_enabled, torch.set_grad_enabled),
         Undoable("torch's autocast", _autocast, _set_autocast, _unsaid),
         Undoable("torch's deterministic algorithms", _determinism, _set_determinism, _unsaid),
-        Undoable("torch's precision of float32 products", _precisions, _set_precisions, _unsaid),
+        Undoable(
+            "torch's precision of float32 products", _precisions, _set_precisions, _unsaid, begin=_use_full_precision
+        ),
         Undoable("torch's switches of backends", _switches, _set_switches, _unsaid),
         Undoable("how subnormal numbers are computed", _flushes_subnormal, torch.set_flush_denormal, _unsaid),
     )
@@ -288,6 +308,35 @@ def _set_precisions(before: tuple[str, bool | None, list[str]]) -> None:
         torch.backends.cudnn.allow_tf32 = convolutions
     for holder, precision in zip(_precision_holders(), each, strict=True):
         holder.fp32_precision = precision
+
+
+def _use_full_precision() -> None:
+    """Compute float32 products in float32: TF32, with 10 bits, is cuDNN's default for convolutions."""
+    import torch
+
+    # The older names first: they set some of the newer ones, and cannot be read where those differ from them.
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    for holder in _precision_holders():
+        holder.fp32_precision = "ieee"
+
+
+@contextlib.contextmanager
+def full_precision() -> Iterator[None]:
+    """Compute float32 products as calls of plugins begin to, without TF32, and set the process's precision back.
+
+    Example:
+        >>> import torch
+        >>> with full_precision():
+        ...     torch.backends.cudnn.allow_tf32
+        False
+    """
+    before = _precisions()
+    _use_full_precision()
+    try:
+        yield
+    finally:
+        _set_precisions(before)
 
 
 _SWITCHES = ("cudnn.enabled", "cudnn.deterministic", "cudnn.benchmark", "mkldnn.enabled")

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from gairbench.errors import StorageError
 from gairbench.evaluator import SelectionBy
+from gairbench.field_types import field_problem
 from gairbench.names import in_path, quoted_in_path
 from gairbench.storage import write_atomically
 
@@ -135,9 +136,9 @@ class Result:
         embedding_dim: Width of the features the probe saw.
         predictions: File with the per-sample test predictions, and scores if they are kept, beside this record.
         device: Where the embeddings were computed.
-        environment: Versions of Python and of the packages that matter; device, threads and precision of the
-            embedding; and, each with ``pretraining`` before it, the same of a training of ours, with ``finetuning``
-            that of an evaluator that trains the model.
+        environment: Versions of Python and of the packages that matter; CPU, threads and precision of the embedding;
+            and, each with ``pretraining`` before it, the same of a training of ours, with ``finetuning`` that of an
+            evaluator that trains the model, and with ``evaluation`` device, threads and BLAS of the evaluator.
         seconds: Wall seconds per step (``pretrain``, ``embed``, ``probe``).
         command: The command line that produced it.
         created: UTC time in ISO 8601.
@@ -274,7 +275,12 @@ def read_result(path: Path) -> Result:
         raw["metrics"] = {name: MetricValue(**value) for name, value in raw["metrics"].items()}
         raw["caveats"] = tuple(raw.get("caveats", ()))
         raw["jackknife"] = tuple(raw.get("jackknife", ()))
-        return Result(**raw)
+        result = Result(**raw)
+        for one in (result, *result.metrics.values()):
+            # A record may come from a third party: whoever reads it relies on its types.
+            if problem := field_problem(one):
+                raise ValueError(problem.removeprefix(": "))
+        return result
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise StorageError(f"{path} is not a gairbench result: {error}", "delete it and run again") from error
 
@@ -287,11 +293,17 @@ def read_results(folder: Path) -> Iterator[Result]:
     """
     if not folder.is_dir():
         raise StorageError(f"no results folder {folder}", "run 'gairbench run' first, or name it with --results")
-    for path in sorted(_record_files(folder)):
+    for path in sorted(record_files(folder)):
         yield read_result(path)
 
 
-def _record_files(folder: Path) -> Iterator[Path]:
+def record_files(folder: Path) -> Iterator[Path]:
+    """Yield the files of a results folder that should be records, in any order; hidden files do not count.
+
+    Raises:
+        StorageError: A folder in it cannot be read.
+    """
+
     def refuse(error: OSError) -> None:
         raise StorageError(f"cannot read {error.filename}: {error.strerror}", "fix its permissions") from error
 

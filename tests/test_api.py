@@ -25,6 +25,7 @@ from gairbench.commands.data import ShardRequest
 from gairbench.commands.map import MapRequest
 from gairbench.commands.outcomes import RunResults
 from gairbench.commands.pretrain import PretrainRequest
+from gairbench.commands.reproduce import ReproduceRequest
 from gairbench.commands.run import RunRequest
 from gairbench.embed_table.request import EmbedRequest
 from gairbench.errors import CheckpointError, GairbenchError, PluginError, UsageError
@@ -36,6 +37,7 @@ QUICK = {"model": "lonlat,pixel-stats", "task": "earth-location-koeppen", "limit
 
 DOORS = [
     (RunRequest, cli.cli_run, gb.run, {"config", "dry_run"}, {"config"}),
+    (ReproduceRequest, cli.cli_reproduce, gb.reproduce, set(), set()),
     (EmbedRequest, cli.cli_embed, gb.embed, set(), set()),
     (MapRequest, cli.cli_map, gb.map, set(), set()),
     (PretrainRequest, cli.cli_pretrain, gb.pretrain, set(), set()),

@@ -27,6 +27,8 @@ WHERE = {
     "pretrain": "pretraining.md",
     "compare": "comparing.md",
     "leaderboard": "leaderboard.md",
+    "reproduce": "reproducing.md",
+    "results merge": "reproducing.md",
     "embed": "embedding.md",
     "map": "maps.md",
     "inspect": "verify.md",

@@ -31,6 +31,13 @@ def blas() -> list[int]:
     return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
 
 
+def cudnn_rounds_to_tf32() -> bool | None:
+    try:
+        return torch.backends.cudnn.allow_tf32
+    except RuntimeError:
+        return None  # convolutions and recurrent layers differ
+
+
 def inference() -> Any:
     mode = torch.inference_mode()
     mode.__enter__()
@@ -64,11 +71,6 @@ CHANGES: dict[str, tuple[Callable[[], Any], Callable[[], Any], str]] = {
     "precision": (
         lambda: torch.set_float32_matmul_precision("medium"),
         torch.get_float32_matmul_precision,
-        "torch's precision of float32 products",
-    ),
-    "tf32 of cudnn": (
-        lambda: setattr(torch.backends.cudnn, "allow_tf32", False),
-        lambda: torch.backends.cudnn.allow_tf32,
         "torch's precision of float32 products",
     ),
     "cudnn": (
@@ -144,6 +146,59 @@ def test_a_change_is_undone_and_reported_once(name: str) -> None:
     assert call.changes, "it is noted again"
     assert not again, "but reported once"
     assert look() == before
+
+
+def products() -> list[object]:
+    """Return by what torch computes products of float32 numbers, by its older and its newer names."""
+    backends = torch.backends
+    holders = [backends, backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn, backends.mkldnn.matmul]
+    newer = [holder.fp32_precision for holder in holders if hasattr(holder, "fp32_precision")]
+    return [torch.get_float32_matmul_precision(), cudnn_rounds_to_tf32(), *newer]
+
+
+def ask_for_tf32() -> None:
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.allow_tf32 = True
+
+
+@pytest.fixture
+def tf32_outside() -> Iterator[list[object]]:
+    """Let the process compute with TF32, as torch does convolutions of its own accord."""
+    torch.set_float32_matmul_precision("high")
+    before = products()
+    yield before
+    torch.set_float32_matmul_precision("highest")
+
+
+def test_a_call_begins_without_tf32_whatever_the_process_has_and_the_process_keeps_it(
+    tf32_outside: list[object],
+) -> None:
+    assert {"high", "tf32"} & {*map(str, tf32_outside)}
+    with Isolated("model 'precise'") as call:
+        inside = products()
+    assert inside[:2] == ["highest", False]
+    assert {*inside[2:]} <= {"ieee"}
+    assert call.changes == ""
+    assert products() == tf32_outside
+
+
+def test_a_call_that_asks_for_tf32_gets_it_for_itself_and_it_is_reported(tf32_outside: list[object]) -> None:
+    with pytest.warns(PluginWarning), Isolated("model 'hasty'") as call:  # noqa: PT031 (calls within a call)
+        ask_for_tf32()
+        assert torch.get_float32_matmul_precision() == "high"
+        with Isolated("metric 'within'") as inner:
+            assert torch.get_float32_matmul_precision() == "highest"
+        assert inner.changes == ""
+        assert torch.get_float32_matmul_precision() == "high"
+    assert call.changes == "model 'hasty' changed torch's precision of float32 products, which was undone"
+    assert products() == tf32_outside
+
+
+def test_a_call_that_asks_for_what_the_process_had_is_reported_too(tf32_outside: list[object]) -> None:
+    with pytest.warns(PluginWarning), Isolated("model 'as before'") as call:
+        torch.set_float32_matmul_precision("high")
+    assert "precision of float32 products" in call.changes
+    assert products() == tf32_outside
 
 
 def test_nothing_is_reported_where_nothing_was_changed() -> None:

@@ -117,7 +117,7 @@ def run_command(request: RunRequest, *, dry_run: bool) -> int:
     registry = registry_with(request.task_file)
     if dry_run:
         with _uncollected():
-            plan = _planned(request, registry, Progress(Console(stderr=True)))[0]
+            plan = plan_run(request, registry, Progress(Console(stderr=True)))[0]
         show(_describe(plan))
         return 0 if any(cell.state in {"cached", "todo"} for cell in plan.cells) else 1
     # The leaderboard is what standard output is for; progress goes beside it.
@@ -144,7 +144,7 @@ def evaluate(request: RunRequest, registry: Registry, progress: Progress) -> Run
     """
     with if_interrupted(partial(_what_is_safe, request)):
         check_writable("results", request.results)
-        plan, wanted, data = _planned(request, registry, progress, download=request.download)
+        plan, wanted, data = plan_run(request, registry, progress, download=request.download)
         if stale := sum(cell.stale is not None for cell in plan.cells):
             progress.say(f"{stale} records of earlier runs are of other weights than their models have now")
         if todo := sum(cell.state == "todo" for cell in plan.cells):
@@ -174,10 +174,21 @@ def _what_is_safe(request: RunRequest) -> str:
     return f"finished cells, embeddings and checkpoints are kept; run the same command again{again} to continue"
 
 
-def _planned(
-    request: RunRequest, registry: Registry, progress: Progress, *, download: bool = False
+def plan_run(
+    request: RunRequest, registry: Registry, progress: Progress, *, cache: Path | None = None, download: bool = False
 ) -> tuple[Plan, EvaluationRequest, OpenData]:
-    """Return what will be done, what it was planned from, and the data that were opened for it."""
+    """Return what will be done, what it was planned from, and the data that were opened for it.
+
+    Args:
+        request: What is asked for.
+        registry: What is installed, task files included.
+        progress: Where to show downloads.
+        cache: Folder of checkpoints and embeddings; ``None``: the usual.
+        download: Fetch published weights and data that are not here.
+
+    Raises:
+        GairbenchError: Nothing can be run as asked.
+    """
     models, tasks = _selected(request, registry)
     request = replace(request, checkpoint=_checkpoints(request, registry, models))
     if download:
@@ -189,7 +200,7 @@ def _planned(
     from gairbench.evaluation.open_data import OpenData
     from gairbench.evaluation.plan import make_plan
 
-    wanted = _evaluation(request, registry, models, tasks)
+    wanted = replace(_evaluation(request, registry, models, tasks), cache=cache or default_cache())
     data = OpenData(request.data_root)
     return make_plan(wanted, registry, data), wanted, data
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from gairbench.bundles import bundled
 from gairbench.embedding import dim_axis, embed_samples
-from gairbench.environment import choose_device, computing, device_name, versions
+from gairbench.environment import choose_device, computing, device_name, evaluating, versions
 from gairbench.errors import GairbenchError, InputMismatchError, NotCoveredError, NotTrainableError, StorageError
 from gairbench.evaluation.cache import EmbeddingCache
 from gairbench.evaluation.cells import (
@@ -507,6 +507,8 @@ def _evaluate(
         changes += [opened.changes, changed]
         trained_in = {f"finetuning {name}": value for name, value in computing(device).items()}
     output = run_evaluator(cell, given, str(device), changes, backbone, site.cache)
+    # Now that the evaluator has loaded the libraries that it computes with.
+    evaluated_in = {f"evaluation {name}": value for name, value in evaluating(device).items()}
     predicted = Predictions(np.asarray(given.ids), given.target, output.prediction, output.scores, output.scores_are)
     trivial = trivial_predictions(cell.task.kind, given.targets, given.class_names, predicted)
     names = given.ids if given.test_groups is None else given.test_groups
@@ -532,7 +534,7 @@ def _evaluate(
             modality: {**part, "checkpoint": abouts[0]["parts"][part["model"]]}
             for modality, part in blank.parts.items()
         },
-        environment={**blank.environment, **_environment(abouts[0]), **trained_in},
+        environment={**blank.environment, **_environment(abouts[0]), **trained_in, **evaluated_in},
         probe_params=dict(output.params),
         metrics={name: value for name, (value, _) in measured.items()},
         jackknife=measured[blank.metric][1],

@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
+from gairbench.environment import use_threads
 from gairbench.errors import StorageError, UsageError
 from gairbench.evaluation import jobs
 from gairbench.evaluation.cells import EmbedJob, EvaluateJob, IdentifyJob, PretrainJob
@@ -45,7 +46,9 @@ class Work:
         site = replace(self.site, device=device or self.site.device)
         logging.basicConfig(format="gairbench: %(levelname)s: %(message)s", stream=sys.stderr)
         warnings.showwarning = _log_warning
-        _use_threads(site.threads)
+        if site.threads is not None:
+            # As many as the process that made the plan would.
+            use_threads(site.threads)
         memory = Memory(site)
         return self.do(site, memory, Progress(Console(stderr=True, force_terminal=False, width=200)))
 
@@ -69,14 +72,3 @@ def _log_warning(message: Warning | str, *where: object, **more: object) -> None
     """Show a warning as one line, without the code it comes from."""
     del where, more
     logging.getLogger("gairbench").warning("%s", message)
-
-
-def _use_threads(threads: int | None) -> None:
-    """Compute with as many threads as the process that made the plan would: last digits depend on it."""
-    if threads is None:
-        return
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    torch.set_num_threads(threads)
-    threadpool_limits(threads)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from gairbench.results import Result
 from gairbench_leaderboard.markdown import escape, pipe_table
 
-_SETTINGS = frozenset({"precision", "threads"})
+_SETTINGS = frozenset({"cpu", "precision", "threads"})
 _TRAINING = "pretraining "
+_STEPS = (_TRAINING, "finetuning ", "evaluation ")
 """What a record's environment holds beside the versions of packages."""
 
 
@@ -26,7 +27,7 @@ def provenance(results: Sequence[Result], commands: Sequence[str] = ()) -> list[
     for result in measured:
         for package, version in result.environment.items():
             # Records also name what no package is, as a task file is the origin of its tasks, and how was computed.
-            if version != "not installed" and package not in _SETTINGS and not package.startswith(_TRAINING):
+            if version != "not installed" and package not in _SETTINGS and not package.startswith(_STEPS):
                 versions.setdefault(package, set()).add(version)
     devices = {r.device for r in measured if r.device}
     body = [[escape(name), escape(", ".join(sorted(found)))] for name, found in sorted(versions.items())]

@@ -6,12 +6,14 @@ import errno
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import generated
 import numpy as np
 import pytest
 import torch
 from generated import SHADES, TASKS, TRAINED, Shades, World, carry_out
+from torch import Tensor
 
 from gairbench import results
 from gairbench.errors import DataError, StorageError
@@ -20,7 +22,7 @@ from gairbench.evaluation.plan import EvaluationRequest, make_plan
 from gairbench.inputs import Modality
 from gairbench.plugins import Origin, Registry
 from gairbench.protocols import PretrainContext
-from gairbench.spec import ModelSpec, resolve
+from gairbench.spec import ModelSpec, Pretraining, resolve
 from gairbench.teacher import TeacherChoice
 
 
@@ -66,13 +68,54 @@ def test_every_kind_of_task_is_evaluated_and_recorded(request_: EvaluationReques
     assert list(results.read_results(request_.results)) == sorted(found, key=lambda r: r.path(Path()))
 
 
+class Precise(Shades):
+    """Notes what products of float32 are rounded to while it is called."""
+
+    seen: ClassVar[list[tuple[str, bool]]] = []
+
+    def encode_rs(self, images: Tensor) -> Tensor:
+        self.seen.append((torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32))
+        return super().encode_rs(images)
+
+
+def note_precision(context: PretrainContext) -> None:
+    """Pre-train, and note what products of float32 are rounded to."""
+    Precise.seen.append((torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32))
+    generated.pretrain(context)
+
+
+def test_nothing_is_trained_or_embedded_with_tf32_even_where_the_process_computes_with_it(
+    request_: EvaluationRequest, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Precise, "seen", [])
+    (preset,) = TRAINED.presets
+    assert isinstance(preset.weights, Pretraining)
+    preset = replace(preset, weights=replace(preset.weights, recipe=note_precision))
+    model = replace(TRAINED, name="precise", factory=Precise, presets=(preset,))
+    registry.add(Origin("precise", "precise", "1"), models=[model])
+    torch.set_float32_matmul_precision("high")
+    try:
+        (record, _) = run(replace(request_, models=[model], tasks=TASKS[:1]), registry)
+        assert torch.get_float32_matmul_precision() == "high"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    assert record.status == "ok", record.reason
+    assert len(Precise.seen) > 1
+    assert {*Precise.seen} == {("highest", False)}
+    assert record.environment["precision"] == "float32, matmul highest"
+    assert "process" not in record.notes
+
+
 def test_record_holds_everything_needed_to_regenerate_it(request_: EvaluationRequest, registry: Registry) -> None:
     record = run(request_, registry)[0]
     assert record.model_origin == "generated (generated-dist 1.0)"
     assert len(record.weights) == 64
     assert len(record.checkpoint) == len("init:") + 64
     assert record.dataset_fingerprint == "generated-1"
-    assert record.environment.keys() >= {"python", "torch", "scikit-learn", "gairbench", "threads", "precision"}
+    assert record.environment.keys() >= {"python", "torch", "scikit-learn", "gairbench", "cpu", "threads", "precision"}
+    assert record.environment["evaluation device"] == record.device
+    assert record.environment["evaluation threads"] == record.environment["threads"] == str(torch.get_num_threads())
+    assert f", {record.environment['evaluation threads']} thread" in record.environment["evaluation blas"]
     assert record.n == {"test": 40} or record.n == {"train": 90, "val": 30, "test": 40}
     assert record.seconds.keys() >= {"embed", "probe"}
     assert record.device.startswith(f"cpu ({torch.get_num_threads()} thread")

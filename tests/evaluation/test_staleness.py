@@ -464,7 +464,7 @@ def test_records_say_where_weights_were_trained_and_embeddings_computed(
     (record,) = run(on("0.5", request_, monkeypatch), registry)
     threads = str(torch.get_num_threads())
     assert record.environment["threads"] == record.environment["pretraining threads"] == threads
-    assert record.environment["precision"].startswith("float32, matmul ")
+    assert record.environment["precision"] == "float32, matmul highest"
     assert record.environment["pretraining precision"] == "32-true"
     assert record.environment["pretraining torch"] == record.environment["torch"]
     assert results.read_result(record.path(request_.results)) == record
