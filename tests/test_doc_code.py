@@ -51,7 +51,6 @@ from gairbench.commands.config import load_config
 from gairbench.commands.run import RunRequest
 from gairbench.model_names import known_models
 from gairbench.plugins import load_registry
-from gairbench.predictions import Predictions, save_predictions
 from gairbench.requests import make_request
 from gairbench.selection import select_models, select_tasks, split_names
 from gairbench.spec import ModelSpec, resolve
@@ -206,15 +205,14 @@ def write_checkpoint(folder: Path, preset: str, settings: Mapping[str, str]) -> 
 
 
 def write_results(folder: Path) -> None:
-    """Write records of two models and two seeds with their predictions, as ``gairbench run`` leaves them."""
-    target = np.zeros(40, dtype=np.int64)
+    """Write records of two models and two seeds, as ``gairbench run`` leaves them."""
     for seed in range(2):
         for number, model in enumerate(("gair", "mae", "mocov3")):
-            prediction = (np.random.default_rng([seed, number]).random(40) < 0.3).astype(np.int64)
-            record = make_result(model, seed=seed, value=float(np.mean(target == prediction)))
-            ids = np.array([f"sample-{i}" for i in range(40)])
-            name = save_predictions(record.path(folder), Predictions(ids, target, prediction))
-            results.write_result(replace(record, predictions=name), folder)
+            right = np.random.default_rng([seed, number]).random(40) < 0.7
+            without_each = (right.sum() - right) / 39
+            record = make_result(model, seed=seed, value=float(right.mean()), n={"train": 90, "val": 30, "test": 40})
+            record = replace(record, samples="forty samples", jackknife=tuple(without_each.tolist()))
+            results.write_result(record, folder)
 
 
 @pytest.fixture(scope="session")

@@ -58,8 +58,9 @@ def test_every_metric_and_design_is_covered(case: str, design: Design) -> None:
     found = [coverage(case, design, seed=seed, repeats=1000) for seed in range(4)]
     # Shares of few single samples are discrete: of 50, a tenth of them right, the exact coverage is 0.9703.
     assert 0.93 <= float(np.mean(found)) <= (0.975 if design.size == 1 else 0.97)
-    # 8,000 pairs of models: the share of false alarms is then known to a quarter of a percent.
-    alarms = [false_alarms(case, design, seed=seed, repeats=1000) for seed in range(10, 18)]
+    # 8,000 pairs of models where groups are few: the share of false alarms is then known to a quarter of a percent.
+    seeds = range(10, 18 if design.groups <= 50 else 14)
+    alarms = [false_alarms(case, design, seed=seed, repeats=1000) for seed in seeds]
     assert float(np.mean(alarms)) <= 0.06
 
 
