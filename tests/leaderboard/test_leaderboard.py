@@ -478,6 +478,16 @@ def test_a_seed_without_a_number_is_a_note_and_no_part_of_the_mean() -> None:
     assert "- [1] without seed 1: out of memory" in text
 
 
+def test_seeds_on_other_samples_of_published_splits_are_shown_and_not_tested() -> None:
+    results = [
+        measured_result(model, scores=value, seed=seed, samples=f"{seed}")
+        for model, value in (("gair", 0.5), ("random", 0.3))
+        for seed in (0, 1)
+    ]
+    assert {cell.mark for cell in rank_models(results).cells.values()} == {Mark.NONE}
+    assert line(render_leaderboard(results), "gair")[2].startswith("0.500")
+
+
 def test_an_interval_without_an_end_is_shown_and_nothing_is_claimed_of_it() -> None:
     open_ended = {"r2": MetricValue(value=0.3, low=-math.inf, high=1.0, higher_is_better=True)}
     results = [make_result("gair", metric="r2", metrics=open_ended, seed=seed) for seed in (0, 1)]
