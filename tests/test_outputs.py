@@ -97,3 +97,9 @@ def test_scores_that_do_not_fit_are_named(kind: Kind, scores: Any, meaning: Any,
 def test_params_that_json_cannot_hold_are_named() -> None:
     found = problem(Kind.REGRESSION, PREDICTIONS[Kind.REGRESSION], params={"alpha": np.float32(1)})
     assert found == "its params cannot be recorded: Object of type float32 is not JSON serializable"
+
+
+@pytest.mark.parametrize("caveats", ["a text", ["a list"], (1,), ("",)])
+def test_caveats_that_are_not_texts_are_named(caveats: Any) -> None:
+    found = problem(Kind.REGRESSION, PREDICTIONS[Kind.REGRESSION], caveats=caveats)
+    assert found == f"its caveats are {caveats!r}, wanted a tuple of texts"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import generated
@@ -127,6 +128,29 @@ def test_groups_are_those_of_the_samples_that_take_part(
     split = Grouped(None).split("test")  # type: ignore[arg-type]
     lonlat = dict(zip(split.ids, split._inputs["lonlat"], strict=True))
     assert found.prediction.tolist() == [float(lonlat[name][0] > 0) for name in found.ids]
+
+
+def test_each_selection_has_records_of_its_own_and_the_evaluator_is_given_it(
+    request_: EvaluationRequest, registry: Registry
+) -> None:
+    seen: list[str] = []
+
+    def look(data: EvaluatorInput) -> EvaluatorOutput:
+        seen.append(data.protocol.selection)
+        return EvaluatorOutput(prediction=np.zeros(len(data.features["test"])), caveats=("nothing is learned",))
+
+    registry.add(THEIRS, datasets=[GROUPED], evaluators=[evaluator(look)])
+    task = replace(HEIGHT, dataset=GROUPED, group="hemisphere", evaluators=("theirs", "ridge"), extra_metrics=())
+    cv = by_probe(run(request_, registry, task))
+    val = by_probe(run(replace(request_, selection="val"), registry, task))
+    assert seen == ["cv", "val"]
+    assert (cv["ridge"].selection, cv["ridge"].probe_params["selection"]) == ("cv", "2 folds of 2 groups")
+    assert (val["ridge"].selection, val["ridge"].probe_params["selection"]) == ("val", "val")
+    for probe in ("theirs", "ridge"):
+        assert cv[probe].key != val[probe].key
+    assert cv["theirs"].caveats == ("nothing is learned",)
+    paths = [record["ridge"].path(Path()).parts[1] for record in (cv, val)]
+    assert paths == ["default-seed0", "default-seed0-selection-val"]
 
 
 class Placeless(World):

@@ -661,6 +661,17 @@ def test_an_older_version_of_a_split_policy_is_out_of_date_and_other_splits_are_
     assert "0.310" not in section(text, "## Split blocks:5")
 
 
+def test_what_was_chosen_on_val_stands_below_what_was_chosen_by_cross_validation() -> None:
+    results = [make_result("gair", value=value, selection=way) for way, value in (("val", 0.9), ("cv", 0.1))]
+    results.append(make_result("gair", value=0.5, selection="val", labels="10%"))
+    text = render_leaderboard(results)
+    headings = [line for line in text.splitlines() if line.startswith("## ")]
+    assert headings[1:3] == ["## Selection on val, seed 0", "## Selection on val, labels 10%, seed 0"]
+    assert line(section(text, "## Selection on val, seed 0"), "gair")[1].startswith("0.900")
+    assert "on the published val split" in section(text, "## Selection on val, seed 0")
+    assert "0.900" not in text.split("## Selection")[0]
+
+
 def test_readouts_stand_below_the_models_own_by_pooling_and_layer_and_above_trials() -> None:
     ways = ["mean@11", "default", "mean@2", "cls", "@3"]
     results = [make_result("gair", value=0.1 * i, readout=way) for i, way in enumerate(ways)]
