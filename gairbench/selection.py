@@ -77,17 +77,23 @@ def select_tasks(values: Sequence[str], tasks: Mapping[str, TaskSpec]) -> list[T
     """Return the tasks asked for, each once, in the order asked.
 
     Args:
-        values: Names, globs, families, categories, or ``all``.
+        values: Names, globs and families, which mean all tasks that match; categories and ``all``, which leave out
+            diagnostic and superseded tasks.
         tasks: What is registered.
 
     Raises:
-        UsageError: Nothing matches, or there is none.
+        UsageError: Nothing matches, or nothing is asked for.
     """
     chosen: dict[str, TaskSpec] = {}
     for name in values:
         found = {task.name: task for task in tasks.values() if _matches(name, task)}
         if not found:
-            groups = {str(task.category) for task in tasks.values()} | {task.family for task in tasks.values()}
+            categories = {str(task.category) for task in tasks.values()}
+            if name.casefold() in categories:
+                raise UsageError(
+                    f"all tasks of category {name!r} are diagnostic or superseded", "name them, or their family"
+                )
+            groups = categories | {task.family for task in tasks.values()}
             raise unknown("task, family or category", name, {*tasks, *groups, "all"})
         chosen |= found
     if not chosen:
@@ -96,8 +102,8 @@ def select_tasks(values: Sequence[str], tasks: Mapping[str, TaskSpec]) -> list[T
 
 
 def _matches(wanted: str, task: TaskSpec) -> bool:
-    if wanted == "all":
-        # A superseded task stays runnable by name, so that old numbers can be reproduced.
-        return not task.superseded_by and not task.diagnostic
-    groups = {str(task.category), task.family.casefold(), task.family.casefold().replace(" ", "-")}
-    return fnmatchcase(task.name, wanted) or wanted.casefold() in groups
+    family = task.family.casefold()
+    if fnmatchcase(task.name, wanted) or wanted.casefold() in {family, family.replace(" ", "-")}:
+        return True
+    # A superseded task stays runnable by name, so that old numbers can be reproduced; a diagnostic one ranks nothing.
+    return wanted.casefold() in {"all", str(task.category)} and not task.superseded_by and not task.diagnostic

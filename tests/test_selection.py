@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from generated import SHADES, TASKS, TRAINED
@@ -36,6 +37,22 @@ def test_superseded_task_is_run_by_name_only() -> None:
     known = {name: replace(task, superseded_by="x" if name == "world-zone" else "") for name, task in KNOWN.items()}
     assert "world-zone" not in [task.name for task in select_tasks(["all"], known)]
     assert [task.name for task in select_tasks(["world-zone"], known)] == ["world-zone"]
+
+
+@pytest.mark.parametrize("left_out", [{"diagnostic": True}, {"superseded_by": "x"}], ids=str)
+def test_category_means_the_tasks_of_it_that_all_means(left_out: dict[str, Any]) -> None:
+    known = KNOWN | {"world-zone": replace(KNOWN["world-zone"], **left_out)}
+    category = str(KNOWN["world-zone"].category)
+    for asked in ("all", category):
+        assert "world-zone" not in [task.name for task in select_tasks([asked], known)]
+    for asked in ("world-zone", "world-z*", "generated-family"):
+        assert "world-zone" in [task.name for task in select_tasks([asked], known)]
+
+
+def test_category_of_diagnostic_tasks_alone_says_so() -> None:
+    known = {"world-height": replace(KNOWN["world-height"], diagnostic=True)}
+    with pytest.raises(UsageError, match="all tasks of category 'sv' are diagnostic or superseded; name them"):
+        select_tasks(["sv"], known)
 
 
 def test_unknown_names_suggest_near_ones() -> None:
