@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from gairbench.conversion import Converter
 from gairbench.inputs import Modality
@@ -115,6 +116,27 @@ def mirror(images: Tensor, mirrored: Tensor) -> Tensor:
     for axis, some in zip((3, 2), mirrored[:, :, None, None, None].unbind(1), strict=False):
         images = torch.where(some, images.flip(axis), images)
     return images
+
+
+def random_resized_crop(images: Tensor, smallest: float, generator: torch.Generator) -> Tensor:
+    """Zoom into a random square of each image.
+
+    Args:
+        images: ``(batch, band, height, width)``.
+        smallest: Smallest share of the area that is shown; the largest is all of it.
+        generator: On the CPU, so that what is drawn does not depend on the device.
+
+    Returns:
+        Of the same shape, bilinearly resampled.
+    """
+    drawn = torch.rand(3, len(images), generator=generator).to(images.device)
+    edge = (smallest + (1 - smallest) * drawn[0]).sqrt()
+    shift = (2 * drawn[1:] - 1) * (1 - edge)
+    zoom = images.new_zeros(len(images), 2, 3, dtype=torch.float32)
+    zoom[:, 0, 0] = zoom[:, 1, 1] = edge
+    zoom[:, :, 2] = shift.T
+    grid = functional.affine_grid(zoom, list(images.shape), align_corners=False)
+    return functional.grid_sample(images, grid.to(images.dtype), padding_mode="border", align_corners=False)
 
 
 def jitter_coordinates(lonlat: Tensor, degrees: float, generator: torch.Generator) -> Tensor:

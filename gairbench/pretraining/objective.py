@@ -146,7 +146,13 @@ def retrieval_ranks(queries: Tensor, gallery: Tensor) -> Tensor:
     return (similarity >= similarity.diagonal()[:, None]).sum(1)
 
 
-def info_nce(left: Tensor, right: Tensor, temperature: Tensor | float, right_negatives: Tensor | None = None) -> Tensor:
+def info_nce(
+    left: Tensor,
+    right: Tensor,
+    temperature: Tensor | float,
+    right_negatives: Tensor | None = None,
+    alike: Tensor | None = None,
+) -> Tensor:
     """Return the symmetric InfoNCE loss (van den Oord et al., arXiv 1807.03748).
 
     In distributed training each process takes its own rows against the rows of all, so that the mean over processes is
@@ -157,6 +163,8 @@ def info_nce(left: Tensor, right: Tensor, temperature: Tensor | float, right_neg
         right: ``(batch, dim)``.
         temperature: Divides the cosine similarities.
         right_negatives: ``(n, dim)`` further negatives for ``left``, of ``right``'s modality, alike in all processes.
+        alike: ``(batch, all processes' batches + n)`` bool: what is the same as the row's own sample, itself included,
+            and so not a negative of it; ``None``: nothing else is.
 
     Returns:
         Scalar: the mean of left to right and right to left.
@@ -170,4 +178,8 @@ def info_nce(left: Tensor, right: Tensor, temperature: Tensor | float, right_neg
         if right_negatives is not None and len(right_negatives):
             extra = left @ nn.functional.normalize(right_negatives.float(), dim=-1).T / temperature
             forward = torch.cat([forward, extra], dim=1)
+        if alike is not None:
+            others = alike.scatter(1, target[:, None], False)
+            forward = forward.masked_fill(others, -torch.inf)
+            backward = backward.masked_fill(others[:, : backward.shape[1]], -torch.inf)
         return (nn.functional.cross_entropy(forward, target) + nn.functional.cross_entropy(backward, target)) / 2

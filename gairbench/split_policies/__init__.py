@@ -37,6 +37,14 @@ SPLIT_POLICIES = (
         draws="groups",
         description="Whole groups, as countries; with a GROUP, that one is tested on",
     ),
+    SplitPolicySpec(
+        name="development",
+        version=1,
+        factory=f"{_POLICIES}:keep_test_unseen",
+        parameter=SplitParameter(name="GROUPING", example="country"),
+        needs=("group",),
+        description="Published val is tested on, train divided by whole groups; published test takes no part",
+    ),
 )
 
 

@@ -1,4 +1,4 @@
-"""The published splits, and splits of their sizes that are drawn by sample, by block or by group."""
+"""The published splits, splits of their sizes that are drawn by sample, block or group, and splits without test."""
 
 from __future__ import annotations
 
@@ -54,4 +54,25 @@ def draw_groups(data: SplitInput) -> Names:
             "use data with a published train split",
         )
     names[~left] = group_split(groups[~left], (train / (train + val), val / (train + val), 0.0), data.seed)
+    return names
+
+
+def keep_test_unseen(data: SplitInput) -> Names:
+    """Test on the published val, and draw train and val from the published train by whole groups; test has no part.
+
+    Raises:
+        UsageError: Nothing is published in train, or in val.
+    """
+    groups = data.groups[data.parameter]
+    train, val, _ = data.shares
+    if not train or not val:
+        raise UsageError(
+            f"development:{data.parameter} tests on the published val and learns from the published train, and"
+            f" {'val' if train else 'train'} is empty",
+            "use data with both splits",
+        )
+    names = np.full(len(groups), "", dtype="<U5")
+    names[data.published == "val"] = "test"
+    learned = data.published == "train"
+    names[learned] = group_split(groups[learned], (train / (train + val), val / (train + val), 0.0), data.seed)
     return names

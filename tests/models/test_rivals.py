@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from gairbench import ImageInput, Modality, ModelContext, cli
 from gairbench.conversion import make_converter
 from gairbench.errors import CheckpointError
-from gairbench.pretraining.augmentation import Augmentation
+from gairbench.pretraining.augmentation import Augmentation, random_resized_crop
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.objective import Objective
 from gairbench_models.gair.config import VisionConfig
+from gairbench_models.gair.presets import PRESETS
 from gairbench_models.image_pair.checkpoint import read_checkpoint
 from gairbench_models.image_pair.config import PairConfig
 from gairbench_models.image_pair.model import untrained_pair
@@ -30,9 +32,11 @@ from gairbench_models.mae.pretraining import (
     encode_visible_tiles,
     normalized_patches,
 )
+from gairbench_models.mae.recipe import make_mae_recipe
 from gairbench_models.mocov3 import model as mocov3_model
 from gairbench_models.mocov3.pretraining import MoCoConfig, MoCoV3, contrast
-from gairbench_models.mocov3.views import SMALLEST, random_resized_crop
+from gairbench_models.mocov3.recipe import make_moco_recipe
+from gairbench_models.mocov3.views import augment_view, blur, saturate, solarize
 
 RS = VisionConfig(bands=3, image_size=16, patch_size=4, width=32, depth=2, heads=4)
 SV = VisionConfig(bands=3, image_size=24, patch_size=6, width=32, depth=2, heads=4)
@@ -127,14 +131,77 @@ def test_contrast_is_two_tau_times_cross_entropy() -> None:
     torch.testing.assert_close(contrast(queries, keys, 0.2), expected)
 
 
-def test_crops_show_at_least_their_least_share_and_are_reproducible() -> None:
-    ramp = torch.linspace(0, 1, 64).expand(200, 1, 64, 64)
-    views = random_resized_crop(ramp, torch.Generator().manual_seed(0))
-    assert views.equal(random_resized_crop(ramp, torch.Generator().manual_seed(0)))
+@pytest.mark.parametrize("smallest", [0.08, 0.4])
+def test_crops_show_at_least_their_least_share_and_are_reproducible(smallest: float) -> None:
+    ramp = torch.linspace(0, 1, 64).expand(400, 1, 64, 64)
+    views = random_resized_crop(ramp, smallest, torch.Generator().manual_seed(0))
+    assert views.equal(random_resized_crop(ramp, smallest, torch.Generator().manual_seed(0)))
     shown = views[:, 0, 0, -1] - views[:, 0, 0, 0]
-    assert float(shown.min()) > 0.98 * SMALLEST**0.5 - 0.02
+    assert smallest**0.5 - 0.04 < float(shown.min()) < smallest**0.5 + 0.06
     assert float(shown.max()) < 1.01
-    assert float(shown.std()) > 0.05
+
+
+def changed_share(images: Tensor, *, second: bool, colours: float = 0.0) -> float:
+    views = augment_view(
+        images,
+        second=second,
+        smallest=1.0,
+        brightness=colours,
+        contrast=colours,
+        generator=torch.Generator().manual_seed(3),
+    )
+    assert views.shape == images.shape
+    return float(((views - images).abs().flatten(1).amax(1) > 1e-4).float().mean())
+
+
+def test_the_two_views_are_changed_as_often_as_the_paper_says() -> None:
+    # On grey images, whose colours are not jittered, only blur and solarizing do anything; blur of all widths but the
+    # smallest is seen.
+    grey = torch.rand(100, 1, 32, 32, generator=torch.Generator().manual_seed(0)).expand(-1, 3, -1, -1)
+    grey = functional.interpolate(grey, size=(224, 224))
+    assert changed_share(grey, second=False) > 0.9
+    assert changed_share(grey, second=True) == pytest.approx(1 - 0.9 * 0.8, abs=0.12)
+    flat = torch.rand(600, 3, 1, 1, generator=torch.Generator().manual_seed(0)).expand(-1, -1, 8, 8)
+    # Of one colour, nothing is blurred: four fifths are jittered, and a fifth of the rest is grey.
+    assert changed_share(flat, second=False, colours=0.4) == pytest.approx(1 - 0.2 * 0.8, abs=0.05)
+
+
+def test_colours_of_all_bands_move_towards_their_mean_or_away() -> None:
+    images = torch.rand(50, 5, 4, 4)
+    changed = saturate(images, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(changed.mean(1), images.mean(1))
+    ratio = (changed - changed.mean(1, keepdim=True)) / (images - images.mean(1, keepdim=True))
+    assert 0.8 <= float(ratio.min()) < 0.85 < 1.15 < float(ratio.max()) <= 1.2 + 1e-3
+
+
+def test_solarizing_turns_what_is_above_the_middle() -> None:
+    display = torch.tensor([0.0, 100.0, 130.0, 255.0]).view(1, 1, 2, 2)
+    assert solarize(display).flatten().tolist() == [0.0, 100.0, 125.0, 0.0]
+
+
+def test_blur_is_as_wide_as_in_the_paper_relative_to_the_image() -> None:
+    point = torch.zeros(200, 1, 224, 224)
+    point[:, :, 112, 112] = 1.0
+    blurred = blur(point, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(blurred.sum(dim=(1, 2, 3)), torch.ones(200))
+    rows = torch.arange(224.0) - 112
+    sigma = (blurred.sum(dim=(1, 3)) * rows**2).sum(1).sqrt()
+    assert float(sigma.min()) < 0.2
+    assert 1.6 < float(sigma.max()) < 2.0
+    small = blur(point[:, :, 88:136, 88:136], torch.Generator().manual_seed(0))
+    assert float(small[:, 0, 24, 24].min()) > float(blurred[:, 0, 112, 112].min())
+
+
+def test_rivals_are_trained_as_their_papers_say_in_gairs_passes_and_batches() -> None:
+    gairs = PRESETS["base"].budget
+    moco_, mae_ = make_moco_recipe("base", {}), make_mae_recipe("base", {})
+    for recipe in (moco_, mae_):
+        assert (recipe.budget.epochs, recipe.budget.batch_size) == (gairs.epochs, gairs.batch_size) == (10, 512)
+        # 1.5e-4 for each 256 images of a step.
+        assert recipe.budget.learning_rate == pytest.approx(3e-4)
+    assert (moco_.budget.weight_decay, moco_.budget.beta2, moco_.budget.brightness) == (0.1, 0.999, 0.4)
+    assert (mae_.budget.weight_decay, mae_.budget.beta2, mae_.budget.brightness) == (0.05, 0.95, 0.0)
+    assert (mae_.objective.decoder_depth, mae_.objective.smallest_crop, moco_.objective.smallest_crop) == (8, 0.2, 0.08)
 
 
 def test_all_patches_visible_give_the_whole_encoders_tokens() -> None:

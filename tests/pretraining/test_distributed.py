@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from gairbench.pretraining.distributed import gather
-from gairbench_models.gair.losses import gair_losses
+from gairbench_models.gair.losses import at_the_same_place, gair_losses
 
 BATCH, DIM = 8, 6
 
@@ -29,9 +29,19 @@ def past() -> Tensor:
     return torch.randn(10, 4, generator=torch.Generator().manual_seed(2))
 
 
-def loss_of(encoders: nn.ModuleList, rows: Tensor) -> dict[str, Tensor]:
+def places() -> tuple[Tensor, Tensor]:
+    """Return the batch's coordinates and those of the queue: a photo of each half, and one past, share a place."""
+    lonlat = torch.arange(2 * BATCH).float().view(BATCH, 2)
+    lonlat[-1] = lonlat[0]
+    queued = -torch.arange(20).float().view(10, 2) - 1
+    queued[4] = lonlat[0]
+    return lonlat, queued
+
+
+def loss_of(encoders: nn.ModuleList, rows: Tensor, lonlat: Tensor) -> dict[str, Tensor]:
     localized, street_view, location = (encoder(x) for encoder, x in zip(encoders, rows, strict=True))
-    return dict(gair_losses(localized, street_view, location, encoders[2](past()), 0.07))
+    alike = at_the_same_place(lonlat, gather(lonlat), places()[1])
+    return dict(gair_losses(localized, street_view, location, encoders[2](past()), 0.07, alike=alike))
 
 
 def train_half(rank: int, port: int, folder: str) -> None:
@@ -40,7 +50,8 @@ def train_half(rank: int, port: int, folder: str) -> None:
     encoders = modules()
     wrapped = nn.parallel.DistributedDataParallel(_Losses(encoders))
     half = BATCH // 2
-    parts = wrapped(samples()[:, rank * half : (rank + 1) * half])
+    mine = slice(rank * half, (rank + 1) * half)
+    parts = wrapped(samples()[:, mine], places()[0][mine])
     torch.stack([*parts.values()]).sum().backward()
     torch.save(
         {
@@ -58,8 +69,8 @@ class _Losses(nn.Module):
         super().__init__()
         self.encoders = encoders
 
-    def forward(self, rows: Tensor) -> dict[str, Tensor]:
-        return loss_of(self.encoders, rows)
+    def forward(self, rows: Tensor, lonlat: Tensor) -> dict[str, Tensor]:
+        return loss_of(self.encoders, rows, lonlat)
 
 
 def test_two_processes_have_the_loss_and_gradient_of_their_joint_batch(tmp_path: Path) -> None:
@@ -76,7 +87,7 @@ def test_two_processes_have_the_loss_and_gradient_of_their_joint_batch(tmp_path:
     found = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
 
     encoders = modules()
-    joint = loss_of(encoders, samples())
+    joint = loss_of(encoders, samples(), places()[0])
     torch.stack([*joint.values()]).sum().backward()
     for name, value in joint.items():
         mean = (found[0]["losses"][name] + found[1]["losses"][name]) / 2

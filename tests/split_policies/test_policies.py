@@ -10,7 +10,7 @@ import pytest
 
 from gairbench.errors import UsageError
 from gairbench.spec import Kind
-from gairbench.split_policies.policies import draw_blocks, draw_groups, draw_samples, keep_published
+from gairbench.split_policies.policies import draw_blocks, draw_groups, draw_samples, keep_published, keep_test_unseen
 from gairbench.split_policy import SPLITS, SplitInput
 
 N = 1000
@@ -119,3 +119,23 @@ def test_numbers_are_groups_too() -> None:
 def test_a_group_that_does_not_exist_is_refused_with_the_near_ones() -> None:
     with pytest.raises(UsageError, match="no group 'Jpan' in grouping 'country'; did you mean Japan"):
         draw_groups(given(parameter="country=Jpan"))
+
+
+def test_development_never_sees_the_published_test() -> None:
+    data = given(parameter="country")
+    names = keep_test_unseen(data)
+    assert set(names[data.published == "test"]) == {""}
+    assert set(names[data.published == "val"]) == {"test"}
+    learned = data.published == "train"
+    assert set(names[learned]) == {"train", "val"}
+    assert all(len(found) == 1 for found in owners(names[learned], data.groups["country"][learned]).values())
+    other = keep_test_unseen(replace(data, seed=1))
+    assert (other != names).any()
+    assert (other[~learned] == names[~learned]).all()
+
+
+@pytest.mark.parametrize(("published", "lacking"), [(("train", "test"), "val"), (("val", "test"), "train")])
+def test_development_needs_both_splits_that_are_looked_at(published: tuple[str, str], lacking: str) -> None:
+    data = given(parameter="country", published=np.repeat(published, N // 2))
+    with pytest.raises(UsageError, match=f"and {lacking} is empty"):
+        keep_test_unseen(data)

@@ -80,6 +80,10 @@ class GairConfig:
             raise ValueError(f"RS tokens of width {self.rs.width} are the embedding, whose length is {self.dim}")
 
 
+COLDEST = 0.01
+"""A learned temperature is at least this (CLIP, arXiv 2103.00020)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContrastiveConfig:
     """GAIR's objectives.
@@ -96,7 +100,8 @@ class ContrastiveConfig:
             location with the queue alone, which then starts full of random coordinates.
 
     Raises:
-        ValueError: The queue is to hold all negatives, and holds nothing.
+        ValueError: The queue is to hold all negatives, and holds nothing; or a learned temperature starts below its
+            floor.
     """
 
     incl: bool = True
@@ -109,6 +114,10 @@ class ContrastiveConfig:
     secl_form: SeclForm = field(default="symmetric", metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
+        if self.learn_temperature and self.temperature < COLDEST:
+            raise ValueError(
+                f"a temperature of {self.temperature:g}, which is to be learned and never below {COLDEST:g}"
+            )
         if self.secl_form == "queue" and not self.queue_size:
             raise ValueError("secl_form 'queue' contrasts with the queue alone, which holds 0 coordinates")
 

@@ -22,6 +22,7 @@ def gair_losses(
     incl: bool = True,
     secl: bool = True,
     secl_form: SeclForm = "symmetric",
+    alike: Tensor | None = None,
 ) -> Mapping[str, Tensor]:
     """Compute INCL and SECL as far as they are switched on and their embeddings are there; they are summed.
 
@@ -36,6 +37,7 @@ def gair_losses(
         secl_form: ``"symmetric"``: both directions of each, with the batch as negatives, and the queue for location.
             ``"queue"``, as in the authors' first public code: the direction from image to location alone, against the
             queue alone, at half weight, which is what it has in the mean of two directions.
+        alike: ``(batch, all processes' batches + n)`` bool, as :func:`at_the_same_place`; ``None``: all differ.
 
     Returns:
         Scalars ``incl`` and ``secl``, those that apply.
@@ -45,21 +47,54 @@ def gair_losses(
     """
     parts: dict[str, Tensor] = {}
     if incl and localized is not None and street_view is not None:
-        parts["incl"] = info_nce(localized, street_view, temperature)
+        parts["incl"] = info_nce(
+            localized,
+            street_view,
+            temperature,
+            alike=None if alike is None else alike[:, : alike.shape[1] - _rows(past_locations)],
+        )
     if secl and location is not None:
         sides = [side for side in (street_view, localized) if side is not None]
         if secl_form == "queue":
             if past_locations is None:
                 raise ValueError("contrasted with the queue alone, and there is none")
-            terms = [queue_nce(side, location, past_locations, temperature) / 2 for side in sides]
+            past_alike = None if alike is None else alike[:, alike.shape[1] - len(past_locations) :]
+            terms = [queue_nce(side, location, past_locations, temperature, past_alike) / 2 for side in sides]
         else:
-            terms = [info_nce(side, location, temperature, past_locations) for side in sides]
+            terms = [info_nce(side, location, temperature, past_locations, alike) for side in sides]
         if terms:
             parts["secl"] = torch.stack(terms).sum()
     return parts
 
 
-def queue_nce(image: Tensor, location: Tensor, past_locations: Tensor, temperature: Tensor | float) -> Tensor:
+def _rows(past_locations: Tensor | None) -> int:
+    return 0 if past_locations is None else len(past_locations)
+
+
+def at_the_same_place(lonlat: Tensor, everywhere: Tensor, past: Tensor) -> Tensor:
+    """Say which coordinates of all batches and of the queue are those of a row of this batch.
+
+    Photos of one place share their tile and its coordinates: as negatives of each other they would be false.
+
+    Args:
+        lonlat: ``(batch, 2)`` of this process.
+        everywhere: ``(all processes' batches, 2)``.
+        past: ``(n, 2)``, in the precision that the queue keeps.
+
+    Returns:
+        ``(batch, all processes' batches + n)`` bool; a row's own coordinates are among them.
+    """
+    known = torch.cat([everywhere.to(past.dtype), past])
+    return (lonlat.to(past.dtype)[:, None] == known[None]).all(-1)
+
+
+def queue_nce(
+    image: Tensor,
+    location: Tensor,
+    past_locations: Tensor,
+    temperature: Tensor | float,
+    alike: Tensor | None = None,
+) -> Tensor:
     """Return InfoNCE from image to location with past coordinates as the only negatives, as MoCo (arXiv 1911.05722).
 
     Args:
@@ -67,6 +102,7 @@ def queue_nce(image: Tensor, location: Tensor, past_locations: Tensor, temperatu
         location: ``(batch, dim)``; row i belongs to row i of ``image`` and is not a negative of others.
         past_locations: ``(n, dim)``.
         temperature: Divides the cosine similarities.
+        alike: ``(batch, n)`` bool: past coordinates that are the row's own; ``None``: none is.
 
     Returns:
         Scalar: the mean over the batch.
@@ -75,7 +111,10 @@ def queue_nce(image: Tensor, location: Tensor, past_locations: Tensor, temperatu
     image, location, past = (functional.normalize(side.float(), dim=-1) for side in (image, location, past_locations))
     with torch.autocast(image.device.type, enabled=False):
         own = (image * location).sum(-1, keepdim=True)
-        logits = torch.cat([own, image @ past.T], dim=1) / temperature
+        others = image @ past.T
+        if alike is not None:
+            others = others.masked_fill(alike, -torch.inf)
+        logits = torch.cat([own, others], dim=1) / temperature
         return functional.cross_entropy(logits, logits.new_zeros(len(logits), dtype=torch.long))
 
 

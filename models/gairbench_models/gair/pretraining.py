@@ -19,14 +19,11 @@ from gairbench.pretraining.fitting import fit, identify
 from gairbench.pretraining.objective import Losses, Objective
 from gairbench.protocols import PretrainContext
 from gairbench_models.gair.checkpoint import save_gair
-from gairbench_models.gair.config import ContrastiveConfig, GairConfig, InitialWeights
+from gairbench_models.gair.config import COLDEST, ContrastiveConfig, GairConfig, InitialWeights
 from gairbench_models.gair.distillation import Distillation
-from gairbench_models.gair.losses import CoordinateQueue, gair_losses
+from gairbench_models.gair.losses import CoordinateQueue, at_the_same_place, gair_losses
 from gairbench_models.gair.model import Gair, untrained
 from gairbench_models.gair.recipe import Recipe, inputs_of, make_gair_recipe
-
-COLDEST = 0.01
-"""A learned temperature stays above this (CLIP, arXiv 2103.00020)."""
 
 
 def pretrain_gair(context: PretrainContext) -> None:
@@ -144,7 +141,14 @@ class ContrastiveTraining(Objective):
         """The temperature now."""
         if not self.config.learn_temperature:
             return self.config.temperature
-        return self.network.log_temperature.exp().clamp(min=COLDEST)
+        return self.network.log_temperature.exp()
+
+    def after_step(self, progress: float) -> None:
+        """Keep a learned temperature from falling below its floor."""
+        del progress
+        # The parameter is limited, not what is made of it: the gradient of that would be zero for ever at the floor.
+        with torch.no_grad():
+            self.network.log_temperature.clamp_(min=math.log(COLDEST))
 
     def losses(self, batch: Batch, generator: torch.Generator) -> Losses:
         """Return INCL and SECL of an augmented batch."""
@@ -165,12 +169,13 @@ class ContrastiveTraining(Objective):
             found["sv"] = model.sv_projection(pooled)
             students[Modality.SV] = pooled
         past: Tensor | None = None
+        stored = queue.stored()
         if Modality.LOCATION in self.has:
-            stored = queue.stored()
             seen = jitter_coordinates(torch.cat([batch["lonlat"], stored]), self.config.coordinate_jitter, generator)
             encoded = model.encode_location(seen)
             found["location"], past = encoded[: len(batch["lonlat"])], encoded[len(batch["lonlat"]) :]
             students[Modality.LOCATION] = found["location"]
+        queued = stored if past is not None else stored[:0]
         parts = gair_losses(
             found.get("rs"),
             found.get("sv"),
@@ -180,6 +185,7 @@ class ContrastiveTraining(Objective):
             incl=self.config.incl,
             secl=self.config.secl,
             secl_form=self.config.secl_form,
+            alike=at_the_same_place(batch["lonlat"], gather(batch["lonlat"]), queued),
         )
         if self.distillation is not None:
             looks = {modality: batch | {SAMPLE_KEYS[modality]: view.delivered()} for modality, view in views.items()}

@@ -1,4 +1,4 @@
-"""The recipe of a rival: GAIR's budget and encoders, another objective."""
+"""The recipe of a rival: GAIR's encoders, passes and batches; its own objective, optimizer and augmentation."""
 
 from __future__ import annotations
 
@@ -17,11 +17,44 @@ C = TypeVar("C")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PapersOptimizer:
+    """How a paper trains its ViTs with AdamW.
+
+    Args:
+        base_learning_rate: Of 256 images a step; it grows with the batch (Goyal et al., arXiv 1706.02677).
+        weight_decay: Of matrices.
+        beta2: Decay of the second moment.
+        warmup: Share of the steps over which the learning rate rises.
+        brightness: Images are multiplied by a random factor in 1 +- this.
+        contrast: Deviations from an image's mean are multiplied by a random factor in 1 +- this.
+    """
+
+    base_learning_rate: float
+    weight_decay: float
+    beta2: float
+    warmup: float
+    brightness: float
+    contrast: float
+
+    def budget(self, gairs: Budget) -> Budget:
+        """Return GAIR's passes and batches with this optimizer and these colours."""
+        return replace(
+            gairs,
+            learning_rate=self.base_learning_rate * gairs.batch_size / 256,
+            weight_decay=self.weight_decay,
+            beta2=self.beta2,
+            warmup=self.warmup,
+            brightness=self.brightness,
+            contrast=self.contrast,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PairRecipe(Generic[C]):
     """Everything about a run that ``--set`` can change.
 
     Args:
-        budget: Passes, batch, optimizer and augmentation, GAIR's of the same preset.
+        budget: Passes and batch, GAIR's of the same preset; optimizer and colours, the paper's.
         objective: The objective's own numbers.
         model: The encoders.
         input: What the overhead encoder takes.
@@ -33,13 +66,16 @@ class PairRecipe(Generic[C]):
     input: TileInput
 
 
-def make_pair_recipe(preset: str, objective: C, pool: Pool, settings: Mapping[str, str]) -> PairRecipe[C]:
+def make_pair_recipe(
+    preset: str, objective: C, pool: Pool, optimizer: PapersOptimizer, settings: Mapping[str, str]
+) -> PairRecipe[C]:
     """Return a rival's recipe.
 
     Args:
         preset: The preset's name.
         objective: Its own numbers, unchanged.
         pool: How the photo encoder's tokens become one vector.
+        optimizer: Its paper's.
         settings: What ``--set`` changes, as text.
 
     Raises:
@@ -48,7 +84,7 @@ def make_pair_recipe(preset: str, objective: C, pool: Pool, settings: Mapping[st
     chosen = PRESETS[preset]
     recipe = override(
         PairRecipe(
-            budget=chosen.budget,
+            budget=optimizer.budget(chosen.budget),
             objective=objective,
             model=pair_config_of(preset, pool),
             input=tile_input(chosen.inputs),

@@ -11,7 +11,7 @@ from timm.layers.pos_embed_sincos import build_sincos2d_pos_embed
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
-from gairbench.pretraining.augmentation import Augmentation
+from gairbench.pretraining.augmentation import Augmentation, random_resized_crop
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.corpus import Batch, Corpus
 from gairbench.pretraining.objective import Losses
@@ -191,8 +191,12 @@ class MAE(TwoBranchObjective):
 
     def losses(self, batch: Batch, generator: torch.Generator) -> Losses:
         """Return the mean squared error of the masked patches, for both kinds of images."""
-        tiles, _ = self.augmentation.tiles(batch["image"], None, generator)
-        photos = self.augmentation.photos(batch["street_view"], generator)
+        seen = {
+            name: random_resized_crop(batch[name].float(), self.config.smallest_crop, generator)
+            for name in ("image", "street_view")
+        }
+        tiles, _ = self.augmentation.tiles(seen["image"], None, generator)
+        photos = self.augmentation.photos(seen["street_view"], generator)
         rs, sv = self.network.rs, self.network.sv
         parts = {
             "rs": self._rebuild(rs, partial(encode_visible_tiles, cast(RSEncoder, rs.encoder)), tiles, generator),

@@ -10,7 +10,7 @@ from annotated_types import Ge, Interval
 
 from gairbench.errors import UsageError
 from gairbench.inputs import Input
-from gairbench_models.image_pair.recipe import PairRecipe, make_pair_recipe, pair_inputs_of
+from gairbench_models.image_pair.recipe import PairRecipe, PapersOptimizer, make_pair_recipe, pair_inputs_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,11 +19,20 @@ class MAEConfig:
 
     Args:
         mask: Share of patches that are masked; 0.75 in the paper.
-        decoder_depth: Transformer blocks of the decoder, which is thrown away; half as wide as the encoder.
+        decoder_depth: Transformer blocks of the decoder, which is thrown away; half as wide as the encoder. 8 in the
+            paper.
+        smallest_crop: Smallest share of an image's area that is seen; 0.2 in the paper.
     """
 
     mask: Annotated[float, Interval(gt=0, lt=1)] = 0.75
-    decoder_depth: Annotated[int, Ge(1)] = 2
+    decoder_depth: Annotated[int, Ge(1)] = 8
+    smallest_crop: Annotated[float, Interval(gt=0, le=1)] = 0.2
+
+
+OPTIMIZER = PapersOptimizer(
+    base_learning_rate=1.5e-4, weight_decay=0.05, beta2=0.95, warmup=40 / 800, brightness=0.0, contrast=0.0
+)
+"""MAE's (arXiv 2111.06377, table 8); it changes no colours."""
 
 
 def make_mae_recipe(preset: str, settings: Mapping[str, str]) -> PairRecipe[MAEConfig]:
@@ -33,7 +42,7 @@ def make_mae_recipe(preset: str, settings: Mapping[str, str]) -> PairRecipe[MAEC
         UsageError: A setting is unknown or wrong.
     """
     # The loss does not reach a pooler.
-    recipe = make_pair_recipe(preset, MAEConfig(), "mean", settings)
+    recipe = make_pair_recipe(preset, MAEConfig(), "mean", OPTIMIZER, settings)
     for name, encoder in (("rs", recipe.model.rs), ("sv", recipe.model.sv)):
         patches = encoder.grid_size**2
         kept = round(patches * (1 - recipe.objective.mask))

@@ -13,7 +13,8 @@ from lightly.models.utils import deactivate_requires_grad, update_momentum
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gairbench.pretraining.augmentation import Augmentation
+from gairbench.inputs import Modality
+from gairbench.pretraining.augmentation import Augmentation, View
 from gairbench.pretraining.budget import Budget
 from gairbench.pretraining.corpus import Batch, Corpus
 from gairbench.pretraining.distributed import gather, rank
@@ -23,7 +24,7 @@ from gairbench_models.image_pair.model import VisionPair, untrained_pair
 from gairbench_models.image_pair.recipe import pair_inputs_of
 from gairbench_models.image_pair.training import TwoBranchObjective, train
 from gairbench_models.mocov3.recipe import MoCoConfig, make_moco_recipe
-from gairbench_models.mocov3.views import random_resized_crop
+from gairbench_models.mocov3.views import augment_view
 
 
 def pretrain_mocov3(context: PretrainContext) -> None:
@@ -128,7 +129,7 @@ class MoCoV3(TwoBranchObjective):
         pair: What to train.
         config: MoCo v3's own numbers.
         budget: Optimizer, schedule and augmentation.
-        augmentation: The changes that all compared models see; each view draws its own, and a crop.
+        augmentation: The conversion to what the encoders take.
         steps: Optimizer steps in all.
         seed: Of everything random.
     """
@@ -150,16 +151,33 @@ class MoCoV3(TwoBranchObjective):
 
     def losses(self, batch: Batch, generator: torch.Generator) -> Losses:
         """Return the symmetric loss of both branches."""
-        tiles = [self.augmentation.tiles(batch["image"], None, generator)[0] for _ in range(2)]
-        photos = [self.augmentation.photos(batch["street_view"], generator) for _ in range(2)]
-        parts, embeddings = {}, {}
-        for name, branch, views in (("rs", self.network.rs, tiles), ("sv", self.network.sv, photos)):
-            one, two = (random_resized_crop(view, generator) for view in views)
+        parts: dict[str, Tensor] = {}
+        embeddings: dict[str, Tensor] = {}
+        for name, branch, images in (
+            (Modality.RS, self.network.rs, batch["image"]),
+            (Modality.SV, self.network.sv, batch["street_view"]),
+        ):
+            one, two = (self._view(images, name, second, generator) for second in (False, True))
             (first, embeddings[name]), (second, _) = branch.queries(one), branch.queries(two)
             parts[name] = contrast(first, branch.keys(two), self.config.temperature) + contrast(
                 second, branch.keys(one), self.config.temperature
             )
         return Losses(total=parts["rs"] + parts["sv"], parts=parts, embeddings=embeddings)
+
+    def _view(self, images: Tensor, modality: Modality, second: bool, generator: torch.Generator) -> Tensor:
+        """Return one view of images as delivered, as the encoder takes it."""
+        changed = augment_view(
+            images,
+            second=second,
+            smallest=self.config.smallest_crop,
+            brightness=self.budget.brightness,
+            contrast=self.budget.contrast,
+            generator=generator,
+        )
+        # As GAIR's tiles and photos are: tiles both ways, photos left-right.
+        axes = 2 if modality is Modality.RS else 1
+        mirrored = torch.rand(len(images), axes, generator=generator) < 0.5
+        return View(changed, mirrored.to(images.device)).through(self.augmentation.converters[modality])
 
     def after_step(self, progress: float) -> None:
         """Let the key encoders follow, ever more slowly."""

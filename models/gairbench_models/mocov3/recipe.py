@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Interval
 
 from gairbench.inputs import Input
 from gairbench_models.gair.presets import PRESETS
-from gairbench_models.image_pair.recipe import PairRecipe, make_pair_recipe, pair_inputs_of
+from gairbench_models.image_pair.recipe import PairRecipe, PapersOptimizer, make_pair_recipe, pair_inputs_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +23,7 @@ class MoCoConfig:
         hidden: Width of the heads' hidden layers, 4,096 in the paper, relative to the encoder's width.
         dim: Length of what is contrasted.
         sv_patch_drop: Share of photo patches left out in training, as GAIR's of the same preset.
+        smallest_crop: Smallest share of an image's area that a view shows; 0.08 in the paper.
     """
 
     temperature: Annotated[float, Gt(0)] = 0.2
@@ -30,6 +31,13 @@ class MoCoConfig:
     hidden: Annotated[int, Ge(1)] = 5
     dim: Annotated[int, Ge(1)] = 256
     sv_patch_drop: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    smallest_crop: Annotated[float, Interval(gt=0, le=1)] = 0.08
+
+
+OPTIMIZER = PapersOptimizer(
+    base_learning_rate=1.5e-4, weight_decay=0.1, beta2=0.999, warmup=40 / 300, brightness=0.4, contrast=0.4
+)
+"""MoCo v3's for ViTs (arXiv 2104.02057, section 5 and appendix A)."""
 
 
 def make_moco_recipe(preset: str, settings: Mapping[str, str]) -> PairRecipe[MoCoConfig]:
@@ -39,7 +47,7 @@ def make_moco_recipe(preset: str, settings: Mapping[str, str]) -> PairRecipe[MoC
         UsageError: A setting is unknown or wrong.
     """
     objective = MoCoConfig(sv_patch_drop=PRESETS[preset].objective.sv_patch_drop)
-    return make_pair_recipe(preset, objective, "pooler", settings)
+    return make_pair_recipe(preset, objective, "pooler", OPTIMIZER, settings)
 
 
 def mocov3_configuration(model: str, preset: str) -> PairRecipe[MoCoConfig]:

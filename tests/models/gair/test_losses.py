@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from gairbench.pretraining.objective import info_nce
-from gairbench_models.gair.config import ContrastiveConfig, DistillationConfig
-from gairbench_models.gair.losses import CoordinateQueue, distillation_loss, gair_losses, queue_nce
+from gairbench_models.gair.config import ContrastiveConfig, DistillationConfig, SeclForm
+from gairbench_models.gair.losses import CoordinateQueue, at_the_same_place, distillation_loss, gair_losses, queue_nce
 
 
 def test_info_nce_equals_a_sum_written_out_by_hand() -> None:
@@ -72,6 +72,42 @@ def test_two_modalities_leave_one_two_way_contrast() -> None:
     torch.testing.assert_close(as_satclip["secl"], info_nce(localized, location, 0.07, past))
     as_geoclip = gair_losses(None, street_view, location, past, 0.07)
     torch.testing.assert_close(as_geoclip["secl"], info_nce(street_view, location, 0.07, past))
+
+
+def test_what_is_at_the_same_place_is_not_a_negative() -> None:
+    places = torch.tensor([[10.0, 50.0], [20.0, 5.0], [10.0, 50.0]])
+    queued = torch.tensor([[20.0, 5.0], [-1.0, 0.0]])
+    alike = at_the_same_place(places.double(), places.double(), queued)
+    assert alike.tolist() == [
+        [True, False, True, False, False],
+        [False, True, False, True, False],
+        [True, False, True, False, False],
+    ]
+
+
+@pytest.mark.parametrize("secl_form", ["symmetric", "queue"])
+def test_loss_with_repeated_places_is_that_without_the_repetitions(secl_form: SeclForm) -> None:
+    first, second = torch.randn(1, 4), torch.randn(1, 4)
+    past = torch.randn(3, 4)
+    # The queue holds the place of the batch, too: encoded alike, it would be the hardest negative of itself.
+    queue = torch.cat([second, past])
+    places = torch.tensor([[10.0, 50.0]])
+    queued = torch.cat([places, -torch.ones(3, 2)])
+    alike = at_the_same_place(places, places, queued)
+    found = gair_losses(first, first, second, queue, 0.07, secl_form=secl_form, alike=alike)
+    torch.testing.assert_close(dict(found), dict(gair_losses(first, first, second, past, 0.07, secl_form=secl_form)))
+    assert gair_losses(first, first, second, queue, 0.07, secl_form=secl_form)["secl"] > found["secl"]
+
+
+def test_two_photos_of_one_place_do_not_repel_each_other() -> None:
+    aligned = torch.eye(3)[[0, 0, 1]]
+    places = torch.tensor([[10.0, 50.0], [10.0, 50.0], [20.0, 5.0]])
+    alike = at_the_same_place(places, places, places[:0])
+    apart = gair_losses(aligned, aligned, aligned, aligned[:0], 0.07, alike=alike)
+    assert apart["incl"].item() < 1e-5
+    assert apart["secl"].item() < 1e-5
+    together = gair_losses(aligned, aligned, aligned, aligned[:0], 0.07)
+    assert together["incl"].item() == pytest.approx(math.log(2) * 2 / 3, abs=1e-4)
 
 
 def numbered(first: int, last: int) -> torch.Tensor:

@@ -32,7 +32,7 @@ from gairbench.representation import METHODS, RS_TOKENS
 from gairbench.spec import resolve
 from gairbench_models.gair import MODELS
 from gairbench_models.gair.checkpoint import load
-from gairbench_models.gair.config import ContrastiveConfig, GairConfig, GairPreset, VisionConfig
+from gairbench_models.gair.config import COLDEST, ContrastiveConfig, GairConfig, GairPreset, VisionConfig
 from gairbench_models.gair.localization import Localizer
 from gairbench_models.gair.model import untrained
 from gairbench_models.gair.presets import PRESETS
@@ -308,6 +308,30 @@ def test_a_learned_temperature_is_trained_and_a_fixed_one_stays() -> None:
     assert task.network.log_temperature.grad is not None
     assert task.network.log_temperature.grad.abs() > 0
     assert not training().network.log_temperature.requires_grad
+
+
+def test_a_learned_temperature_can_rise_from_its_floor() -> None:
+    task = training(dataclasses.replace(OBJECTIVE, learn_temperature=True))
+    with torch.no_grad():
+        task.network.log_temperature.fill_(-9.0)
+    task.after_step(0.5)
+    assert float(torch.as_tensor(task.temperature).detach()) == pytest.approx(COLDEST)
+    task.training_step(batch_of(Generated(), slice(0, 8)), 0)["loss"].backward()
+    # Untrained embeddings are far from aligned, so that the loss asks for a higher temperature.
+    assert task.network.log_temperature.grad is not None
+    assert task.network.log_temperature.grad < 0
+    with pytest.raises(ValueError, match=r"a temperature of 0.005, which is to be learned and never below 0.01"):
+        dataclasses.replace(OBJECTIVE, learn_temperature=True, temperature=0.005)
+
+
+def test_photos_of_one_place_are_not_negatives_in_training() -> None:
+    batch = batch_of(Generated(), slice(0, 8))
+    task = training()
+    other = {name: torch.cat([values, values]) for name, values in batch.items()}
+    apart = {**other, "lonlat": torch.cat([batch["lonlat"], batch["lonlat"] + 1e-3])}
+    repeated, distinct = (task.losses(each, torch.Generator().manual_seed(0)).parts for each in (other, apart))
+    assert repeated["incl"] < distinct["incl"]
+    assert repeated["secl"] < distinct["secl"]
 
 
 def test_an_encoder_without_objective_is_refused() -> None:

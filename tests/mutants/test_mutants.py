@@ -1,0 +1,62 @@
+"""The tests of what numbers depend on fail where that is broken in a way that a reviewer would never forgive."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from mutants.listed import MUTANTS, Mutant
+
+ROOT = Path(__file__).parents[2]
+Runner = Callable[[str, str, tuple[str, ...]], tuple[int, str]]
+
+PASSED, FAILED = 0, 1
+"""Pytest's exit status; any other one is a mistake of the mutant or of the list."""
+
+
+@pytest.fixture(scope="module")
+def run_tests() -> Iterator[Runner]:
+    """Runs tests with one module changed: ``run_tests(module, source, tests)``."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    for name in [name for name in environment if name.startswith("PYTEST_")]:
+        del environment[name]
+    command = [sys.executable, str(Path(__file__).with_name("zygote.py"))]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        jobs, answers = process.stdin, process.stdout
+
+        def run(module: str, source: str, tests: tuple[str, ...]) -> tuple[int, str]:
+            jobs.write(json.dumps({"module": module, "source": source, "tests": tests}) + "\n")
+            jobs.flush()
+            status, output = json.loads(answers.readline())
+            return int(status), str(output)
+
+        yield run
+        jobs.close()
+
+
+def test_the_tests_pass_on_what_is_not_changed(run_tests: Runner) -> None:
+    tests = dict.fromkeys(test for mutant in MUTANTS for test in mutant.tests)
+    status, output = run_tests("", "", tuple(tests))
+    assert status == PASSED, output
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_mutant_is_killed(mutant: Mutant, run_tests: Runner) -> None:
+    source = (ROOT / mutant.path).read_text(encoding="utf-8")
+    assert source.count(mutant.old) == 1, f"{mutant.path} has {mutant.old!r} {source.count(mutant.old)} times"
+    status, output = run_tests(mutant.module, source.replace(mutant.old, mutant.new), mutant.tests)
+    assert status == FAILED, f"survived {mutant.tests}" if status == PASSED else output
+
+
+def test_every_field_of_numbers_has_mutants() -> None:
+    assert {mutant.of for mutant in MUTANTS} == {"evaluators", "metrics", "standardization", "splits", "keys"}
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
