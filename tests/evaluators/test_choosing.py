@@ -105,9 +105,10 @@ def joined(given: EvaluatorInput, what: str = "features") -> Array:
     return np.concatenate([arrays["train"], arrays["val"]])
 
 
-def with_only(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def with_only(name: str, monkeypatch: pytest.MonkeyPatch, value: float | None = None) -> None:
     """Leave one value to be chosen."""
-    where, value = GRIDS[name]
+    where, usual = GRIDS[name]
+    value = usual if value is None else value
     monkeypatch.setattr(where, (value,))
     if name == "dense_ridge":
         monkeypatch.setattr("gairbench.evaluators.dense_ridge.STRENGTHS", (value,))
@@ -179,6 +180,20 @@ def test_what_is_chosen_by_cross_validation_is_fitted_on_train_and_val(
     found = run(name, given).prediction
     close(found, run(name, both).prediction)
     assert not np.array_equal(found, run(name, replace(given, protocol=VAL)).prediction)
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES, ids=str)
+def test_what_is_chosen_is_what_predicts(name: str, kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = made(kind)
+    whole = run(name, given)
+    value = next(iter(whole.params.values()))
+    if isinstance(value, list):
+        pytest.skip("each measurement has its own")
+    with_only(name, monkeypatch, value)
+    alone = run(name, given)
+    close(alone.prediction, whole.prediction)
+    if whole.scores is not None and alone.scores is not None:
+        close(alone.scores, whole.scores)
 
 
 @pytest.mark.parametrize(("name", "kind"), CASES, ids=str)
