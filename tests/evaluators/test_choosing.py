@@ -105,9 +105,10 @@ def joined(given: EvaluatorInput, what: str = "features") -> Array:
     return np.concatenate([arrays["train"], arrays["val"]])
 
 
-def with_only(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def with_only(name: str, monkeypatch: pytest.MonkeyPatch, value: float | None = None) -> None:
     """Leave one value to be chosen."""
-    where, value = GRIDS[name]
+    where, usual = GRIDS[name]
+    value = usual if value is None else value
     monkeypatch.setattr(where, (value,))
     if name == "dense_ridge":
         monkeypatch.setattr("gairbench.evaluators.dense_ridge.STRENGTHS", (value,))
@@ -182,6 +183,20 @@ def test_what_is_chosen_by_cross_validation_is_fitted_on_train_and_val(
 
 
 @pytest.mark.parametrize(("name", "kind"), CASES, ids=str)
+def test_what_is_chosen_is_what_predicts(name: str, kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = made(kind)
+    whole = run(name, given)
+    value = next(iter(whole.params.values()))
+    if isinstance(value, list):
+        pytest.skip("each measurement has its own")
+    with_only(name, monkeypatch, value)
+    alone = run(name, given)
+    close(alone.prediction, whole.prediction)
+    if whole.scores is not None and alone.scores is not None:
+        close(alone.scores, whole.scores)
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES, ids=str)
 def test_a_round_of_cross_validation_is_a_choice_on_val(name: str, kind: Kind) -> None:
     given = made(kind)
     folds = folds_of(given, segmentation.FOLDS if kind is Kind.SEGMENTATION else 5)
@@ -202,12 +217,33 @@ def test_a_round_of_cross_validation_is_a_choice_on_val(name: str, kind: Kind) -
     assert found["selection"] == f"{len(folds.rounds)} folds of 13 groups"
     shared = [value for value in found["curve"] if all(value in curve for curve in curves)]
     # A mask's pixels are drawn; of the others all take part.
-    near = 0.1 if kind is Kind.SEGMENTATION else 2e-3
+    near = {"linear_segmentation": 0.1, "linear": 2e-3, "ordinal_linear": 2e-3}.get(name, 2e-5)
     for value in shared:
         expected = np.mean([curve[value] for curve in curves], axis=0)
         np.testing.assert_allclose(found["curve"][value], expected, rtol=near)
     np.testing.assert_allclose(found["trivial_loss"], np.mean(trivial, axis=0), rtol=near)
     assert len(shared) > 1
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("dense_ridge", Kind.DENSE_REGRESSION), ("linear_segmentation", Kind.SEGMENTATION)]
+)
+def test_maps_of_which_the_contrary_is_true_on_val_ask_for_strong_regularization(name: str, kind: Kind) -> None:
+    given = made(kind)
+    x, y = joined(given), joined(given, "targets")
+    # Val is the larger part: what had seen it would know it.
+    contrary = (y[50:] + 1) % 3 if kind is Kind.SEGMENTATION else 14 - y[50:]
+    output = run(
+        name,
+        replace(
+            given,
+            features={**given.features, "train": x[:50], "val": x[50:]},
+            targets={"train": y[:50], "val": contrary.astype(y.dtype)},
+            protocol=VAL,
+        ),
+    )
+    strongest, *_, weakest = output.params["curve"].values()
+    assert strongest < weakest
 
 
 @pytest.mark.parametrize("name", ["linear", "ordinal_linear", "knn", "ridge", "nearest_place"])
