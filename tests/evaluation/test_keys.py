@@ -43,6 +43,7 @@ CHANGES: dict[str, Change] = {
     "seed": lambda request, _: replace(request, seeds=(1,)),
     "labels": lambda request, _: replace(request, labels=[LabelBudget(percent=50)]),
     "limit": lambda request, _: replace(request, limit=20),
+    "selection": lambda request, _: replace(request, selection="val"),
     "task version": lambda request, _: _task(request, version=2),
     "target": lambda request, _: _task(request, target="other"),
     "grouping": lambda request, _: _task(request, group="country"),

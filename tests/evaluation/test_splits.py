@@ -183,6 +183,8 @@ def test_features_targets_and_groups_are_those_of_their_samples(
     latitude = (height - 3) / 2
     scaled = (latitude - latitude.mean()) / latitude.std()
     np.testing.assert_allclose(data.features["train"][:, 1], scaled, atol=1e-4)
+    val = ((data.targets["val"] - 3) / 2 - latitude.mean()) / latitude.std()
+    np.testing.assert_allclose(data.features["val"][:, 1], val, atol=1e-4)
     assert len(height) < len(train)
     assert not {*data.groups["train"]} & {*data.groups["test"]}  # type: ignore[misc]
     ids = load_predictions(record, request_.results)

@@ -159,8 +159,8 @@ def test_one_of_the_images_is_named_by_the_task(tmp_path: Path) -> None:
     needing_nothing = replace(JOINT, presets=(replace(JOINT.presets[0], needs=frozenset()),))
     record = headline(needing_nothing, task("s1"), tmp_path)
     assert list(record.conversion) == ["s1"]
-    # Radar alone sees two of four classes' pairs apart.
-    assert 0.4 <= record.metrics["accuracy"].value <= 0.65
+    # Radar alone sees two of four classes' pairs apart: half of 30 samples, give or take two standard errors.
+    assert 0.32 <= record.metrics["accuracy"].value <= 0.68
     both = headline(needing_nothing, task("s1", "s2", name="fields-apart"), tmp_path)
     assert (list(both.conversion), both.embedding_dim) == (["s1", "s2"], 5)
 
