@@ -45,7 +45,8 @@ def _title(title: str, setting: Setting) -> str:
     split = f", split {setting.split}" if setting.split != "published" else ""
     readout = f", readout {setting.readout}" if setting.readout != "default" else ""
     covered = f", samples covered by {setting.covered_by}" if setting.covered_by else ""
-    return f"{title}{limit}{covered}{split}{readout}{labels}"
+    selection = f", selection {setting.selection}" if setting.selection != "cv" else ""
+    return f"{title}{limit}{covered}{split}{readout}{selection}{labels}"
 
 
 def _table(table: RankingTable) -> str:

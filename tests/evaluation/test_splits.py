@@ -192,6 +192,34 @@ def test_features_targets_and_groups_are_those_of_their_samples(
     np.testing.assert_allclose(ids.target, [where[name][1] * 2 + 3 for name in ids.ids])
 
 
+def test_tokens_are_standardized_over_all_positions_and_not_at_each(
+    request_: EvaluationRequest, registry: Registry
+) -> None:
+    seen: list[EvaluatorInput] = []
+
+    def evaluate(data: EvaluatorInput) -> EvaluatorOutput:
+        seen.append(data)
+        assert data.mask_size is not None
+        return EvaluatorOutput(prediction=np.zeros((len(data.features["test"]), *data.mask_size), dtype=np.int64))
+
+    registry.add(
+        THEIRS,
+        evaluators=[
+            EvaluatorSpec(
+                name="look", version=1, factory=evaluate, kinds=frozenset({Kind.SEGMENTATION}), needs="tokens"
+            )
+        ],
+    )
+    mask = next(task for task in generated.TASKS if task.kind is Kind.SEGMENTATION)
+    (record,) = run(request_, registry, "published", tasks=[replace(mask, evaluators=("look",))])
+    assert record.status == "ok", record.reason
+    tokens = seen[0].features["train"]
+    varied = tokens.std(axis=(0, 2, 3)) > 0
+    np.testing.assert_allclose(tokens.mean(axis=(0, 2, 3)), 0, atol=1e-4)
+    np.testing.assert_allclose(tokens.std(axis=(0, 2, 3))[varied], 1, atol=1e-4)
+    assert np.abs(tokens.mean(axis=0)).max() > 0.01
+
+
 def test_a_named_group_is_all_of_test(request_: EvaluationRequest, registry: Registry) -> None:
     records = run(request_, registry, "leave:stripe=stripe 2", tasks=[GROUPED_ZONE])
     where = places(Grouped)

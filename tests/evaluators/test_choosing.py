@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from gairbench.choosing import Folds, choose, folds_of, is_settled, vector_rounds
 from gairbench.errors import TrainingError
 from gairbench.evaluator import EvaluationProtocol, EvaluatorInput, EvaluatorOutput, SelectionBy
-from gairbench.evaluators import EVALUATORS, knn, linear, nearest_place, ridge, segmentation
+from gairbench.evaluators import EVALUATORS, dense_ridge, knn, linear, nearest_place, ridge, segmentation
 from gairbench.evaluators.logistic import LogisticPath, sigmoid_loss, softmax_loss
 from gairbench.kinds import DENSE
 from gairbench.spec import Kind, resolve
@@ -111,7 +111,7 @@ def with_only(name: str, monkeypatch: pytest.MonkeyPatch, value: float | None = 
     value = usual if value is None else value
     monkeypatch.setattr(where, (value,))
     if name == "dense_ridge":
-        monkeypatch.setattr("gairbench.evaluators.dense_ridge.STRENGTHS", (value,))
+        monkeypatch.setattr(dense_ridge, "STRENGTHS", (value,))
 
 
 def close(first: Array, second: Array) -> None:

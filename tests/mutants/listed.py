@@ -204,7 +204,7 @@ MUTANTS = (
         path=_GIVEN,
         old="if not 1 <= axis <= several)",
         new="if axis == 0)",
-        tests=("tests/evaluation/test_wide_contract.py",),
+        tests=(f"{DIVIDED}::test_tokens_are_standardized_over_all_positions_and_not_at_each",),
     ),
     Mutant(
         name="the jackknife is a plain variance",
