@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gairbench.backbone import TRAINED
+from gairbench.cell_groupings import cell_width
 from gairbench.results import Result
 from gairbench.spec import Category
 from gairbench_leaderboard.markdown import arrow, escape
@@ -76,6 +77,8 @@ def test_size(column: RankingColumn) -> str:
 def plural_of_groups(column: RankingColumn) -> str:
     """Return what the groups of a task's test samples are called, more than one of them."""
     name = column.grouping or "group"
+    if (degrees := cell_width(name)) is not None:
+        return f"blocks of {degrees:g}°"
     return f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"
 
 

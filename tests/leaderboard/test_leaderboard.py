@@ -22,9 +22,10 @@ from gairbench.errors import StorageError, UsageError
 from gairbench.results import MetricValue, Result
 from gairbench_leaderboard.comparable import split_stale
 from gairbench_leaderboard.export import leaderboard_csv
+from gairbench_leaderboard.layout import column_header
 from gairbench_leaderboard.leaderboard_page import outdated_files, render_leaderboard, write_leaderboard
 from gairbench_leaderboard.markdown import escape
-from gairbench_leaderboard.ranking import Mark, RankingRow, rank_models
+from gairbench_leaderboard.ranking import Mark, RankingColumn, RankingRow, rank_models
 
 GAIR, STATS, LONLAT, RANDOM = (RankingRow(name, "default", "") for name in ("gair", "pixel-stats", "lonlat", "random"))
 
@@ -850,3 +851,12 @@ def test_an_unwritable_folder_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"cannot write .*LEADERBOARD\.md"):
         write_leaderboard([make_result()], tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("grouping", "said"),
+    [("city", "in 12 cities"), ("block", "in 12 blocks"), ("blocks:0.1", "in 12 blocks of 0.1°"), ("", "in 12 groups")],
+)
+def test_a_column_names_its_groups_in_words(grouping: str, said: str) -> None:
+    column = RankingColumn("t", "f", "accuracy", "linear", True, (40, 40), grouping=grouping, groups=(12, 12))
+    assert said in column_header(column)
