@@ -15,6 +15,7 @@ from generated import SHADES, TASKS, World, carry_out
 from gairbench import DatasetSpec, EvaluatorSpec, Kind, LocationInput, MetricSpec, TaskSpec
 from gairbench.data import ArraySplit
 from gairbench.evaluation.plan import EvaluationRequest, make_plan
+from gairbench.evaluation.trivial import CONSTANT
 from gairbench.evaluator import EvaluationProtocol, EvaluatorInput, EvaluatorOutput
 from gairbench.label_budget import LabelBudget
 from gairbench.plugins import Origin, Registry
@@ -148,7 +149,7 @@ def test_each_selection_has_records_of_its_own_and_the_evaluator_is_given_it(
     assert (val["ridge"].selection, val["ridge"].probe_params["selection"]) == ("val", "val")
     for probe in ("theirs", "ridge"):
         assert cv[probe].key != val[probe].key
-    assert cv["theirs"].caveats == ("nothing is learned",)
+    assert cv["theirs"].caveats == ("nothing is learned", CONSTANT)
     paths = [record["ridge"].path(Path()).parts[1] for record in (cv, val)]
     assert paths == ["default-seed0", "default-seed0-selection-val"]
 
