@@ -18,12 +18,27 @@ from gairbench_leaderboard.uncertainty import holm
 
 PUBLISHED = sorted(path.parent for path in (Path(__file__).parents[2] / "leaderboard").glob("*/results"))
 CONTROLS = {"random", "pixel-stats", "lonlat"}
+COORDINATES = {"sin-cos", "xyz", "space2vec-grid", "spherical-harmonics"}
+LITE, PLACE = "timm:tf_efficientnet_lite", "geoclip-location"
+REAL = {
+    *(f"{LITE}{size}" for size in range(3)),
+    *(f"torchspatial-{name}-{data}" for name in ("nerf", "rff", "wrap", "xyz") for data in ("fmow", "yfcc")),
+    *(f"torchspatial-space2vec-{name}" for name in ("grid-yfcc", "theory-fmow", "theory-yfcc")),
+    *(f"torchspatial-sphere2vec-{name}" for name in ("spherec-fmow", "spherec-plus-fmow", "spherec-yfcc")),
+    *(f"torchspatial-sphere2vec-spherem-{data}" for data in ("fmow", "yfcc")),
+    PLACE,
+    "presto",
+    "galileo-nano",
+    f"compose(rs={LITE}0,sv={LITE}0,location={PLACE})",
+}
+"""With published weights."""
+
 MODELS = {
     "earth": CONTROLS | {"gair"},
-    "public": CONTROLS | {"gair"},
+    "public": CONTROLS | COORDINATES | REAL | {"gair", "rcf"},
     "study": CONTROLS | {"gair", "gair[no-inr]", "gair[bilinear]", "gair[bicubic]", "mocov3", "mae"},
 }
-UNTRAINED = {"pixel-stats", "lonlat"}
+UNTRAINED = {"pixel-stats", "lonlat"} | COORDINATES
 
 
 def test_all_leaderboards_are_published() -> None:
@@ -37,6 +52,16 @@ def test_tables_are_current_and_complete(folder: Path) -> None:
     assert {record.model for record in records} == MODELS[folder.name]
     assert not [record for record in records if record.status == "failed"]
     assert all(record.weights for record in records if record.status == "ok" and record.model not in UNTRAINED)
+
+
+def test_what_is_random_was_run_with_three_seeds() -> None:
+    folder = next(path for path in PUBLISHED if path.name == "public")
+    seeds: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
+    for record in read_results(folder / "results"):
+        if record.status == "ok" and record.model in {"gair", "random", "rcf"}:
+            seeds[record.model, record.task].add(record.seed)
+    assert seeds
+    assert all(found == {0, 1, 2} for found in seeds.values())
 
 
 def test_the_published_comparison_is_of_the_published_records() -> None:
