@@ -58,7 +58,7 @@ def test_evaluators_and_metrics_are_listed_with_kinds_version_and_origin(tmp_pat
     assert {name for name, row in found.items() if not row["origin"].startswith("gairbench-evaluators (")} == set()
     linear, nll = found["linear"], found["nll"]
     assert (linear["version"], linear["kinds"], linear["needs"]) == (
-        1,
+        2,
         ["classification", "multilabel", "ordinal"],
         "features",
     )
@@ -79,7 +79,7 @@ def test_split_policies_are_listed_with_how_they_are_written(tmp_path: Path) -> 
         row["split policy"]: row
         for row in json.loads(gairbench("list", "split-policies", "--json", cache=tmp_path).stdout)
     }
-    assert found.keys() == {"published", "random", "blocks", "leave"}
+    assert found.keys() == {"published", "random", "blocks", "leave", "development"}
     assert (found["blocks"]["written"], found["blocks"]["needs"]) == ("blocks:DEGREES", ["lonlat"])
     assert all(row["origin"].startswith("gairbench-split-policies (gairbench ") for row in found.values())
     (ours,) = (
@@ -87,7 +87,7 @@ def test_split_policies_are_listed_with_how_they_are_written(tmp_path: Path) -> 
         for row in json.loads(gairbench("list", "plugins", "--json", cache=tmp_path).stdout)
         if row["plugin"] == "gairbench-split-policies"
     )
-    assert ours["split policies"] == 4
+    assert ours["split policies"] == 5
 
 
 def test_run_prints_and_writes_a_leaderboard_and_the_second_run_reuses_it(tmp_path: Path) -> None:
