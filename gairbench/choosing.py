@@ -26,6 +26,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gairbench.errors import DataError
 from gairbench.kinds import ONE_CLASS
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ EQUAL = 1e-4
 
 WORSE = 1e-2
 """Share of the trivial loss by which a value must be worse than the best for weaker ones to be left untried."""
+
+HOPELESS = 1e-1
+"""Share of the trivial loss by which a value must be worse than no features for weaker ones to be left untried."""
 
 SIGNAL = 1e-3
 """Share of the trivial loss by which the best value must be better."""
@@ -207,8 +211,10 @@ def standardized(fit: NDArray[Any], other: NDArray[Any]) -> tuple[NDArray[Any], 
 def is_settled(losses: Sequence[Sequence[float]], trivial: Sequence[float]) -> bool:
     """Return whether weaker regularization than what was tried can be left untried, where each value costs much.
 
-    It can where the last value is worse than the best (:data:`WORSE`), or the last two are not better than those before
-    (:data:`EQUAL`): a loss that rises with overfitting goes on rising.
+    Once a value has predicted better than no features do (:data:`SIGNAL`), it can where the last value is worse than
+    the best (:data:`WORSE`), or the last two are not better than those before (:data:`EQUAL`): a loss that rises with
+    overfitting goes on rising. Before, the curve may be flat because all values regularize too much: nothing can be
+    left untried but what is beyond a value that is much worse than no features (:data:`HOPELESS`).
 
     Args:
         losses: ``(rounds, values)``, as far as they are known, the value that regularizes most first.
@@ -217,6 +223,8 @@ def is_settled(losses: Sequence[Sequence[float]], trivial: Sequence[float]) -> b
     import numpy as np
 
     curve, without = np.mean(losses, axis=0), abs(float(np.mean(trivial)))
+    if not float(curve.min()) < float(np.mean(trivial)) - SIGNAL * without:
+        return float(curve[-1]) > float(np.mean(trivial)) + HOPELESS * without
     worse = float(curve[-1] - curve.min()) > WORSE * without
     return worse or (len(curve) > 2 and float(curve[:-2].min() - curve[-2:].min()) <= EQUAL * without)
 
@@ -244,6 +252,9 @@ def choose(
         ends: Values beyond which others could have been tried; one that is chosen is a caveat.
         of: Which of several targets, for the caveat.
 
+    Raises:
+        DataError: No round has anything to measure.
+
     Example:
         >>> folds = Folds(about="val", rounds=(), final=())
         >>> choice = choose("k", (5, 1), [[0.25, 0.5]], [0.75], folds, loss="error", ends=(5,))
@@ -252,7 +263,14 @@ def choose(
     """
     import numpy as np
 
-    curve, without = np.mean(losses, axis=0), float(np.mean(trivial))
+    # A round without anything to measure, as held-out masks without a known pixel, says nothing.
+    measured = [not np.isnan([*own, level]).any() for own, level in zip(losses, trivial, strict=True)]
+    if not any(measured):
+        raise DataError(
+            f"no held-out sample can be measured, so that {name} cannot be chosen",
+            "look at the labels of train and val",
+        )
+    curve, without = np.mean(np.asarray(losses)[measured], axis=0), float(np.mean(np.asarray(trivial)[measured]))
     least = float(curve.min())
     number = int(np.argmax(curve <= least + EQUAL * abs(without)))
     value = tried[number]

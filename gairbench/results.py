@@ -263,8 +263,10 @@ def read_result(path: Path) -> Result:
     """Read a record.
 
     Raises:
-        StorageError: The file is not a record of this layout.
+        StorageError: There is no such file, or it is not a record of this layout.
     """
+    if not path.is_file():
+        raise StorageError(f"there is no record {path}", "name the JSON file of a record")
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         if raw["schema"] != SCHEMA:
@@ -275,6 +277,8 @@ def read_result(path: Path) -> Result:
         raw["metrics"] = {name: MetricValue(**value) for name, value in raw["metrics"].items()}
         raw["caveats"] = tuple(raw.get("caveats", ()))
         raw["jackknife"] = tuple(raw.get("jackknife", ()))
+        # Before records said it, all were chosen on val.
+        raw.setdefault("selection", "val")
         result = Result(**raw)
         for one in (result, *result.metrics.values()):
             # A record may come from a third party: whoever reads it relies on its types.

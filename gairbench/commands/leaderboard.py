@@ -32,7 +32,8 @@ def leaderboard_command(results: Path | None, out: Path | None, *, check: bool) 
         if not stale:
             return 0
         names = ", ".join(map(str, stale))
-        print(f"not what the records in {folder} give: {names}; run gairbench leaderboard --out {out}", file=sys.stderr)
+        again = f"gairbench leaderboard --results {folder} --out {out}"
+        print(f"not what the records in {folder} give: {names}; run {again}", file=sys.stderr)
         return 1
     show(write_page(folder, out))
     return 0

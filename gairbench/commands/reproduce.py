@@ -110,7 +110,8 @@ def reproduce_record(
     task_files = request.task_file or asked.task_files
     for path in task_files:
         if not path.is_file():
-            raise UsageError(f"task file {path} of the record's command is not here", "name it with --task-file")
+            whose = "" if request.task_file else " of the record's command"
+            raise UsageError(f"task file {path}{whose} is not here", "name it with --task-file")
     registry = registry_for(task_files)
     if record.task not in registry.tasks:
         raise UsageError(

@@ -11,8 +11,9 @@ from tabulate import tabulate
 
 from gairbench.commands.options import check_writable
 from gairbench.commands.output import show
+from gairbench.errors import StorageError, UsageError
 from gairbench.plugins import load_registry
-from gairbench.results import MetricValue, Result, read_result, read_results
+from gairbench.results import MetricValue, Result, read_result, read_results, record_files
 
 
 def show_command(path: Path) -> int:
@@ -22,10 +23,28 @@ def show_command(path: Path) -> int:
         The exit status, 0.
 
     Raises:
+        UsageError: There are no records in the folder.
         StorageError: There is no such record or folder, or a record is broken.
     """
-    show(records_table(list(read_results(path))) if path.is_dir() else record_text(read_result(path)))
+    if path.is_dir():
+        check_has_records(path)
+        show(records_table(list(read_results(path))))
+    else:
+        show(record_text(read_result(path)))
     return 0
+
+
+def check_has_records(folder: Path) -> None:
+    """Refuse a folder without records, as one above or below a results folder.
+
+    Raises:
+        UsageError: There are none in it.
+        StorageError: There is no such folder.
+    """
+    if not folder.is_dir():
+        raise StorageError(f"no results folder {folder}", "name a folder that 'gairbench run' has written")
+    if next(record_files(folder), None) is None:
+        raise UsageError(f"there are no records in {folder}", "name one that holds MODEL/VARIANT/TASK/PROBE.json")
 
 
 def validate_command(folder: Path) -> int:
@@ -35,8 +54,11 @@ def validate_command(folder: Path) -> int:
         The exit status: 0 if nothing is wrong, 1 otherwise.
 
     Raises:
+        UsageError: There are no records in the folder.
         StorageError: There is no such folder, or it cannot be read.
     """
+    check_has_records(folder)
+
     from gairbench.record_folders.validation import validate_folder
 
     found = validate_folder(folder, load_registry())
@@ -57,9 +79,14 @@ def merge_command(folders: Sequence[Path], out: Path) -> int:
         The exit status, 0.
 
     Raises:
-        UsageError: ``out`` is there already, or records contradict each other.
+        UsageError: ``out`` is there already or in one of the folders, one of these has no records, or two records
+            contradict each other.
         StorageError: A folder or a record cannot be read, or nothing can be written.
     """
+    for folder in folders:
+        check_has_records(folder)
+        if out.resolve().is_relative_to(folder.resolve()):
+            raise UsageError(f"--out {out} is in {folder}, which is merged", "name a folder beside it")
     check_writable("out", out)
 
     from gairbench.record_folders.merging import merge_folders

@@ -201,7 +201,7 @@ def _cross_entropy(
                 [functional.cross_entropy(one, wanted, ignore_index=-1, reduction="sum") for one in every]
             )
             count += int((wanted >= 0).sum())
-    *losses, trivial = (sums / max(count, 1)).tolist()
+    *losses, trivial = (sums / (count or np.nan)).tolist()
     return losses, trivial
 
 

@@ -126,6 +126,12 @@ def record_problems(record: Result) -> Iterator[str]:
 def _metric_problems(name: str, metric: MetricValue) -> Iterator[str]:
     parts = {part: getattr(metric, part) for part in ("value", "low", "high", "error", "trivial", "least", "most")}
     numbers = {part: number for part, number in parts.items() if number is not None}
+    # Without a standard error the interval is all that is possible, also where that has no end.
+    if metric.error is None:
+        open_ends = {"low": (metric.least, -math.inf), "high": (metric.most, math.inf)}
+        for part, (bound, end) in open_ends.items():
+            if bound is None and numbers[part] == end:
+                del numbers[part]
     if unknown := [part for part, number in numbers.items() if not math.isfinite(number)]:
         yield f"{name}: {', '.join(f'{part} is {numbers[part]}' for part in unknown)}"
         return

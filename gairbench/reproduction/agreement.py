@@ -144,6 +144,9 @@ _CELL: Mapping[str, str] = {
     "n": "samples per split",
     "groups": "groups per split",
     "samples": "digest of the test samples",
+    "grouping": "grouping of the test samples",
+    "selection": "selection",
+    "constant": "whether the same is predicted for all",
     "subset": "digest of the covered samples",
 }
 """What must be the same of two records of one cell, by the field that says it."""
@@ -184,6 +187,12 @@ def _cell(then: Result, now: Result) -> Iterator[Difference]:
         before, after = then.metrics[name].version, now.metrics[name].version
         if before != after:
             yield Difference(f"version of metric {name}", str(before), str(after))
+        for part in _PARTS:
+            known = [getattr(one.metrics[name], part) is not None for one in (then, now)]
+            if known[0] != known[1]:
+                yield Difference(f"{name} {part}", *("known" if one else UNKNOWN for one in known))
+    if len(then.jackknife) != len(now.jackknife):
+        yield Difference("units that are left out", str(len(then.jackknife)), str(len(now.jackknife)))
 
 
 def _fields(names: Mapping[str, str], then: Result, now: Result) -> Iterator[Difference]:

@@ -41,6 +41,7 @@ SPLIT_POLICIES = (
         name="development",
         version=1,
         factory=f"{_POLICIES}:keep_test_unseen",
+        draws="groups",
         parameter=SplitParameter(name="GROUPING", example="country"),
         needs=("group",),
         description="Published val is tested on, train divided by whole groups; published test takes no part",

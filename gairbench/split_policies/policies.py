@@ -63,7 +63,10 @@ def keep_test_unseen(data: SplitInput) -> Names:
     Raises:
         UsageError: Nothing is published in train, or in val.
     """
-    groups = data.groups[data.parameter]
+    grouping, equals, _ = data.parameter.partition("=")
+    if equals:
+        raise UsageError(f"development:{data.parameter} names one group", f"write development:{grouping.strip()}")
+    groups = data.groups[grouping.strip()]
     train, val, _ = data.shares
     if not train or not val:
         raise UsageError(

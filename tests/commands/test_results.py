@@ -8,7 +8,7 @@ import pytest
 from records import make_result
 
 from gairbench.commands.results import merge_command, show_command, validate_command
-from gairbench.errors import StorageError
+from gairbench.errors import GairbenchError, StorageError, UsageError
 from gairbench.results import write_result
 
 
@@ -29,7 +29,7 @@ def test_one_record_is_shown_whole(tmp_path: Path, capsys: pytest.CaptureFixture
     shown = capsys.readouterr().out
     for text in ("too coarse", "labels 10%", "accuracy", "(headline)", "d0" * 32, "gairbench run --model gair"):
         assert text in shown
-    with pytest.raises(StorageError, match="is not a gairbench result"):
+    with pytest.raises(StorageError, match="there is no record"):
         show_command(tmp_path / "nothing.json")
 
 
@@ -53,3 +53,15 @@ def test_merging_says_what_was_superseded(tmp_path: Path, capsys: pytest.Capture
     shown = capsys.readouterr()
     assert shown.out.startswith(f"1 records in {tmp_path / 'out'}; 0 said the same as another, 1 were superseded")
     assert f"{tmp_path / 'b'}" in shown.err.split(" supersedes ")[0]
+
+
+def test_what_is_not_a_results_folder_is_refused_by_name(tmp_path: Path) -> None:
+    path = write_result(make_result(), tmp_path / "r")
+    for command in (show_command, validate_command, lambda folder: merge_command([folder], tmp_path / "new")):
+        with pytest.raises(UsageError, match=r"there are no records in .*; name one that holds MODEL/VARIANT/TASK"):
+            command(path.parent.parent)
+        with pytest.raises(GairbenchError, match=r"no .*nowhere"):
+            command(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match=r"is in .*r, which is merged; name a folder beside it"):
+        merge_command([tmp_path / "r"], tmp_path / "r" / "new")
+    assert not (tmp_path / "new").exists()

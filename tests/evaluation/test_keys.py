@@ -17,6 +17,7 @@ from gairbench.evaluation.embedding_keys import embeddings_of
 from gairbench.evaluation.plan import EvaluationRequest, make_plan
 from gairbench.label_budget import LabelBudget
 from gairbench.plugins import Registry
+from gairbench.split_choice import SplitChoice
 
 Change = Callable[[EvaluationRequest, Registry], EvaluationRequest]
 
@@ -28,6 +29,11 @@ def _evaluator(request: EvaluationRequest, registry: Registry) -> EvaluationRequ
 
 def _metric(request: EvaluationRequest, registry: Registry) -> EvaluationRequest:
     registry.metrics["accuracy"] = replace(registry.metrics["accuracy"], version=99)
+    return request
+
+
+def _bounds(request: EvaluationRequest, registry: Registry) -> EvaluationRequest:
+    registry.metrics["accuracy"] = replace(registry.metrics["accuracy"], least=-1.0)
     return request
 
 
@@ -51,6 +57,7 @@ CHANGES: dict[str, Change] = {
     "model version": lambda request, _: replace(request, models=[replace(SHADES, version="99")]),
     "evaluator version": _evaluator,
     "metric version": _metric,
+    "bounds of a metric": _bounds,
 }
 
 
@@ -59,6 +66,23 @@ def test_key_of_a_record_differs(change: Change, request_: EvaluationRequest, re
     before = headline(request_, registry).record.key
     assert headline(request_, registry).record.key == before
     assert headline(change(request_, registry), registry).record.key != before
+
+
+def test_version_of_intervals_is_in_the_key(
+    request_: EvaluationRequest, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = headline(request_, registry).record.key
+    monkeypatch.setattr("gairbench.evaluation.plan.INTERVALS_VERSION", 99)
+    assert headline(request_, registry).record.key != before
+
+
+def test_what_a_policy_draws_is_in_the_key(request_: EvaluationRequest, registry: Registry) -> None:
+    def key(draws: str) -> str:
+        policy = replace(registry.split_policies["leave"], draws=draws)
+        request = replace(request_, splits=(SplitChoice(policy, "country"),))
+        return headline(request, registry).record.key
+
+    assert key("groups") != key("")
 
 
 def test_seed_is_in_the_key_where_the_weights_do_not_depend_on_it(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tracemalloc
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 from generated import TASKS, carry_out
 from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.metrics import r2_score
+from sklearn.metrics import f1_score, r2_score
 
 from gairbench.evaluation.plan import EvaluationRequest
 from gairbench.evaluation.trivial import CONSTANT, is_constant, trivial_predictions
@@ -62,12 +63,17 @@ def test_ordered_classes_are_the_median_and_no_better_than_chance() -> None:
     assert even.prediction.tolist() == [0, 0]
 
 
-def test_labels_are_those_of_more_than_half_of_the_samples() -> None:
-    train = np.array([[1, 1, 0], [1, 0, 0]], dtype=bool)
-    found = trivial(Kind.MULTILABEL, {"train": train, "val": train}, train[:1], ("a", "b", "c"))
-    assert found.prediction.tolist() == [[True, False, False]]
+def test_labels_are_those_with_the_best_micro_f1_of_all_that_could_be_predicted_of_every_sample() -> None:
+    rng = np.random.default_rng(0)
+    # All labels are rare: none is what more than half of the samples have, and none predicts nothing.
+    train = rng.random((50, 4)) < np.array([0.3, 0.25, 0.1, 0.02])
+    found = trivial(Kind.MULTILABEL, {"train": train[:30], "val": train[30:]}, train[:1], ("a", "b", "c", "d"))
+    every = [np.array(one) for one in product([False, True], repeat=4)]
+    scores = [f1_score(train, np.tile(one, (50, 1)), average="micro", zero_division=0) for one in every]
+    assert found.prediction.tolist() == [every[int(np.argmax(scores))].tolist()]
+    assert found.prediction.any()
     assert found.scores is not None
-    assert found.scores.tolist() == [[1.0, 0.5, 0.0]]
+    np.testing.assert_allclose(found.scores[0], train.mean(axis=0), rtol=1e-6)
 
 
 def test_numbers_are_the_mean_of_train_and_val() -> None:

@@ -1,6 +1,6 @@
 """Numbers that CoordBench (torchgeo-bench) published come out of our encoders by its protocol, imitated here.
 
-Its protocol is not ours: it chooses alpha by the folds that it reports, and penalizes the intercept. docs/selection.md
+Its protocol is not ours: it chooses alpha by the folds that it reports, and penalizes the intercept. docs/running.md
 says how ours differs.
 """
 

@@ -139,3 +139,8 @@ def test_development_needs_both_splits_that_are_looked_at(published: tuple[str, 
     data = given(parameter="country", published=np.repeat(published, N // 2))
     with pytest.raises(UsageError, match=f"and {lacking} is empty"):
         keep_test_unseen(data)
+
+
+def test_development_takes_no_single_group() -> None:
+    with pytest.raises(UsageError, match="write development:country"):
+        keep_test_unseen(given(parameter="country=Japan"))
