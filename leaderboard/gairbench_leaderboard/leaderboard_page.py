@@ -58,13 +58,14 @@ _READING = f"""\
   (`n = 2,500 in 63 blocks`), else single samples. The standard error is a jackknife over units, to which the variance
   over seeds is added; Student's t is taken on a scale that the metric's bounds ask for. Numbers from before intervals
   by group have an interval for single samples: they are shown, and never marked or ranked.
-- **Bold**: best of the column, if it is better than the trivial predictor and does not predict the same for every
-  sample. **†**: the test against the best, paired over units and adjusted for the number of rows (Holm), does not
-  reject at {SIGNIFICANT * 100:g} % that the two are equal.
+- **Bold**: best of the column, if it is better than the trivial predictor by more than rounding and does not predict
+  the same for every sample. **†**: as much holds for it, and the test against the best, paired over units and adjusted
+  for all pairs of rows (Holm), does not reject at {SIGNIFICANT * 100:g} % that the two are equal. What has a random
+  part and fewer than {ENOUGH} seeds has no mark, and the best is chosen among the others.
 - <sub>Small print</sub>: fewer than {FEW_SAMPLES} test samples, or fewer than {FEW_GROUPS} groups where they are
   grouped. Such a column is never ranked, averaged or bold.
-- **Trivial predictor**: the best that can be predicted from the targets of train and val without looking at inputs (the
-  most frequent class, the mean, ranks drawn by lot). What is not better shows nothing.
+- **Trivial predictor**: what is predicted from the targets of train and val without looking at any input (the most
+  frequent class, the mean, ranks drawn by lot). What is not better shows nothing.
 - **Seeds**: how many runs a number is the mean of. One is all where nothing is random, as for published weights with a
   linear probe. A note marks what has a random part and fewer than {ENOUGH}.
 - **Over tasks**: rows with a number for every ranked task of the table. Tasks of one family have one vote together.
