@@ -68,7 +68,9 @@ _READING = f"""\
   frequent class, the mean, ranks drawn by lot). What is not better shows nothing.
 - **Seeds**: how many runs a number is the mean of. One is all where nothing is random, as for published weights with a
   linear probe. A note marks what has a random part and fewer than {ENOUGH}.
-- **Over tasks**: rows with a number for every ranked task of the table. Tasks of one family have one vote together.
+- **Over tasks**: the largest block of rows and ranked tasks in which every row has a number for every task; the line
+  above it names the tasks. Rows and tasks outside of it take no part. Rows of a table are in the order of mean ranks
+  where the block has all of them, else of names. Tasks of one family have one vote together.
   Mean rank: 1 is best, equal numbers share a place. Better than the best row: the share of tasks, by votes, on which a
   run of the row is better than one of the row with the lowest mean rank. Normalized score: interquartile mean over
   families; 0 is the trivial predictor, 1 the best value that the metric can have, or the best row where there is no
@@ -341,23 +343,25 @@ def _with_seeds(cell: RankingCell, noted: str) -> RankingCell:
 
 
 def _across(table: RankingTable) -> list[str]:
-    """Tabulate what the ranked columns say of the complete rows together."""
-    across = table.across
-    if across is None:
+    """Tabulate what the columns of the block say of its rows together."""
+    across, block = table.across, table.block
+    if across is None or block is None:
         return []
-    best = table.complete[across.best]
+    best = block.rows[across.best]
     headers = ["Over tasks", "mean rank ↓", f"better than {escape(str(best))} ↑"]
     columns = [[_spread(rank, digits=2) for rank in across.mean_rank], [_spread(one) for one in across.improvement]]
     columns[1][across.best] = "—"
     if across.normalized:
         headers.append("normalized score ↑")
         columns.append([_spread(score) for score in across.normalized])
-    order = [row for row in table.rows if row in table.complete]
-    body = [[escape(str(row)), *(texts[table.complete.index(row)] for texts in columns)] for row in order]
-    families = f"{across.families} {'family' if across.families == 1 else 'families'}"
+    order = [row for row in table.rows if row in block.rows]
+    body = [[escape(str(row)), *(texts[block.rows.index(row)] for texts in columns)] for row in order]
     return [
+        f"{len(block.rows)} of {len(table.rows)} rows on {len(block.columns)} of {len(table.columns)} tasks, of"
+        f" {across.families} {'family' if across.families == 1 else 'families'}:"
+        f" {joined_names(c.task for c in block.columns)}.",
         pipe_table(headers, body),
-        f"{len(table.ranked)} tasks of {families}. Mean ranks closer than {across.critical_difference:.2f} do not"
+        f"Mean ranks closer than {across.critical_difference:.2f} do not"
         f" differ at {SIGNIFICANT * 100:g} % (critical difference of Nemenyi's test, families as votes).",
     ]
 

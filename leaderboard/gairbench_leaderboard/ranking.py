@@ -150,17 +150,29 @@ class RankingColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class RankingBlock:
+    """Rows that all have a number for all of some tasks, on the same test samples.
+
+    Args:
+        rows: Two or more, by name.
+        columns: Two or more of the ranked ones.
+    """
+
+    rows: Sequence[RankingRow]
+    columns: Sequence[RankingColumn]
+
+
+@dataclass(frozen=True, slots=True)
 class RankingTable:
     """One ranking.
 
     Args:
         columns: Tasks that a row has a number for, or failed at, ordered by family and name.
-        rows: Models that have a number: complete ones by mean rank, then the others by name.
+        rows: Models that have a number: by mean rank where the block has all of them, else by name.
         cells: For every row and column.
-        ranked: Columns that models are ranked by.
-        complete: Rows with a number for every ranked task, on the same test samples; by name.
-        across: What the ranked columns say of the complete rows together, in their order; ``None`` where there are
-            fewer than two of either.
+        ranked: Columns that models can be ranked by.
+        block: What is summarized over tasks; ``None`` where there is no such block.
+        across: What the block's columns say of its rows together, in their order; ``None`` without a block.
         absent: Rows without any number, and the reasons.
         unmeasured: Tasks that nothing was computed for, and the reasons.
     """
@@ -169,7 +181,7 @@ class RankingTable:
     rows: Sequence[RankingRow]
     cells: Mapping[tuple[RankingRow, str], RankingCell]
     ranked: Sequence[RankingColumn]
-    complete: Sequence[RankingRow]
+    block: RankingBlock | None
     across: AcrossTasks | None
     absent: Mapping[RankingRow, Sequence[str]]
     unmeasured: Mapping[str, Sequence[str]]
@@ -214,17 +226,18 @@ def rank_models(results: Iterable[Result], superseded: Iterable[Result] = ()) ->
     rows = [row for row in all_rows if any(cells[row, column.task].value for column in columns)]
     alike = {c.task: _most_alike([cells[row, c.task] for row in rows]) for c in columns if not c.too_few}
     ranked = [c for c in columns if alike.get(c.task) is not None]
-    complete = [row for row in rows if ranked and all(_samples(cells[row, c.task]) == alike[c.task] for c in ranked)]
-    across = None
-    if len(complete) > 1 and len(ranked) > 1:
-        across = across_tasks([_scores(c, [cells[row, c.task] for row in complete]) for c in ranked])
-    mean_rank = {row: rank.value for row, rank in zip(complete, across.mean_rank if across else (), strict=False)}
+    block = _largest_block({row: [c for c in ranked if _samples(cells[row, c.task]) == alike[c.task]] for row in rows})
+    across, mean_rank = None, {}
+    if block:
+        across = across_tasks([_scores(c, [cells[row, c.task] for row in block.rows]) for c in block.columns])
+        if len(block.rows) == len(rows):
+            mean_rank = {row: rank.value for row, rank in zip(rows, across.mean_rank, strict=True)}
     return RankingTable(
         columns=columns,
-        rows=sorted(rows, key=lambda row: (row not in complete, mean_rank.get(row, 0.0), row)),
+        rows=sorted(rows, key=lambda row: (mean_rank.get(row, 0.0), row)),
         cells=cells,
         ranked=ranked,
-        complete=complete,
+        block=block,
         across=across,
         absent={
             row: _reasons(r for c in columns for r in headline.get((row, c.task), ()))
@@ -375,10 +388,26 @@ def _most_alike(cells: Sequence[RankingCell]) -> Hashable | None:
     return samples if number > 1 else None
 
 
+def _largest_block(columns_of_row: Mapping[RankingRow, Sequence[RankingColumn]]) -> RankingBlock | None:
+    """Return the block of most numbers, two rows and two columns at least; of equally large ones that of more columns.
+
+    Rows that have numbers for few tasks alone would leave few tasks for all, tasks that few rows have few rows.
+
+    Args:
+        columns_of_row: By row, the columns that it has a number for.
+    """
+    blocks = [
+        RankingBlock([row for row, has in columns_of_row.items() if all(c in has for c in columns)], columns)
+        for columns in columns_of_row.values()
+    ]
+    large = [block for block in blocks if len(block.rows) > 1 and len(block.columns) > 1]
+    return max(large, key=lambda block: (len(block.rows) * len(block.columns), len(block.columns)), default=None)
+
+
 def _scores(column: RankingColumn, cells: Sequence[RankingCell]) -> TaskScores:
     runs = [_runs(cell) for cell in cells]
     value = cells[0].value
-    assert value is not None  # noqa: S101  (complete rows have numbers)
+    assert value is not None  # noqa: S101  (rows of a block have numbers)
     return TaskScores(
         family=column.family,
         higher_is_better=column.higher_is_better,

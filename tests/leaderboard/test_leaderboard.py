@@ -47,7 +47,8 @@ def ranks(results: Sequence[Result]) -> dict[RankingRow, float]:
     """Return the mean ranks of a table."""
     table = rank_models(results)
     assert table.across is not None
-    return dict(zip(table.complete, (rank.value for rank in table.across.mean_rank), strict=True))
+    assert table.block is not None
+    return dict(zip(table.block.rows, (rank.value for rank in table.across.mean_rank), strict=True))
 
 
 def lopsided(value: float, below: float, above: float, *, higher: bool = True) -> MetricValue:
@@ -334,10 +335,36 @@ def test_ranks_cover_only_rows_that_ran_every_task() -> None:
     results += [measured_result("pixel-stats", task, value) for task, value in [("a", 0.2), ("b", 0.3)]]
     results += [measured_result("lonlat", "a", 0.9)]
     assert ranks(results) == {GAIR: 1.0, STATS: 2.0}
-    assert list(rank_models(results).rows) == [GAIR, STATS, LONLAT]
-    over = render_leaderboard(results).partition("| Over tasks")[2].partition("##")[0]
-    assert "lonlat" not in over
-    assert "rows with a number for every ranked task" in render_leaderboard(results)
+    text = render_leaderboard(results)
+    assert "2 of 3 rows on 2 of 2 tasks, of 1 family: a, b." in text
+    assert "lonlat" not in text.partition("| Over tasks")[2].partition("##")[0]
+    # It is no lower for that.
+    assert list(rank_models(results).rows) == [GAIR, LONLAT, STATS]
+
+
+def test_rows_are_in_the_order_of_mean_ranks_where_all_have_one() -> None:
+    results = [measured_result(m, t, v) for m, v in (("gair", 0.3), ("random", 0.4)) for t in "ab"]
+    assert list(rank_models(results).rows) == [RANDOM, GAIR]
+
+
+def test_controls_that_have_every_task_do_not_shut_out_the_models_that_have_most() -> None:
+    """Ten rows, of which three can do all of seven tasks, and five more the same four."""
+    tasks = {**{f"control-{i}": "abcdefg" for i in range(3)}, **{f"model-{i}": "abcd" for i in range(5)}}
+    tasks |= {"small-0": "a", "small-1": "ef"}
+    results = [measured_result(model, task, 0.5, family=task) for model, some in tasks.items() for task in some]
+    table = rank_models(results)
+    assert table.block is not None
+    assert [column.task for column in table.block.columns] == [*"abcd"]
+    assert [row.model for row in table.block.rows] == [name for name in tasks if not name.startswith("small")]
+    assert "8 of 10 rows on 4 of 7 tasks, of 4 families: a, b, c, d." in render_leaderboard(results)
+    assert list(table.rows) == sorted(table.rows)
+
+
+def test_of_equally_large_blocks_the_one_of_more_tasks_is_summarized() -> None:
+    tasks = {"a-0": "ab", "a-1": "abc", "a-2": "abc"}  # three rows on two tasks, or two rows on three
+    table = rank_models([measured_result(model, task, 0.5) for model, some in tasks.items() for task in some])
+    assert table.block is not None
+    assert (len(table.block.rows), len(table.block.columns)) == (2, 3)
 
 
 def test_rows_that_were_tested_on_other_samples_take_no_part_in_ranks() -> None:
