@@ -10,7 +10,7 @@ from gairbench.errors import UsageError
 from gairbench.results import Result
 from gairbench.storage import write_atomically
 from gairbench_leaderboard import numbers
-from gairbench_leaderboard.across_tasks import DRAWS, Spread
+from gairbench_leaderboard.across_tasks import DRAWS, FEWEST_FAMILIES, Spread
 from gairbench_leaderboard.comparable import Setting, Stale, by_setting, split_stale
 from gairbench_leaderboard.export import leaderboard_csv
 from gairbench_leaderboard.layout import (
@@ -74,8 +74,8 @@ _READING = f"""\
   Mean rank: 1 is best, equal numbers share a place. Better than the best row: the share of tasks, by votes, on which a
   run of the row is better than one of the row with the lowest mean rank. Normalized score: interquartile mean over
   families; 0 is the trivial predictor, 1 the best value that the metric can have, or the best row where there is no
-  such value. Intervals: {DRAWS:,} bootstrap resamples of families and of test units within tasks; of splits that seeds
-  draw, of the draws.
+  such value. Intervals: {DRAWS:,} bootstrap resamples of families, of test units within tasks and of seeds; of splits
+  that seeds draw, of the draws. Of fewer than {FEWEST_FAMILIES} families there are means alone.
 - Every dash has its reason below its table, and so has a number that does not show what its model can, for instance
   with images of another ground sample distance than it was trained with. Real data and rendered or simulated data are
   never in one table. Metrics are never averaged with each other as they are."""
@@ -356,19 +356,24 @@ def _across(table: RankingTable) -> list[str]:
         columns.append([_spread(score) for score in across.normalized])
     order = [row for row in table.rows if row in block.rows]
     body = [[escape(str(row)), *(texts[block.rows.index(row)] for texts in columns)] for row in order]
+    apart = f"Fewer than {FEWEST_FAMILIES} families: means, without intervals or a critical difference."
+    if across.critical_difference is not None:
+        apart = (
+            f"Mean ranks closer than {across.critical_difference:.2f} do not differ at {SIGNIFICANT * 100:g} %"
+            " (critical difference of Nemenyi's test, families as votes)."
+        )
     return [
         f"{len(block.rows)} of {len(table.rows)} rows on {len(block.columns)} of {len(table.columns)} tasks, of"
         f" {across.families} {'family' if across.families == 1 else 'families'}:"
         f" {joined_names(c.task for c in block.columns)}.",
         pipe_table(headers, body),
-        f"Mean ranks closer than {across.critical_difference:.2f} do not"
-        f" differ at {SIGNIFICANT * 100:g} % (critical difference of Nemenyi's test, families as votes).",
+        apart,
     ]
 
 
 def _spread(spread: Spread, *, digits: int = 3) -> str:
-    value, low, high = (f"{round(end, digits) + 0.0:.{digits}f}" for end in spread)
-    return f"{value}{numbers.NBSP}[{low},{numbers.NBSP}{high}]"
+    value, *ends = (f"{round(end, digits) + 0.0:.{digits}f}" for end in spread if end is not None)
+    return f"{value}{numbers.NBSP}[{f',{numbers.NBSP}'.join(ends)}]" if ends else value
 
 
 def _not_ranked(table: RankingTable) -> list[str]:
