@@ -10,7 +10,7 @@ from gairbench.errors import UsageError
 from gairbench.results import Result
 from gairbench.storage import write_atomically
 from gairbench_leaderboard import numbers
-from gairbench_leaderboard.across_tasks import DRAWS, Spread
+from gairbench_leaderboard.across_tasks import DRAWS, FEWEST_FAMILIES, Spread
 from gairbench_leaderboard.comparable import Setting, Stale, by_setting, split_stale
 from gairbench_leaderboard.export import leaderboard_csv
 from gairbench_leaderboard.layout import (
@@ -58,21 +58,24 @@ _READING = f"""\
   (`n = 2,500 in 63 blocks`), else single samples. The standard error is a jackknife over units, to which the variance
   over seeds is added; Student's t is taken on a scale that the metric's bounds ask for. Numbers from before intervals
   by group have an interval for single samples: they are shown, and never marked or ranked.
-- **Bold**: best of the column, if it is better than the trivial predictor and does not predict the same for every
-  sample. **†**: the test against the best, paired over units and adjusted for the number of rows (Holm), does not
-  reject at {SIGNIFICANT * 100:g} % that the two are equal.
+- **Bold**: best of the column, if it is better than the trivial predictor by more than rounding and does not predict
+  the same for every sample. **†**: as much holds for it, and the test against the best, paired over units and adjusted
+  for all pairs of rows (Holm), does not reject at {SIGNIFICANT * 100:g} % that the two are equal. What has a random
+  part and fewer than {ENOUGH} seeds has no mark, and the best is chosen among the others.
 - <sub>Small print</sub>: fewer than {FEW_SAMPLES} test samples, or fewer than {FEW_GROUPS} groups where they are
   grouped. Such a column is never ranked, averaged or bold.
-- **Trivial predictor**: the best that can be predicted from the targets of train and val without looking at inputs (the
-  most frequent class, the mean, ranks drawn by lot). What is not better shows nothing.
+- **Trivial predictor**: what is predicted from the targets of train and val without looking at any input (the most
+  frequent class, the mean, ranks drawn by lot). What is not better shows nothing.
 - **Seeds**: how many runs a number is the mean of. One is all where nothing is random, as for published weights with a
   linear probe. A note marks what has a random part and fewer than {ENOUGH}.
-- **Over tasks**: rows with a number for every ranked task of the table. Tasks of one family have one vote together.
+- **Over tasks**: the largest block of rows and ranked tasks in which every row has a number for every task; the line
+  above it names the tasks. Rows and tasks outside of it take no part. Rows of a table are in the order of mean ranks
+  where the block has all of them, else of names. Tasks of one family have one vote together.
   Mean rank: 1 is best, equal numbers share a place. Better than the best row: the share of tasks, by votes, on which a
   run of the row is better than one of the row with the lowest mean rank. Normalized score: interquartile mean over
   families; 0 is the trivial predictor, 1 the best value that the metric can have, or the best row where there is no
-  such value. Intervals: {DRAWS:,} bootstrap resamples of families and of test units within tasks; of splits that seeds
-  draw, of the draws.
+  such value. Intervals: {DRAWS:,} bootstrap resamples of families, of test units within tasks and of seeds; of splits
+  that seeds draw, of the draws. Of fewer than {FEWEST_FAMILIES} families there are means alone.
 - Every dash has its reason below its table, and so has a number that does not show what its model can, for instance
   with images of another ground sample distance than it was trained with. Real data and rendered or simulated data are
   never in one table. Metrics are never averaged with each other as they are."""
@@ -340,30 +343,37 @@ def _with_seeds(cell: RankingCell, noted: str) -> RankingCell:
 
 
 def _across(table: RankingTable) -> list[str]:
-    """Tabulate what the ranked columns say of the complete rows together."""
-    across = table.across
-    if across is None:
+    """Tabulate what the columns of the block say of its rows together."""
+    across, block = table.across, table.block
+    if across is None or block is None:
         return []
-    best = table.complete[across.best]
+    best = block.rows[across.best]
     headers = ["Over tasks", "mean rank ↓", f"better than {escape(str(best))} ↑"]
     columns = [[_spread(rank, digits=2) for rank in across.mean_rank], [_spread(one) for one in across.improvement]]
     columns[1][across.best] = "—"
     if across.normalized:
         headers.append("normalized score ↑")
         columns.append([_spread(score) for score in across.normalized])
-    order = [row for row in table.rows if row in table.complete]
-    body = [[escape(str(row)), *(texts[table.complete.index(row)] for texts in columns)] for row in order]
-    families = f"{across.families} {'family' if across.families == 1 else 'families'}"
+    order = [row for row in table.rows if row in block.rows]
+    body = [[escape(str(row)), *(texts[block.rows.index(row)] for texts in columns)] for row in order]
+    apart = f"Fewer than {FEWEST_FAMILIES} families: means, without intervals or a critical difference."
+    if across.critical_difference is not None:
+        apart = (
+            f"Mean ranks closer than {across.critical_difference:.2f} do not differ at {SIGNIFICANT * 100:g} %"
+            " (critical difference of Nemenyi's test, families as votes)."
+        )
     return [
+        f"{len(block.rows)} of {len(table.rows)} rows on {len(block.columns)} of {len(table.columns)} tasks, of"
+        f" {across.families} {'family' if across.families == 1 else 'families'}:"
+        f" {joined_names(c.task for c in block.columns)}.",
         pipe_table(headers, body),
-        f"{len(table.ranked)} tasks of {families}. Mean ranks closer than {across.critical_difference:.2f} do not"
-        f" differ at {SIGNIFICANT * 100:g} % (critical difference of Nemenyi's test, families as votes).",
+        apart,
     ]
 
 
 def _spread(spread: Spread, *, digits: int = 3) -> str:
-    value, low, high = (f"{round(end, digits) + 0.0:.{digits}f}" for end in spread)
-    return f"{value}{numbers.NBSP}[{low},{numbers.NBSP}{high}]"
+    value, *ends = (f"{round(end, digits) + 0.0:.{digits}f}" for end in spread if end is not None)
+    return f"{value}{numbers.NBSP}[{f',{numbers.NBSP}'.join(ends)}]" if ends else value
 
 
 def _not_ranked(table: RankingTable) -> list[str]:

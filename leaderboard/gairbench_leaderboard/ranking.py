@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,9 @@ guess (Cameron and Miller, J. Hum. Resour. 50, 2015)."""
 
 SIGNIFICANT = 0.05
 """Adjusted p-value below which a difference counts."""
+
+_ROUNDING = 1e-6
+"""Share of what there is to gain over the trivial predictor that is rounding and no gain."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -131,9 +135,31 @@ class RankingColumn:
             return f"{self.n[0]} test samples"
         return f"{self.groups[0]} groups" if 0 < self.groups[0] < FEW_GROUPS else ""
 
-    def better(self, value: float, other: float | None) -> bool:
-        """Whether a value is better than another one; everything is better than one that is unknown."""
-        return other is None or (value > other if self.higher_is_better else value < other)
+    def beats_trivial(self, value: MetricValue) -> bool:
+        """Whether a value is better than the trivial predictor's by more than rounding; so is all where it is unknown.
+
+        Rounding is a share of the way from the trivial predictor to the best value that there can be, or of the trivial
+        predictor's own value where there is no such value.
+        """
+        if self.trivial is None:
+            return True
+        perfect = value.most if self.higher_is_better else value.least
+        scale = abs(self.trivial if perfect is None else perfect - self.trivial)
+        gain = value.value - self.trivial if self.higher_is_better else self.trivial - value.value
+        return gain > _ROUNDING * scale
+
+
+@dataclass(frozen=True, slots=True)
+class RankingBlock:
+    """Rows that all have a number for all of some tasks, on the same test samples.
+
+    Args:
+        rows: Two or more, by name.
+        columns: Two or more of the ranked ones.
+    """
+
+    rows: Sequence[RankingRow]
+    columns: Sequence[RankingColumn]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +168,11 @@ class RankingTable:
 
     Args:
         columns: Tasks that a row has a number for, or failed at, ordered by family and name.
-        rows: Models that have a number: complete ones by mean rank, then the others by name.
+        rows: Models that have a number: by mean rank where the block has all of them, else by name.
         cells: For every row and column.
-        ranked: Columns that models are ranked by.
-        complete: Rows with a number for every ranked task, on the same test samples; by name.
-        across: What the ranked columns say of the complete rows together, in their order; ``None`` where there are
-            fewer than two of either.
+        ranked: Columns that models can be ranked by.
+        block: What is summarized over tasks; ``None`` where there is no such block.
+        across: What the block's columns say of its rows together, in their order; ``None`` without a block.
         absent: Rows without any number, and the reasons.
         unmeasured: Tasks that nothing was computed for, and the reasons.
     """
@@ -156,7 +181,7 @@ class RankingTable:
     rows: Sequence[RankingRow]
     cells: Mapping[tuple[RankingRow, str], RankingCell]
     ranked: Sequence[RankingColumn]
-    complete: Sequence[RankingRow]
+    block: RankingBlock | None
     across: AcrossTasks | None
     absent: Mapping[RankingRow, Sequence[str]]
     unmeasured: Mapping[str, Sequence[str]]
@@ -172,7 +197,7 @@ def rank_models(results: Iterable[Result], superseded: Iterable[Result] = ()) ->
     Returns:
         The table. The best number of a column is marked where it can be tested against others, is better than the
         trivial predictor's, and the column has enough test samples and groups; tied with it are those for which the
-        test, paired over the units of the test samples and adjusted for their number (Holm), decides nothing.
+        test, paired over the units of the test samples and adjusted for all pairs of rows (Holm), decides nothing.
     """
     headline: dict[tuple[RankingRow, str], list[Result]] = {}
     for result in results:
@@ -201,17 +226,18 @@ def rank_models(results: Iterable[Result], superseded: Iterable[Result] = ()) ->
     rows = [row for row in all_rows if any(cells[row, column.task].value for column in columns)]
     alike = {c.task: _most_alike([cells[row, c.task] for row in rows]) for c in columns if not c.too_few}
     ranked = [c for c in columns if alike.get(c.task) is not None]
-    complete = [row for row in rows if ranked and all(_samples(cells[row, c.task]) == alike[c.task] for c in ranked)]
-    across = None
-    if len(complete) > 1 and len(ranked) > 1:
-        across = across_tasks([_scores(c, [cells[row, c.task] for row in complete]) for c in ranked])
-    mean_rank = {row: rank.value for row, rank in zip(complete, across.mean_rank if across else (), strict=False)}
+    block = _largest_block({row: [c for c in ranked if _samples(cells[row, c.task]) == alike[c.task]] for row in rows})
+    across, mean_rank = None, {}
+    if block:
+        across = across_tasks([_scores(c, [cells[row, c.task] for row in block.rows]) for c in block.columns])
+        if len(block.rows) == len(rows):
+            mean_rank = {row: rank.value for row, rank in zip(rows, across.mean_rank, strict=True)}
     return RankingTable(
         columns=columns,
-        rows=sorted(rows, key=lambda row: (row not in complete, mean_rank.get(row, 0.0), row)),
+        rows=sorted(rows, key=lambda row: (mean_rank.get(row, 0.0), row)),
         cells=cells,
         ranked=ranked,
-        complete=complete,
+        block=block,
         across=across,
         absent={
             row: _reasons(r for c in columns for r in headline.get((row, c.task), ()))
@@ -306,26 +332,44 @@ def _span(sizes: Sequence[int]) -> tuple[int, int]:
 
 
 def _marked(cells: Mapping[RankingRow, RankingCell], column: RankingColumn) -> dict[RankingRow, RankingCell]:
-    values = {row: cell.value.value for row, cell in cells.items() if cell.value}
+    """Return cells with their standing in a column.
+
+    A number with a random part and too few seeds has no interval for other seeds: it is not the best and tests nothing.
+    """
+    measured = {row: cell for row, cell in cells.items() if cell.value and not cell.few_seeds}
     marked = dict(cells)
-    if len(values) < 2 or column.too_few:
+    if len(measured) < 2 or column.too_few:
         return marked
+    contenders = {row for row, cell in measured.items() if _shows_something(cell, column)}
+    values = {row: cell.value.value for row, cell in measured.items() if cell.value}
     best = (max if column.higher_is_better else min)(values.values())
-    leaders = [
-        row
-        for row, value in values.items()
-        if value == best and column.better(value, column.trivial) and cells[row].tested and not cells[row].constant
-    ]
+    leaders = [row for row, value in values.items() if value == best and row in contenders and cells[row].tested]
     if not leaders:
         return marked
-    tests = {row: paired(cells[leaders[0]].tested, cells[row].tested) for row in values if row != leaders[0]}
-    decided = {row: test.p for row, test in tests.items() if test}
+    decided = {
+        row: p for pair, p in _pairs(measured).items() if leaders[0] in pair for row in pair if row != leaders[0]
+    }
     if not decided:  # nothing to be better than
         return marked
-    for row, p in zip(decided, holm(list(decided.values())), strict=True):
+    for row, p in decided.items():
         # Written this way round, NaN as a p-value decides nothing.
-        marked[row] = replace(cells[row], mark=Mark.NONE if p < SIGNIFICANT else Mark.TIED)
+        tied = row in contenders and not p < SIGNIFICANT
+        marked[row] = replace(cells[row], mark=Mark.TIED if tied else Mark.NONE)
     return marked | {row: replace(cells[row], mark=Mark.BEST) for row in leaders}
+
+
+def _shows_something(cell: RankingCell, column: RankingColumn) -> bool:
+    return cell.value is not None and not cell.constant and column.beats_trivial(cell.value)
+
+
+def _pairs(cells: Mapping[RankingRow, RankingCell]) -> dict[tuple[RankingRow, RankingRow], float]:
+    """Return the p-values of all pairs of rows that can be tested, adjusted together.
+
+    Only pairs with the best are asked for, but the same data choose the best: any pair could have been one of these.
+    """
+    tests = {pair: paired(*(cells[row].tested for row in pair)) for pair in combinations(cells, 2)}
+    found = {pair: test.p for pair, test in tests.items() if test}
+    return dict(zip(found, holm(list(found.values())), strict=True))
 
 
 def _samples(cell: RankingCell) -> Hashable | None:
@@ -344,10 +388,26 @@ def _most_alike(cells: Sequence[RankingCell]) -> Hashable | None:
     return samples if number > 1 else None
 
 
+def _largest_block(columns_of_row: Mapping[RankingRow, Sequence[RankingColumn]]) -> RankingBlock | None:
+    """Return the block of most numbers, two rows and two columns at least; of equally large ones that of more columns.
+
+    Rows that have numbers for few tasks alone would leave few tasks for all, tasks that few rows have few rows.
+
+    Args:
+        columns_of_row: By row, the columns that it has a number for.
+    """
+    blocks = [
+        RankingBlock([row for row, has in columns_of_row.items() if all(c in has for c in columns)], columns)
+        for columns in columns_of_row.values()
+    ]
+    large = [block for block in blocks if len(block.rows) > 1 and len(block.columns) > 1]
+    return max(large, key=lambda block: (len(block.rows) * len(block.columns), len(block.columns)), default=None)
+
+
 def _scores(column: RankingColumn, cells: Sequence[RankingCell]) -> TaskScores:
     runs = [_runs(cell) for cell in cells]
     value = cells[0].value
-    assert value is not None  # noqa: S101  (complete rows have numbers)
+    assert value is not None  # noqa: S101  (rows of a block have numbers)
     return TaskScores(
         family=column.family,
         higher_is_better=column.higher_is_better,

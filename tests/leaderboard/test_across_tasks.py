@@ -63,11 +63,22 @@ def test_scores_are_from_the_trivial_predictor_to_the_best_value_and_outlying_fa
         task("b", 2.0, 4.0, higher=False, trivial=10.0, perfect=0.0),
         task("c", 5.0, 8.0, higher=False, trivial=9.0, perfect=None),
         task("d", 0.2, -9.0, trivial=0.0),
+        task("e", 0.6, 0.3, trivial=0.0),
     ]
-    scores = [[0.3 / 0.6, 0.8, 1.0, 0.2], [0.0, 0.6, 0.25, -9.0]]
+    scores = [[0.3 / 0.6, 0.8, 1.0, 0.2, 0.6], [0.0, 0.6, 0.25, -9.0, 0.3]]
     expected = [float(stats.trim_mean(row, 0.25)) for row in scores]
     assert values(across_tasks(tasks).normalized) == pytest.approx(expected)
-    assert expected == pytest.approx([(0.5 + 0.8) / 2, (0.0 + 0.25) / 2])
+    assert expected == pytest.approx([(0.5 + 0.8 + 0.6) / 3, (0.0 + 0.25 + 0.3) / 3])
+    assert values(across_tasks(tasks[:4]).normalized) == pytest.approx([np.mean(row[:4]) for row in scores])
+
+
+def test_of_few_families_there_are_means_alone() -> None:
+    tasks = [task(name, 0.9, 0.1 * number, noise=0.05) for number, name in enumerate("abcde", start=1)]
+    few, enough = across_tasks([*tasks[:4], tasks[0]]), across_tasks(tasks)
+    for spreads in (few.mean_rank, few.improvement, few.normalized):
+        assert {spread[1:] for spread in spreads} == {(None, None)}
+    assert few.critical_difference is None
+    assert None not in [*enough.normalized[0], enough.critical_difference]
 
 
 @pytest.mark.parametrize(("trivial", "perfect"), [(None, 1.0), (1.0, 1.0)])
@@ -81,30 +92,49 @@ def test_the_critical_difference_has_the_quantiles_of_demsars_table(rows: int, q
     assert critical_difference(rows, 12) == pytest.approx(quantile * np.sqrt(rows * (rows + 1) / 72), abs=1e-3)
 
 
-def test_intervals_are_for_other_test_units() -> None:
-    def width(noise: float) -> float:
-        score = across_tasks([task("a", 0.5, 0.4, noise=noise), task("a", 0.5, 0.4, noise=noise)]).normalized[0]
-        return score.high - score.low
+def width(spread: Spread) -> float:
+    assert spread.low is not None
+    assert spread.high is not None
+    return spread.high - spread.low
 
-    assert width(0.0) == pytest.approx(0, abs=1e-12)
-    # The two tasks are of one family with as many units: the same are drawn, and the interval is that of one.
-    assert width(0.02) == pytest.approx(2 * 1.96 * 0.02, rel=0.1)
+
+def test_intervals_are_for_other_test_units() -> None:
+    def widths(noise: float, tasks: int) -> float:
+        some = [task(name, 0.5, 0.4, noise=noise) for name in "abcde" for _ in range(tasks)]
+        return width(across_tasks(some).normalized[0])
+
+    assert widths(0.0, 1) == pytest.approx(0, abs=1e-12)
+    assert widths(0.04, 1) == pytest.approx(2 * widths(0.02, 1), rel=0.01)
+    assert widths(0.02, 1) > 0.01
+    # Two tasks of one family with as many units: the same are drawn, and the interval is that of one.
+    assert widths(0.02, 2) == pytest.approx(widths(0.02, 1))
+
+
+def test_intervals_are_for_other_seeds_and_a_seed_is_the_same_weights_on_all_tasks() -> None:
+    found = across_tasks([task(name, [0.4, 0.5, 0.6], 0.3) for name in "abcdef"])
+    # Of three seeds the worst or the best thrice: once in 27 draws each, so that 95 % leave out neither.
+    assert found.normalized[0] == pytest.approx((0.5, 0.4, 0.6))
+    assert width(found.normalized[1]) == pytest.approx(0, abs=1e-12)
 
 
 def test_intervals_are_for_other_families() -> None:
-    agree = across_tasks([task(name, 0.9, 0.1) for name in "abcd"])
+    agree = across_tasks([task(name, 0.9, 0.1) for name in "abcdef"])
     assert agree.mean_rank[0] == (1.0, 1.0, 1.0)
-    differ = across_tasks([task(name, 0.9, 0.1) for name in "ab"] + [task(name, 0.1, 0.9) for name in "cd"])
-    assert differ.mean_rank[0] == (1.5, 1.0, 2.0)
+    differ = across_tasks([task(name, 0.9, 0.1) for name in "abc"] + [task(name, 0.1, 0.9) for name in "def"])
+    assert differ.mean_rank[0].value == 1.5
+    assert width(differ.mean_rank[0]) > 0.6
     # Tasks of one family are drawn together: two of one family that disagree are not two opinions.
-    one = across_tasks([task("a", 0.9, 0.1), task("a", 0.1, 0.9)])
+    one = across_tasks([task(name, *pair) for name in "abcde" for pair in ((0.9, 0.1), (0.1, 0.9))])
     assert one.mean_rank[0] == (1.5, 1.5, 1.5)
 
 
 def test_an_interval_reaches_at_least_to_its_number_and_is_the_same_in_every_call() -> None:
     tasks = [task(name, *np.linspace(0.5, 0.52, 6), noise=0.05, seed=i) for i, name in enumerate("abcde")]
     found = across_tasks(tasks)
-    assert all(spread.low <= spread.value <= spread.high for spread in found.mean_rank)
+    for value, low, high in found.mean_rank:
+        assert low is not None
+        assert high is not None
+        assert low <= value <= high
     assert found == across_tasks(tasks)
 
 

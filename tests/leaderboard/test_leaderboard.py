@@ -47,7 +47,8 @@ def ranks(results: Sequence[Result]) -> dict[RankingRow, float]:
     """Return the mean ranks of a table."""
     table = rank_models(results)
     assert table.across is not None
-    return dict(zip(table.complete, (rank.value for rank in table.across.mean_rank), strict=True))
+    assert table.block is not None
+    return dict(zip(table.block.rows, (rank.value for rank in table.across.mean_rank), strict=True))
 
 
 def lopsided(value: float, below: float, above: float, *, higher: bool = True) -> MetricValue:
@@ -92,6 +93,53 @@ def test_tests_are_adjusted_for_the_number_of_rows() -> None:
     assert 0.005 < stats.ttest_1samp(np.repeat(DIFFERENCES, 30), 0).pvalue < 0.02
     assert marks(1) == {Mark.NONE}
     assert marks(20) == {Mark.TIED}
+
+
+def test_of_equal_models_few_are_said_to_be_worse_than_the_best_of_them() -> None:
+    """The data choose the best: adjusted for the nine pairs with it alone, one in ten tables or more is wrong."""
+    rng = np.random.default_rng(0)
+    wrong = 0
+    for _ in range(500):
+        common = rng.normal(0.5, 0.05, 40)
+        scores = common + rng.normal(0, 0.02, (10, 40))
+        rows = [measured_result(f"m{number}", scores=row.tolist()) for number, row in enumerate(scores)]
+        wrong += any(cell.mark is Mark.NONE for cell in rank_models(rows).cells.values())
+    assert wrong / 500 <= 0.06
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"constant": True},
+        {"trivial": 0.499},
+        {"trivial": 0.498 - 1e-9},
+        {"weights": "ab" * 32, "checkpoint": "init:c0"},
+    ],
+)
+def test_what_shows_nothing_is_not_called_as_good_as_the_best(changes: dict[str, Any]) -> None:
+    noise = [0.1 * math.sin(i * i) for i in range(60)]
+    noise = [one - sum(noise) / 60 for one in noise]
+    best = measured_result("gair", scores=[0.5 - one for one in noise])
+    close = [0.498 + one for one in noise]
+    assert rank_models([best, measured_result("random", scores=close)]).cells[RANDOM, best.task].mark is Mark.TIED
+    rows = [best, measured_result("pixel-stats", scores=0.3), measured_result("random", scores=close, **changes)]
+    if "trivial" in changes:
+        rows[:2] = [measured_result("gair", scores=[0.5 - one for one in noise], **changes), *rows[1:2]]
+    cells = rank_models(rows).cells
+    assert cells[GAIR, best.task].mark is Mark.BEST
+    assert cells[RANDOM, best.task].mark is Mark.NONE
+
+
+def test_a_number_of_too_few_seeds_is_never_bold_and_the_best_is_chosen_among_the_others() -> None:
+    fixed = [measured_result("gair", scores=0.5), measured_result("pixel-stats", scores=0.3)]
+
+    def marks(seeds: int) -> dict[str, Mark]:
+        drawn = [measured_result("random", scores=0.6 + 0.001 * s, seed=s, **RANDOM_WEIGHTS) for s in range(seeds)]
+        return {row.model: cell.mark for (row, _), cell in rank_models([*fixed, *drawn]).cells.items()}
+
+    assert marks(1) == {"gair": Mark.BEST, "pixel-stats": Mark.NONE, "random": Mark.NONE}
+    assert marks(2) == marks(1)
+    assert marks(3) == {"gair": Mark.NONE, "pixel-stats": Mark.NONE, "random": Mark.BEST}
 
 
 def test_lower_is_better_reverses_best_and_arrow() -> None:
@@ -287,10 +335,36 @@ def test_ranks_cover_only_rows_that_ran_every_task() -> None:
     results += [measured_result("pixel-stats", task, value) for task, value in [("a", 0.2), ("b", 0.3)]]
     results += [measured_result("lonlat", "a", 0.9)]
     assert ranks(results) == {GAIR: 1.0, STATS: 2.0}
-    assert list(rank_models(results).rows) == [GAIR, STATS, LONLAT]
-    over = render_leaderboard(results).partition("| Over tasks")[2].partition("##")[0]
-    assert "lonlat" not in over
-    assert "rows with a number for every ranked task" in render_leaderboard(results)
+    text = render_leaderboard(results)
+    assert "2 of 3 rows on 2 of 2 tasks, of 1 family: a, b." in text
+    assert "lonlat" not in text.partition("| Over tasks")[2].partition("##")[0]
+    # It is no lower for that.
+    assert list(rank_models(results).rows) == [GAIR, LONLAT, STATS]
+
+
+def test_rows_are_in_the_order_of_mean_ranks_where_all_have_one() -> None:
+    results = [measured_result(m, t, v) for m, v in (("gair", 0.3), ("random", 0.4)) for t in "ab"]
+    assert list(rank_models(results).rows) == [RANDOM, GAIR]
+
+
+def test_controls_that_have_every_task_do_not_shut_out_the_models_that_have_most() -> None:
+    """Ten rows, of which three can do all of seven tasks, and five more the same four."""
+    tasks = {**{f"control-{i}": "abcdefg" for i in range(3)}, **{f"model-{i}": "abcd" for i in range(5)}}
+    tasks |= {"small-0": "a", "small-1": "ef"}
+    results = [measured_result(model, task, 0.5, family=task) for model, some in tasks.items() for task in some]
+    table = rank_models(results)
+    assert table.block is not None
+    assert [column.task for column in table.block.columns] == [*"abcd"]
+    assert [row.model for row in table.block.rows] == [name for name in tasks if not name.startswith("small")]
+    assert "8 of 10 rows on 4 of 7 tasks, of 4 families: a, b, c, d." in render_leaderboard(results)
+    assert list(table.rows) == sorted(table.rows)
+
+
+def test_of_equally_large_blocks_the_one_of_more_tasks_is_summarized() -> None:
+    tasks = {"a-0": "ab", "a-1": "abc", "a-2": "abc"}  # three rows on two tasks, or two rows on three
+    table = rank_models([measured_result(model, task, 0.5) for model, some in tasks.items() for task in some])
+    assert table.block is not None
+    assert (len(table.block.rows), len(table.block.columns)) == (2, 3)
 
 
 def test_rows_that_were_tested_on_other_samples_take_no_part_in_ranks() -> None:
@@ -509,10 +583,9 @@ def test_splits_that_seeds_draw_are_compared_over_the_draws() -> None:
         for cell in rank_models([*drawn("gair", 0.50, 0.60, 0.55), *drawn("random", 0.40, 0.49, 0.46)]).cells.values()
     ]
     assert marks == [Mark.BEST, Mark.NONE]
-    # One draw says nothing of others, and within it models are compared on its test units.
-    assert [c.mark for c in rank_models([*drawn("gair", 0.5), *drawn("random", 0.4)]).cells.values()] == [
-        Mark.BEST, Mark.NONE
-    ]  # fmt: skip
+    # One draw says nothing of others.
+    one = rank_models([*drawn("gair", 0.5), *drawn("random", 0.4)])
+    assert {cell.mark for cell in one.cells.values()} == {Mark.NONE}
     overlapping = [*drawn("gair", 0.50, 0.60, 0.55), *drawn("random", 0.60, 0.48, 0.56)]
     assert [cell.mark for cell in rank_models(overlapping).cells.values()] == [Mark.BEST, Mark.TIED]
 
