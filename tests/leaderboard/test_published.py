@@ -18,8 +18,8 @@ from gairbench_leaderboard.uncertainty import holm
 
 PUBLISHED = sorted(path.parent for path in (Path(__file__).parents[2] / "leaderboard").glob("*/results"))
 CONTROLS = {"random", "pixel-stats", "lonlat"}
-COORDINATES = {"sin-cos", "xyz", "space2vec-grid", "spherical-harmonics"}
 LITE, PLACE = "timm:tf_efficientnet_lite", "geoclip-location"
+COORDINATES = {"sin-cos", "xyz", "space2vec-grid", "spherical-harmonics"}
 REAL = {
     *(f"{LITE}{size}" for size in range(3)),
     *(f"torchspatial-{name}-{data}" for name in ("nerf", "rff", "wrap", "xyz") for data in ("fmow", "yfcc")),
@@ -34,7 +34,7 @@ REAL = {
 """With published weights."""
 
 MODELS = {
-    "earth": CONTROLS | {"gair"},
+    "earth": CONTROLS | {"gair", "sin-cos", PLACE},
     "public": CONTROLS | COORDINATES | REAL | {"gair", "rcf"},
     "study": CONTROLS | {"gair", "gair[no-inr]", "gair[bilinear]", "gair[bicubic]", "mocov3", "mae"},
 }
@@ -54,8 +54,9 @@ def test_tables_are_current_and_complete(folder: Path) -> None:
     assert all(record.weights for record in records if record.status == "ok" and record.model not in UNTRAINED)
 
 
-def test_what_is_random_was_run_with_three_seeds() -> None:
-    folder = next(path for path in PUBLISHED if path.name == "public")
+@pytest.mark.parametrize("board", ["earth", "public"])
+def test_what_is_random_was_run_with_three_seeds(board: str) -> None:
+    folder = next(path for path in PUBLISHED if path.name == board)
     seeds: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
     for record in read_results(folder / "results"):
         if record.status == "ok" and record.model in {"gair", "random", "rcf"}:
