@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gairbench.backbone import TRAINED
 from gairbench.bundles import MOST
 from gairbench.intervals import interval
 from gairbench.kinds import DENSE
@@ -51,7 +52,8 @@ def paired(left: Tested | None, right: Tested | None) -> Estimate | None:
         same = (left.samples, left.jackknife.shape[1]) == (right.samples, right.jackknife.shape[1])
         return difference(left, right) if same else None
     if isinstance(left, RepeatedSplits) and isinstance(right, RepeatedSplits):
-        return difference_over_splits(left, right) if left.seeds == right.seeds else None
+        same = (left.seeds, left.samples) == (right.seeds, right.samples)
+        return difference_over_splits(left, right) if same else None
     return None
 
 
@@ -111,7 +113,8 @@ def depends_on_seed(records: Sequence[Result]) -> bool:
     """Whether something about a cell's number is random.
 
     Numbers of several seeds say it themselves. Of one seed, random are weights that a run of ours has made or a factory
-    draws, labels and splits that are drawn, and the pixels that a probe of masks and maps learns from.
+    draws, models that were trained on the task, labels and splits that are drawn, and the pixels that a probe of masks
+    and maps learns from.
 
     Args:
         records: Of one model, task and probe in one setting, with a number.
@@ -121,4 +124,5 @@ def depends_on_seed(records: Sequence[Result]) -> bool:
     (record,) = records
     made = [record.checkpoint, *(part.get("checkpoint", "") for part in record.parts.values())]
     drawn_weights = bool(record.weights) and any(one.startswith(("init:", "pretrained:")) for one in made)
-    return drawn_weights or record.labels != "all" or record.split != "published" or record.kind in _DENSE
+    trained = TRAINED in record.caveats
+    return drawn_weights or trained or record.labels != "all" or record.split != "published" or record.kind in _DENSE

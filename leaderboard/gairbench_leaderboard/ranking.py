@@ -378,7 +378,7 @@ def _samples(cell: RankingCell) -> Hashable | None:
         return None
     if isinstance(cell.tested, Runs):
         return cell.tested.samples, cell.tested.jackknife.shape[1]
-    return cell.tested.seeds
+    return cell.tested.seeds, cell.tested.samples
 
 
 def _most_alike(cells: Sequence[RankingCell]) -> Hashable | None:

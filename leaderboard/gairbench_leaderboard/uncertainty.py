@@ -102,9 +102,10 @@ def _named(record: Result) -> str:
 def mean(runs: Runs) -> Estimate:
     """Return the mean over seeds with an interval for other test units and other seeds."""
     value = float(runs.values.mean())
-    variance, freedom = _added([_of_units(runs.jackknife.mean(axis=0), runs), _of_seeds(runs.values)])
+    parts = [_of_units(runs.jackknife.mean(axis=0), runs), _of_seeds(runs.values)]
+    variance, freedom = _added(parts)
     low, high = interval(value, math.sqrt(variance), freedom, units=runs.units, least=runs.least, most=runs.most)
-    return Estimate(value, low, high, _p(value, variance, freedom))
+    return Estimate(value, low, high, _p(value, parts, runs.jackknife.shape[1]))
 
 
 def difference(left: Runs, right: Runs) -> Estimate:
@@ -124,6 +125,7 @@ def difference(left: Runs, right: Runs) -> Estimate:
             _of_seeds(left.values),
             _of_seeds(right.values),
         ],
+        left.jackknife.shape[1],
     )
 
 
@@ -138,7 +140,8 @@ def change(after: Runs, before: Runs) -> Estimate:
         raise ValueError(f"seeds {after.seeds} and {before.seeds}")
     values = after.values - before.values
     without_each = after.jackknife - before.jackknife
-    return _estimate(float(values.mean()), [_of_units(without_each.mean(axis=0), after), _of_seeds(values)])
+    parts = [_of_units(without_each.mean(axis=0), after), _of_seeds(values)]
+    return _estimate(float(values.mean()), parts, after.jackknife.shape[1])
 
 
 def _require_same_samples(left: Runs, right: Runs) -> None:
@@ -167,17 +170,33 @@ def _added(parts: Sequence[Part]) -> Part:
     return variance, variance**2 / sum(part**2 / degrees for part, degrees in parts)
 
 
-def _p(value: float, variance: float, freedom: float) -> float:
-    """Return the p-value of zero; where no unit and no seed changes the value there is nothing to judge it by: 1."""
-    if not variance > (_ROUNDING * max(abs(value), 1.0)) ** 2:
+def _p(value: float, parts: Sequence[Part], units: int) -> float:
+    """Return the p-value of zero: Student's, or that of the signs of all units where none of them changes the value."""
+    if any(math.isnan(part) for part, _ in parts):
         return 1.0
+    variance, freedom = _added(parts)
+    if not variance > (_ROUNDING * max(abs(value), 1.0)) ** 2:
+        return sign_test(units) if abs(value) > _ROUNDING else 1.0
     return 2 * float(stats.t.sf(abs(value) / math.sqrt(variance), freedom))
 
 
-def _estimate(value: float, parts: Sequence[Part]) -> Estimate:
+def sign_test(agreeing: int) -> float:
+    """Return the two-sided p-value of zero where all independent values have one sign, by the exact sign test.
+
+    Args:
+        agreeing: How many there are.
+
+    Example:
+        >>> sign_test(6)
+        0.03125
+    """
+    return min(2 * 0.5**agreeing, 1.0)
+
+
+def _estimate(value: float, parts: Sequence[Part], units: int) -> Estimate:
     variance, freedom = _added(parts)
     half = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * math.sqrt(variance)
-    return Estimate(value, value - half, value + half, _p(value, variance, freedom))
+    return Estimate(value, value - half, value + half, _p(value, parts, units))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -199,13 +199,21 @@ def test_the_same_weights_on_two_tasks_are_paired_over_seeds() -> None:
         change(runs(after[:2]), runs(before))
 
 
-def test_what_no_unit_and_no_seed_changes_is_not_judged() -> None:
-    """All right against all wrong on four samples: an exact sign test has p = 0.125, the jackknife no spread at all."""
-    right, wrong = (
-        Runs((0, 1, 2), np.full(3, value), np.full((3, 4), value), "same", 4, 4, 0.0, 1.0) for value in (1.0, 0.1)
-    )
-    assert difference(right, wrong).p == 1.0
-    assert mean(right).low < 0.6
+def test_what_no_unit_and_no_seed_changes_is_judged_by_the_signs_of_the_units() -> None:
+    """All right against all wrong: the jackknife has no spread at all."""
+
+    def both(units: int) -> list[Runs]:
+        return [
+            Runs((0, 1, 2), np.full(3, value), np.full((3, units), value), "same", units, units, 0.0, 1.0)
+            for value in (1.0, 0.0)
+        ]
+
+    for units in (4, 60):
+        right, wrong = both(units)
+        assert difference(right, wrong).p == change(wrong, right).p
+        assert difference(right, wrong).p == pytest.approx(stats.binomtest(units, units).pvalue)
+    assert difference(right, right).p == 1.0
+    assert mean(both(4)[0]).low < 0.6
 
 
 def test_a_p_value_that_is_no_number_decides_nothing() -> None:

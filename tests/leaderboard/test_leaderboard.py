@@ -525,6 +525,7 @@ def test_other_metrics_have_intervals_for_other_seeds_too() -> None:
         ({"weights": "ab" * 32, "checkpoint": "parts:c0", "parts": {"rs": {"checkpoint": "init:c0ffee"}}}, True),
         ({"labels": "10%"}, True),
         ({"kind": "segmentation"}, True),
+        ({"caveats": (TRAINED,)}, True),
     ],
 )
 def test_what_has_a_random_part_and_fewer_than_three_seeds_is_noted(changes: dict[str, Any], noted: bool) -> None:

@@ -12,6 +12,7 @@ from scipy import stats
 
 from gairbench.errors import DataError
 from gairbench.results import Result
+from gairbench_leaderboard.over_seeds import paired
 from gairbench_leaderboard.repeated_splits import (
     RepeatedSplits,
     difference_over_splits,
@@ -20,6 +21,7 @@ from gairbench_leaderboard.repeated_splits import (
 )
 
 VALUES = (0.61, 0.70, 0.66)
+DRAWS = ("draw 0", "draw 1", "draw 2")
 
 
 def record(seed: int, value: float, model: str = "gair") -> Result:
@@ -39,7 +41,7 @@ def test_records_give_their_values_by_seed_and_how_much_is_tested_on() -> None:
 
 
 def test_the_variance_is_nadeau_and_bengio_s() -> None:
-    runs = RepeatedSplits((0, 1, 2), np.array(VALUES), 0.4, 20)
+    runs = RepeatedSplits((0, 1, 2), np.array(VALUES), DRAWS, 0.4, 20)
     error = math.sqrt((1 / 3 + 0.4) * np.var(VALUES, ddof=1))
     found = mean_over_splits(runs)
     assert (found.low, found.high) == pytest.approx(stats.t.interval(0.95, 2, loc=np.mean(VALUES), scale=error))
@@ -49,15 +51,39 @@ def test_the_variance_is_nadeau_and_bengio_s() -> None:
 
 def test_without_an_overlap_it_is_students_test_paired_by_split() -> None:
     left, right = np.array([0.61, 0.70, 0.66, 0.64]), np.array([0.55, 0.62, 0.63, 0.57])
-    one, other = (RepeatedSplits((0, 1, 2, 3), values, 0.0, 20) for values in (left, right))
+    one, other = (RepeatedSplits((0, 1, 2, 3), values, (*DRAWS, "draw 3"), 0.0, 20) for values in (left, right))
     assert difference_over_splits(one, other).p == pytest.approx(stats.ttest_rel(left, right).pvalue)
     corrected = difference_over_splits(replace(one, ratio=0.4), replace(other, ratio=0.4))
     t = stats.ttest_rel(left, right).statistic / math.sqrt((1 / 4 + 0.4) * 4)
     assert corrected.p == pytest.approx(2 * stats.t.sf(t, 3))
 
 
+def test_a_probe_that_folds_chose_learns_from_val_as_well() -> None:
+    def ratio(selection: str) -> float:
+        some = [replace(record(seed, 0.5), probe_params={"selection": selection}) for seed in (0, 1)]
+        return repeated_splits_of(some).ratio
+
+    assert ratio("val") == pytest.approx(240 / 600)
+    assert ratio("5 folds of 80 groups") == pytest.approx(240 / 750)
+
+
+def test_runs_are_paired_only_where_every_seed_has_the_same_test_samples() -> None:
+    one = RepeatedSplits((0, 1, 2), np.array(VALUES), DRAWS, 0.4, 20)
+    other = replace(one, samples=("draw 0", "draw 1", "other"))
+    assert paired(one, one) is not None
+    assert paired(one, other) is None
+    with pytest.raises(ValueError, match="samples"):
+        difference_over_splits(one, other)
+
+
+def test_a_difference_that_no_split_changes_is_judged_by_its_sign_in_every_split() -> None:
+    one = RepeatedSplits(tuple(range(6)), np.full(6, 0.75), ("",) * 6, 0.4, 20)
+    assert difference_over_splits(one, replace(one, values=np.full(6, 0.5))).p == 2 * 0.5**6
+    assert difference_over_splits(one, one).p == 1.0
+
+
 def test_other_seeds_are_other_splits() -> None:
-    one, other = (RepeatedSplits(seeds, np.array(VALUES), 0.4, 20) for seeds in ((0, 1, 2), (0, 1, 3)))
+    one, other = (RepeatedSplits(seeds, np.array(VALUES), DRAWS, 0.4, 20) for seeds in ((0, 1, 2), (0, 1, 3)))
     with pytest.raises(ValueError, match="seeds"):
         difference_over_splits(one, other)
     assert difference_over_splits(one, one).p == 1.0
@@ -71,7 +97,7 @@ def test_repeated_splits_that_overlap_are_not_taken_for_independent_ones() -> No
         sample = rng.normal(0.0, 1.0, 100)
         values = np.array([sample[rng.permutation(100)[:50]].mean() for _ in range(10)])
         for ratio in hits:
-            found = mean_over_splits(RepeatedSplits(tuple(range(10)), values, ratio, 50))
+            found = mean_over_splits(RepeatedSplits(tuple(range(10)), values, ("",) * 10, ratio, 50))
             hits[ratio] += found.low <= 0 <= found.high
     assert hits[0.0] / 600 < 0.7
     assert hits[1.0] / 600 > 0.93
