@@ -212,7 +212,7 @@ class Result:
     @property
     def units(self) -> int:
         """How many independent units the test samples are: groups where there is a grouping, else samples."""
-        return self.groups["test"] if self.groups else self.n.get("test", 0)
+        return self.groups.get("test", self.n.get("test", 0))
 
     @property
     def used(self) -> UsedWeights:
