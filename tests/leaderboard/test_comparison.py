@@ -172,6 +172,8 @@ def test_records_give_their_runs_by_seed_and_refuse_what_is_not_the_same(tmp_pat
         runs_of([records[0], replace(records[1], samples="others")])
     with pytest.raises(DataError, match=r"the record of gair \(default-seed0\) .* has no accuracy without each unit"):
         runs_of([records[0], replace(records[1], jackknife=())])
+    with pytest.raises(DataError, match="does not say how many test samples it has"):
+        runs_of([records[0], replace(records[1], n={"train": 9})])
 
 
 def test_independent_seeds_are_compared_as_welch_does() -> None:
