@@ -48,7 +48,7 @@ class MetricValue:
         unit: Of its values; empty: a pure number, or the unit of the target.
         error: Standard error, from the values without each unit of the test samples; ``None`` where there are fewer
             than two units.
-        trivial: The metric of the best that can be predicted without looking at the inputs: the most frequent class,
+        trivial: The metric of what is predicted without looking at the inputs: the most frequent class,
             the mean, ranks drawn by lot; ``None`` where nothing is known.
         least: The smallest value that there can be; ``None``: any.
         most: The largest value that there can be; ``None``: any.
@@ -212,7 +212,7 @@ class Result:
     @property
     def units(self) -> int:
         """How many independent units the test samples are: groups where there is a grouping, else samples."""
-        return self.groups["test"] if self.groups else self.n.get("test", 0)
+        return self.groups.get("test", self.n.get("test", 0))
 
     @property
     def used(self) -> UsedWeights:

@@ -202,15 +202,23 @@ def coverage(case: str, design: Design, *, seed: int = 0, repeats: int = 2000) -
     return float(np.mean([low <= true <= high for low, high in intervals(case, design, seed, repeats)]))
 
 
-def false_alarms(case: str, design: Design, *, seed: int = 1, repeats: int = 2000) -> float:
-    """Return how often two models of one quality are said to differ at 5 %."""
+def p_values(case: str, design: Design, *, seed: int, repeats: int) -> Array:
+    """Return the p-value of the difference of two models of one quality in every draw.
+
+    Computed at once for all draws; a test holds it to what a comparison computes for each.
+    """
     first, second = draws(case, design, seed, repeats)
     found = [without_each(case, in_units(sums)) for sums in (first, second)]
     values, left_out = (one - other for one, other in zip(*found, strict=True))
     error = np.sqrt([jackknife_variance(rest) for rest in left_out])
     freedom = np.array([jackknife_freedom(rest, grouped=design.size > 1) for rest in left_out])
-    p = 2 * stats.t.sf(np.abs(values) / np.maximum(error, 1e-300), freedom)
-    return float((p < 1 - LEVEL).mean())
+    p: Array = 2 * stats.t.sf(np.abs(values) / np.maximum(error, 1e-300), freedom)
+    return p
+
+
+def false_alarms(case: str, design: Design, *, seed: int = 1, repeats: int = 2000) -> float:
+    """Return how often two models of one quality are said to differ at 5 %."""
+    return float((p_values(case, design, seed=seed, repeats=repeats) < 1 - LEVEL).mean())
 
 
 DESIGNS = (

@@ -25,7 +25,7 @@ DRAWS = 2000
 FEWEST_FAMILIES = 5
 """Families below which there is a mean alone, without an interval or a critical difference: resamples of so few hardly
 differ. In simulations intervals of 95 % held the true mean in 78.5 % (two families), 88.2 % (three) and 91.3 % (four)
-of cases, and in 94.5 % with six. Of fewer, no whole family is in the outer quarters that an interquartile mean cuts."""
+of cases, and in 94.5 % with six. An interquartile mean of so few leaves out one family at each end, or nothing."""
 
 TRIMMED = 0.25
 """Share of the families that an interquartile mean leaves out at each end."""

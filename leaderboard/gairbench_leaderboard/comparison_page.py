@@ -30,7 +30,8 @@ _SIGNS: dict[Verdict, str] = {"better": "▲", "worse": "▼", "undecided": ""}
 
 _LEGEND = f"""\
 {FROZEN} and the same probe is fitted on the embeddings of each. A number is the mean over seeds of the
-metric on the test split, ± half of its 95 % interval. The interval covers other test units and other seeds. Units are
+metric on the test split, ± half of its 95 % interval, or with both ends, `[low, high]`, in columns where one is
+lopsided; ∞ is an end beyond a million. The interval covers other test units and other seeds. Units are
 the groups that the splits were drawn by, as blocks or sites, and single samples where there are none; how many there
 are is in the folded tables. The variance over units is the jackknife's, that over seeds is added, and Student's
 t has the degrees of freedom of Welch and Satterthwaite, so that three seeds count as three. A model with one seed has
@@ -139,11 +140,17 @@ def _body(comparison: Comparison, order: Mapping[str, float] = MappingProxyType(
     ordered = sorted(comparison.columns, key=lambda c: order.get(c.task, 0.0))
     notes = Notes()
     for columns in chunks(ordered):
-        body = [
-            [_name(comparison, row), *(_cell(comparison, row, c.task, notes) for c in columns)]
-            for row in comparison.rows
-        ]
-        parts.append(pipe_table(["Model", *map(column_header, columns)], body))
+        notes.announce(comparison.caveats.get((row, c.task), ()) for row in comparison.rows for c in columns)
+        body = [[_name(comparison, row) for row in comparison.rows]]
+        for column in columns:
+            texts = numbers.column([comparison.mean(row, column.task) for row in comparison.rows])
+            body.append(
+                [
+                    _cell(comparison, row, column.task, text, notes)
+                    for row, text in zip(comparison.rows, texts, strict=True)
+                ]
+            )
+        parts.append(pipe_table(["Model", *map(column_header, columns)], zip(*body, strict=True)))
     parts += notes.lines()
     if comparison.contrasts:
         parts.append(folded("Differences and tests", _differences(comparison, ordered)))
@@ -156,21 +163,15 @@ def _name(comparison: Comparison, row: RankingRow) -> str:
     return f"{escape(str(row))}<br>{counted} seed{'s' if seeds[-1] > 1 else ''}"
 
 
-def _cell(comparison: Comparison, row: RankingRow, task: str, notes: Notes) -> str:
-    estimate = comparison.mean(row, task)
-    if estimate is None:
+def _cell(comparison: Comparison, row: RankingRow, task: str, text: str, notes: Notes) -> str:
+    if not text:
         return "—"
     contrast = comparison.contrasts.get((row, task))
     sign = _SIGNS[contrast.verdict] if contrast else ""
     if contrast and sign and min(contrast.seeds) == 1:
         sign = f"({sign})"
     marks = [*([f"**{sign}**"] if sign else []), *map(notes.number, comparison.caveats[row, task])]
-    return numbers.NBSP.join([_plus_minus(estimate), *marks])
-
-
-def _plus_minus(estimate: Estimate) -> str:
-    half = (estimate.high - estimate.low) / 2
-    return f"{numbers.number(estimate.value)}{numbers.NBSP}±{numbers.NBSP}{numbers.number(half)}"
+    return numbers.NBSP.join([text, *marks])
 
 
 def _differences(comparison: Comparison, columns: Sequence[RankingColumn]) -> str:
@@ -215,7 +216,7 @@ def _changes(sweep: Sweep) -> list[str]:
 def _signed(estimate: Estimate) -> str:
     # Without the sign of a zero.
     value = round(estimate.value, 3) + 0.0
-    return f"{value:+.3f} [{numbers.number(estimate.low)},{numbers.NBSP}{numbers.number(estimate.high)}]"
+    return f"{value:+.3f} {numbers.ends(estimate)}"
 
 
 def _p(value: float) -> str:

@@ -54,10 +54,11 @@ the best. [How to read the tables](#how-to-read-the-tables) has the statistics."
 
 _READING = f"""\
 - **Interval**: for other test samples of the same kind and, of two seeds or more, for other seeds; `± half width`, or
-  `[low, high]` in columns where one is lopsided. Its units are what is independent: whole groups where a column says so
-  (`n = 2,500 in 63 blocks`), else single samples. The standard error is a jackknife over units, to which the variance
-  over seeds is added; Student's t is taken on a scale that the metric's bounds ask for. Numbers from before intervals
-  by group have an interval for single samples: they are shown, and never marked or ranked.
+  `[low, high]` in columns where one is lopsided; ∞ is an end beyond a million. Its units are what is independent: whole
+  groups where a column says so (`n = 2,500 in 63 blocks`), else single samples. The standard error is a jackknife over
+  units, to which the variance over seeds is added; Student's t is taken on a scale that the metric's bounds ask for.
+  Numbers from before intervals by group have an interval for single samples: they are shown, and never marked or
+  ranked.
 - **Bold**: best of the column, if it is better than the trivial predictor by more than rounding and does not predict
   the same for every sample. **†**: as much holds for it, and the test against the best, paired over units and adjusted
   for all pairs of rows (Holm), does not reject at {SIGNIFICANT * 100:g} % that the two are equal. What has a random
@@ -104,8 +105,14 @@ existing embeddings has (`--covered-by`); columns name how many of all test samp
 numbers over all samples."""
 
 _DIVIDED = """\
-The samples of train, val and test were divided anew by this split policy (`--split`), drawn by the seed. Of two seeds
-or more, intervals and tests are for other draws (corrected resampled t-test of Nadeau and Bengio, 2003)."""
+The samples of train, val and test were divided anew by this split policy (`--split`)."""
+
+_DRAWN = """\
+Seeds draw other test samples: of two seeds or more, intervals and tests are for other draws (corrected resampled t-test
+of Nadeau and Bengio, 2003)."""
+
+_KEPT = """\
+The test samples are the same for every seed: intervals and tests are for other test units and other seeds."""
 
 
 def render_leaderboard(results: Sequence[Result], *, commands: Sequence[str] = ()) -> str:
@@ -136,7 +143,7 @@ def render_leaderboard(results: Sequence[Result], *, commands: Sequence[str] = (
         # What is published needs no heading of its own; everything else is set apart by one.
         main = setting == published and setting.whole
         if not main:
-            parts += _setting_heading(setting)
+            parts += _setting_heading(setting, group)
         superseded = [s.result for s in stale if Setting.of(s.result) == setting]
         parts += _categories(group, superseded, level="##" if main else "###")
         parts += _diagnostics([r for r in everything if r.diagnostic], level="##" if main else "###")
@@ -213,10 +220,10 @@ def _contents(results: Sequence[Result], commands: Sequence[str]) -> dict[str, b
     return {MARKDOWN: render_leaderboard(results, commands=commands).encode(), CSV: leaderboard_csv(results).encode()}
 
 
-def _setting_heading(setting: Setting) -> list[str]:
+def _setting_heading(setting: Setting, results: Sequence[Result]) -> list[str]:
     special = {
         f"samples covered by {escape(setting.covered_by)}": (bool(setting.covered_by), _COVERED),
-        f"split {escape(setting.split)}": (setting.split != "published", _DIVIDED),
+        f"split {escape(setting.split)}": (setting.split != "published", _divided(results)),
         f"readout {setting.readout}": (setting.readout != "default", _READOUT),
         f"selection on {setting.selection}": (setting.selection != "cv", _SELECTED),
         f"labels {setting.labels}": (setting.labels != "all", _PART),
@@ -227,6 +234,18 @@ def _setting_heading(setting: Setting) -> list[str]:
         return [f"## {title[:1].upper()}{title[1:]}", *notes.values()]
     trial = ", ".join([f"## Trial: at most {setting.limit:,} samples a split", *notes])
     return [trial, _LIMITED, *notes.values()]
+
+
+def _divided(results: Sequence[Result]) -> str:
+    """Say how samples were divided, and whether seeds have other test samples where there are several."""
+    tested: dict[str, dict[int, str]] = {}
+    for result in results:
+        if result.samples:
+            tested.setdefault(result.task, {})[result.seed] = result.samples
+    several = [set(samples.values()) for samples in tested.values() if len(samples) > 1]
+    if not several:
+        return _DIVIDED
+    return f"{_DIVIDED} {_DRAWN if any(len(samples) > 1 for samples in several) else _KEPT}"
 
 
 def _categories(results: Sequence[Result], superseded: Sequence[Result], level: str) -> list[str]:

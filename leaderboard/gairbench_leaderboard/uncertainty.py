@@ -71,13 +71,16 @@ def runs_of(records: Sequence[Result]) -> Runs:
         records: Of one model and task, in one setting, with a number.
 
     Raises:
-        DataError: A record does not hold the metric without each unit, or its test samples are other ones.
+        DataError: A record does not hold the metric without each unit or the number of test samples, or its test
+            samples are other ones.
     """
     records = sorted(records, key=lambda record: record.seed)
     first = records[0]
     for record in records:
         if not record.jackknife:
             raise DataError(f"{_named(record)} has no {record.metric} without each unit", "run it again")
+        if "test" not in record.n:
+            raise DataError(f"{_named(record)} does not say how many test samples it has", "run it again")
         if (record.samples, len(record.jackknife)) != (first.samples, len(first.jackknife)):
             raise DataError(
                 f"{_named(record)} was tested on other samples than {_named(first)}", "run them again on the same data"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -171,6 +172,8 @@ def test_records_give_their_runs_by_seed_and_refuse_what_is_not_the_same(tmp_pat
         runs_of([records[0], replace(records[1], samples="others")])
     with pytest.raises(DataError, match=r"the record of gair \(default-seed0\) .* has no accuracy without each unit"):
         runs_of([records[0], replace(records[1], jackknife=())])
+    with pytest.raises(DataError, match="does not say how many test samples it has"):
+        runs_of([records[0], replace(records[1], n={"train": 9})])
 
 
 def test_independent_seeds_are_compared_as_welch_does() -> None:
@@ -320,6 +323,16 @@ def test_records_that_hold_no_jackknife_are_left_out_and_named(tmp_path: Path) -
     assert "the record does not hold its metric without each unit of the test samples" in page
 
 
+def test_lopsided_intervals_have_both_ends_and_never_leave_the_metric_s_bounds(tmp_path: Path) -> None:
+    records = [add(tmp_path, "gair", [True] * 40), add(tmp_path, "rival", answers(0.5, 0, 40))]
+    made = only(compare_models(records, "gair"))
+    gair = made.mean(GAIR, "earth-rs-koeppen")
+    assert gair is not None
+    page = render_comparison([made], records, []).replace("\N{NO-BREAK SPACE}", " ")
+    assert f"1.000 [{gair.low:.3f}, 1.000]" in page
+    assert "1.000 ±" not in page
+
+
 def test_what_is_left_out_is_listed_with_the_reason(tmp_path: Path) -> None:
     records = [add(tmp_path, "gair", answers(0.5, 0)), add(tmp_path, "rival", answers(0.5, 0))]
     others = [
@@ -400,7 +413,7 @@ def test_caveats_stand_beside_their_numbers_and_the_page_says_where_a_model_was_
     rows = {line.split("|")[1].strip(): line for line in page.splitlines() if line.startswith("|")}
     assert rows["rival<br>1 seed"].rstrip(" |").endswith("[1]")
     assert rows["tuned<br>1 seed"].rstrip(" |").endswith("[2]\N{NO-BREAK SPACE}[1]")
-    assert "[" not in rows["gair<br>2 seeds"]
+    assert not re.search(r"\[\d+\]", rows["gair<br>2 seeds"])
     assert f"\n- [1] another distance\n- [2] {TRAINED}\n" in page
     lines = {line["model"]: line for line in csv.DictReader(io.StringIO(comparison_csv(made)))}
     assert (lines["gair"]["caveats"], lines["tuned"]["caveats"]) == ("", f"{TRAINED}; another distance")

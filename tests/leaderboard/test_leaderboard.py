@@ -20,7 +20,9 @@ from scipy import stats
 from gairbench.backbone import TRAINED
 from gairbench.errors import StorageError, UsageError
 from gairbench.results import MetricValue, Result
+from gairbench_leaderboard import numbers
 from gairbench_leaderboard.comparable import split_stale
+from gairbench_leaderboard.comparison import compare_models
 from gairbench_leaderboard.export import leaderboard_csv
 from gairbench_leaderboard.layout import column_header
 from gairbench_leaderboard.leaderboard_page import outdated_files, render_leaderboard, write_leaderboard
@@ -569,7 +571,7 @@ def test_an_interval_without_an_end_is_shown_and_nothing_is_claimed_of_it() -> N
     results = [make_result("gair", metric="r2", metrics=open_ended, seed=seed) for seed in (0, 1)]
     for some in (results[:1], results):
         text = render_leaderboard([*some, make_result("random", value=0.2, metric="r2")])
-        assert line(text, "gair")[2] == "0.300 [-inf,\N{NO-BREAK SPACE}1.000]".replace(" ", "\N{NO-BREAK SPACE}")
+        assert line(text, "gair")[2] == "0.300 [-∞,\N{NO-BREAK SPACE}1.000]".replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def test_splits_that_seeds_draw_are_compared_over_the_draws() -> None:
@@ -638,10 +640,39 @@ def test_the_table_for_programs_has_caveats_and_the_version_of_the_split() -> No
     assert (noted["caveats"], noted["split_version"]) == ("one; two", "3")
 
 
-def test_sections_of_drawn_splits_say_what_their_intervals_are_for() -> None:
-    text = render_leaderboard([make_result(), make_result(split="blocks:5")])
-    assert "intervals and tests are for other draws" in section(text, "## Split blocks:5")
-    assert "for other draws" not in section(text, "## Remote sensing, real data")
+@pytest.mark.parametrize(
+    ("split", "samples", "said", "unsaid"),
+    [
+        ("blocks:5", ("one", "other"), "for other draws", "the same for every seed"),
+        ("leave:country=Chad", ("one", "one"), "the same for every seed", "for other draws"),
+    ],
+)
+def test_sections_of_other_splits_say_what_their_intervals_are_for(
+    split: str, samples: Sequence[str], said: str, unsaid: str
+) -> None:
+    results = [measured_result(seed=seed, split=split, samples=drawn) for seed, drawn in enumerate(samples)]
+    text = section(render_leaderboard([make_result(), *results]), f"## Split {split}")
+    assert said in text
+    assert unsaid not in text
+    # One seed does not say whether another one has other samples.
+    one = section(render_leaderboard([make_result(), results[0]]), f"## Split {split}")
+    assert said not in one
+    assert unsaid not in one
+
+
+def test_records_whose_groups_leave_test_out_are_of_single_samples() -> None:
+    results = [measured_result("gair", groups={"train": 9}, seed=seed) for seed in (0, 1)]
+    results += [measured_result("random", scores=0.3, seed=seed) for seed in (0, 1)]
+    assert rank_models(results).cells[GAIR, "earth-rs-koeppen"].mark is Mark.BEST
+    assert compare_models(results, "gair")[0].runs[GAIR, "earth-rs-koeppen"].units == 60
+
+
+def test_ends_of_an_interval_that_are_no_ends_are_infinite() -> None:
+    shown = numbers.ends(MetricValue(value=-3.0, low=-3.2e9, high=math.inf, higher_is_better=True))
+    assert shown == "[-∞,\N{NO-BREAK SPACE}∞]"
+    # Large numbers have large ends.
+    shown = numbers.ends(MetricValue(value=4e6, low=3e6, high=5e6, higher_is_better=True))
+    assert shown == "[3e+06,\N{NO-BREAK SPACE}5e+06]"
 
 
 MISSING = {"status": "skipped", "reason": "its weights are not here; run again with --download"}
