@@ -251,6 +251,8 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         call(["data", "shard", "--data", "triplets.csv", "--rs-unit", "s2_dn", "--out", "shards"])
     write_results(folder / "results")
+    for node in ("node1", "node2"):
+        shutil.copytree(folder / "results", folder / node / "results")
     shutil.copytree(ROOT / "leaderboard" / "earth", folder / "leaderboard" / "earth")
     shutil.copytree(folder / "results", folder / "results" / "paper-study")
     for name in ("examples", "benchmarks", "Makefile", ".ci", "pyproject.toml"):

@@ -296,6 +296,7 @@ ALLOWED = {
     "gairbench/download.py": "appends to a part that the next call continues, and moves it into place when whole",
     "gairbench/maps/rasters.py": "writes the scratch of atomic_file by name",
     "gairbench/triplets/shards.py": "writes into the file of atomic_file",
+    "gairbench/record_folders/merging.py": "copies into the folder of atomic_folder",
     "gairbench/commands/output.py": "opens the null device",
     "gairbench/evaluation/runner.py": "tries whether the folder can be written, and keeps nothing",
 }

@@ -53,7 +53,8 @@ def test_sound_records_have_no_problems_with_and_without_predictions(tmp_path: P
     [
         ({"metrics": headline(value=0.9)}, r"accuracy: the interval [0.49, 0.51] does not hold the value 0.9"),
         ({"metrics": headline(value=float("nan"))}, "accuracy: value is nan"),
-        ({"metrics": headline(high=float("inf"))}, "accuracy: high is inf"),
+        ({"metrics": headline(high=float("inf"), error=0.01)}, "accuracy: high is inf"),
+        ({"metrics": headline(high=float("inf"), most=1.0)}, "accuracy: high is inf"),
         ({"metrics": headline(error=-1.0)}, "accuracy: its standard error is -1"),
         ({"metrics": headline(least=0.0, most=0.4)}, "accuracy: value, low, high not between 0 and 0.4"),
         ({"metrics": headline(trivial=2.0, most=1.0)}, "accuracy: trivial not between -inf and 1"),
@@ -139,3 +140,8 @@ def test_a_broken_file_is_one_line_and_the_others_are_looked_at(tmp_path: Path) 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="no results folder"):
         look(tmp_path / "nowhere")
+
+
+def test_an_interval_without_an_end_is_sound_where_there_is_no_standard_error() -> None:
+    record = replace(SOUND, metrics=headline(low=float("-inf"), high=float("inf")))
+    assert list(record_problems(record)) == []

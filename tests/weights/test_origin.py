@@ -145,7 +145,7 @@ def test_a_preset_s_settings_in_a_table_of_the_model_are_part_of_what_it_is(
 
 
 @pytest.mark.parametrize("name", ["gair", "gair[bilinear]", "mae", "mocov3", "random"])
-def test_learning_rate_and_width_of_our_presets_are_part_of_what_they_are(
+def test_budget_and_width_of_our_presets_are_part_of_what_they_are(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from gairbench_models.gair.presets import PRESETS
@@ -159,7 +159,7 @@ def test_learning_rate_and_width_of_our_presets_are_part_of_what_they_are(
 
     before, tiny = known_as(), PRESETS["tiny"]
     if preset.recipe:
-        changed = replace(tiny, budget=replace(tiny.budget, learning_rate=1.0))
+        changed = replace(tiny, budget=replace(tiny.budget, epochs=9, learning_rate=1.0))
         monkeypatch.setitem(PRESETS, "tiny", changed)  # type: ignore[arg-type]
         assert all(one != other for one, other in zip(before, known_as(), strict=True))
     depth = replace(tiny.config.rs, depth=7)
