@@ -18,7 +18,7 @@ from gairbench_leaderboard.repeated_splits import (
     mean_over_splits,
     repeated_splits_of,
 )
-from gairbench_leaderboard.uncertainty import Estimate, Runs, difference, mean, runs_of
+from gairbench_leaderboard.uncertainty import Estimate, Runs, added_variances, difference, mean, runs_of
 
 ENOUGH = 3
 """Seeds that a number with a random part should have."""
@@ -94,14 +94,13 @@ def _plain(values: Sequence[MetricValue], units: int) -> Estimate:
     value = float(np.mean([v.value for v in values]))
     of_units = float(np.mean([_error(v) ** 2 for v in values]))
     of_seeds = float(np.var([v.value for v in values], ddof=1)) / len(values)
-    variance = of_units + of_seeds
-    if not 0 < variance < math.inf:
+    parts = [(of_units, max(min(units, MOST) - 1, 1)), (of_seeds, len(values) - 1)]
+    if not 0 < sum(part for part, _ in parts) < math.inf:
         return Estimate(value, min(v.low for v in values), max(v.high for v in values), math.nan)
-    # Welch and Satterthwaite, as in gairbench_leaderboard.uncertainty.
-    parts = of_units**2 / max(min(units, MOST) - 1, 1) + of_seeds**2 / (len(values) - 1)
+    variance, freedom = added_variances(parts)
     least = -math.inf if values[0].least is None else values[0].least
     most = math.inf if values[0].most is None else values[0].most
-    ends = interval(value, math.sqrt(variance), variance**2 / parts, units=max(units, 1), least=least, most=most)
+    ends = interval(value, math.sqrt(variance), freedom, units=max(units, 1), least=least, most=most)
     return Estimate(value, *ends, math.nan)
 
 

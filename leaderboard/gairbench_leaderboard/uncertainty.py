@@ -106,7 +106,7 @@ def mean(runs: Runs) -> Estimate:
     """Return the mean over seeds with an interval for other test units and other seeds."""
     value = float(runs.values.mean())
     parts = [_of_units(runs.jackknife.mean(axis=0), runs), _of_seeds(runs.values)]
-    variance, freedom = _added(parts)
+    variance, freedom = added_variances(parts)
     low, high = interval(value, math.sqrt(variance), freedom, units=runs.units, least=runs.least, most=runs.most)
     return Estimate(value, low, high, _p(value, parts, runs.jackknife.shape[1]))
 
@@ -165,7 +165,7 @@ def _of_seeds(values: Array) -> Part:
     return (float(values.var(ddof=1) / len(values)), len(values) - 1) if len(values) > 1 else (0.0, 1)
 
 
-def _added(parts: Sequence[Part]) -> Part:
+def added_variances(parts: Sequence[Part]) -> Part:
     """Add independent variances, with the degrees of freedom of Welch and Satterthwaite (Biometrics 2, 1946)."""
     variance = sum(part for part, _ in parts)
     if not variance > 0:
@@ -177,7 +177,7 @@ def _p(value: float, parts: Sequence[Part], units: int) -> float:
     """Return the p-value of zero: Student's, or that of the signs of all units where none of them changes the value."""
     if any(math.isnan(part) for part, _ in parts):
         return 1.0
-    variance, freedom = _added(parts)
+    variance, freedom = added_variances(parts)
     if not variance > (_ROUNDING * max(abs(value), 1.0)) ** 2:
         return sign_test(units) if abs(value) > _ROUNDING else 1.0
     return 2 * float(stats.t.sf(abs(value) / math.sqrt(variance), freedom))
@@ -197,7 +197,7 @@ def sign_test(agreeing: int) -> float:
 
 
 def _estimate(value: float, parts: Sequence[Part], units: int) -> Estimate:
-    variance, freedom = _added(parts)
+    variance, freedom = added_variances(parts)
     half = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * math.sqrt(variance)
     return Estimate(value, value - half, value + half, _p(value, parts, units))
 
