@@ -53,7 +53,7 @@ CONSTANT = 1e-6
 """Standard deviations below are taken for those of a constant, which is not divided: features come with about 1."""
 
 DIGITS = 6
-"""Of losses in the record."""
+"""Of losses in the record that are tried."""
 
 
 class Fold(NamedTuple):
@@ -208,6 +208,23 @@ def standardized(fit: NDArray[Any], other: NDArray[Any]) -> tuple[NDArray[Any], 
     return (fit - mean) / std, (other - mean) / std
 
 
+def end_of_grid(name: str, value: float, ends: Sequence[float], of: str = "") -> tuple[str, ...]:
+    """Return the caveat of a value beyond which others could have been tried; none where nothing is beyond it.
+
+    Args:
+        name: Of the hyper-parameter.
+        value: The chosen value.
+        ends: Values beyond which others could have been tried.
+        of: Which of several targets.
+    """
+    where = f" for {of}" if of else ""
+    return (f"chosen at the grid's end{where} ({name} = {value:g})",) if value in ends else ()
+
+
+def _has_signal(least: float, trivial: float) -> bool:
+    return least < trivial - SIGNAL * abs(trivial)
+
+
 def is_settled(losses: Sequence[Sequence[float]], trivial: Sequence[float]) -> bool:
     """Return whether weaker regularization than what was tried can be left untried, where each value costs much.
 
@@ -222,11 +239,12 @@ def is_settled(losses: Sequence[Sequence[float]], trivial: Sequence[float]) -> b
     """
     import numpy as np
 
-    curve, without = np.mean(losses, axis=0), abs(float(np.mean(trivial)))
-    if not float(curve.min()) < float(np.mean(trivial)) - SIGNAL * without:
-        return float(curve[-1]) > float(np.mean(trivial)) + HOPELESS * without
-    worse = float(curve[-1] - curve.min()) > WORSE * without
-    return worse or (len(curve) > 2 and float(curve[:-2].min() - curve[-2:].min()) <= EQUAL * without)
+    curve, without = np.mean(losses, axis=0), float(np.mean(trivial))
+    scale = abs(without)
+    if not _has_signal(float(curve.min()), without):
+        return float(curve[-1]) > without + HOPELESS * scale
+    worse = float(curve[-1] - curve.min()) > WORSE * scale
+    return worse or (len(curve) > 2 and float(curve[:-2].min() - curve[-2:].min()) <= EQUAL * scale)
 
 
 def choose(
@@ -274,12 +292,9 @@ def choose(
     least = float(curve.min())
     number = int(np.argmax(curve <= least + EQUAL * abs(without)))
     value = tried[number]
-    caveats = []
-    where = f" for {of}" if of else ""
-    if not least < without * (1 - SIGNAL):
-        caveats.append(f"val has no signal{where}: nothing predicts better than no features do")
-    elif value in ends:
-        caveats.append(f"chosen at the grid's end{where} ({name} = {value:g})")
+    caveats = end_of_grid(name, value, ends, of)
+    if not _has_signal(least, without):
+        caveats = (f"val has no signal{f' for {of}' if of else ''}: nothing predicts better than no features do",)
     params = {
         name: value,
         "selection": folds.about,
@@ -287,7 +302,7 @@ def choose(
         "curve": {f"{one:g}": _short(mean) for one, mean in zip(tried, curve, strict=True)},
         "trivial_loss": _short(without),
     }
-    return Choice(value=value, number=number, params=params, caveats=tuple(caveats))
+    return Choice(value=value, number=number, params=params, caveats=caveats)
 
 
 def _short(value: float) -> float:

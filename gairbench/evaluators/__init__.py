@@ -94,7 +94,7 @@ EVALUATORS = (
     ),
     EvaluatorSpec(
         name="end_to_end",
-        version=1,
+        version=2,
         factory="gairbench.evaluators.end_to_end:end_to_end",
         kinds=_CLASSES | _RANKS | _LABELS | _VALUES | _SEVERAL | _MASKS | _MAPS,
         needs="architecture",

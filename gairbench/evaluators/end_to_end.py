@@ -41,7 +41,7 @@ READERS = 4
 """Threads that read the next batches."""
 
 DIGITS = 6
-"""Of the scores on val in the record."""
+"""Of the losses on val in the record."""
 
 
 def end_to_end(data: EvaluatorInput) -> EvaluatorOutput:
@@ -49,8 +49,8 @@ def end_to_end(data: EvaluatorInput) -> EvaluatorOutput:
 
     AdamW with a cosine schedule; bfloat16 on CUDA, single precision elsewhere. Each rate starts from the model as it
     was made and from a head that is drawn by the seed: a linear layer, or a 1x1 convolution on the token grid whose
-    output is upsampled to the masks. All pixels count alike, and so do all samples. Of equal scores the least rate and
-    the first epoch are kept. Test is predicted once.
+    output is upsampled to the masks. All pixels count alike, and so do all samples. Best is the least loss; of equal
+    ones the least rate and the first epoch are kept. Test is predicted once.
 
     Raises:
         TrainingError: At no learning rate are the loss and the outputs finite.
@@ -67,7 +67,7 @@ def end_to_end(data: EvaluatorInput) -> EvaluatorOutput:
         backbone.module.load_state_dict(start)
         head = _head(data, backbone, goal.outputs)
         found = _train(data, backbone, head, goal, rate)
-        if found is not None and (best is None or found.score > best.score):
+        if found is not None and (best is None or found.loss < best.loss):
             best = found
     if best is None:
         raise _not_finite("train and val at any learning rate")
@@ -77,8 +77,8 @@ def end_to_end(data: EvaluatorInput) -> EvaluatorOutput:
         "learning_rate": best.rate,
         "epochs": len(best.curve),
         "best_epoch": best.epoch,
-        "val_score": best.score,
-        "val_curve": [round(score, DIGITS) for score in best.curve],
+        "val_loss": best.loss,
+        "val_curve": [round(loss, DIGITS) for loss in best.curve],
         "batch_size": BATCH,
         "weight_decay": WEIGHT_DECAY,
         "precision": "bfloat16" if torch.device(data.device).type == "cuda" else "float32",
@@ -105,15 +105,15 @@ class _Best:
     Args:
         rate: The learning rate.
         epoch: Its number, from 1.
-        score: On val.
-        curve: The score of every epoch.
+        loss: On val.
+        curve: The loss on val of every epoch.
         model: State of the model, on the CPU.
         head: State of the head, on the CPU.
     """
 
     rate: float
     epoch: int
-    score: float
+    loss: float
     curve: list[float]
     model: dict[str, Tensor]
     head: dict[str, Tensor]
@@ -140,9 +140,9 @@ class _VectorGoal:
 
         return self._goal.loss(outputs, self._target[torch.as_tensor(rows, device=outputs.device)])
 
-    def score(self, outputs: Iterable[Tensor]) -> float:
-        """Return the score of the outputs of val's batches, in order."""
-        return self._goal.score(_joined(outputs))
+    def val_loss(self, outputs: Iterable[Tensor]) -> float:
+        """Return the mean loss of the outputs of val's batches, in order."""
+        return self._goal.val_loss(_joined(outputs))
 
     def output(self, outputs: Iterable[Tensor], params: dict[str, Any]) -> EvaluatorOutput:
         """Return the prediction of the outputs of test's batches, in order."""
@@ -193,12 +193,12 @@ def _train(
                 optimizer.step()
             schedule.step()
         try:
-            score = goal.score(_outputs(data, backbone, head, "val"))
+            val_loss = goal.val_loss(_outputs(data, backbone, head, "val"))
         except _NotFiniteError:
             break
-        curve.append(score)
-        if best is None or score > best.score:
-            best = _Best(rate=rate, epoch=epoch, score=score, curve=curve, model=_state(module), head=_state(head))
+        curve.append(val_loss)
+        if best is None or val_loss < best.loss:
+            best = _Best(rate=rate, epoch=epoch, loss=val_loss, curve=curve, model=_state(module), head=_state(head))
     return best
 
 

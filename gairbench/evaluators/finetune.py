@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gairbench.backbone import Backbone
+from gairbench.choosing import end_of_grid
 from gairbench.errors import TrainingError
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
 from gairbench.evaluators.goals import Goal, goal_of
@@ -44,8 +45,8 @@ def finetune(data: EvaluatorInput) -> EvaluatorOutput:
     """Train the model and a linear head at every learning rate, keep what is best on val (the least rate of equals).
 
     AdamW with a cosine schedule, in single precision. Each rate starts from the model as it was loaded and from the
-    linear probe, fitted on the frozen features with the strength that is best on val. Val is scored by
-    accuracy, micro F1 over labels, squared error.
+    linear probe, fitted on the frozen features with the strength that is best on val. Best on val is the least loss:
+    cross-entropy of classes and of labels, squared error.
 
     Raises:
         TrainingError: At no learning rate are the loss and the outputs of val and test finite.
@@ -58,7 +59,8 @@ def finetune(data: EvaluatorInput) -> EvaluatorOutput:
     epochs = max(EPOCHS, -(-STEPS // len(backbone.loader("train", batch_size=BATCH))))
     start = deepcopy(backbone.module.state_dict())
     best: Array | None = None
-    best_score, best_rate = -np.inf, 0.0
+    least, best_rate = np.inf, 0.0
+    curve: dict[str, float] = {}
     for rate in LEARNING_RATES:
         torch.manual_seed(data.seed)
         backbone.module.load_state_dict(start)
@@ -67,11 +69,14 @@ def finetune(data: EvaluatorInput) -> EvaluatorOutput:
             continue
         # The last step may have broken what its loss does not show, and the class of NaN would be the first one.
         val = _outputs(backbone, head, "val")
-        if not np.isfinite(val).all() or (score := goal.score(val)) <= best_score:
+        if not np.isfinite(val).all():
+            continue
+        curve[f"{rate:g}"] = loss = goal.val_loss(val)
+        if not loss < least:
             continue
         test = _outputs(backbone, head, "test")
         if np.isfinite(test).all():
-            best, best_score, best_rate = test, score, rate
+            best, least, best_rate = test, loss, rate
     if best is None:
         raise TrainingError(
             "at no learning rate are the loss and the outputs of val and test finite",
@@ -79,13 +84,15 @@ def finetune(data: EvaluatorInput) -> EvaluatorOutput:
         )
     params = {
         "learning_rate": best_rate,
-        "val_score": float(best_score),
+        "val_loss": least,
+        "curve": curve,
         "epochs": epochs,
         "batch_size": BATCH,
         "weight_decay": WEIGHT_DECAY,
         **probe.strength,
     }
-    return goal.output(best, params)
+    caveats = end_of_grid("learning_rate", best_rate, (LEARNING_RATES[0], LEARNING_RATES[-1]))
+    return replace(goal.output(best, params), caveats=caveats)
 
 
 def _train(data: EvaluatorInput, backbone: Backbone, head: nn.Module, goal: Goal, rate: float, epochs: int) -> bool:

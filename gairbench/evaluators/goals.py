@@ -1,4 +1,4 @@
-"""What a vector a sample is trained for: the targets as numbers, the loss, the score on val, and the prediction."""
+"""What a vector a sample is trained for: the targets as numbers, the loss of train and of val, and the prediction."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
+from gairbench.evaluators.logistic import sigmoid_loss
 from gairbench.metrics import Array
 from gairbench.spec import Kind
 
@@ -24,22 +25,21 @@ class Goal:
         target: What train's outputs are compared with: classes ``(samples,)``, or floats ``(samples, outputs)``.
         outputs: Numbers that the head computes for a sample.
         loss: Of outputs ``(batch, outputs)`` and targets.
-        score: Of val's outputs ``(samples, outputs)``; more is better.
+        val_loss: Of val's outputs ``(samples, outputs)``: the mean loss, by which epochs and rates are chosen.
         output: Makes the prediction of test's outputs and of hyper-parameters.
     """
 
     target: Array
     outputs: int
     loss: Callable[[Tensor, Tensor], Tensor]
-    score: Callable[[Array], float]
+    val_loss: Callable[[Array], float]
     output: Callable[[Array, dict[str, Any]], EvaluatorOutput]
 
 
 def goal_of(data: EvaluatorInput) -> Goal:
     """Return what a task with a target a sample trains for.
 
-    Val is scored by accuracy of classes, of ordered ones the error in ranks, micro F1 over labels,
-    squared error.
+    The loss is the cross-entropy of classes, ordered or not, and of each label, or the squared error.
 
     Args:
         data: Of a classification, ordinal, multi-label, regression or multi-regression task.
@@ -55,17 +55,15 @@ def goal_of(data: EvaluatorInput) -> Goal:
 
 
 def _classes(data: EvaluatorInput) -> Goal:
+    from scipy.special import log_softmax
     from torch.nn import functional
 
-    truth = data.targets["val"]
-    # Only classes that train has are ever expected.
+    # Only classes that train has are ever expected, and val has no others.
     present, target = np.unique(data.targets["train"], return_inverse=True)
+    truth = np.searchsorted(present, data.targets["val"])
 
-    def score(outputs: Array) -> float:
-        found = present[outputs.argmax(axis=1)]
-        if data.kind is Kind.ORDINAL:
-            return -float(np.mean(np.abs(found - truth)))
-        return float(np.mean(found == truth))
+    def val_loss(outputs: Array) -> float:
+        return -float(log_softmax(outputs, axis=1)[np.arange(len(truth)), truth].mean())
 
     def output(outputs: Array, params: dict[str, Any]) -> EvaluatorOutput:
         likely = np.exp(outputs - outputs.max(axis=1, keepdims=True))
@@ -82,14 +80,13 @@ def _classes(data: EvaluatorInput) -> Goal:
         target=target.astype(np.int64),
         outputs=len(present),
         loss=functional.cross_entropy,
-        score=score,
+        val_loss=val_loss,
         output=output,
     )
 
 
 def _labels(data: EvaluatorInput) -> Goal:
     from scipy.special import expit
-    from sklearn.metrics import f1_score
     from torch.nn import functional
 
     target, truth = data.targets["train"], data.targets["val"]
@@ -97,7 +94,7 @@ def _labels(data: EvaluatorInput) -> Goal:
         target=target.astype(np.float32),
         outputs=target.shape[1],
         loss=functional.binary_cross_entropy_with_logits,
-        score=lambda outputs: float(f1_score(truth, outputs > 0, average="micro", zero_division=0)),
+        val_loss=lambda outputs: sigmoid_loss(outputs, truth)[0] / truth.size,
         output=lambda outputs, params: EvaluatorOutput(
             prediction=outputs > 0, scores=expit(outputs), scores_are="probabilities", params=params
         ),
@@ -121,6 +118,6 @@ def _values(data: EvaluatorInput) -> Goal:
         target=scaled if target.ndim == 2 else scaled[:, None],
         outputs=target.shape[1] if target.ndim == 2 else 1,
         loss=functional.mse_loss,
-        score=lambda outputs: -float(np.mean(((values(outputs) - truth) / (1 if target.ndim == 1 else std)) ** 2)),
+        val_loss=lambda outputs: float(np.mean(((values(outputs) - truth) / (1 if target.ndim == 1 else std)) ** 2)),
         output=lambda outputs, params: EvaluatorOutput(prediction=values(outputs), params=params),
     )

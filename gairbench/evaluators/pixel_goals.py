@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
-from gairbench.evaluators.prediction_metrics import miou
 from gairbench.metrics import IGNORED, Array
 from gairbench.sample_blocks import sample_blocks
 from gairbench.spec import Kind
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class PixelClasses:
-    """Cross-entropy of all pixels that are not ignored, of logits upsampled to the mask; val is scored by mIoU.
+    """Cross-entropy of all pixels that are not ignored, of logits upsampled to the mask.
 
     Args:
         data: Of a segmentation task.
@@ -30,21 +29,18 @@ class PixelClasses:
 
     def loss(self, grid: Tensor, rows: Array) -> Tensor | None:
         """Return the loss of a grid ``(batch, outputs, rows, columns)`` of samples of train, if a pixel counts."""
-        import torch
-        from torch.nn import functional
+        total, pixels = _cross_entropy(grid, self._data.targets["train"][rows])
+        return total / pixels if pixels else None
 
-        labels = torch.from_numpy(self._data.targets["train"][rows].astype(np.int64))
-        for ignored in IGNORED:
-            labels[labels == ignored] = -1
-        if not bool((labels >= 0).any()):
-            return None
-        labels = labels.to(grid.device)
-        return functional.cross_entropy(_upsampled(grid, labels.shape[1:]), labels, ignore_index=-1)
-
-    def score(self, grids: Iterable[Tensor]) -> float:
-        """Return the mIoU of the grids of val's batches, in order."""
-        truth = self._data.targets["val"]
-        return miou(truth, self._predicted(grids, truth.shape))
+    def val_loss(self, grids: Iterable[Tensor]) -> float:
+        """Return the mean cross-entropy of all pixels that count, of the grids of val's batches, in order."""
+        truth, start = self._data.targets["val"], 0
+        found: list[tuple[float, int]] = []
+        for grid in grids:
+            total, pixels = _cross_entropy(grid.float(), truth[start : start + len(grid)])
+            found.append((float(total), pixels))
+            start += len(grid)
+        return sum(total for total, _ in found) / max(sum(pixels for _, pixels in found), 1)
 
     def output(self, grids: Iterable[Tensor], params: dict[str, Any]) -> EvaluatorOutput:
         """Return the prediction of the grids of test's batches, in order."""
@@ -90,8 +86,8 @@ class PixelValues:
         errors = (_upsampled(grid, wanted.shape[1:])[:, 0] - scaled) ** 2
         return errors[known.to(grid.device)].mean()
 
-    def score(self, grids: Iterable[Tensor]) -> float:
-        """Return the mean squared error of the grids of val's batches, in order, below zero."""
+    def val_loss(self, grids: Iterable[Tensor]) -> float:
+        """Return the mean squared error of the grids of val's batches, in order."""
         truth = self._data.targets["val"]
         errors, count, start = 0.0, 0, 0
         for found in self._found(grids, truth.shape[1:]):
@@ -100,7 +96,7 @@ class PixelValues:
             errors += float(np.sum((found[known] - wanted[known]) ** 2))
             count += int(known.sum())
             start += len(found)
-        return -errors / max(count, 1)
+        return errors / max(count, 1)
 
     def output(self, grids: Iterable[Tensor], params: dict[str, Any]) -> EvaluatorOutput:
         """Return the prediction of the grids of test's batches, in order."""
@@ -124,6 +120,19 @@ PixelGoal = PixelClasses | PixelValues
 def pixel_goal_of(data: EvaluatorInput) -> PixelGoal:
     """Return what a task of pixels trains for."""
     return PixelClasses(data) if data.kind is Kind.SEGMENTATION else PixelValues(data)
+
+
+def _cross_entropy(grid: Tensor, masks: Array) -> tuple[Tensor, int]:
+    """Return the sum of the cross-entropy over all pixels of some masks that count, and how many these are."""
+    import torch
+    from torch.nn import functional
+
+    labels = torch.from_numpy(masks.astype(np.int64))
+    for ignored in IGNORED:
+        labels[labels == ignored] = -1
+    logits = _upsampled(grid, labels.shape[1:])
+    total = functional.cross_entropy(logits, labels.to(grid.device), ignore_index=-1, reduction="sum")
+    return total, int((labels >= 0).sum())
 
 
 def _upsampled(grid: Tensor, size: tuple[int, ...]) -> Tensor:

@@ -128,8 +128,8 @@ def test_its_evaluator_runs_alone_and_is_no_headline(request_: EvaluationRequest
     ] * 2, [r.reason for r in records]
     for record in records:
         params = record.probe_params
-        assert params["val_score"] == pytest.approx(max(params["val_curve"]), abs=1e-6)
-        assert params["val_curve"][params["best_epoch"] - 1] == max(params["val_curve"])
+        assert params["val_loss"] == pytest.approx(min(params["val_curve"]), abs=1e-6)
+        assert params["val_curve"][params["best_epoch"] - 1] == min(params["val_curve"])
         assert len(params["val_curve"]) == params["epochs"] == 20
         assert params["parameters"] == 32
         assert record.embedding_dim is None

@@ -177,7 +177,7 @@ def test_finetuning_learns_what_frozen_features_hide(request_: EvaluationRequest
     assert r2["ridge"] < 0.2 < 0.6 < r2["finetune"]
     record = found[ZONE.name, "finetune"]
     assert record.probe_params["learning_rate"] == 1e-3
-    assert record.caveats == (TRAINED,)
+    assert record.caveats == (TRAINED, "chosen at the grid's end (learning_rate = 0.001)")
     assert not record.headline
     assert TRAINED not in found[ZONE.name, "linear"].caveats
     assert record.used == found[ZONE.name, "linear"].used

@@ -561,3 +561,28 @@ def test_places_are_compared_with_the_middle_of_all_places() -> None:
     output = run("nearest_place", given)
     assert 0 < min(output.params["curve"].values()) < output.params["trivial_loss"] < 20_000
     assert set(output.params["curve"]) == {str(k) for k in nearest_place.NEIGHBOURS}
+
+
+@pytest.mark.parametrize("selection", ["cv", "val"])
+@pytest.mark.parametrize(("name", "kind"), CASES, ids=str)
+def test_noise_with_more_features_than_samples_is_not_predicted_where_it_was_held_out(
+    name: str, kind: Kind, selection: SelectionBy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever has been fitted on what it is measured on seems to be predicted here, and nothing else does."""
+    monkeypatch.setattr(segmentation, "EPOCHS", 30)
+    rng = np.random.default_rng(1)
+    sizes = {"train": 24, "val": 12, "test": 4} if kind in DENSE else {"train": 80, "val": 60, "test": 4}
+    dim = 600 if kind in DENSE else 300
+    shape = (dim, 4, 4) if kind in DENSE else (dim,)
+    noise = {split: rng.normal(size=(n, *shape[1:], 3)) for split, n in sizes.items() if split != "test"}
+    given = replace(
+        made(kind),
+        features={split: rng.normal(size=(n, *shape)).astype(np.float32) for split, n in sizes.items()},
+        targets={split: target_of(kind, score) for split, score in noise.items()},
+        groups={split: np.array([f"{split}-{one % 4}" for one in range(n)]) for split, n in sizes.items()},
+        protocol=EvaluationProtocol(selection=selection),
+    )
+    params = run(name, given).params
+    curve = np.array([params["curve"][value] for value in params["curve"]])
+    least, trivial = curve.min(axis=0), np.array(params["trivial_loss"])
+    assert (least > 0.8 * trivial).all(), (least, trivial)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.special import expit, softmax
+from sklearn.metrics import log_loss
 from torch.nn import functional
 
 from gairbench.backbone import Backbone
@@ -16,8 +18,10 @@ from gairbench.errors import TrainingError
 from gairbench.evaluation.plan import default_evaluators
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
 from gairbench.evaluators import EVALUATORS, METRICS, end_to_end, finetune
+from gairbench.evaluators.goals import goal_of
 from gairbench.evaluators.nearest_place import median_direction
 from gairbench.evaluators.ordinal_linear import _fit, _log_likelihood, _Odds, _start
+from gairbench.evaluators.pixel_goals import PixelClasses
 from gairbench.evaluators.principal_axes import Axes
 from gairbench.evaluators.segmentation import sampled_logits
 from gairbench.geography import from_sphere, on_sphere
@@ -337,33 +341,65 @@ def test_the_epoch_that_is_best_on_val_predicts_test(
     kind: Kind, goal: str, learned: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given, truth = data(kind)
-    scores: list[float] = []
+    losses: list[float] = []
 
     def sixth(self: object, outputs: Iterable[torch.Tensor]) -> float:
         """Say that the sixth epoch is the best one."""
         assert all(bool(some.isfinite().all()) for some in outputs)
-        scores.append(1.0 if len(scores) == 5 else 0.5)
-        return scores[-1]
+        losses.append(0.5 if len(losses) == 5 else 1.0)
+        return losses[-1]
 
     state = end_to_end._state
 
     def ruining(module: torch.nn.Module) -> dict[str, torch.Tensor]:
         """Keep the state, and ruin what is trained after the sixth epoch."""
         kept = state(module)
-        if scores[-1] == 1.0:
+        if losses[-1] == 0.5:
             with torch.no_grad():
                 for parameter in module.parameters():
                     parameter.zero_()
         return kept
 
-    monkeypatch.setattr(f"{goal}.score", sixth)
+    monkeypatch.setattr(f"{goal}.val_loss", sixth)
     monkeypatch.setattr(end_to_end, "_state", ruining)
     monkeypatch.setattr(end_to_end, "LEARNING_RATES", (1e-1,))
     output = run("end_to_end", given)
-    assert (output.params["best_epoch"], output.params["val_score"]) == (6, 1.0)
-    assert output.params["val_curve"] == scores
-    assert len(scores) == output.params["epochs"] > 6
+    assert (output.params["best_epoch"], output.params["val_loss"]) == (6, 0.5)
+    assert output.params["val_curve"] == losses
+    assert len(losses) == output.params["epochs"] > 6
     assert score(kind, truth, output) > learned
+
+
+@pytest.mark.parametrize("kind", [Kind.CLASSIFICATION, Kind.ORDINAL, Kind.MULTILABEL])
+def test_val_is_judged_by_the_log_loss_of_scikit_learn(kind: Kind) -> None:
+    given, _ = data(kind)
+    goal, truth = goal_of(given), given.targets["val"]
+    outputs = np.random.default_rng(0).normal(size=(len(truth), goal.outputs))
+    if kind is Kind.MULTILABEL:
+        expected = np.mean([log_loss(t, p, labels=[0, 1]) for t, p in zip(truth.T, expit(outputs).T, strict=True)])
+    else:
+        expected = log_loss(truth, softmax(outputs, axis=1), labels=np.unique(given.targets["train"]))
+    assert goal.val_loss(outputs) == pytest.approx(expected, rel=1e-9)
+
+
+def test_masks_are_judged_by_the_cross_entropy_of_the_pixels_that_count() -> None:
+    given, _ = data(Kind.SEGMENTATION)
+    masks = given.targets["val"].copy()
+    masks[:, 0] = 255
+    goal = PixelClasses(replace(given, targets={**given.targets, "val": masks}))
+    grids = torch.randn(len(masks), goal.outputs, *masks.shape[1:], generator=torch.Generator().manual_seed(0))
+    wanted = torch.from_numpy(masks.astype(np.int64))
+    expected = torch.nn.functional.cross_entropy(grids, wanted, ignore_index=255)
+    assert goal.val_loss(torch.split(grids, 7)) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_fine_tuning_records_every_rate_and_says_where_the_last_one_is_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finetune, "LEARNING_RATES", (0.0, 1e-3))
+    output = run("finetune", data(Kind.CLASSIFICATION)[0])
+    curve = output.params["curve"]
+    assert list(curve) == ["0", "0.001"]
+    assert output.params["val_loss"] == min(curve.values())
+    assert output.caveats == (f"chosen at the grid's end (learning_rate = {output.params['learning_rate']:g})",)
 
 
 def test_end_to_end_starts_every_rate_from_the_model_as_it_was_made(monkeypatch: pytest.MonkeyPatch) -> None:

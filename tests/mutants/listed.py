@@ -20,7 +20,7 @@ class Mutant:
     """
 
     name: str
-    of: Literal["evaluators", "metrics", "standardization", "splits", "keys"]
+    of: Literal["evaluators", "metrics", "standardization", "splits", "keys", "leaderboard"]
     path: str
     old: str
     new: str
@@ -29,7 +29,7 @@ class Mutant:
     @property
     def module(self) -> str:
         """Its dotted name."""
-        return self.path.removesuffix(".py").replace("/", ".")
+        return self.path.removeprefix("leaderboard/").removesuffix(".py").replace("/", ".")
 
 
 SPLITTING = "tests/test_splitting.py"
@@ -44,6 +44,11 @@ TRIVIAL = "tests/evaluation/test_trivial.py"
 INTERVALS = "tests/test_intervals.py"
 METRICS = ("tests/test_metrics.py", "tests/evaluators/test_builtin_metrics.py")
 
+RANKING = "tests/leaderboard/test_leaderboard.py"
+NOISE = f"{CHOICES}::test_noise_with_more_features_than_samples_is_not_predicted_where_it_was_held_out"
+PREDICTS = f"{CHOICES}::test_what_is_chosen_is_what_predicts"
+EVALUATORS = "tests/evaluators/test_evaluators.py"
+
 _CHOOSING = "gairbench/choosing.py"
 _GIVEN = "gairbench/evaluation/given.py"
 _INTERVALS = "gairbench/intervals.py"
@@ -54,6 +59,149 @@ _EMBEDDING_KEYS = "gairbench/evaluation/embedding_keys.py"
 _SPLITTING = "gairbench/splitting.py"
 
 MUTANTS = (
+    Mutant(
+        name="the version of intervals is not in the key",
+        of="keys",
+        path=_PLAN,
+        old="        intervals=INTERVALS_VERSION,\n",
+        new="",
+        tests=(KEYS,),
+    ),
+    Mutant(
+        name="the bounds of a metric are not in the key",
+        of="keys",
+        path=_PLAN,
+        old="metric.least, metric.most, ",
+        new="",
+        tests=(KEYS,),
+    ),
+    Mutant(
+        name="what a policy draws is not in the key",
+        of="keys",
+        path=_PLAN,
+        old="policy.draws, ",
+        new="",
+        tests=(KEYS,),
+    ),
+    Mutant(
+        name="the grouping is not in the key",
+        of="keys",
+        path=_PLAN,
+        old=", task.group or task.dataset.group]",
+        new="]",
+        tests=(KEYS,),
+    ),
+    Mutant(
+        name="held-out maps are fitted",
+        of="evaluators",
+        path="gairbench/evaluators/dense_ridge.py",
+        old="_sum([one for one in moments if one is not held])",
+        new="_sum(moments)",
+        tests=(f"{NOISE}[dense_ridge-dense_regression-cv]",),
+    ),
+    Mutant(
+        name="held-out masks are fitted",
+        of="evaluators",
+        path="gairbench/evaluators/segmentation.py",
+        old="heads = _train(data, images, fit, WEIGHT_DECAYS)",
+        new="heads = _train(data, images, folds.final, WEIGHT_DECAYS)",
+        tests=(f"{NOISE}[linear_segmentation-segmentation-cv]",),
+    ),
+    Mutant(
+        name="the strongest decay is fitted whatever was chosen",
+        of="evaluators",
+        path="gairbench/evaluators/segmentation.py",
+        old="folds.final, (choice.value,))",
+        new="folds.final, WEIGHT_DECAYS[:1])",
+        tests=(f"{PREDICTS}[linear_segmentation-segmentation]",),
+    ),
+    Mutant(
+        name="the strongest C is fitted whatever was chosen",
+        of="evaluators",
+        path="gairbench/evaluators/ordinal_linear.py",
+        old="best.to(choice.value)",
+        new="best.to(STRENGTHS[0])",
+        tests=(f"{PREDICTS}[ordinal_linear-ordinal]",),
+    ),
+    Mutant(
+        name="equal items count for the query",
+        of="evaluators",
+        path="gairbench/evaluators/retrieval.py",
+        old=" + ((similarity == true).sum(axis=1) - 1) / 2",
+        new="",
+        tests=(f"{EVALUATORS}::test_retrieval_ties_rank_at_chance",),
+    ),
+    Mutant(
+        name="the worst epoch on val is kept",
+        of="evaluators",
+        path="gairbench/evaluators/end_to_end.py",
+        old="val_loss < best.loss",
+        new="val_loss > best.loss",
+        tests=(f"{EVALUATORS}::test_the_epoch_that_is_best_on_val_predicts_test",),
+    ),
+    Mutant(
+        name="val is judged by the likelihood, the less the better",
+        of="evaluators",
+        path="gairbench/evaluators/goals.py",
+        old="return -float(log_softmax(",
+        new="return float(log_softmax(",
+        tests=(f"{EVALUATORS}::test_val_is_judged_by_the_log_loss_of_scikit_learn",),
+    ),
+    Mutant(
+        name="ignored pixels are a class",
+        of="evaluators",
+        path="gairbench/evaluators/pixel_goals.py",
+        old="        labels[labels == ignored] = -1",
+        new="        labels[labels == ignored] = 0",
+        tests=(f"{EVALUATORS}::test_masks_are_judged_by_the_cross_entropy_of_the_pixels_that_count",),
+    ),
+    Mutant(
+        name="pairs of rows are not adjusted together",
+        of="leaderboard",
+        path="leaderboard/gairbench_leaderboard/ranking.py",
+        old="return dict(zip(found, holm(list(found.values())), strict=True))",
+        new="return found",
+        tests=(f"{RANKING}::test_of_equal_models_few_are_said_to_be_worse_than_the_best_of_them",),
+    ),
+    Mutant(
+        name="a constant prediction is bold",
+        of="leaderboard",
+        path="leaderboard/gairbench_leaderboard/ranking.py",
+        old="not cell.constant and column.beats_trivial(cell.value)",
+        new="column.beats_trivial(cell.value)",
+        tests=(
+            f"{RANKING}::test_best_is_what_can_be_tested_differs_beats_the_trivial_predictor_and_has_enough_samples",
+        ),
+    ),
+    Mutant(
+        name="what is no better than the trivial predictor is bold",
+        of="leaderboard",
+        path="leaderboard/gairbench_leaderboard/ranking.py",
+        old="not cell.constant and column.beats_trivial(cell.value)",
+        new="not cell.constant",
+        tests=(
+            f"{RANKING}::test_best_is_what_can_be_tested_differs_beats_the_trivial_predictor_and_has_enough_samples",
+        ),
+    ),
+    Mutant(
+        name="few groups are ranked",
+        of="leaderboard",
+        path="leaderboard/gairbench_leaderboard/ranking.py",
+        old='if 0 < self.groups[0] < FEW_GROUPS else ""',
+        new='if False else ""',
+        tests=(RANKING,),
+    ),
+    Mutant(
+        name="models are not paired by unit",
+        of="leaderboard",
+        path="leaderboard/gairbench_leaderboard/uncertainty.py",
+        old="            _of_units(left.jackknife.mean(axis=0) - right.jackknife.mean(axis=0), left),\n",
+        new=(
+            "            _of_units(left.jackknife.mean(axis=0), left),\n"
+            "            _of_units(right.jackknife.mean(axis=0), right),\n"
+        ),
+        tests=("tests/leaderboard/test_comparison.py::test_units_are_paired_between_models",),
+    ),
     Mutant(
         name="val is test",
         of="evaluators",
