@@ -293,12 +293,18 @@ def read_results(folder: Path) -> Iterator[Result]:
     """Yield every record below a results folder, in a fixed order; hidden files do not count.
 
     Raises:
-        StorageError: The folder is missing, a folder in it cannot be read, or a file in it is not a record.
+        StorageError: The folder is missing, a folder in it cannot be read, a file in it is not a record, or two are of
+            one cell, of which one would stand for the other unsaid.
     """
     if not folder.is_dir():
         raise StorageError(f"no results folder {folder}", "run 'gairbench run' first, or name it with --results")
+    places: dict[Path, Path] = {}
     for path in sorted(record_files(folder)):
-        yield read_result(path)
+        result = read_result(path)
+        place = result.path(folder)
+        if (other := places.setdefault(place, path)) != path:
+            raise StorageError(f"{other} and {path} are records of one cell, which belong at {place}", "delete one")
+        yield result
 
 
 def record_files(folder: Path) -> Iterator[Path]:

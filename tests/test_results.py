@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -225,3 +226,14 @@ def test_errors_are_one_line_with_the_hint() -> None:
     error = GairbenchError("two\nlines", "try\n again")
     assert str(error) == "two lines; try again"
     assert str(GairbenchError("what", "")) == "what"
+
+
+def test_two_records_of_one_cell_are_refused_with_both_places(tmp_path: Path) -> None:
+    path = write_result(make_result(), tmp_path)
+    other = write_result(make_result(seed=1), tmp_path)
+    assert [one.seed for one in read_results(tmp_path)] == [0, 1]
+    other.write_bytes(path.read_bytes())
+    with pytest.raises(
+        StorageError, match=f"{re.escape(str(path))} and {re.escape(str(other))} are records of one cell"
+    ):
+        list(read_results(tmp_path))

@@ -60,7 +60,7 @@ class Estimates:
                     dataset = ("embed", *model, record["dataset"], size)
                     found[dataset] = max(found.get(dataset, 0.0), times["embed"])
                 if "probe" in times:
-                    usual = {"labels": "all", "readout": "default", "selection": "cv"}
+                    usual = {"labels": "all", "readout": "default", "selection": "val"}
                     part = [record.get(name, default) for name, default in usual.items()]
                     found["probe", *model, record["task"], record["probe"], size, *part] = times["probe"]
             except (OSError, ValueError, KeyError, TypeError, AttributeError):
