@@ -33,7 +33,7 @@ class Variant:
     incl: bool = True
     secl: bool = True
     citation: str = "arXiv:2503.16683"
-    recipe: int = 3
+    recipe: int = 4
     distilled: bool = False
     authors: bool = False
 
@@ -46,7 +46,7 @@ VARIANTS: Mapping[str, Variant] = {
     "gair-official": Variant(description="GAIR as its authors released it, the checkpoint of PingL/GAIR"),
     # Only SECL trains a location encoder: without SECL the variant has none.
     "gair[incl-only]": Variant(
-        description="GAIR trained on RS-SV pairs alone", modalities=(Modality.RS, Modality.SV), secl=False, recipe=4
+        description="GAIR trained on RS-SV pairs alone", modalities=(Modality.RS, Modality.SV), secl=False, recipe=5
     ),
     "gair[secl-only]": Variant(description="GAIR without the RS-SV objective", incl=False),
     "gair[distilled]": Variant(

@@ -15,10 +15,14 @@ from gairbench_models.image_pair.config import PairConfig, Pool, pair_config_of,
 
 C = TypeVar("C")
 
+TUNED = frozenset({"tiny", "small"})
+"""Presets of which the settings were chosen on validation blocks, on the first (``examples/tune_recipes.py``); other
+presets have their papers'."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PapersOptimizer:
-    """How a paper trains its ViTs with AdamW.
+class PairOptimizer:
+    """How a rival trains its ViTs with AdamW.
 
     Args:
         base_learning_rate: Of 256 images a step; it grows with the batch (Goyal et al., arXiv 1706.02677).
@@ -54,7 +58,7 @@ class PairRecipe(Generic[C]):
     """Everything about a run that ``--set`` can change.
 
     Args:
-        budget: Passes and batch, GAIR's of the same preset; optimizer and colours, the paper's.
+        budget: Passes and batch, GAIR's of the same preset; optimizer and colours, the rival's.
         objective: The objective's own numbers.
         model: The encoders.
         input: What the overhead encoder takes.
@@ -67,7 +71,7 @@ class PairRecipe(Generic[C]):
 
 
 def make_pair_recipe(
-    preset: str, objective: C, pool: Pool, optimizer: PapersOptimizer, settings: Mapping[str, str]
+    preset: str, objective: C, pool: Pool, optimizer: PairOptimizer, settings: Mapping[str, str]
 ) -> PairRecipe[C]:
     """Return a rival's recipe.
 
@@ -75,7 +79,7 @@ def make_pair_recipe(
         preset: The preset's name.
         objective: Its own numbers, unchanged.
         pool: How the photo encoder's tokens become one vector.
-        optimizer: Its paper's.
+        optimizer: Its own.
         settings: What ``--set`` changes, as text.
 
     Raises:

@@ -14,7 +14,7 @@ MODELS: tuple[ModelSpec, ...] = (
         presets=pair_preset_specs(
             Pretraining(
                 recipe="gairbench_models.mae.pretraining:pretrain_mae",
-                version=2,
+                version=3,
                 dataset=DATASET,
                 inputs="gairbench_models.mae.recipe:encoder_inputs",
             )

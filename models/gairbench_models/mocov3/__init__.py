@@ -14,7 +14,7 @@ MODELS: tuple[ModelSpec, ...] = (
         presets=pair_preset_specs(
             Pretraining(
                 recipe="gairbench_models.mocov3.pretraining:pretrain_mocov3",
-                version=2,
+                version=3,
                 dataset=DATASET,
                 inputs="gairbench_models.mocov3.recipe:encoder_inputs",
             )

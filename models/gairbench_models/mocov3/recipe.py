@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Interval
 
 from gairbench.inputs import Input
 from gairbench_models.gair.presets import PRESETS
-from gairbench_models.image_pair.recipe import PairRecipe, PapersOptimizer, make_pair_recipe, pair_inputs_of
+from gairbench_models.image_pair.recipe import TUNED, PairOptimizer, PairRecipe, make_pair_recipe, pair_inputs_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +34,14 @@ class MoCoConfig:
     smallest_crop: Annotated[float, Interval(gt=0, le=1)] = 0.08
 
 
-OPTIMIZER = PapersOptimizer(
+OPTIMIZER = PairOptimizer(
     base_learning_rate=1.5e-4, weight_decay=0.1, beta2=0.999, warmup=40 / 300, brightness=0.4, contrast=0.4
 )
 """MoCo v3's for ViTs (arXiv 2104.02057, section 5 and appendix A)."""
+
+TUNED_OPTIMIZER = replace(OPTIMIZER, base_learning_rate=4.64e-4)
+TUNED_OBJECTIVE = MoCoConfig(temperature=0.0587, momentum=0.918, smallest_crop=0.526)
+"""Of :data:`TUNED` presets, which take hundreds of steps and not hundreds of epochs."""
 
 
 def make_moco_recipe(preset: str, settings: Mapping[str, str]) -> PairRecipe[MoCoConfig]:
@@ -46,8 +50,11 @@ def make_moco_recipe(preset: str, settings: Mapping[str, str]) -> PairRecipe[MoC
     Raises:
         UsageError: A setting is unknown or wrong.
     """
-    objective = MoCoConfig(sv_patch_drop=PRESETS[preset].objective.sv_patch_drop)
-    return make_pair_recipe(preset, objective, "pooler", OPTIMIZER, settings)
+    tuned = preset in TUNED
+    objective = replace(
+        TUNED_OBJECTIVE if tuned else MoCoConfig(), sv_patch_drop=PRESETS[preset].objective.sv_patch_drop
+    )
+    return make_pair_recipe(preset, objective, "pooler", TUNED_OPTIMIZER if tuned else OPTIMIZER, settings)
 
 
 def mocov3_configuration(model: str, preset: str) -> PairRecipe[MoCoConfig]:

@@ -16,7 +16,7 @@ LOCATION = LocationInput()
 
 EARTH = DatasetSpec(
     name="earth",
-    version=1,
+    version=2,
     factory=f"{_SOURCES}:LandSource",
     delivers=(CHIP, LOCATION),
     description="Blue Marble chips centred on land points; 10-degree blocks; all real",
@@ -26,7 +26,7 @@ EARTH = DatasetSpec(
 )
 STREETS = DatasetSpec(
     name="earth-streets",
-    version=1,
+    version=2,
     factory=f"{_SOURCES}:StreetSource",
     delivers=(PHOTO, LOCATION),
     description="Street photos rendered from the real values at their points; 10-degree blocks",
@@ -36,7 +36,7 @@ STREETS = DatasetSpec(
 )
 PAIRS = DatasetSpec(
     name="earth-pairs",
-    version=1,
+    version=2,
     factory=f"{_SOURCES}:PairSource",
     delivers=(CHIP, PHOTO, LOCATION),
     splits=("test",),
@@ -47,7 +47,7 @@ PAIRS = DatasetSpec(
 )
 TRIPLETS = DatasetSpec(
     name="earth-triplets",
-    version=1,
+    version=2,
     factory=f"{_SOURCES}:EarthTripletSource",
     delivers=(CHIP, PHOTO, LOCATION),
     splits=("pretrain",),
@@ -57,7 +57,7 @@ TRIPLETS = DatasetSpec(
 )
 AIRPORTS = DatasetSpec(
     name="earth-airports",
-    version=1,
+    version=2,
     factory=f"{_SOURCES}:AirportSource",
     delivers=(LOCATION,),
     description="Airports with elevation and country; 10-degree blocks",
@@ -67,7 +67,7 @@ AIRPORTS = DatasetSpec(
 )
 CITIES = DatasetSpec(
     name="earth-cities",
-    version=1,
+    version=2,
     factory=f"{_SOURCES}:CitySource",
     delivers=(LOCATION,),
     description="Cities above 15,000 people with their population; 10-degree blocks",
@@ -234,7 +234,7 @@ _OFFSET = "offset (patch widths)"
 def _offset_tasks(short: str, patches: float, source: str, words: str) -> tuple[TaskSpec, TaskSpec]:
     dataset = DatasetSpec(
         name=f"earth-offset-{short}",
-        version=1,
+        version=2,
         factory=f"gairbench_tasks.earth.offsets:{source}",
         delivers=(CHIP, PHOTO, LOCATION),
         description=f"Chips with a photo rendered somewhere in them, looked up {words} (a patch is 8 pixels)",

@@ -14,17 +14,28 @@ DEGREES = 10
 ROWS, COLUMNS = 180 // DEGREES, 360 // DEGREES
 SPLITS = ("train", "val", "test")
 SHARES = (0.60, 0.15, 0.25)
-# Part of the benchmark's definition, whatever --seed says. Chosen by label counts, so that most climate zones occur in
-# all three splits; models had by then been run under another seed (8), so the choice was not made blind.
-SEED = 22
+SEED = 23
+"""Part of the benchmark's definition, whatever ``--seed`` says."""
+LOOKED_AT = (8, 22)
+"""Seeds of earlier draws, with which models have been run: none of their test blocks is a test block again."""
 
 
 @functools.cache
 def split_of_blocks() -> NDArray[np.uint8]:
     """Return the split of every block, ``(18, 36)`` indices into :data:`SPLITS`, north-west block first."""
-    numbers = np.arange(ROWS * COLUMNS) + SEED * ROWS * COLUMNS
-    key = randomness.keys("block", numbers)
-    return randomness.choice(key, "split", SHARES).astype(np.uint8).reshape(ROWS, COLUMNS)
+    test = SPLITS.index("test")
+    known = np.any([_draw(seed, SHARES) == test for seed in LOOKED_AT], axis=0)
+    train, val, tested = SHARES
+    # Independent draws: as large a part of the blocks is new on the average, and holds all of the test blocks.
+    tested_of_new = tested / (1 - tested) ** len(LOOKED_AT)
+    rest = np.array([train, val]) / (train + val)
+    weights = np.where(known[:, None], [*rest, 0], [*(rest * (1 - tested_of_new)), tested_of_new])
+    return _draw(SEED, weights).astype(np.uint8).reshape(ROWS, COLUMNS)
+
+
+def _draw(seed: int, weights: NDArray[np.float64] | tuple[float, ...]) -> NDArray[np.int64]:
+    numbers = np.arange(ROWS * COLUMNS) + seed * ROWS * COLUMNS
+    return randomness.choice(randomness.keys("block", numbers), "split", weights)
 
 
 def split_of_points(lon: ArrayLike, lat: ArrayLike) -> NDArray[np.uint8]:

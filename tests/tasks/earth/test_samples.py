@@ -13,7 +13,7 @@ import gairbench_tasks.earth as earth
 from gairbench.data import DataSource, Split
 from gairbench.errors import DataError
 from gairbench.spec import DataContext, DatasetSpec, Kind, resolve
-from gairbench_tasks.earth import blocks, labels, points, rasters, tables
+from gairbench_tasks.earth import blocks, labels, points, randomness, rasters, tables
 from gairbench_tasks.earth.sources import CitySource, EarthTripletSource, LandSource, PairSource, StreetSource
 
 SIDE = blocks.DEGREES * rasters.PIXELS_PER_DEGREE
@@ -57,6 +57,25 @@ def test_every_block_is_in_one_split_whatever_the_run():
     np.testing.assert_array_equal(first, blocks.split_of_blocks())
     shares = np.bincount(first.ravel()) / first.size
     np.testing.assert_allclose(shares, blocks.SHARES, atol=0.05)
+
+
+def test_no_test_block_was_one_when_models_were_first_run():
+    """The splits of two earlier draws, each by one hash, with which recipes and tables were looked at."""
+    earlier = [
+        randomness.choice(
+            randomness.keys("block", np.arange(blocks.ROWS * blocks.COLUMNS) + seed * blocks.ROWS * blocks.COLUMNS),
+            "split",
+            (0.60, 0.15, 0.25),
+        )
+        for seed in (8, 22)
+    ]
+    looked_at = np.any([draw == 2 for draw in earlier], axis=0).reshape(blocks.ROWS, blocks.COLUMNS)
+    assert looked_at.mean() == pytest.approx(1 - 0.75**2, abs=0.05)
+    now = blocks.split_of_blocks()
+    assert not (now[looked_at] == 2).any()
+    # As many are validated on for each that is learned from, among the blocks that were looked at and the others.
+    for group in (now[looked_at], now[~looked_at]):
+        assert (group == 1).sum() / (group < 2).sum() == pytest.approx(0.2, abs=0.06)
 
 
 @pytest.mark.parametrize("placement", ["centre", "anywhere"])
