@@ -1,11 +1,11 @@
 """How the recipes of `gair`, `mocov3` and `mae` in preset `tiny` were chosen: on validation blocks of `earth` alone.
 
 Each method has the same number of trials. The first is the recipe of its paper, as far as it is one for this size; the
-others are drawn at random from ranges that are equally wide for all (Bergstra and Bengio, JMLR 13, 2012). A trial
-pre-trains with one seed that no published number has, and is scored under `--split development:block`: probes
-learn from the train blocks and are scored on the val blocks, and no sample of a test block is scored. Its score is over
-the tasks that all three methods can do: 0 is the trivial predictor and 1 a perfect one, nothing counts below 0, the
-tasks of a family are one vote, and so are remote sensing and street view.
+others are drawn at random (Bergstra and Bengio, JMLR 13, 2012), four numbers of each, the learning rate of all from one
+range. A trial pre-trains with one seed that no published number has, and is scored under `--split development:block`:
+probes learn from the train blocks and are scored on the val blocks, and no sample of a test block is scored. Its score
+is over the tasks that all three methods can do: 0 is the trivial predictor and 1 a perfect one, nothing counts below 0,
+the tasks of a family are one vote, and so are remote sensing and street view.
 
 Trials that are in the folder are not run again. trials.csv lists them; docs/study.md says what was chosen.
 
