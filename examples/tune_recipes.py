@@ -7,15 +7,14 @@ probes learn from the train blocks and are scored on the val blocks, and no samp
 is over the tasks that all three methods can do: 0 is the trivial predictor and 1 a perfect one, nothing counts below 0,
 the tasks of a family are one vote, and so are remote sensing and street view.
 
-Trials that are in the folder are not run again. trials.csv lists them; docs/study.md says what was chosen.
-
-Usage: python examples/tune_recipes.py FOLDER [TRIALS] [PROCESSES] [DEVICE]
+Trials of the same settings that are in the folder are not run again. One whose loss does not stay finite has no score.
+trials.csv lists them all; docs/study.md says what was chosen.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
+import argparse
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -28,10 +27,12 @@ from scipy.stats import loguniform, uniform
 from sklearn.model_selection import ParameterSampler
 
 import gairbench
+from gairbench.digests import digest
+from gairbench.errors import TrainingError
 from gairbench.results import Result
 
 SEED = 1000
-TASKS = ("rs", "sv")
+TASKS = ("earth-rs-*", "earth-sv-*")
 _RATES = loguniform(1e-4, 5e-3)
 
 
@@ -111,8 +112,15 @@ def skill(record: Result) -> float:
     return max(0.0, (metric.value - metric.trivial) / (metric.most - metric.trivial))
 
 
-def scores_of(records: list[Result]) -> dict[str, float]:
-    """Return the score of each category and their mean."""
+def scores_of(records: Sequence[Result]) -> dict[str, float]:
+    """Return the score of each category and their mean.
+
+    Raises:
+        RuntimeError: A cell has no number: the mean over the others would be of other tasks than that of other trials.
+    """
+    for record in records:
+        if record.status != "ok":
+            raise RuntimeError(f"{record.model} x {record.task} {record.status}: {record.reason}")
     table = pd.DataFrame(
         {"category": str(r.category), "family": r.family, "skill": skill(r)} for r in records if r.headline
     )
@@ -127,38 +135,46 @@ def run_trial(
     """Pre-train and score one trial.
 
     Returns:
-        A row of the table.
+        A row of the table; without a score if the loss did not stay finite.
+
+    Raises:
+        RuntimeError: A task has no number.
+        GairbenchError: As :func:`gairbench.pretrain` and :func:`gairbench.run`.
     """
-    trained = folder / method / str(number)
+    row = {"method": method, "trial": number, **settings}
+    name = f"{method}-{number}-{digest(settings=settings, seed=SEED, limit=limit)[:8]}"
+    trained = folder / "checkpoints" / name
     if not (trained / "checkpoint.json").is_file():
-        gairbench.pretrain(
-            method,
-            "earth-triplets",
-            trained,
-            preset="tiny",
-            set=settings,
-            seed=SEED,
-            device=device,
-            # The same on every device, so that what is chosen holds for all.
-            precision="32-true",
-            validate_every=0,
-            limit=limit,
-            quiet=True,
-        )
+        try:
+            gairbench.pretrain(
+                method,
+                "earth-triplets",
+                trained,
+                preset="tiny",
+                set=settings,
+                seed=SEED,
+                device=device,
+                # The same on every device, so that what is chosen holds for all.
+                precision="32-true",
+                validate_every=0,
+                limit=limit,
+                quiet=True,
+            )
+        except TrainingError:
+            return row
     results = gairbench.run(
         method,
-        list(TASKS),
+        TASKS,
         preset="tiny",
         checkpoint={method: trained},
         split="development:block",
         seed=SEED,
         device=device,
         limit=limit,
-        results=folder / "results" / f"{method}-{number}",
+        results=folder / "results" / name,
         quiet=True,
     )
-    done = [record for record in results if record.status == "ok" and record.dataset.startswith("earth")]
-    return {"method": method, "trial": number, **settings, **scores_of(done)}
+    return row | scores_of(results)
 
 
 def tune(folder: Path, trials: int, processes: int, device: str, limit: int | None = None) -> pd.DataFrame:
@@ -189,17 +205,17 @@ def tune(folder: Path, trials: int, processes: int, device: str, limit: int | No
     return table
 
 
-def main(folder: Path, trials: int, processes: int, device: str) -> None:
+def main() -> None:
     """Run all trials and print the best of each method."""
-    table = tune(folder, trials, processes, device)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("folder", type=Path, help="of checkpoints, records and trials.csv")
+    parser.add_argument("--trials", type=int, default=12, help="of each method")
+    parser.add_argument("--processes", type=int, default=1, help="trials at once")
+    parser.add_argument("--device", default="auto")
+    args = parser.parse_args()
+    table = tune(args.folder, args.trials, args.processes, args.device)
     print(table.loc[table.groupby("method")["score"].idxmax()].to_string(index=False))
 
 
 if __name__ == "__main__":
-    given = sys.argv[1:]
-    main(
-        Path(given[0]),
-        int(given[1]) if len(given) > 1 else 12,
-        int(given[2]) if len(given) > 2 else 1,
-        given[3] if len(given) > 3 else "auto",
-    )
+    main()

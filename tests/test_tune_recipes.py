@@ -103,6 +103,12 @@ def test_families_and_categories_are_one_vote_each_and_nothing_counts_below_the_
     assert found == pytest.approx({"rs": 0.25, "sv": 0.3125, "score": 0.28125})
 
 
+def test_a_trial_without_all_of_its_numbers_has_no_score(script: ModuleType) -> None:
+    failed = make_result(status="failed", reason="out of memory")
+    with pytest.raises(RuntimeError, match=r"gair x earth-rs-koeppen failed: out of memory"):
+        script.scores_of([failed])
+
+
 def test_a_trial_is_scored_on_validation_blocks_and_not_run_twice(
     script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,8 +118,16 @@ def test_a_trial_is_scored_on_validation_blocks_and_not_run_twice(
     first = script.run_trial(tmp_path, "mae", 0, settings, "cpu", 256)
     assert first["score"] == pytest.approx((first["rs"] + first["sv"]) / 2)
     assert {name: first[name] for name in settings} == settings
-    folder = tmp_path / "results" / "mae-0"
+    folder = tmp_path / "results"
     assert {path.parts[-3].partition("-split-")[2] for path in folder.rglob("*.json")} == {"development+block"}
-    trained = (tmp_path / "mae" / "0" / "model.safetensors").stat().st_mtime_ns
+    monkeypatch.setattr(script.gairbench, "pretrain", lambda *_, **__: pytest.fail("it was trained again"))
     assert script.run_trial(tmp_path, "mae", 0, settings, "cpu", 256) == first
-    assert (tmp_path / "mae" / "0" / "model.safetensors").stat().st_mtime_ns == trained
+
+
+def test_a_trial_whose_loss_does_not_stay_finite_has_no_score(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(script.gairbench, "run", lambda *_, **__: pytest.fail("it was evaluated"))
+    settings = {**script.METHODS["mae"].paper, "budget.learning_rate": 1e30}
+    row = script.run_trial(tmp_path, "mae", 0, settings, "cpu", 1024)
+    assert row == {"method": "mae", "trial": 0, **settings}

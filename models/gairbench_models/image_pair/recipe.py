@@ -15,9 +15,9 @@ from gairbench_models.image_pair.config import PairConfig, Pool, pair_config_of,
 
 C = TypeVar("C")
 
-TUNED = frozenset({"tiny", "small"})
-"""Presets of which the settings were chosen on validation blocks, on the first (``examples/tune_recipes.py``); other
-presets have their papers'."""
+TUNED = ("tiny", "small")
+"""Presets whose settings were chosen on validation blocks (``examples/tune_recipes.py``): for the first, and taken
+over by the second. The others have their papers' settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,8 @@ def split_of_blocks() -> NDArray[np.uint8]:
     test = SPLITS.index("test")
     known = np.any([_draw(seed, SHARES) == test for seed in LOOKED_AT], axis=0)
     train, val, tested = SHARES
-    # Independent draws: as large a part of the blocks is new on the average, and holds all of the test blocks.
+    # Draws are independent: on the average (1 - tested) ** 2 of the blocks are in neither of the earlier test splits.
+    # All test blocks are among these, so that each is drawn more often.
     tested_of_new = tested / (1 - tested) ** len(LOOKED_AT)
     rest = np.array([train, val]) / (train + val)
     weights = np.where(known[:, None], [*rest, 0], [*(rest * (1 - tested_of_new)), tested_of_new])
