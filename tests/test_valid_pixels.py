@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
@@ -67,6 +67,7 @@ SIDES = st.integers(1, 14)
 
 
 @settings(deadline=None, max_examples=150)
+@example(height=3, width=2, rows=2, columns=1, kernel="bilinear", antialias=True, seed=0)
 @given(SIDES, SIDES, SIDES, SIDES, st.sampled_from(["bilinear", "bicubic"]), st.booleans(), st.integers(0, 9))
 def test_a_resized_pixel_is_valid_if_nothing_missing_has_a_part_in_it(
     height: int, width: int, rows: int, columns: int, kernel: Kernel, antialias: bool, seed: int
@@ -81,8 +82,8 @@ def test_a_resized_pixel_is_valid_if_nothing_missing_has_a_part_in_it(
     else:
         # A kernel that is drawn out is zero at some pixels within its reach, too.
         assert not (found & mixed).any()
-    if width == columns == 1:
-        return  # torch gives all rows of such an image what the first one is made of
+    if antialias and columns == 1:
+        return  # torch gives all rows of a result with one column what the first one is made of
     values = torch.rand(2, 3, height, width, dtype=torch.float64)
     other = torch.where(mask, values, 1e6)
     ours, theirs = (resized(images, (rows, columns), kernel, antialias) for images in (values, other))
