@@ -44,11 +44,14 @@ def gigaflops(model: str, preset: str, steps: int) -> float:
     return float(counter.get_total_flops()) / 1e9
 
 
+def gigaflops_of_a_step(model: str, preset: str) -> float:
+    """Return 10^9 floating-point operations of a step when GAIR's queue is full."""
+    return (gigaflops(model, preset, MORE) - gigaflops(model, preset, FEW)) / (MORE - FEW)
+
+
 def main(preset: str) -> None:
     """Print the operations of each recipe, and how many of its steps are one of the dearest."""
-    counts = {
-        model: (gigaflops(model, preset, MORE) - gigaflops(model, preset, FEW)) / (MORE - FEW) for model in MODELS
-    }
+    counts = {model: gigaflops_of_a_step(model, preset) for model in MODELS}
     most = max(counts.values())
     print(f"{preset}, batch {BATCH}: 10^9 operations a step")
     for model, count in counts.items():

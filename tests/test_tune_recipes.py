@@ -25,8 +25,8 @@ PUBLISHED = pd.read_csv(ROOT / "leaderboard" / "study" / "trials.csv")
 TRIALS = 12
 RECIPES: dict[str, Callable[[str], Any]] = {
     "gair": lambda preset: make_gair_recipe("gair", preset, {}),
-    "mocov3": lambda preset: make_moco_recipe(preset, {}),
-    "mae": lambda preset: make_mae_recipe(preset, {}),
+    "mocov3": lambda preset: make_moco_recipe("mocov3", preset, {}),
+    "mae": lambda preset: make_mae_recipe("mae", preset, {}),
 }
 
 

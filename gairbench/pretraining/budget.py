@@ -24,6 +24,7 @@ class Budget:
         brightness: Images are multiplied by a random factor in 1 +- this.
         contrast: Deviations from an image's mean are multiplied by a random factor in 1 +- this.
         beta2: AdamW's decay of the second moment; that of the first is 0.9.
+        share: Share of the passes' steps that is trained: what a method whose step is dearer can afford.
     """
 
     epochs: Annotated[int, Ge(1)]
@@ -35,3 +36,4 @@ class Budget:
     brightness: Annotated[float, Interval(ge=0, le=1)] = 0.2
     contrast: Annotated[float, Interval(ge=0, le=1)] = 0.2
     beta2: Annotated[float, Interval(ge=0, lt=1)] = field(default=0.98, metadata=ADDED_LATER)
+    share: Annotated[float, Interval(gt=0, le=1)] = field(default=1.0, metadata=ADDED_LATER)

@@ -99,7 +99,7 @@ class Corpus:
         Raises:
             UsageError: There is not one, because gradients are accumulated over more batches than there are.
         """
-        batches = budget.epochs * self.batches_per_epoch(budget)
+        batches = round(budget.share * budget.epochs * self.batches_per_epoch(budget))
         steps = batches // self.context.trainer.accumulate_grad_batches
         if steps < 1:
             raise UsageError(

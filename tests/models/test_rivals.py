@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+import gairbench
 from gairbench import ImageInput, Modality, ModelContext, cli
 from gairbench.conversion import make_converter
 from gairbench.errors import CheckpointError
@@ -21,6 +23,7 @@ from gairbench_models.gair.config import VisionConfig
 from gairbench_models.gair.presets import PRESETS
 from gairbench_models.image_pair.checkpoint import read_checkpoint
 from gairbench_models.image_pair.config import PairConfig
+from gairbench_models.image_pair.equal_compute import GIGAFLOPS, SUFFIX, share_of
 from gairbench_models.image_pair.model import untrained_pair
 from gairbench_models.mae import model as mae_model
 from gairbench_models.mae.pretraining import (
@@ -194,7 +197,7 @@ def test_blur_is_as_wide_as_in_the_paper_relative_to_the_image() -> None:
 
 def test_rivals_are_trained_as_their_papers_say_in_gairs_passes_and_batches() -> None:
     gairs = PRESETS["base"].budget
-    moco_, mae_ = make_moco_recipe("base", {}), make_mae_recipe("base", {})
+    moco_, mae_ = make_moco_recipe("mocov3", "base", {}), make_mae_recipe("mae", "base", {})
     for recipe in (moco_, mae_):
         assert (recipe.budget.epochs, recipe.budget.batch_size) == (gairs.epochs, gairs.batch_size) == (10, 512)
         # 1.5e-4 for each 256 images of a step.
@@ -273,3 +276,36 @@ def test_a_rival_is_trained_and_evaluated_from_its_checkpoint(tmp_path: Path, na
     assert json.loads((tmp_path / "checkpoint.json").read_text())["recipe"]["budget"]["batch_size"] == 8
     with pytest.raises(CheckpointError, match=f"checkpoint of '{name}', not of 'other'"):
         factory.load(replace(context, model="other"))  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"), [("mocov3", 8), ("mocov3[equal-compute]", 3), ("mae", 8), ("mae[equal-compute]", 5)]
+)
+def test_a_rival_at_equal_compute_trains_fewer_steps_and_is_the_same_otherwise(
+    tmp_path: Path, name: str, steps: int
+) -> None:
+    settings = {"rs.depth": 1, "sv.depth": 1, "epochs": 1, "batch_size": 4}
+    gairbench.pretrain(name, "earth-triplets", tmp_path, limit=32, set=settings, validate_every=0, device="cpu")
+    card = json.loads((tmp_path / "checkpoint.json").read_text())
+    assert (card["model"], card["steps"]) == (name, steps)
+    make = make_moco_recipe if name.startswith("mocov3") else make_mae_recipe
+    recipe = make(name, "tiny", {})
+    assert replace(recipe, budget=replace(recipe.budget, share=1.0)) == make(name.partition("[")[0], "tiny", {})
+
+
+@pytest.mark.parametrize("preset", GIGAFLOPS)
+@pytest.mark.parametrize("rival", ["mocov3", "mae"])
+def test_a_rival_at_equal_compute_takes_as_many_operations_as_gair(preset: str, rival: str) -> None:
+    costs, gairs = GIGAFLOPS[preset], PRESETS[preset].budget
+    # The study's 20,000 triplets.
+    steps = gairs.epochs * (20_000 // gairs.batch_size)
+    taken = round(share_of(f"{rival}{SUFFIX}", preset) * steps) * costs[rival]
+    assert taken == pytest.approx(steps * costs["gair"], rel=0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", GIGAFLOPS)
+@pytest.mark.parametrize("model", ["gair", "mocov3", "mae"])
+def test_operations_of_a_step_are_what_torch_counts(preset: str, model: str) -> None:
+    script = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "training_compute.py"))
+    assert script["gigaflops_of_a_step"](model, preset) == pytest.approx(GIGAFLOPS[preset][model], rel=2e-3)

@@ -12,6 +12,7 @@ from gairbench.pretraining.overrides import override
 from gairbench_models.gair.inputs import TileInput, adapted, tile_input
 from gairbench_models.gair.presets import PRESETS
 from gairbench_models.image_pair.config import PairConfig, Pool, pair_config_of, pair_preset_specs
+from gairbench_models.image_pair.equal_compute import share_of
 
 C = TypeVar("C")
 
@@ -58,7 +59,8 @@ class PairRecipe(Generic[C]):
     """Everything about a run that ``--set`` can change.
 
     Args:
-        budget: Passes and batch, GAIR's of the same preset; optimizer and colours, the rival's.
+        budget: Passes and batch, GAIR's of the same preset, or the share of them at GAIR's compute; optimizer and
+            colours, the rival's.
         objective: The objective's own numbers.
         model: The encoders.
         input: What the overhead encoder takes.
@@ -71,11 +73,12 @@ class PairRecipe(Generic[C]):
 
 
 def make_pair_recipe(
-    preset: str, objective: C, pool: Pool, optimizer: PairOptimizer, settings: Mapping[str, str]
+    model: str, preset: str, objective: C, pool: Pool, optimizer: PairOptimizer, settings: Mapping[str, str]
 ) -> PairRecipe[C]:
     """Return a rival's recipe.
 
     Args:
+        model: Its registered name.
         preset: The preset's name.
         objective: Its own numbers, unchanged.
         pool: How the photo encoder's tokens become one vector.
@@ -88,7 +91,7 @@ def make_pair_recipe(
     chosen = PRESETS[preset]
     recipe = override(
         PairRecipe(
-            budget=optimizer.budget(chosen.budget),
+            budget=replace(optimizer.budget(chosen.budget), share=share_of(model, preset)),
             objective=objective,
             model=pair_config_of(preset, pool),
             input=tile_input(chosen.inputs),

@@ -34,7 +34,7 @@ def pretrain_mae(context: PretrainContext) -> None:
     Raises:
         GairbenchError: As :func:`gairbench_models.gair.pretraining.pretrain_mae`.
     """
-    recipe = make_mae_recipe(context.preset, context.settings)
+    recipe = make_mae_recipe(context.model, context.preset, context.settings)
     corpus = Corpus(context, pair_inputs_of(context.preset, recipe))
     objective = MAE(
         untrained_pair(recipe.model, context.seed),

@@ -39,15 +39,15 @@ TUNED_OBJECTIVE = MAEConfig(mask=0.522, smallest_crop=0.16)
 """Of :data:`TUNED` presets, which take hundreds of steps and not hundreds of epochs."""
 
 
-def make_mae_recipe(preset: str, settings: Mapping[str, str]) -> PairRecipe[MAEConfig]:
-    """Return the recipe of a preset with some settings changed.
+def make_mae_recipe(model: str, preset: str, settings: Mapping[str, str]) -> PairRecipe[MAEConfig]:
+    """Return the recipe of a model's preset with some settings changed.
 
     Raises:
         UsageError: A setting is unknown or wrong.
     """
     objective, optimizer = (TUNED_OBJECTIVE, TUNED_OPTIMIZER) if preset in TUNED else (MAEConfig(), OPTIMIZER)
     # The loss does not reach a pooler.
-    recipe = make_pair_recipe(preset, objective, "mean", optimizer, settings)
+    recipe = make_pair_recipe(model, preset, objective, "mean", optimizer, settings)
     for name, encoder in (("rs", recipe.model.rs), ("sv", recipe.model.sv)):
         patches = encoder.grid_size**2
         kept = round(patches * (1 - recipe.objective.mask))
@@ -61,8 +61,7 @@ def make_mae_recipe(preset: str, settings: Mapping[str, str]) -> PairRecipe[MAEC
 
 def mae_configuration(model: str, preset: str) -> PairRecipe[MAEConfig]:
     """Return all that a preset stands for; named by ``ModelSpec.configuration``."""
-    del model
-    return make_mae_recipe(preset, {})
+    return make_mae_recipe(model, preset, {})
 
 
 def encoder_inputs(model: str, preset: str, settings: Mapping[str, str]) -> tuple[Input, ...]:
@@ -71,5 +70,4 @@ def encoder_inputs(model: str, preset: str, settings: Mapping[str, str]) -> tupl
     Raises:
         UsageError: A setting is unknown or wrong.
     """
-    del model
-    return pair_inputs_of(preset, make_mae_recipe(preset, settings))
+    return pair_inputs_of(preset, make_mae_recipe(model, preset, settings))

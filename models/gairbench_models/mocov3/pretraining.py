@@ -33,7 +33,7 @@ def pretrain_mocov3(context: PretrainContext) -> None:
     Raises:
         GairbenchError: As :func:`gairbench_models.gair.pretraining.pretrain_mocov3`.
     """
-    recipe = make_moco_recipe(context.preset, context.settings)
+    recipe = make_moco_recipe(context.model, context.preset, context.settings)
     corpus = Corpus(context, pair_inputs_of(context.preset, recipe))
     pair = untrained_pair(recipe.model, context.seed, sv_patch_drop=recipe.objective.sv_patch_drop)
     objective = MoCoV3(

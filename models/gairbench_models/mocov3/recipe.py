@@ -44,8 +44,8 @@ TUNED_OBJECTIVE = MoCoConfig(temperature=0.0587, momentum=0.918, smallest_crop=0
 """Of :data:`TUNED` presets, which take hundreds of steps and not hundreds of epochs."""
 
 
-def make_moco_recipe(preset: str, settings: Mapping[str, str]) -> PairRecipe[MoCoConfig]:
-    """Return the recipe of a preset with some settings changed.
+def make_moco_recipe(model: str, preset: str, settings: Mapping[str, str]) -> PairRecipe[MoCoConfig]:
+    """Return the recipe of a model's preset with some settings changed.
 
     Raises:
         UsageError: A setting is unknown or wrong.
@@ -54,13 +54,12 @@ def make_moco_recipe(preset: str, settings: Mapping[str, str]) -> PairRecipe[MoC
     objective = replace(
         TUNED_OBJECTIVE if tuned else MoCoConfig(), sv_patch_drop=PRESETS[preset].objective.sv_patch_drop
     )
-    return make_pair_recipe(preset, objective, "pooler", TUNED_OPTIMIZER if tuned else OPTIMIZER, settings)
+    return make_pair_recipe(model, preset, objective, "pooler", TUNED_OPTIMIZER if tuned else OPTIMIZER, settings)
 
 
 def mocov3_configuration(model: str, preset: str) -> PairRecipe[MoCoConfig]:
     """Return all that a preset stands for; named by ``ModelSpec.configuration``."""
-    del model
-    return make_moco_recipe(preset, {})
+    return make_moco_recipe(model, preset, {})
 
 
 def encoder_inputs(model: str, preset: str, settings: Mapping[str, str]) -> tuple[Input, ...]:
@@ -69,5 +68,4 @@ def encoder_inputs(model: str, preset: str, settings: Mapping[str, str]) -> tupl
     Raises:
         UsageError: A setting is unknown or wrong.
     """
-    del model
-    return pair_inputs_of(preset, make_moco_recipe(preset, settings))
+    return pair_inputs_of(preset, make_moco_recipe(model, preset, settings))

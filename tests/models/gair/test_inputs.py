@@ -167,4 +167,4 @@ def test_settings_of_an_encoder_that_is_not_there_are_refused(
 
 def test_a_mask_that_leaves_nothing_to_rebuild_is_refused() -> None:
     with pytest.raises(UsageError, match=r"mask=0\.001 masks none of the 36 patches of model.rs"):
-        make_mae_recipe("tiny", {"mask": "0.001"})
+        make_mae_recipe("mae", "tiny", {"mask": "0.001"})
