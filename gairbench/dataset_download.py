@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from gairbench.download import SCHEMES, fetch_file, file_size
 from gairbench.errors import DownloadError, UsageError
+from gairbench.locks import exclusive, lock_beside
 from gairbench.published import RemoteFile
 from gairbench.spec import DatasetSpec
 from gairbench.storage import unwritable
@@ -20,9 +22,30 @@ def is_here(spec: DatasetSpec, root: Path | None) -> bool:
     return not spec.folder or (root is not None and (root / spec.folder).is_dir())
 
 
+def can_fetch(spec: DatasetSpec) -> bool:
+    """Whether :func:`fetch_dataset` can get a dataset's files."""
+    return bool(spec.folder) and (spec.download is not None or _own_fetch(spec) is not None)
+
+
+def way_to_get(spec: DatasetSpec, root: Path | None) -> str:
+    """Return in one line which command or page gets a dataset's files, ``get it: ...``; empty if none is known.
+
+    Args:
+        spec: The dataset.
+        root: The data root; ``None``: ``FOLDER`` stands for it.
+    """
+    root = Path("FOLDER") if root is None else root
+    if can_fetch(spec):
+        return f"get it ({terms_of(spec)}): gairbench data get {spec.name} --data-root {root}"
+    # A factory may know, by its optional method ``how_to_get(folder)``.
+    ask = None if isinstance(spec.factory, str) else getattr(spec.factory, "how_to_get", None)
+    return f"get it: {ask(root / spec.folder)}" if ask else ""
+
+
 def terms_of(spec: DatasetSpec) -> str:
-    """Return in words under which licence a dataset's files can be fetched, and how much they are."""
-    assert spec.download is not None  # noqa: S101  (asked of datasets that declare one)
+    """Return in words under which licence a dataset's files can be fetched, and how much they are if that is known."""
+    if spec.download is None:
+        return f"licence: {spec.licence}"
     count = len(spec.download.files)
     return f"{spec.download.licence}, {file_size(spec.download.size)} in {count} file{'s' * (count != 1)}"
 
@@ -31,7 +54,8 @@ def fetch_dataset(spec: DatasetSpec, root: Path, report: Callable[[int, int], ob
     """Fetch the files of a dataset that are not below the data root.
 
     A folder that is not there yet appears when all of its files are; files are added to one that is, each when it is
-    whole. Calling it again continues what was stopped.
+    whole. Calling it again continues what was stopped. A factory that fetches by itself (its optional method
+    ``fetch(folder)``) is given an empty folder, and starts anew each time.
 
     Args:
         spec: The dataset; it declares a download.
@@ -46,10 +70,12 @@ def fetch_dataset(spec: DatasetSpec, root: Path, report: Callable[[int, int], ob
         DownloadError: A file or the network is not there, or what came is not the declared file.
         StorageError: The folder cannot be written, the disk is full, or another process fetches the same.
     """
+    own = _own_fetch(spec)
+    if spec.download is None and own is not None:
+        return _fetched_by(own, root / spec.folder, report)
     if spec.download is None or not spec.folder:
-        raise UsageError(
-            f"dataset {spec.name!r} says nowhere to fetch it from", f"see {spec.citation}" if spec.citation else ""
-        )
+        hint = way_to_get(spec, root) or (f"see {spec.citation}" if spec.citation else "")
+        raise UsageError(f"dataset {spec.name!r} says nowhere to fetch it from", hint)
     for file in spec.download.files:
         if problem := remote_file_problem(file):
             raise DownloadError(f"dataset {spec.name!r} declares {problem}", "ask the plugin's author to correct it")
@@ -74,11 +100,46 @@ def fetch_dataset(spec: DatasetSpec, root: Path, report: Callable[[int, int], ob
         there += file.size
         report(there, spec.download.size)
     if into != folder:
-        try:
-            into.rename(folder)
-        except OSError as error:
-            raise unwritable(folder, error) from error
+        _move(into, folder)
     return folder
+
+
+def _own_fetch(spec: DatasetSpec) -> Callable[[Path], None] | None:
+    """Return the optional method ``fetch(folder)`` of a factory, unless its ``downloads`` says that it cannot."""
+    if isinstance(spec.factory, str) or not spec.folder or not getattr(spec.factory, "downloads", True):
+        return None
+    found: Callable[[Path], None] | None = getattr(spec.factory, "fetch", None)
+    return found
+
+
+def _fetched_by(fetch: Callable[[Path], None], folder: Path, report: Callable[[int, int], object]) -> Path:
+    """Let a factory fetch its dataset: it appears when it is whole, and of an attempt that fails nothing is left.
+
+    What others' code has left behind half-way may look like a whole dataset, so that nothing is continued.
+    """
+    if folder.is_dir():
+        return folder
+    into = folder.with_name(f".{folder.name}.download")
+    with exclusive(lock_beside(into), taken=f"another process fetches {folder}", hint="wait until it has finished"):
+        try:
+            shutil.rmtree(into, ignore_errors=True)
+            into.mkdir(parents=True)
+            report(0, 1)
+            fetch(into)
+            _move(into, folder)
+        except OSError as error:
+            raise unwritable(into, error) from error
+        finally:
+            shutil.rmtree(into, ignore_errors=True)
+    report(1, 1)
+    return folder
+
+
+def _move(folder: Path, to: Path) -> None:
+    try:
+        folder.rename(to)
+    except OSError as error:
+        raise unwritable(to, error) from error
 
 
 def remote_file_problem(file: RemoteFile) -> str:

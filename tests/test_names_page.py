@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from pages import table
 
 from gairbench.inputs import Normalization, Unit
 from gairbench.sensors import BUILTIN
@@ -42,12 +43,6 @@ KINDS = {
     Kind.RETRIEVAL: "the sample's own image of another modality among all",
     Kind.GEOLOCALIZATION: "where the sample is",
 }
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def number(value: float) -> str:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import shutil
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torchgeo
 
 from gairbench import DataContext, DatasetSpec, Kind
+from gairbench_tasks.suite import DATASETS
 from gairbench_tasks.torchgeo.opened import OpenedSource
 from gairbench_tasks.torchgeo.source import INDEX, Draw, Grid, Label, Part, TorchGeoSource
 
@@ -26,6 +27,8 @@ TRAIN_TEST = {"train": {"split": "train"}, "test": {"split": "test"}}
 AERIAL = ".all_bands_dict.aerial" if SINCE_0_10 else ".all_bands.aerial"
 HALVES = (0.5, 0.0, 0.5)
 """Many layouts hold two samples."""
+
+SUITE = {spec.name: spec for spec in DATASETS}
 
 REGRESSION, MULTILABEL = Kind.REGRESSION, Kind.MULTILABEL
 YES_NO = ("no", "yes")
@@ -110,6 +113,18 @@ def train_test(address: str, target: Any, **more: Any) -> TorchGeoSource:
 
 
 TT = ("train", "test")
+
+
+def registered(layout: str, name: str, splits: tuple[str, ...] = ("train", "val", "test"), **more: Any) -> Adapted:
+    """Return a layout as the suite reads it; what the suite draws from train is left whole, or divided in halves."""
+    source = SUITE[name].factory
+    assert isinstance(source, TorchGeoSource)
+    if source.draw is not None:
+        own = source.splits.keys() - {source.draw.of}
+        source = replace(source, draw=None if own else Draw(source.draw.of, HALVES))
+    return Adapted(layout, source, splits, **more)
+
+
 TWO_FRAMES = {"image1": Part("image", frame=0), "image2": Part("image", frame=1)}
 CHANGE = {"mask": Label(classes=("unchanged", "changed"))}
 
@@ -125,22 +140,6 @@ def biomassters_ids(dataset: Any) -> list[str]:
     return [f"{chip}/{month}" for chip, month in zip(rows["chip_id"], rows["month"], strict=True)]
 
 
-def fire_risk_places(dataset: Any) -> list[tuple[float, float]]:
-    """Return longitude and latitude, which the names of the files hold."""
-    names = [Path(path).stem.split("_") for path, _ in dataset.samples]
-    return [(float(name[-2]), float(name[-1])) for name in names]
-
-
-def usavars_places(dataset: Any) -> Any:
-    """Return longitude and latitude from a table of all tiles."""
-    return dataset.label_dfs["treecover"].loc[[name[5:-4] for name in dataset.files], ["lon", "lat"]].to_numpy()
-
-
-def usavars_treecover(dataset: Any) -> Any:
-    """Return the tree cover of each sample from the same table."""
-    return dataset.label_dfs["treecover"].loc[[name[5:-4] for name in dataset.files], "treecover"].tolist()
-
-
 def cropharvest_crops(dataset: Any) -> list[int]:
     """Return whether there is a crop; the table of labels is in another order than the files."""
     keys = ["properties.dataset", "properties.index"]
@@ -154,7 +153,7 @@ def sites(dataset: Any) -> list[str]:
 
 
 ADAPTED = (
-    Adapted("advance", drawn("ADVANCE"), TT, unzip),
+    registered("advance", "advance", TT, prepare=unzip),
     Adapted("agrifieldnet", drawn("AgriFieldNet", target=masks(*map(str, range(14))), chips=Grid(16)), TT),
     Adapted(
         "bigearthnet/v1",
@@ -164,14 +163,7 @@ ADAPTED = (
             inputs={"s1": Part("image", channels=(0, 1)), "image": Part("image", channels=tuple(range(2, 14)))},
         ),
     ),
-    Adapted(
-        "bigearthnet/v2",
-        TorchGeoSource(
-            TG + "BigEarthNetV2",
-            {"label": Label(kind=MULTILABEL, classes=".class_set")},
-            inputs={"s1": "image_s1", "image": "image_s2"},
-        ),
-    ),
+    registered("bigearthnet/v2", "bigearthnet-v2"),
     Adapted(
         "biomassters",
         train_test(
@@ -192,7 +184,7 @@ ADAPTED = (
         ),
         ("train", "val"),
     ),
-    Adapted("cabuar", TorchGeoSource(TG + "CaBuAr", CHANGE, inputs=TWO_FRAMES)),
+    registered("cabuar", "cabuar"),
     Adapted("caffe", TorchGeoSource(TG + "CaFFe", {"zones": Label("mask_zones", classes=tuple("0123"))})),
     Adapted(
         "chabud",
@@ -235,17 +227,8 @@ ADAPTED = (
         TT,
         labelled,
     ),
-    Adapted(
-        "cyclone",
-        train_test(
-            "TropicalCyclone",
-            {"wind": Label(".labels.Wind Speed", kind=REGRESSION)},
-            ids=".features.Image ID",
-            groups=".features.Storm ID",
-        ),
-        TT,
-    ),
-    Adapted("deepglobelandcover", train_test("DeepGlobeLandCover", "mask"), TT),
+    registered("cyclone", "tropical-cyclone", TT),
+    registered("deepglobelandcover", "deepglobe", TT),
     Adapted(
         "dfc2022",
         TorchGeoSource(
@@ -278,16 +261,8 @@ ADAPTED = (
         ),
         ("train", "val"),
     ),
-    Adapted("eurosat", TorchGeoSource(TG + "EuroSAT"), leaks=True),
-    Adapted(
-        "fire_risk",
-        TorchGeoSource(
-            TG + "FireRisk",
-            splits={"train": {"split": "train"}, "test": {"split": "val"}},
-            lonlat="torchgeo_layouts:fire_risk_places",
-        ),
-        TT,
-    ),
+    registered("eurosat", "eurosat", leaks=True),
+    registered("fire_risk", "fire-risk", TT),
     Adapted("forestdamage", drawn("ForestDamage", target={}), TT),
     Adapted(
         "ftw",
@@ -307,33 +282,18 @@ ADAPTED = (
     Adapted("inaturalist", drawn("INaturalist", target={}, inputs={}, ids=INDEX, lonlat=".index.geometry"), TT),
     Adapted("l7irish", drawn("L7Irish", target=masks(*map(str, range(5))), chips=Grid(16)), TT),
     Adapted("l8biome", drawn("L8Biome", target=masks(*map(str, range(5))), chips=Grid(16)), TT),
-    Adapted("landcoverai", TorchGeoSource(TG + "LandCoverAI", "mask"), leaks=True),
-    Adapted("levircd/levircd", TorchGeoSource(TG + "LEVIRCD", CHANGE, inputs=TWO_FRAMES)),
-    Adapted("levircd/levircdplus", train_test("LEVIRCDPlus", CHANGE, inputs=TWO_FRAMES), TT),
-    Adapted(
-        "loveda",
-        TorchGeoSource(
-            TG + "LoveDA",
-            {"mask": Label(ignore=(7,))},
-            splits={"train": {"split": "train"}, "test": {"split": "val"}},
-        ),
-        TT,
-    ),
-    Adapted("millionaid", train_test("MillionAID", "label"), TT),
+    registered("landcoverai", "landcover-ai", leaks=True),
+    registered("levircd/levircd", "levir-cd"),
+    registered("levircd/levircdplus", "levir-cd-plus", TT),
+    registered("loveda", "loveda", TT),
+    registered("millionaid", "million-aid", TT),
     Adapted(
         "mmflood", TorchGeoSource(TG + "MMFlood", masks("dry", "flooded", ignore=(255,)), chips=Grid(8)), leaks=True
     ),
     Adapted("nasa_marine_debris", drawn("NASAMarineDebris", target={}), TT),
     Adapted("oscd", train_test("OSCD", CHANGE, inputs=TWO_FRAMES), TT),
-    Adapted(
-        "pastis",
-        TorchGeoSource(
-            TG + "PASTIS",
-            {"mask": Label("._load_semantic_targets", kind=Kind.SEGMENTATION, ignore=(19,))},
-            splits={"train": {"folds": (1, 2, 3)}, "val": {"folds": (4,)}, "test": {"folds": (5,)}},
-        ),
-    ),
-    Adapted("patternnet", drawn("PatternNet", (0.5, 0.2, 0.3), ids=".samples.0"), TT),
+    registered("pastis", "pastis"),
+    registered("patternnet", "patternnet", TT),
     Adapted("potsdam", train_test("Potsdam2D", "mask"), TT),
     Adapted(
         "quakeset",
@@ -363,7 +323,7 @@ ADAPTED = (
             page=PAGE,
         ),
     ),
-    Adapted("resisc45", TorchGeoSource(TG + "RESISC45"), leaks=True),
+    registered("resisc45", "resisc45", leaks=True),
     Adapted(
         "sen12ms",
         train_test(
@@ -374,44 +334,14 @@ ADAPTED = (
         TT,
         leaks=True,
     ),
-    Adapted(
-        "so2sat",
-        TorchGeoSource(
-            TG + "So2Sat",
-            splits={"train": {"split": "train"}, "val": {"split": "validation"}},
-            inputs={"s1": Part("image", bands=("S1_B1", "S1_B2")), "image": Part("image", bands=("S2_B04", "S2_B03"))},
-            ids=INDEX,
-            page=PAGE,
-        ),
-        ("train", "val"),
-    ),
+    registered("so2sat", "so2sat", ("train", "val")),
     Adapted(
         "south_africa_crop_type", drawn("SouthAfricaCropType", target=masks(*map(str, range(10))), chips=Grid(16)), TT
     ),
     Adapted("substation", drawn("Substation", target={"mask": Label(index=1, classes=YES_NO)}), TT),
-    Adapted(
-        "treesatai",
-        train_test(
-            "TreeSatAI",
-            {"label": Label(kind=MULTILABEL)},
-            inputs={"image": Part("image_aerial", names=AERIAL), "s1": "image_s1", "s2": "image_s2"},
-        ),
-        TT,
-    ),
-    Adapted("ucmerced", TorchGeoSource(TG + "UCMerced"), leaks=True),
-    Adapted(
-        "usavars",
-        TorchGeoSource(
-            TG + "USAVars",
-            {
-                "treecover": Label("torchgeo_layouts:usavars_treecover", kind=REGRESSION),
-                "elevation": Label("labels", index=1, kind=REGRESSION),
-            },
-            lonlat="torchgeo_layouts:usavars_places",
-        ),
-        ("train", "val"),
-        once,
-    ),
+    registered("treesatai", "treesatai", TT),
+    registered("ucmerced", "uc-merced", leaks=True),
+    registered("usavars", "usavars", ("train", "val"), prepare=once),
     Adapted("vaihingen", train_test("Vaihingen2D", "mask"), TT),
     Adapted(
         "zuericrop",

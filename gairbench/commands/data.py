@@ -12,7 +12,7 @@ from annotated_types import Ge
 from gairbench.commands.interrupts import if_interrupted
 from gairbench.commands.options import check_readable, check_writable
 from gairbench.commands.output import show
-from gairbench.dataset_download import fetch_dataset, is_here, terms_of
+from gairbench.dataset_download import can_fetch, fetch_dataset, is_here, terms_of
 from gairbench.errors import GairbenchError, UsageError
 from gairbench.inputs import MissingPixels, Unit
 from gairbench.plugins import load_registry
@@ -94,7 +94,7 @@ def get_datasets(specs: Sequence[DatasetSpec], data_root: Path, progress: Progre
         StorageError: The folder cannot be written.
     """
     for spec in specs:
-        if spec.download is not None:
+        if can_fetch(spec):
             progress.say(f"{spec.name}: {terms_of(spec)}")
         with progress.step(f"fetch {spec.name}") as step:
             folder = fetch_dataset(spec, data_root, step)

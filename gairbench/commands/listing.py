@@ -11,6 +11,7 @@ from tabulate import tabulate
 
 from gairbench.commands.model_filter import ModelFilter, listed_models
 from gairbench.commands.output import holds_unicode, show
+from gairbench.dataset_download import is_here, way_to_get
 from gairbench.inputs import ANY, EncoderInput, ImageInput, SampleInput
 from gairbench.plugins import Registry, load_registry
 from gairbench.spec import MetricSpec
@@ -164,10 +165,9 @@ def list_datasets(*, as_json: bool, task_files: Sequence[Path], data_root: Path 
     for spec in registry.datasets.values():
         where = "embedded"
         if spec.folder:
-            here = data_root is not None and (data_root / spec.folder).is_dir()
-            where = str(data_root / spec.folder) if here and data_root else f"missing: <data-root>/{spec.folder}"
-            if spec.download and not here:
-                where += f" (gairbench data get {spec.name})"
+            where = f"missing: {way_to_get(spec, data_root) or '<data-root>/' + spec.folder}"
+            if data_root is not None and is_here(spec, data_root):
+                where = str(data_root / spec.folder)
         rows.append(
             {
                 "dataset": spec.name,
@@ -180,7 +180,7 @@ def list_datasets(*, as_json: bool, task_files: Sequence[Path], data_root: Path 
                 "origin": str(registry.dataset_origins[spec.name]),
             }
         )
-    _show(rows, as_json=as_json, hide={"description"})
+    _show(rows, as_json=as_json, hide={"description", "delivers"})
 
 
 def _registry(task_files: Sequence[Path]) -> Registry:

@@ -22,7 +22,7 @@ from gairbench.commands.options import check_device_name, check_writable
 from gairbench.commands.outcomes import RunResults
 from gairbench.commands.output import show
 from gairbench.composition import ComposedModel, encoders_of
-from gairbench.dataset_download import is_here
+from gairbench.dataset_download import is_here, way_to_get
 from gairbench.errors import CheckpointError, UsageError
 from gairbench.evaluator import SelectionBy
 from gairbench.file_models import as_reference
@@ -34,7 +34,7 @@ from gairbench.pretraining.teachers import chosen_teachers, fetch_teachers
 from gairbench.progress import Progress
 from gairbench.readout import Readout, asked_readout
 from gairbench.requests import WHOLE, Named, Pairs
-from gairbench.selection import select_models, select_tasks, unknown
+from gairbench.selection import is_category, select_models, select_tasks, unknown
 from gairbench.spec import ModelSpec, TaskSpec
 from gairbench.split_choice import SplitChoice
 from gairbench.taskfiles.parsing import registry_with
@@ -196,6 +196,10 @@ def plan_run(
             fetch_missing(spec, request.preset, request.checkpoint.get(spec.name), default_cache())
         fetch_teachers(_teachers(request, models), registry, request.checkpoint, default_cache())
         _fetch_datasets(request, registry, models, tasks, progress)
+    tasks, absent = _here(request, tasks)
+    for dataset, count in Counter(task.dataset for task in absent).items():
+        how = way_to_get(dataset, request.data_root) or f"put them into {dataset.folder} below --data-root"
+        progress.say(f"left out, its files are not here: {dataset.name} ({count} task{'s' * (count != 1)}); {how}")
 
     from gairbench.evaluation.open_data import OpenData
     from gairbench.evaluation.plan import make_plan
@@ -203,6 +207,19 @@ def plan_run(
     wanted = replace(_evaluation(request, registry, models, tasks), cache=cache or default_cache())
     data = OpenData(request.data_root)
     return make_plan(wanted, registry, data), wanted, data
+
+
+def _here(request: RunRequest, tasks: Sequence[TaskSpec]) -> tuple[Sequence[TaskSpec], Sequence[TaskSpec]]:
+    """Return the tasks to plan, and those that only ``all`` or a category means and whose files are not here.
+
+    What is asked for by its name, by its family or with a task file is planned, and skipped with the reason.
+    """
+    if request.task is None and request.task_file:
+        return tasks, ()
+    named = [value for value in request.task or () if not any(is_category(value, task) for task in tasks)]
+    kept = set(select_tasks(named, {task.name: task for task in tasks})) if named else set()
+    absent = [task for task in tasks if task not in kept and not is_here(task.dataset, request.data_root)]
+    return ([task for task in tasks if task not in absent], absent) if len(absent) < len(tasks) else (tasks, ())
 
 
 def _fetch_datasets(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gairbench.composition import model_for
-from gairbench.dataset_download import is_here, terms_of
+from gairbench.dataset_download import is_here, way_to_get
 from gairbench.errors import DataMissingError, GairbenchError, InputMismatchError, NotCoveredError
 from gairbench.evaluation.cells import Cell, State
 from gairbench.evaluation.coverage import Covered
@@ -83,14 +83,13 @@ class Findings:
 
     def _open(self, spec: DatasetSpec) -> str | Trouble:
         root = self._root
-        get = f", or get it ({terms_of(spec)}): gairbench data get {spec.name} --data-root " if spec.download else ""
-        if spec.folder and root is None:
-            get = get and f"{get}FOLDER"
-            return "skipped", f"dataset {spec.name!r} needs files in folder {spec.folder!r}; give --data-root{get}"
+        if not is_here(spec, root):
+            get = way_to_get(spec, root)
+            get = get and f", or {get}"
+            if root is None:
+                return "skipped", f"dataset {spec.name!r} needs files in folder {spec.folder!r}; give --data-root{get}"
+            return "skipped", f"dataset {spec.name!r} is not at {root / spec.folder}; correct --data-root{get}"
         try:
-            if root is not None and not is_here(spec, root):
-                how = f"correct --data-root{get}{root}" if get else _how_to_get(spec, root)
-                return "skipped", f"dataset {spec.name!r} is not at {root / spec.folder}; {how}"
             return self.data.fingerprint(spec)
         except DataMissingError as error:
             return "skipped", str(error)
@@ -185,9 +184,3 @@ class Findings:
 def _knows_ids(factory: object) -> TypeGuard[KnowsIds]:
     # Of a class the method is not bound.
     return isinstance(factory, KnowsIds) and not isinstance(factory, type)
-
-
-def _how_to_get(spec: DatasetSpec, root: Path) -> str:
-    """Return what to do about a missing folder; a factory may know, by its optional method ``how_to_get(folder)``."""
-    ask = None if isinstance(spec.factory, str) else getattr(spec.factory, "how_to_get", None)
-    return f"correct --data-root, or get it: {ask(root / spec.folder)}" if ask else "correct --data-root"

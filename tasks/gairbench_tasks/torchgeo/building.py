@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gairbench.errors import DataError, DataMissingError, GairbenchError, PluginError
+from gairbench.errors import DataError, DataMissingError, DownloadError, GairbenchError, PluginError, UsageError
 
 if TYPE_CHECKING:
     from gairbench_tasks.torchgeo.declaration import TorchGeoDeclaration
@@ -45,7 +45,7 @@ def build_dataset(source: TorchGeoDeclaration, folder: Path, options: Mapping[st
         # Since TorchGeo 0.10 classes hash gigabytes at every opening unless they are asked not to. The download checks
         # what it gets, and fingerprints are of the content.
         arguments.setdefault("checksum", False)
-    where = next((name for name in ("root", "paths") if name in parameters), next(iter(parameters)))
+    where = _folder_argument(parameters)
     shown = ", ".join(f"{name}={value!r}" for name, value in {where: str(folder), **arguments}.items())
     with blamed(f"{source.dataset}({shown})", "complete or restore the data, or correct the declared options"):
         try:
@@ -54,6 +54,41 @@ def build_dataset(source: TorchGeoDeclaration, folder: Path, options: Mapping[st
             raise DataMissingError(
                 f"{source.dataset} does not find its files in {folder}", source.how_to_get(folder)
             ) from None
+
+
+def download_dataset(source: TorchGeoDeclaration, folder: Path) -> None:
+    """Let a class download its data, for every split.
+
+    Args:
+        source: The declaration.
+        folder: Where the data are to lie; it is empty.
+
+    Raises:
+        DownloadError: A file or the network is not there, or what came is not what the class knows.
+        PluginError: The class does not exist in this version, does not take the options, or needs another package.
+        UsageError: The class cannot download.
+    """
+    make = imported(source.dataset)
+    parameters = inspect.signature(make).parameters
+    if source.page or "download" not in parameters:
+        raise UsageError(f"{source.dataset} cannot download its data", source.how_to_get(folder))
+    given = {"download": True} | ({"checksum": True} if "checksum" in parameters else {})
+    where = _folder_argument(parameters)
+    for options in source.splits.values():
+        try:
+            make(**{where: folder, **source.options, **options, **given})
+        except ImportError as error:
+            raise PluginError(f"{source.dataset}: {error}", _install(error)) from error
+        # Each class has its own way to fetch files, and raises what that raises.
+        except Exception as error:
+            raise DownloadError(
+                f"{source.dataset} cannot download its data into {folder}: {type(error).__name__}: {error}",
+                "run the same command again, or get the files by hand",
+            ) from error
+
+
+def _folder_argument(parameters: Mapping[str, inspect.Parameter]) -> str:
+    return next((name for name in ("root", "paths") if name in parameters), next(iter(parameters)))
 
 
 def imported(address: str) -> Callable[..., Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gairbench.errors import PluginError
@@ -48,3 +49,20 @@ class TorchGeoSource(TorchGeoDeclaration):
             name = "" if context.dataset is None else f" of dataset {context.dataset.name!r}"
             raise PluginError(f"the TorchGeoSource{name} has no folder", "name the 'folder' of its DatasetSpec")
         return OpenedSource(self, context.dataset, context.root / context.dataset.folder)
+
+    @property
+    def downloads(self) -> bool:
+        """Whether :meth:`fetch` can get the data; otherwise people get them from ``page``."""
+        return not self.page
+
+    def fetch(self, folder: Path) -> None:
+        """Let the class download its data into an empty folder, and compare them with the checksums that it has.
+
+        Raises:
+            DownloadError: A file or the network is not there, or what came is not what the class knows.
+            PluginError: The class does not exist in this version, or a package is missing.
+            UsageError: The class cannot download.
+        """
+        from gairbench_tasks.torchgeo.building import download_dataset
+
+        download_dataset(self, folder)

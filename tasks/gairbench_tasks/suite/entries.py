@@ -1,0 +1,94 @@
+"""What all entries of the suite have in common."""
+
+from __future__ import annotations
+
+from gairbench import Category, DatasetSpec, ImageInput, Kind, Modality, TaskSpec, Unit
+from gairbench.inputs import Rendering
+
+TORCHGEO = "torchgeo.datasets:"
+"""Where the classes are."""
+
+NOT_STATED = "not stated by its authors"
+"""Of a dataset without a licence: its pages say at most that it is for research."""
+
+S2_RGB = ("B4", "B3", "B2")
+
+
+def aerial(size: int | None, gsd_m: float | None = None) -> ImageInput:
+    """Return an aerial photo or a picture of one: red, green and blue display values.
+
+    Args:
+        size: Edge in pixels; ``None``: it varies.
+        gsd_m: Ground sample distance in metres; ``None``: it varies.
+    """
+    return ImageInput(modality=Modality.RS, size=size, gsd_m=gsd_m)
+
+
+def sentinel2(
+    bands: tuple[str, ...],
+    size: int,
+    *,
+    name: str = "",
+    white: float = 3_000,
+    unit: Unit = Unit.S2_DN,
+    gsd_m: float = 10.0,
+    frames: tuple[int, int] | None = None,
+) -> ImageInput:
+    """Return an image of Sentinel-2, which encoders of pictures are shown in true colours.
+
+    Args:
+        bands: In the order of the class.
+        size: Edge in pixels.
+        name: Where a sample has several images.
+        white: The value that is shown as white, TorchGeo's in its ``plot`` where that is one number.
+        unit: Of the values.
+        gsd_m: Ground sample distance in metres.
+        frames: Of a series: the least and the greatest number of images.
+    """
+    return ImageInput(
+        modality=Modality.RS,
+        name=name,
+        bands=bands,
+        unit=unit,
+        size=size,
+        gsd_m=gsd_m,
+        frames=frames,
+        rendering=Rendering(bands=S2_RGB, low=0, high=white),
+    )
+
+
+_METRICS = {
+    Kind.CLASSIFICATION: ("accuracy", ("macro_f1",)),
+    Kind.MULTILABEL: ("map", ("micro_f1",)),
+    Kind.SEGMENTATION: ("miou", ()),
+    Kind.REGRESSION: ("r2", ("pearson_r", "rmse")),
+}
+
+
+def ask(
+    dataset: DatasetSpec,
+    what: str,
+    family: str,
+    description: str,
+    *,
+    kind: Kind = Kind.CLASSIFICATION,
+    target: str = "label",
+    inputs: tuple[str, ...] = (Modality.RS,),
+    category: Category = Category.RS,
+) -> TaskSpec:
+    """Return a task on a dataset, named ``<dataset>-<what>``, with the metrics of its kind."""
+    metric, more = _METRICS[kind]
+    return TaskSpec(
+        name=f"{dataset.name}-{what}",
+        version=1,
+        category=category,
+        family=family,
+        kind=kind,
+        dataset=dataset,
+        target=target,
+        inputs=inputs,
+        metric=metric,
+        extra_metrics=more,
+        synthetic=False,
+        description=description,
+    )

@@ -1,0 +1,137 @@
+"""The suite's datasets are read from files in their published layouts as their classes read them."""
+
+from __future__ import annotations
+
+import shutil
+import unittest
+from pathlib import Path
+
+import numpy as np
+import pytest
+import suite_files
+from PIL import Image
+from torchgeo.datasets import EuroSAT
+
+import gairbench
+from gairbench import DataContext, Kind
+from gairbench.spec import resolve
+from gairbench.testing import parametrize_with_task_checks
+from gairbench_tasks.suite import DATASETS, TASKS
+from gairbench_tasks.torchgeo.opened import OpenedSource, TorchGeoSplit
+
+BY_NAME = {spec.name: spec for spec in DATASETS}
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return suite_files.write(tmp_path_factory.mktemp("suite"))
+
+
+def test_every_dataset_has_files_to_try_it_with() -> None:
+    assert {spec.folder for spec in DATASETS} == suite_files.WRITERS.keys()
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_a_dataset_and_its_tasks_pass_every_check(name: str, root: Path) -> None:
+    tasks = [suite_files.as_written(task) for task in TASKS if task.dataset.name == name]
+    mark = parametrize_with_task_checks(tasks, data_root=root).mark
+    checked, skipped = 0, []
+    for case in mark.args[1]:
+        try:
+            case.values[0]()
+            checked += 1
+        except unittest.SkipTest as reason:
+            skipped.append(f"{case.id}: {reason}")
+    assert checked > 25
+    assert not skipped
+
+
+def opened(root: Path, name: str, split: str) -> TorchGeoSplit:
+    source: OpenedSource = resolve(BY_NAME[name].factory)(DataContext(root=root, dataset=BY_NAME[name]))
+    return source.split(split)
+
+
+def test_masks_of_loveda_are_classes_and_not_raw_values(root: Path) -> None:
+    task = next(suite_files.as_written(task) for task in TASKS if task.dataset.name == "loveda")
+    source: OpenedSource = resolve(task.dataset.factory)(DataContext(root=root, dataset=task.dataset))
+    split = source.split("test")
+    path = root / "loveda" / "Val" / "Rural" / "masks_png" / "100.png"
+    raw = np.array(Image.open(path)).astype(np.int64)
+    mask = split.target("mask")[list(split.ids).index("Val/Rural/images_png/100.png")]
+    assert source.classes("mask")[int(mask[raw == 2][0])] == "building"
+    assert np.array_equal(mask[raw > 0], raw[raw > 0] - 1)
+    assert set(mask[raw == 0].tolist()) == {255}
+
+
+def test_radar_of_bigearthnet_is_vh_and_then_vv(root: Path) -> None:
+    bands = next(image for image in BY_NAME["bigearthnet-v2"].delivers if image.name == "s1").bands  # type: ignore[union-attr]
+    means = opened(root, "bigearthnet-v2", "train")[0]["s1"].mean((1, 2)).tolist()
+    # As written: less comes back in cross polarization.
+    assert dict(zip(bands, means, strict=True))["VH"] < dict(zip(bands, means, strict=True))["VV"] - 5
+
+
+@pytest.mark.parametrize("split", suite_files.SPLITS)
+def test_measurements_are_those_of_the_images(root: Path, split: str) -> None:
+    tiles = opened(root, "usavars", split)
+    brightness = [float(tiles[index]["image"].mean()) for index in range(len(tiles))]
+    for name in ("treecover", "elevation", "population"):
+        assert np.corrcoef(brightness, tiles.target(name))[0, 1] > 0.99
+    storms = opened(root, "tropical-cyclone", split)
+    brightness = [float(storms[index]["image"].mean()) for index in range(len(storms))]
+    assert np.corrcoef(brightness, storms.target("wind"))[0, 1] > 0.99
+
+
+def test_val_of_cyclones_is_of_other_storms_than_train(root: Path) -> None:
+    train, val = (set(opened(root, "tropical-cyclone", split).groups("group")) for split in ("train", "val"))
+    assert train
+    assert val
+    assert not train & val
+
+
+def test_places_are_longitude_and_latitude(root: Path) -> None:
+    for name, west, east, south, north in (
+        ("fire-risk", -120, -75, 28, 48),
+        ("usavars", -120, -75, 28, 48),
+        ("eurosat", 13, 16, 49, 50),
+    ):
+        places = opened(root, name, "test").places()
+        assert places is not None
+        assert ((places >= (west, south)) & (places <= (east, north))).all()
+
+
+def test_what_the_files_show_is_learned(root: Path, tmp_path: Path) -> None:
+    small = [task for task in TASKS if task.dataset.folder not in {*suite_files.LARGE, "pastis", "landcoverai"}]
+    names = [task.name for task in small]
+    found = gairbench.run(["pixel-stats", "lonlat"], names, results=tmp_path / "r", data_root=root, device="cpu")
+    assert not found.failed, [record.reason for record in found.failed]
+    scored = [record for record in found.records if record.status == "ok" and record.headline]
+    learned = {record.task: record.metrics[record.metric].value for record in scored}
+    assert learned.keys() == set(names)
+    # Two of fifteen genera a tile, and five tiles of one: by chance 0.13.
+    least = {task.name: 0.4 if task.kind is Kind.MULTILABEL else 0.8 for task in small}
+    weak = {name: value for name, value in learned.items() if value < least[name] and "location" not in name}
+    assert not weak
+
+
+def test_genuine_tiles_of_eurosat_are_read(shared: Path, tmp_path: Path) -> None:
+    tiles = sorted((shared / "data" / "eurosat_ms_small").glob("*/*.tif"))
+    folder = tmp_path / "eurosat"
+    for path in tiles:
+        target = folder / EuroSAT.base_dir / path.parent.name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    names = [path.with_suffix(".jpg").name for path in tiles]
+    suite_files.lists(folder, "eurosat-{}.txt", names, 3)
+    split = opened(tmp_path, "eurosat", "train")
+    assert [source.rpartition("/")[2] for source in split.ids] == ["AnnualCrop_1.tif", "Forest_1.tif"]
+    assert split.target("label").tolist() == [0, 1]
+    assert split[0]["image"].shape == (13, 64, 64)
+    lon, lat = split[0]["lonlat"].tolist()
+    assert -25 < lon < 45
+    assert 34 < lat < 72
+    # Reflectance of a field, as the declared unit has it: near infrared above red.
+    bands = BY_NAME["eurosat"].delivers[0].bands  # type: ignore[union-attr]
+    forest = dict(zip(bands, (split[1]["image"].mean((1, 2)) / 10_000).tolist(), strict=True))
+    assert 0.005 < forest["B4"] < forest["B8"] < 0.6
