@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from pathlib import Path, PurePosixPath
 
 from gairbench.download import SCHEMES, fetch_file, file_size
@@ -115,24 +115,37 @@ def _own_fetch(spec: DatasetSpec) -> Callable[[Path], None] | None:
 def _fetched_by(fetch: Callable[[Path], None], folder: Path, report: Callable[[int, int], object]) -> Path:
     """Let a factory fetch its dataset: it appears when it is whole, and of an attempt that fails nothing is left.
 
-    What others' code has left behind half-way may look like a whole dataset, so that nothing is continued.
+    What others' code has left behind half-way may look like a whole dataset, so that nothing is continued. A folder
+    that is there, of a dataset with the same files for instance, gets what it lacks.
     """
-    if folder.is_dir():
-        return folder
-    into = folder.with_name(f".{folder.name}.download")
+    into = folder if folder.is_dir() else folder.with_name(f".{folder.name}.download")
     with exclusive(lock_beside(into), taken=f"another process fetches {folder}", hint="wait until it has finished"):
         try:
-            shutil.rmtree(into, ignore_errors=True)
-            into.mkdir(parents=True)
+            if into != folder:
+                shutil.rmtree(into, ignore_errors=True)
+                into.mkdir(parents=True)
+            before = set(into.rglob("*"))
             report(0, 1)
-            fetch(into)
-            _move(into, folder)
+            try:
+                fetch(into)
+            except BaseException:
+                _remove_all_but(before, into)
+                raise
+            if into != folder:
+                _move(into, folder)
         except OSError as error:
             raise unwritable(into, error) from error
-        finally:
-            shutil.rmtree(into, ignore_errors=True)
     report(1, 1)
     return folder
+
+
+def _remove_all_but(kept: Set[Path], folder: Path) -> None:
+    """Remove what a folder has more than this, and the folder itself if that is all."""
+    # The deepest first: a folder is empty when its turn comes.
+    for path in sorted(set(folder.rglob("*")) - kept, reverse=True):
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+    if not kept:
+        folder.rmdir()
 
 
 def _move(folder: Path, to: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import suite_files
 from server import Served, serve
-from torchgeo.datasets import EuroSAT100
+from torchgeo.datasets import EuroSAT100, EuroSATSpatial
 
 from gairbench import DataContext
 from gairbench.commands.data import get_command
@@ -90,6 +90,28 @@ def test_a_connection_that_breaks_leaves_nothing_and_the_same_command_starts_aga
     server.cut_after = None
     assert get_command([NAME], tmp_path) == 0
     assert [path.name for path in tmp_path.iterdir()] == [FOLDER]
+
+
+def test_a_folder_with_the_same_files_gets_what_it_lacks_or_stays_as_it_was(
+    server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = suite_files.write(tmp_path, "eurosat") / "eurosat"
+    lists = {split: f"eurosat-spatial-{split}.txt" for split in suite_files.SPLITS}
+    contents = {name: (folder / name).read_bytes() for name in lists.values()}
+    for name in contents:
+        (folder / name).unlink()
+    before = {path.relative_to(folder) for path in folder.rglob("*")}
+    sums = {split: hashlib.md5(contents[name]).hexdigest() for split, name in lists.items()}
+    monkeypatch.setattr(EuroSATSpatial, "url", server.url(""))
+    monkeypatch.setattr(EuroSATSpatial, "split_md5s", sums)
+    server.files |= {name: content for name, content in contents.items() if "test" not in name}
+    with pytest.raises(DownloadError, match="404"):
+        get_command(["eurosat-spatial"], tmp_path)
+    assert {path.relative_to(folder) for path in folder.rglob("*")} == before
+    server.files |= contents
+    assert get_command(["eurosat-spatial"], tmp_path) == 0
+    assert {path.relative_to(folder) for path in folder.rglob("*")} == before | {Path(name) for name in contents}
+    assert "/EuroSATallBands.zip" not in {path for path, _ in server.asked}
 
 
 def test_what_people_must_get_themselves_says_from_where_and_into_which_folder(tmp_path: Path) -> None:
