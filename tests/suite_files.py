@@ -24,7 +24,14 @@ from gairbench import ImageInput, TaskSpec
 
 Pixels = NDArray[np.uint8]
 SPLITS = ("train", "val", "test")
-LARGE = {"loveda": 128, "deepglobelandcover": 256, "levircd": 128, "levircdplus": 128, "cabuar": 128}
+LARGE = {
+    "loveda": 128,
+    "deepglobelandcover": 256,
+    "levircd": 128,
+    "levircdplus": 128,
+    "cabuar": 128,
+    "copernicus_bench/cloud_s2": 128,
+}
 """Edge in pixels of what is larger where it is published, by folder."""
 
 
@@ -74,6 +81,13 @@ def reflected(rng: np.random.Generator, number: float, bands: int, size: int) ->
     """Return digital numbers of Sentinel-2 ``(band, height, width)`` of a class."""
     level = np.resize(colour(int(number)), bands)[:, None, None] * 12
     return np.clip(level + rng.normal(0, 100, (bands, size, size)), 1, 9_999).astype(np.uint16)
+
+
+def seen_by_sentinel2(rng: np.random.Generator, mask: Pixels, bands: int) -> NDArray[np.uint16]:
+    """Return digital numbers of Sentinel-2 ``(band, height, width)`` of a mask."""
+    palette = np.array([np.resize(colour(number), bands) for number in range(mask.max() + 1)]) * 12
+    noise = rng.normal(0, 100, (bands, *mask.shape))
+    return np.clip(palette[mask].transpose(2, 0, 1) + noise, 1, 9_999).astype(np.uint16)
 
 
 def divide(names: Sequence[str], each: int) -> dict[str, list[str]]:
@@ -353,6 +367,54 @@ def tropical_cyclone(folder: Path, rng: np.random.Generator) -> None:
         table[["Image ID", "Wind Speed"]].to_csv(folder / f"{file}_labels.csv", index=False)
 
 
+def copernicus_cloud(folder: Path, rng: np.random.Generator) -> None:
+    """Write Cloud-S2 of Copernicus-Bench."""
+    names = [f"ROI_0000{index}__20200101T10101{index}" for index in range(6)]
+    for name in names:
+        mask = regions(rng, 4, LARGE["copernicus_bench/cloud_s2"])
+        save_raster(folder / "cloud_s2" / "s2_toa" / f"{name}.tif", seen_by_sentinel2(rng, mask, 13))
+        save_raster(folder / "cloud_s2" / "cloud" / f"{name}.tif", mask[None])
+    lists(folder / "cloud_s2", "{}.csv", names, 6)
+
+
+def copernicus_dfc(folder: Path, rng: np.random.Generator) -> None:
+    """Write DFC2020 of Copernicus-Bench, both sensors."""
+    base, names = folder / "dfc2020_s1s2", [f"ROIs0000_test_dfc_0_p{index}.tif" for index in range(6)]
+    for name in names:
+        mask = regions(rng, 11, 256)
+        power = mask - 20.0 + rng.normal(0, 0.1, (2, 256, 256))
+        save_raster(base / "s1" / name.replace("dfc", "s1"), power.astype(np.float32))
+        save_raster(base / "s2" / name.replace("dfc", "s2"), seen_by_sentinel2(rng, mask, 13))
+        save_raster(base / "dfc" / name, mask[None])
+    lists(base, "dfc-{}-new.csv", names, 6)
+
+
+def copernicus_bigearthnet(folder: Path, rng: np.random.Generator) -> None:
+    """Write BigEarthNet of Copernicus-Bench, both sensors."""
+    base, rows = folder / "bigearthnet_s1s2", []
+    for number in range(20):
+        s1 = f"S1A_IW_GRDH_1SDV_20170613T165043_{number}.tif"
+        s2 = f"S2A_MSIL2A_20170613T101031_{number}.tif"
+        power = rng.normal(-18 + number % 5, 1, (2, 120, 120)).astype(np.float32)
+        save_raster(base / "BigEarthNet-S1-5%" / s1, power)
+        save_raster(base / "BigEarthNet-S2-5%" / s2, reflected(rng, number % 5, 12, 120))
+        rows.append([s1, s2, *(int(n % 5 == number % 5 or n % 3 == number % 3) for n in range(19))])
+    table = pd.DataFrame(rows, columns=["s1", "s2", *datasets.CopernicusBenchBigEarthNetS2.classes])
+    for split, part in zip(SPLITS, (table[:12], table[12:16], table[16:]), strict=True):
+        part.to_csv(base / f"multilabel-{split}.csv", index=False)
+
+
+def copernicus_lcz(folder: Path, rng: np.random.Generator) -> None:
+    """Write LCZ-S2 of Copernicus-Bench."""
+    import h5py
+
+    for split, count in zip(SPLITS, (51, 17, 17), strict=True):
+        label = np.arange(count) % 17
+        with h5py.File(folder / f"lcz_{split}.h5", "w") as file:
+            file["label"] = np.eye(17)[label]
+            file["sen2"] = np.stack([reflected(rng, one, 10, 32).transpose(1, 2, 0) / 10_000 for one in label])
+
+
 WRITERS: dict[str, Callable[[Path, np.random.Generator], None]] = {
     "eurosat": eurosat,
     "eurosat100": eurosat_100,
@@ -374,6 +436,10 @@ WRITERS: dict[str, Callable[[Path, np.random.Generator], None]] = {
     "levircdplus": levir_cd_plus,
     "usavars": usavars,
     "cyclone": tropical_cyclone,
+    "copernicus_bench/cloud_s2": copernicus_cloud,
+    "copernicus_bench/dfc2020": copernicus_dfc,
+    "copernicus_bench/bigearthnet": copernicus_bigearthnet,
+    "copernicus_bench/lcz_s2": copernicus_lcz,
 }
 """By folder below the data root."""
 
