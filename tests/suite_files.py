@@ -161,13 +161,6 @@ def patternnet(folder: Path, rng: np.random.Generator) -> None:
             save(path, picture(rng, number, 256))
 
 
-def million_aid(folder: Path, rng: np.random.Generator) -> None:
-    """Write the labelled part of Million-AID, whose images differ in size."""
-    for number, place in enumerate(("water_area/beach", "water_area/lake", "agriculture_land/grassland/meadow")):
-        for index in range(10):
-            save(folder / "train" / place / f"P{number}{index:05}.jpg", picture(rng, number, 110 + 10 * index))
-
-
 def advance(folder: Path, rng: np.random.Generator) -> None:
     """Write ADVANCE, with sounds."""
     for number, name in enumerate(datasets.ADVANCE.classes[:4]):
@@ -421,7 +414,6 @@ WRITERS: dict[str, Callable[[Path, np.random.Generator], None]] = {
     "ucmerced": uc_merced,
     "resisc45": resisc45,
     "patternnet": patternnet,
-    "millionaid": million_aid,
     "advance": advance,
     "fire_risk": fire_risk,
     "so2sat": so2sat,

@@ -286,7 +286,7 @@ ADAPTED = (
     registered("levircd/levircd", "levir-cd"),
     registered("levircd/levircdplus", "levir-cd-plus", TT),
     registered("loveda", "loveda", TT),
-    registered("millionaid", "million-aid", TT),
+    Adapted("millionaid", train_test("MillionAID", "label"), TT),
     Adapted(
         "mmflood", TorchGeoSource(TG + "MMFlood", masks("dry", "flooded", ignore=(255,)), chips=Grid(8)), leaks=True
     ),

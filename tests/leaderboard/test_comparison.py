@@ -469,7 +469,12 @@ def test_the_papers_study_has_every_model_task_and_seed_that_it_promises() -> No
     models = {spec.name for spec in select_models(settings.model, registry.models)}
     tasks = select_tasks(settings.task or [], registry.tasks)
     variants = {"gair", "gair[no-inr]", "gair[bilinear]", "gair[bicubic]"}
-    assert models == variants | {"mocov3", "mae", "random", "pixel-stats", "lonlat"}
+    rivals = {"mocov3", "mae"}
+    assert models == variants | rivals | {f"{name}[equal-compute]" for name in rivals} | {
+        "random",
+        "pixel-stats",
+        "lonlat",
+    }
     assert {task.category for task in tasks if not task.diagnostic} == set(Category)
     assert sorted({task.sweep[1] for task in tasks if task.sweep}) == [0, 1 / 8, 1 / 4, 1 / 2, 1, 2]
     assert settings.seed == (0, 1, 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gairbench import DatasetSpec, ImageInput, Kind, LocationInput, Modality, TaskSpec, Unit
-from gairbench_tasks.suite.entries import NOT_STATED, TORCHGEO, aerial, ask, sentinel2
+from gairbench_tasks.suite.entries import TORCHGEO, aerial, ask, sentinel2
 from gairbench_tasks.torchgeo.source import Draw, Label, TorchGeoSource
 
 _PUBLISHED_BY_NEUMANN = "splits of arXiv:1911.06721"
@@ -62,24 +62,6 @@ _PATTERNNET = DatasetSpec(
     description="30,400 pictures of Google Earth, 0.06 to 5 m a pixel; drawn 60/20/20 by class, none is published",
     licence="CC-BY-4.0",
     citation="doi:10.1016/j.isprsjprs.2018.01.004",
-)
-
-_MILLION_AID = DatasetSpec(
-    name="million-aid",
-    version=1,
-    folder="millionaid",
-    factory=TorchGeoSource(
-        TORCHGEO + "MillionAID",
-        # Of one class each, and of no folder in the published test images, which have no labels.
-        {"label": Label(index=0)},
-        splits={"train": {"split": "train"}},
-        draw=Draw("train", (0.6, 0.2, 0.2), stratify="label"),
-        page="https://captain-whu.github.io/DiRS/",
-    ),
-    delivers=(aerial(None),),
-    description="10,000 labelled pictures of Google Earth, 0.5 to 153 m a pixel; drawn 60/20/20 by class",
-    licence=NOT_STATED,
-    citation="doi:10.1109/JSTARS.2021.3070368",
 )
 
 _ADVANCE = DatasetSpec(
@@ -181,7 +163,6 @@ SCENES: tuple[TaskSpec, ...] = (
     ask(_UC_MERCED, "land-use", "scene classification", "Which of 21 kinds of land use"),
     ask(_RESISC45, "scene", "scene classification", "Which of 45 scenes"),
     ask(_PATTERNNET, "scene", "scene classification", "Which of 38 scenes"),
-    ask(_MILLION_AID, "scene", "scene classification", "Which of 51 scenes"),
     ask(_ADVANCE, "scene", "scene classification", "Which of 13 scenes"),
     ask(_FIRE_RISK, "level", "wildfire risk", "Which of five levels of fire risk, not burnable, or water"),
     ask(_SO2SAT, "climate-zone", "local climate zones", "Which of 17 local climate zones"),

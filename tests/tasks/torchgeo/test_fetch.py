@@ -115,8 +115,8 @@ def test_a_folder_with_the_same_files_gets_what_it_lacks_or_stays_as_it_was(
 
 
 def test_what_people_must_get_themselves_says_from_where_and_into_which_folder(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="dataset 'million-aid' says nowhere to fetch it from") as raised:
-        get_command(["million-aid"], tmp_path)
+    with pytest.raises(UsageError, match="dataset 'so2sat' says nowhere to fetch it from") as raised:
+        get_command(["so2sat"], tmp_path)
     assert raised.value.hint == (
-        f"get it: download it from https://captain-whu.github.io/DiRS/ into {tmp_path / 'millionaid'}"
+        f"get it: download it from https://mediatum.ub.tum.de/1454690 into {tmp_path / 'so2sat'}"
     )
