@@ -102,7 +102,8 @@ def test_places_are_longitude_and_latitude(root: Path) -> None:
 
 
 def test_what_the_files_show_is_learned(root: Path, tmp_path: Path) -> None:
-    small = [task for task in TASKS if task.dataset.folder not in {*suite_files.LARGE, "pastis", "landcoverai"}]
+    # Masks are compared with the files by themselves: a few patches a mask are too few to learn from.
+    small = [task for task in TASKS if task.kind is not Kind.SEGMENTATION]
     names = [task.name for task in small]
     found = gairbench.run(["pixel-stats", "lonlat"], names, results=tmp_path / "r", data_root=root, device="cpu")
     assert not found.failed, [record.reason for record in found.failed]
