@@ -533,7 +533,7 @@ def cli_data_get(
     names: Annotated[list[str], typer.Argument(help="Dataset names.")],
     data_root: DataRoot = None,
 ) -> None:
-    """Fetch datasets into the data root, under their licence; run it again to continue."""
+    """Fetch datasets into the data root, under their licence; run it again after a failure."""
     from gairbench.commands.data import get_command
 
     raise typer.Exit(get_command(names, data_root))

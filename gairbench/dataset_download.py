@@ -7,11 +7,11 @@ from collections.abc import Callable, Set
 from pathlib import Path, PurePosixPath
 
 from gairbench.download import SCHEMES, fetch_file, file_size
-from gairbench.errors import DownloadError, UsageError
+from gairbench.errors import DownloadError, GairbenchError, UsageError
 from gairbench.locks import exclusive, lock_beside
 from gairbench.published import RemoteFile
 from gairbench.spec import DatasetSpec
-from gairbench.storage import unwritable
+from gairbench.storage import FULL, unwritable
 
 _DIGITS = {"sha256": 64, "md5": 32}
 """Kinds of checksums and their lengths."""
@@ -45,7 +45,7 @@ def way_to_get(spec: DatasetSpec, root: Path | None) -> str:
 def terms_of(spec: DatasetSpec) -> str:
     """Return in words under which licence a dataset's files can be fetched, and how much they are if that is known."""
     if spec.download is None:
-        return f"licence: {spec.licence}"
+        return f"licence: {spec.licence or 'not stated'}"
     count = len(spec.download.files)
     return f"{spec.download.licence}, {file_size(spec.download.size)} in {count} file{'s' * (count != 1)}"
 
@@ -55,7 +55,7 @@ def fetch_dataset(spec: DatasetSpec, root: Path, report: Callable[[int, int], ob
 
     A folder that is not there yet appears when all of its files are; files are added to one that is, each when it is
     whole. Calling it again continues what was stopped. A factory that fetches by itself (its optional method
-    ``fetch(folder)``) is given an empty folder, and starts anew each time.
+    ``fetch(folder)``) starts anew each time, in an empty folder, or adds to the one that is there.
 
     Args:
         spec: The dataset; it declares a download.
@@ -72,7 +72,7 @@ def fetch_dataset(spec: DatasetSpec, root: Path, report: Callable[[int, int], ob
     """
     own = _own_fetch(spec)
     if spec.download is None and own is not None:
-        return _fetched_by(own, root / spec.folder, report)
+        return _fetched_by(own, spec, root, report)
     if spec.download is None or not spec.folder:
         hint = way_to_get(spec, root) or (f"see {spec.citation}" if spec.citation else "")
         raise UsageError(f"dataset {spec.name!r} says nowhere to fetch it from", hint)
@@ -112,40 +112,55 @@ def _own_fetch(spec: DatasetSpec) -> Callable[[Path], None] | None:
     return found
 
 
-def _fetched_by(fetch: Callable[[Path], None], folder: Path, report: Callable[[int, int], object]) -> Path:
+def _fetched_by(
+    fetch: Callable[[Path], None], spec: DatasetSpec, root: Path, report: Callable[[int, int], object]
+) -> Path:
     """Let a factory fetch its dataset: it appears when it is whole, and of an attempt that fails nothing is left.
 
     What others' code has left behind half-way may look like a whole dataset, so that nothing is continued. A folder
     that is there, of a dataset with the same files for instance, gets what it lacks.
     """
+    folder = root / spec.folder
     into = folder if folder.is_dir() else folder.with_name(f".{folder.name}.download")
     with exclusive(lock_beside(into), taken=f"another process fetches {folder}", hint="wait until it has finished"):
-        try:
-            if into != folder:
-                shutil.rmtree(into, ignore_errors=True)
-                into.mkdir(parents=True)
-            before = set(into.rglob("*"))
-            report(0, 1)
+        if into != folder:
+            # Of a process that was killed.
+            shutil.rmtree(into, ignore_errors=True)
             try:
-                fetch(into)
-            except BaseException:
-                _remove_all_but(before, into)
-                raise
+                into.mkdir(parents=True)
+            except OSError as error:
+                raise unwritable(into, error) from error
+        before = set(into.rglob("*"))
+        report(0, 1)
+        try:
+            fetch(into)
+        except BaseException as error:
+            _remove_all_but(before, into)
             if into != folder:
-                _move(into, folder)
-        except OSError as error:
-            raise unwritable(into, error) from error
+                into.rmdir()
+            if isinstance(error, OSError) and error.errno in FULL:
+                raise unwritable(folder, error) from error
+            if isinstance(error, GairbenchError) or not isinstance(error, Exception):
+                raise
+            # A factory's code has its own way to fetch files, and raises what that raises.
+            raise DownloadError(
+                f"dataset {spec.name!r} cannot be fetched into {folder}: {type(error).__name__}: {error}",
+                "run the same command again, or get the files by hand",
+            ) from error
+        if into != folder:
+            _move(into, folder)
     report(1, 1)
     return folder
 
 
 def _remove_all_but(kept: Set[Path], folder: Path) -> None:
-    """Remove what a folder has more than this, and the folder itself if that is all."""
+    """Remove what a folder has more than this."""
     # The deepest first: a folder is empty when its turn comes.
     for path in sorted(set(folder.rglob("*")) - kept, reverse=True):
-        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
-    if not kept:
-        folder.rmdir()
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()
+        else:
+            path.unlink()
 
 
 def _move(folder: Path, to: Path) -> None:

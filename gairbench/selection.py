@@ -106,9 +106,9 @@ def _matches(wanted: str, task: TaskSpec) -> bool:
     if fnmatchcase(task.name, wanted) or wanted.casefold() in {family, family.replace(" ", "-")}:
         return True
     # A superseded task stays runnable by name, so that old numbers can be reproduced; a diagnostic one ranks nothing.
-    return is_category(wanted, task) and not task.superseded_by and not task.diagnostic
+    return meant_by_category(wanted, task) and not task.superseded_by and not task.diagnostic
 
 
-def is_category(wanted: str, task: TaskSpec) -> bool:
+def meant_by_category(wanted: str, task: TaskSpec) -> bool:
     """Whether a task is meant by ``all``, or by its category."""
     return wanted.casefold() in {"all", str(task.category)}

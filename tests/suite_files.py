@@ -118,7 +118,7 @@ def eurosat(
     classes += ["PermanentCrop", "Residential", "River", "SeaLake"]
     for number, name in enumerate(classes):
         for index in range(1, 6):
-            west = 400_000 + 2_000 * (5 * number + index)
+            west = 300_000 + 8_000 * (5 * number + index)
             save_raster(tiles / name / f"{name}_{index}.tif", reflected(rng, number, 13, 64), west=west)
             names.append(f"{name}_{index}.jpg")
     for pattern in patterns:
@@ -236,7 +236,7 @@ def treesatai(folder: Path, rng: np.random.Generator) -> None:
 
 def landcover_ai(folder: Path, rng: np.random.Generator) -> None:
     """Write the chips of LandCover.ai."""
-    names = [f"M-33-20-D-c-4-2_{index}" for index in range(6)]
+    names = [f"M-33-20-D-c-4-{index % 3}_{index}" for index in range(6)]
     for name in names:
         mask = regions(rng, 5, 512)
         save(folder / "output" / f"{name}.jpg", shown(rng, mask))
@@ -386,8 +386,8 @@ def copernicus_bigearthnet(folder: Path, rng: np.random.Generator) -> None:
     """Write BigEarthNet of Copernicus-Bench, both sensors."""
     base, rows = folder / "bigearthnet_s1s2", []
     for number in range(20):
-        s1 = f"S1A_IW_GRDH_1SDV_20170613T165043_{number}.tif"
-        s2 = f"S2A_MSIL2A_20170613T101031_{number}.tif"
+        s1 = f"S1A_IW_GRDH_1SDV_20170613T165043_33UUP_{number // 4}_{number % 4}.tif"
+        s2 = f"S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_{number}_57.tif"
         power = rng.normal(-18 + number % 5, 1, (2, 120, 120)).astype(np.float32)
         save_raster(base / "BigEarthNet-S1-5%" / s1, power)
         save_raster(base / "BigEarthNet-S2-5%" / s2, reflected(rng, number % 5, 12, 120))

@@ -165,9 +165,10 @@ def list_datasets(*, as_json: bool, task_files: Sequence[Path], data_root: Path 
     for spec in registry.datasets.values():
         where = "embedded"
         if spec.folder:
-            where = f"missing: {way_to_get(spec, data_root) or '<data-root>/' + spec.folder}"
             if data_root is not None and is_here(spec, data_root):
                 where = str(data_root / spec.folder)
+            else:
+                where = f"missing: {way_to_get(spec, data_root) or '<data-root>/' + spec.folder}"
         rows.append(
             {
                 "dataset": spec.name,

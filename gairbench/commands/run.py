@@ -34,7 +34,7 @@ from gairbench.pretraining.teachers import chosen_teachers, fetch_teachers
 from gairbench.progress import Progress
 from gairbench.readout import Readout, asked_readout
 from gairbench.requests import WHOLE, Named, Pairs
-from gairbench.selection import is_category, select_models, select_tasks, unknown
+from gairbench.selection import meant_by_category, select_models, select_tasks, unknown
 from gairbench.spec import ModelSpec, TaskSpec
 from gairbench.split_choice import SplitChoice
 from gairbench.taskfiles.parsing import registry_with
@@ -216,10 +216,13 @@ def _here(request: RunRequest, tasks: Sequence[TaskSpec]) -> tuple[Sequence[Task
     """
     if request.task is None and request.task_file:
         return tasks, ()
-    named = [value for value in request.task or () if not any(is_category(value, task) for task in tasks)]
-    kept = set(select_tasks(named, {task.name: task for task in tasks})) if named else set()
-    absent = [task for task in tasks if task not in kept and not is_here(task.dataset, request.data_root)]
-    return ([task for task in tasks if task not in absent], absent) if len(absent) < len(tasks) else (tasks, ())
+    named = [value for value in request.task or () if not any(meant_by_category(value, task) for task in tasks)]
+    kept = {task.name for task in select_tasks(named, {task.name: task for task in tasks})} if named else set()
+    absent = {t.name: t for t in tasks if t.name not in kept and not is_here(t.dataset, request.data_root)}
+    # Where nothing is here, the reasons are all there is to show.
+    if len(absent) == len(tasks):
+        return tasks, ()
+    return [task for task in tasks if task.name not in absent], list(absent.values())
 
 
 def _fetch_datasets(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from gairbench import Category, DatasetSpec, ImageInput, Kind, Modality, TaskSpec, Unit
 from gairbench.inputs import Rendering
+from gairbench.kinds import DEFAULT_METRICS
 
 TORCHGEO = "torchgeo.datasets:"
 """Where the classes are."""
 
-NOT_STATED = "not stated by its authors"
-"""Of a dataset without a licence: its pages say at most that it is for research."""
+NOT_STATED = "not stated (TorchGeo)"
+"""Of a dataset for which TorchGeo's documentation names no licence."""
 
 S2_RGB = ("B4", "B3", "B2")
 
@@ -40,7 +41,8 @@ def sentinel2(
         bands: In the order of the class.
         size: Edge in pixels.
         name: Where a sample has several images.
-        white: The value that is shown as white, TorchGeo's in its ``plot`` where that is one number.
+        white: The value that is shown as white: that of TorchGeo's ``plot``, where it is one number, and EuroSAT's
+            where it is a percentile of the image.
         unit: Of the values.
         gsd_m: Ground sample distance in metres.
         frames: Of a series: the least and the greatest number of images.
@@ -57,12 +59,8 @@ def sentinel2(
     )
 
 
-_METRICS = {
-    Kind.CLASSIFICATION: ("accuracy", ("macro_f1",)),
-    Kind.MULTILABEL: ("map", ("micro_f1",)),
-    Kind.SEGMENTATION: ("miou", ()),
-    Kind.REGRESSION: ("r2", ("pearson_r", "rmse")),
-}
+# What BigEarthNet's and TreeSatAI's papers and their users report first.
+_METRICS = {**DEFAULT_METRICS, Kind.MULTILABEL: ("map", ("micro_f1",))}
 
 
 def ask(
@@ -75,8 +73,21 @@ def ask(
     target: str = "label",
     inputs: tuple[str, ...] = (Modality.RS,),
     category: Category = Category.RS,
+    group: str = "",
 ) -> TaskSpec:
-    """Return a task on a dataset, named ``<dataset>-<what>``, with the metrics of its kind."""
+    """Return a task on a dataset, named ``<dataset>-<what>``, with the metrics of its kind.
+
+    Args:
+        dataset: Its samples.
+        what: What is asked.
+        family: Tasks of one family are one vote.
+        description: One line.
+        kind: Of the target.
+        target: Its name in the dataset.
+        inputs: What the models are given.
+        category: The table it stands in.
+        group: What neighbouring samples have in common; published splits may have one group in several of them.
+    """
     metric, more = _METRICS[kind]
     return TaskSpec(
         name=f"{dataset.name}-{what}",
@@ -89,6 +100,7 @@ def ask(
         inputs=inputs,
         metric=metric,
         extra_metrics=more,
+        group=group,
         synthetic=False,
         description=description,
     )

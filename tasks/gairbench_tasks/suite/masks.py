@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from gairbench import DatasetSpec, Kind, TaskSpec
 from gairbench_tasks.suite.entries import NOT_STATED, TORCHGEO, aerial, ask, sentinel2
-from gairbench_tasks.torchgeo.source import Draw, Label, TorchGeoSource
+from gairbench_tasks.torchgeo.source import GROUP, Draw, Label, TorchGeoSource
 
 _LANDCOVER_AI = DatasetSpec(
     name="landcover-ai",
     version=1,
     folder="landcoverai",
-    factory=TorchGeoSource(TORCHGEO + "LandCoverAI", "mask"),
+    factory=TorchGeoSource(
+        TORCHGEO + "LandCoverAI", "mask", groups="gairbench_tasks.suite.per_sample:landcover_ai_orthophotos"
+    ),
     # Eight of the 41 orthophotos have 0.5 m.
     delivers=(aerial(512),),
     description="10,674 aerial tiles of Poland, 0.25 or 0.5 m a pixel; published splits, neighbours in several",
@@ -85,7 +87,15 @@ _PASTIS = DatasetSpec(
 _MASK = Kind.SEGMENTATION
 
 MASKS: tuple[TaskSpec, ...] = (
-    ask(_LANDCOVER_AI, "land-cover", "land cover", "Buildings, woodland, water, roads", kind=_MASK, target="mask"),
+    ask(
+        _LANDCOVER_AI,
+        "land-cover",
+        "land cover",
+        "Buildings, woodland, water, roads",
+        kind=_MASK,
+        target="mask",
+        group=GROUP,
+    ),
     ask(_LOVEDA, "land-cover", "land cover", "Seven classes in cities and villages", kind=_MASK, target="mask"),
     ask(_DEEPGLOBE, "land-cover", "land cover", "Six classes of rural land", kind=_MASK, target="mask"),
     ask(_PASTIS, "crops", "crop type mapping", "18 crops and background", kind=_MASK, target="mask"),

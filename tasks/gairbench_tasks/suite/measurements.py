@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from gairbench import Category, DatasetSpec, ImageInput, Kind, LocationInput, Modality, TaskSpec
 from gairbench_tasks.suite.entries import TORCHGEO, aerial, ask
-from gairbench_tasks.torchgeo.source import Draw, Label, TorchGeoSource
+from gairbench_tasks.torchgeo.source import GROUP, Draw, Label, TorchGeoSource
 
-_PLACES = "gairbench_tasks.suite.places:usavars"
+_NEAR = "blocks:1"
+_PLACES = "gairbench_tasks.suite.per_sample:usavars"
 _MEASURED = {
     "treecover": "Tree cover, percent",
     "elevation": "Elevation, metres",
@@ -52,7 +53,7 @@ _CYCLONE = DatasetSpec(
 
 MEASUREMENTS: tuple[TaskSpec, ...] = (
     *(
-        ask(_USAVARS, name, "USAVars", f"{what}, from an aerial image", kind=Kind.REGRESSION, target=name)
+        ask(_USAVARS, name, "USAVars", f"{what}, from an aerial image", kind=Kind.REGRESSION, target=name, group=_NEAR)
         for name, what in _MEASURED.items()
     ),
     *(
@@ -65,6 +66,7 @@ MEASUREMENTS: tuple[TaskSpec, ...] = (
             target=name,
             inputs=(Modality.LOCATION,),
             category=Category.LOCATION,
+            group=_NEAR,
         )
         for name, what in _MEASURED.items()
     ),
@@ -75,5 +77,6 @@ MEASUREMENTS: tuple[TaskSpec, ...] = (
         "Greatest sustained wind at the surface, knots",
         kind=Kind.REGRESSION,
         target="wind",
+        group=GROUP,
     ),
 )

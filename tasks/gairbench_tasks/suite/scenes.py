@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gairbench import DatasetSpec, ImageInput, Kind, LocationInput, Modality, TaskSpec, Unit
 from gairbench_tasks.suite.entries import TORCHGEO, aerial, ask, sentinel2
-from gairbench_tasks.torchgeo.source import Draw, Label, TorchGeoSource
+from gairbench_tasks.torchgeo.source import GROUP, INDEX, Draw, Label, TorchGeoSource
 
 _PUBLISHED_BY_NEUMANN = "splits of arXiv:1911.06721"
 
@@ -85,7 +85,7 @@ _FIRE_RISK = DatasetSpec(
         TORCHGEO + "FireRisk",
         splits={"train": {"split": "train"}, "test": {"split": "val"}},
         draw=Draw("train", (0.9, 0.1, 0.0), stratify="label"),
-        lonlat="gairbench_tasks.suite.places:fire_risk",
+        lonlat="gairbench_tasks.suite.per_sample:fire_risk",
     ),
     delivers=(aerial(320, 1.0), LocationInput()),
     description="91,872 aerial images of the United States; test is the published val, val a tenth of train",
@@ -103,7 +103,7 @@ _SO2SAT = DatasetSpec(
         TORCHGEO + "So2Sat",
         options={"version": "2", "bands": _SO2SAT_BANDS},
         splits={"train": {"split": "train"}, "val": {"split": "validation"}, "test": {"split": "test"}},
-        ids="index",
+        ids=INDEX,
         page="https://mediatum.ub.tum.de/1454690",
     ),
     delivers=(
@@ -129,6 +129,7 @@ _BIG_EARTH_NET = DatasetSpec(
         TORCHGEO + "BigEarthNetV2",
         {"label": Label(kind=Kind.MULTILABEL, classes=".class_set")},
         inputs={"s1": "image_s1", "s2": "image_s2"},
+        groups="gairbench_tasks.suite.per_sample:bigearthnet_scenes",
     ),
     delivers=(_S1, _S2),
     description="480,038 pairs of Sentinel-1 and 2 in ten countries of Europe; published splits, by place",
@@ -155,16 +156,17 @@ _TREE_SAT_AI = DatasetSpec(
 )
 
 _LABELS = Kind.MULTILABEL
+_NEAR = "blocks:1"
 
 SCENES: tuple[TaskSpec, ...] = (
-    ask(_EUROSAT, "land-use", "scene classification", "Which of ten kinds of land use, from 13 bands"),
-    ask(_EUROSAT_SPATIAL, "land-use", "scene classification", "The same, divided by longitude"),
-    ask(_EUROSAT_100, "land-use", "scene classification", "The same with ten images a class"),
+    ask(_EUROSAT, "land-use", "scene classification", "Which of ten kinds of land use, from 13 bands", group=_NEAR),
+    ask(_EUROSAT_SPATIAL, "land-use", "scene classification", "The same, divided by longitude", group=_NEAR),
+    ask(_EUROSAT_100, "land-use", "scene classification", "The same with ten images a class", group=_NEAR),
     ask(_UC_MERCED, "land-use", "scene classification", "Which of 21 kinds of land use"),
     ask(_RESISC45, "scene", "scene classification", "Which of 45 scenes"),
     ask(_PATTERNNET, "scene", "scene classification", "Which of 38 scenes"),
     ask(_ADVANCE, "scene", "scene classification", "Which of 13 scenes"),
-    ask(_FIRE_RISK, "level", "wildfire risk", "Which of five levels of fire risk, not burnable, or water"),
+    ask(_FIRE_RISK, "level", "wildfire risk", "Which of five levels of fire risk, not burnable, or water", group=_NEAR),
     ask(_SO2SAT, "climate-zone", "local climate zones", "Which of 17 local climate zones"),
     ask(
         _BIG_EARTH_NET,
@@ -173,8 +175,17 @@ SCENES: tuple[TaskSpec, ...] = (
         "19 classes, from Sentinel-2",
         kind=_LABELS,
         inputs=("s2",),
+        group=GROUP,
     ),
-    ask(_BIG_EARTH_NET, "s1", "multi-label land cover", "The same from Sentinel-1", kind=_LABELS, inputs=("s1",)),
-    ask(_BIG_EARTH_NET, "s1-s2", "multi-label land cover", "The same from both", kind=_LABELS),
+    ask(
+        _BIG_EARTH_NET,
+        "s1",
+        "multi-label land cover",
+        "The same from Sentinel-1",
+        kind=_LABELS,
+        inputs=("s1",),
+        group=GROUP,
+    ),
+    ask(_BIG_EARTH_NET, "s1-s2", "multi-label land cover", "The same from both", kind=_LABELS, group=GROUP),
     ask(_TREE_SAT_AI, "genera", "tree genera", "Which of 15 genera of trees, from 20 cm aerial images", kind=_LABELS),
 )

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gairbench.errors import DataError, DataMissingError, DownloadError, GairbenchError, PluginError, UsageError
+from gairbench.errors import DataError, DataMissingError, GairbenchError, PluginError, UsageError
 
 if TYPE_CHECKING:
     from gairbench_tasks.torchgeo.declaration import TorchGeoDeclaration
@@ -57,34 +57,24 @@ def build_dataset(source: TorchGeoDeclaration, folder: Path, options: Mapping[st
 
 
 def download_dataset(source: TorchGeoDeclaration, folder: Path) -> None:
-    """Let a class download its data, for every split.
+    """Let a class download what a folder lacks, for every split. It raises whatever its way to fetch files raises.
 
     Args:
         source: The declaration.
-        folder: Where the data are to lie; it is empty.
+        folder: Where the data are to lie.
 
     Raises:
-        DownloadError: A file or the network is not there, or what came is not what the class knows.
-        PluginError: The class does not exist in this version, does not take the options, or needs another package.
+        PluginError: The class does not exist in this version, or needs another package.
         UsageError: The class cannot download.
     """
     make = imported(source.dataset)
     parameters = inspect.signature(make).parameters
-    if source.page or "download" not in parameters:
+    if "download" not in parameters:
         raise UsageError(f"{source.dataset} cannot download its data", source.how_to_get(folder))
     given = {"download": True} | ({"checksum": True} if "checksum" in parameters else {})
-    where = _folder_argument(parameters)
     for options in source.splits.values():
-        try:
-            make(**{where: folder, **source.options, **options, **given})
-        except ImportError as error:
-            raise PluginError(f"{source.dataset}: {error}", _install(error)) from error
-        # Each class has its own way to fetch files, and raises what that raises.
-        except Exception as error:
-            raise DownloadError(
-                f"{source.dataset} cannot download its data into {folder}: {type(error).__name__}: {error}",
-                "run the same command again, or get the files by hand",
-            ) from error
+        with _packages_named(source.dataset):
+            make(**{_folder_argument(parameters): folder, **source.options, **options, **given})
 
 
 def _folder_argument(parameters: Mapping[str, inspect.Parameter]) -> str:
@@ -130,19 +120,27 @@ def blamed(what: str, hint: str) -> Iterator[None]:
         PluginError: A package is missing.
         DataError: Anything else.
     """
+    try:
+        with _packages_named(what):
+            yield
+    except GairbenchError:
+        raise
+    except Exception as error:
+        raise DataError(f"{what}: {type(error).__name__}: {error}", hint) from error
+
+
+@contextmanager
+def _packages_named(what: str) -> Iterator[None]:
+    """Turn a package that is missing into one line, and let everything else pass."""
     from torchgeo.datasets.errors import DependencyNotFoundError
 
     try:
         yield
-    except GairbenchError:
-        raise
     except DependencyNotFoundError as error:
         package = str(error).partition(" is not installed")[0]
         raise PluginError(f"{what} needs {package}, which is not installed", f"pip install {package}") from error
     except ImportError as error:
         raise PluginError(f"{what}: {error}", _install(error)) from error
-    except Exception as error:
-        raise DataError(f"{what}: {type(error).__name__}: {error}", hint) from error
 
 
 def _install(error: ImportError) -> str:

@@ -24,6 +24,9 @@ from gairbench.spec import Kind
 INDEX = "index"
 """As ``ids``: the position in the dataset, for classes whose files give samples no names."""
 
+GROUP = "group"
+"""Name of the grouping that ``groups`` declares."""
+
 DATA_FILES = (
     "**/*", "!**/*.zip", "!**/*.tar", "!**/*.tar.gz*", "!**/*.tgz", "!**/*.tar.bz2", "!**/*.tar.xz", "!**/*.7z",
     "!**/*.rar",

@@ -21,14 +21,11 @@ from gairbench.split_policy import SPLITS
 from gairbench.splitting import block_split, group_split, random_split
 from gairbench_tasks.torchgeo.bands import channels, check_band_names
 from gairbench_tasks.torchgeo.building import build_dataset, imported
-from gairbench_tasks.torchgeo.declaration import Draw, TorchGeoDeclaration
+from gairbench_tasks.torchgeo.declaration import GROUP, Draw, TorchGeoDeclaration
 from gairbench_tasks.torchgeo.samples import Samples
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-GROUP = "group"
-"""Name of the grouping that ``groups`` declares."""
 
 READING_VERSION = 1
 """Part of every fingerprint; raise it when the same datasets give other samples, splits or targets."""

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from gairbench.errors import PluginError
 from gairbench.spec import DataContext
-from gairbench_tasks.torchgeo.declaration import DATA_FILES, INDEX, Draw, Grid, Label, Part, TorchGeoDeclaration
+from gairbench_tasks.torchgeo.declaration import DATA_FILES, GROUP, INDEX, Draw, Grid, Label, Part, TorchGeoDeclaration
 
 if TYPE_CHECKING:
     from gairbench_tasks.torchgeo.opened import OpenedSource
 
-__all__ = ["DATA_FILES", "INDEX", "Draw", "Grid", "Label", "Part", "TorchGeoSource"]
+__all__ = ["DATA_FILES", "GROUP", "INDEX", "Draw", "Grid", "Label", "Part", "TorchGeoSource"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,9 @@ class TorchGeoSource(TorchGeoDeclaration):
         return not self.page
 
     def fetch(self, folder: Path) -> None:
-        """Let the class download its data into an empty folder, and compare them with the checksums that it has.
+        """Let the class download what a folder lacks, and compare it with the checksums that the class has.
 
         Raises:
-            DownloadError: A file or the network is not there, or what came is not what the class knows.
             PluginError: The class does not exist in this version, or a package is missing.
             UsageError: The class cannot download.
         """

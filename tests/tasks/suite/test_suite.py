@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import unittest
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 import pytest
@@ -13,11 +14,13 @@ from PIL import Image
 from torchgeo.datasets import EuroSAT
 
 import gairbench
-from gairbench import DataContext, Kind
+from gairbench import DataContext, ImageInput, Kind, Modality
+from gairbench.inputs import Input
 from gairbench.spec import resolve
 from gairbench.testing import parametrize_with_task_checks
 from gairbench_tasks.suite import DATASETS, TASKS
 from gairbench_tasks.torchgeo.opened import OpenedSource, TorchGeoSplit
+from gairbench_tasks.torchgeo.source import GROUP
 
 BY_NAME = {spec.name: spec for spec in DATASETS}
 
@@ -54,6 +57,10 @@ def test_a_dataset_and_its_tasks_pass_every_check(name: str, root: Path) -> None
     assert not skipped
 
 
+def is_image(declared: Input) -> TypeGuard[ImageInput]:
+    return isinstance(declared, ImageInput)
+
+
 def opened(root: Path, name: str, split: str) -> TorchGeoSplit:
     source: OpenedSource = resolve(BY_NAME[name].factory)(DataContext(root=root, dataset=BY_NAME[name]))
     return source.split(split)
@@ -72,7 +79,7 @@ def test_masks_of_loveda_are_classes_and_not_raw_values(root: Path) -> None:
 
 
 def test_radar_of_bigearthnet_is_vh_and_then_vv(root: Path) -> None:
-    bands = next(image for image in BY_NAME["bigearthnet-v2"].delivers if image.name == "s1").bands  # type: ignore[union-attr]
+    (bands,) = [image.bands for image in BY_NAME["bigearthnet-v2"].delivers if is_image(image) and image.name == "s1"]
     means = opened(root, "bigearthnet-v2", "train")[0]["s1"].mean((1, 2)).tolist()
     # As written: less comes back in cross polarization.
     assert dict(zip(bands, means, strict=True))["VH"] < dict(zip(bands, means, strict=True))["VV"] - 5
@@ -89,8 +96,29 @@ def test_measurements_are_those_of_the_images(root: Path, split: str) -> None:
     assert np.corrcoef(brightness, storms.target("wind"))[0, 1] > 0.99
 
 
+NEIGHBOURS = {
+    "bigearthnet-v2": "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP",
+    "landcover-ai": "M-33-20-D-c-4-0",
+    "tropical-cyclone": "aaa",
+    "copernicus-cloud-s2": "ROI_00000",
+    "copernicus-bigearthnet-s1": "S1A_IW_GRDH_1SDV_20170613T165043_33UUP",
+    "copernicus-bigearthnet-s2": "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP",
+}
+"""By dataset, one of the groups that its files are written in."""
+
+
+def test_neighbours_are_groups_of_every_task_whose_files_name_them(root: Path) -> None:
+    assert {task.dataset.name for task in TASKS if task.group == GROUP} == NEIGHBOURS.keys()
+    for name, group in NEIGHBOURS.items():
+        groups = [opened(root, name, split).groups(GROUP) for split in BY_NAME[name].splits]
+        assert group in np.concatenate(groups)
+    # Where samples have places, those of a cell are neighbours.
+    placed = {task.dataset.name for task in TASKS if any(i.name == Modality.LOCATION for i in task.dataset.delivers)}
+    assert {task.dataset.name for task in TASKS if task.group.startswith("blocks:")} == placed
+
+
 def test_val_of_cyclones_is_of_other_storms_than_train(root: Path) -> None:
-    train, val = (set(opened(root, "tropical-cyclone", split).groups("group")) for split in ("train", "val"))
+    train, val = (set(opened(root, "tropical-cyclone", split).groups(GROUP)) for split in ("train", "val"))
     assert train
     assert val
     assert not train & val
@@ -100,7 +128,7 @@ def test_places_are_longitude_and_latitude(root: Path) -> None:
     for name, west, east, south, north in (
         ("fire-risk", -120, -75, 28, 48),
         ("usavars", -120, -75, 28, 48),
-        ("eurosat", 13, 16, 49, 50),
+        ("eurosat", 12, 18, 49, 50),
     ):
         places = opened(root, name, "test").places()
         assert places is not None
@@ -139,6 +167,6 @@ def test_genuine_tiles_of_eurosat_are_read(shared: Path, tmp_path: Path) -> None
     assert -25 < lon < 45
     assert 34 < lat < 72
     # Reflectance of a field, as the declared unit has it: near infrared above red.
-    bands = BY_NAME["eurosat"].delivers[0].bands  # type: ignore[union-attr]
+    (bands,) = [image.bands for image in BY_NAME["eurosat"].delivers if is_image(image)]
     forest = dict(zip(bands, (split[1]["image"].mean((1, 2)) / 10_000).tolist(), strict=True))
     assert 0.005 < forest["B4"] < forest["B8"] < 0.6

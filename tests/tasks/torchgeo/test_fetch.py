@@ -14,9 +14,10 @@ from torchgeo.datasets import EuroSAT100, EuroSATSpatial
 
 from gairbench import DataContext
 from gairbench.commands.data import get_command
-from gairbench.errors import DownloadError, UsageError
+from gairbench.errors import DownloadError, PluginError, UsageError
 from gairbench.plugins import load_registry
 from gairbench.spec import resolve
+from gairbench_tasks.torchgeo.source import TorchGeoSource
 
 NAME, FOLDER = "eurosat-100", "eurosat100"
 
@@ -60,7 +61,7 @@ def test_a_dataset_is_fetched_with_its_licence_stated_and_can_be_read(
 def test_a_changed_file_is_refused_and_leaves_no_dataset(server: Served, tmp_path: Path) -> None:
     whole = server.files["EuroSAT100.zip"]
     server.files["EuroSAT100.zip"] = whole[:-1] + b"?"
-    with pytest.raises(DownloadError, match="EuroSAT100 cannot download its data into") as raised:
+    with pytest.raises(DownloadError, match=r"dataset 'eurosat-100' cannot be fetched into .*RuntimeError") as raised:
         get_command([NAME], tmp_path)
     assert "run the same command again" in raised.value.hint
     assert not (tmp_path / FOLDER).exists()
@@ -112,6 +113,17 @@ def test_a_folder_with_the_same_files_gets_what_it_lacks_or_stays_as_it_was(
     assert get_command(["eurosat-spatial"], tmp_path) == 0
     assert {path.relative_to(folder) for path in folder.rglob("*")} == before | {Path(name) for name in contents}
     assert "/EuroSATallBands.zip" not in {path for path, _ in server.asked}
+
+
+def test_a_package_that_the_class_needs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "needy.py").write_text(
+        "from torchgeo.datasets.errors import DependencyNotFoundError\n"
+        "def Data(root, download, split):\n"
+        "    raise DependencyNotFoundError('h5py is not installed and is required to use this dataset')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(PluginError, match="needy:Data needs h5py, which is not installed; pip install h5py"):
+        TorchGeoSource("needy:Data").fetch(tmp_path)
 
 
 def test_what_people_must_get_themselves_says_from_where_and_into_which_folder(tmp_path: Path) -> None:
