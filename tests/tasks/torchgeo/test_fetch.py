@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,14 @@ from gairbench_tasks.torchgeo.source import TorchGeoSource
 
 NAME, FOLDER = "eurosat-100", "eurosat100"
 
+CHECKSUM = "sha256" if hasattr(EuroSAT100, "sha256") else "md5"
+"""TorchGeo's, by its version."""
+
+
+def checksums(contents: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the checksum of each content."""
+    return {name: hashlib.new(CHECKSUM, content).hexdigest() for name, content in contents.items()}
+
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
@@ -33,13 +41,12 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 @pytest.fixture
 def server(published: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    sums = {name: hashlib.md5(content).hexdigest() for name, content in published.items()}
+    sums = checksums(published)
+    lists = {split: sums[f"eurosat-100-{split}.txt"] for split in suite_files.SPLITS}
     with serve(dict(published)) as server:
         monkeypatch.setattr(EuroSAT100, "url", server.url(""))
-        monkeypatch.setattr(EuroSAT100, "md5", sums["EuroSAT100.zip"])
-        monkeypatch.setattr(
-            EuroSAT100, "split_md5s", {split: sums[f"eurosat-100-{split}.txt"] for split in suite_files.SPLITS}
-        )
+        monkeypatch.setattr(EuroSAT100, CHECKSUM, sums["EuroSAT100.zip"])
+        monkeypatch.setattr(EuroSAT100, f"split_{CHECKSUM}s", lists)
         yield server
 
 
@@ -102,9 +109,9 @@ def test_a_folder_with_the_same_files_gets_what_it_lacks_or_stays_as_it_was(
     for name in contents:
         (folder / name).unlink()
     before = {path.relative_to(folder) for path in folder.rglob("*")}
-    sums = {split: hashlib.md5(contents[name]).hexdigest() for split, name in lists.items()}
+    sums = checksums(contents)
     monkeypatch.setattr(EuroSATSpatial, "url", server.url(""))
-    monkeypatch.setattr(EuroSATSpatial, "split_md5s", sums)
+    monkeypatch.setattr(EuroSATSpatial, f"split_{CHECKSUM}s", {split: sums[name] for split, name in lists.items()})
     server.files |= {name: content for name, content in contents.items() if "test" not in name}
     with pytest.raises(DownloadError, match="404"):
         get_command(["eurosat-spatial"], tmp_path)
