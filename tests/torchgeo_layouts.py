@@ -155,14 +155,7 @@ def sites(dataset: Any) -> list[str]:
 ADAPTED = (
     registered("advance", "advance", TT, prepare=unzip),
     Adapted("agrifieldnet", drawn("AgriFieldNet", target=masks(*map(str, range(14))), chips=Grid(16)), TT),
-    Adapted(
-        "bigearthnet/v1",
-        TorchGeoSource(
-            TG + "BigEarthNet",
-            {"label": Label("._load_target", kind=MULTILABEL, classes=".class_sets.19")},
-            inputs={"s1": Part("image", channels=(0, 1)), "image": Part("image", channels=tuple(range(2, 14)))},
-        ),
-    ),
+    registered("bigearthnet/v1", "bigearthnet-v1"),
     registered("bigearthnet/v2", "bigearthnet-v2"),
     Adapted(
         "biomassters",
@@ -174,33 +167,12 @@ ADAPTED = (
         ),
         ("train",),  # test has no labels
     ),
-    Adapted(
-        "bright",
-        TorchGeoSource(
-            TG + "BRIGHTDFC2025",
-            splits={"train": {"split": "train"}, "val": {"split": "val"}},
-            inputs={"image": Part("image", frame=0), "after": Part("image", frame=1)},
-            target="mask",
-        ),
-        ("train", "val"),
-    ),
+    registered("bright", "bright", TT),
     registered("cabuar", "cabuar"),
-    Adapted("caffe", TorchGeoSource(TG + "CaFFe", {"zones": Label("mask_zones", classes=tuple("0123"))})),
-    Adapted(
-        "chabud",
-        TorchGeoSource(
-            TG + "ChaBuD",
-            CHANGE,
-            splits={"train": {"split": "train"}, "val": {"split": "val"}},
-            inputs=TWO_FRAMES,
-        ),
-        ("train", "val"),
-    ),
-    Adapted(
-        "copernicus/l2_eurosat_s1s2",
-        TorchGeoSource(TG + "CopernicusBenchEuroSATS2", splits={"test": {"split": "test"}}, lonlat=("lon", "lat")),
-        ("test",),
-    ),
+    registered("caffe", "caffe"),
+    registered("chabud", "chabud", TT),
+    registered("copernicus/l2_eurosat_s1s2", "copernicus-eurosat-s2", ("test",)),
+    registered("copernicus/l3_flood_s1", "copernicus-flood-s1", ("test",)),
     Adapted(
         "copernicus/l2_dfc2020_s1s2",
         TorchGeoSource(TG + "CopernicusBenchDFC2020S2", "mask", splits={"test": {"split": "test"}}),
@@ -242,6 +214,7 @@ ADAPTED = (
         TT,
     ),
     Adapted(
+        # The suite takes single images; of the first there are no features.
         "digital_typhoon",
         drawn(
             "DigitalTyphoon",
@@ -251,16 +224,7 @@ ADAPTED = (
         ),
     ),
     Adapted("eddmaps", drawn("EDDMapS", target={}, inputs={}, ids=INDEX, lonlat=".index.geometry"), TT),
-    Adapted(
-        "etci2021",
-        TorchGeoSource(
-            TG + "ETCI2021",
-            {"flood": Label("mask", index=1, classes=("dry", "flooded"))},
-            splits={"train": {"split": "train"}, "val": {"split": "val"}},
-            inputs={"image": Part("image", channels=(0, 3))},
-        ),
-        ("train", "val"),
-    ),
+    registered("etci2021", "etci2021", TT),
     registered("eurosat", "eurosat", leaks=True),
     registered("fire_risk", "fire-risk", TT),
     Adapted("forestdamage", drawn("ForestDamage", target={}), TT),
@@ -273,7 +237,7 @@ ADAPTED = (
         ),
     ),
     Adapted("gbif", drawn("GBIF", (0.6, 0.2, 0.2), target={}, inputs={}, ids=INDEX, lonlat=".index.geometry")),
-    Adapted("geonrw", train_test("GeoNRW", "mask", inputs={"image": "image", "dem": "dem"}), TT),
+    registered("geonrw", "geonrw", TT),
     Adapted(
         "gid15",
         TorchGeoSource(TG + "GID15", "mask", splits={"train": {"split": "train"}, "test": {"split": "val"}}),
@@ -324,16 +288,7 @@ ADAPTED = (
         ),
     ),
     registered("resisc45", "resisc45", leaks=True),
-    Adapted(
-        "sen12ms",
-        train_test(
-            "SEN12MS",
-            masks(*map(str, range(18))),
-            inputs={"s1": Part("image", bands=("VV", "VH")), "image": Part("image", bands=("B04", "B03", "B02"))},
-        ),
-        TT,
-        leaks=True,
-    ),
+    registered("sen12ms", "sen12ms", TT, leaks=True),
     registered("so2sat", "so2sat", ("train", "val")),
     Adapted(
         "south_africa_crop_type", drawn("SouthAfricaCropType", target=masks(*map(str, range(10))), chips=Grid(16)), TT

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 
-from gairbench import DatasetSpec, ImageInput, Kind, Modality, TaskSpec, Unit
-from gairbench_tasks.suite.entries import TORCHGEO, ask, sentinel2
-from gairbench_tasks.torchgeo.source import GROUP, INDEX, Label, TorchGeoSource
+from gairbench import DatasetSpec, ImageInput, Kind, LocationInput, Modality, TaskSpec, Unit
+from gairbench.inputs import Input
+from gairbench_tasks.suite.entries import PER_SAMPLE, TORCHGEO, ask, sentinel2
+from gairbench_tasks.torchgeo.source import GROUP, INDEX, Label, Part, TorchGeoSource
 
 _L1C = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B10", "B11", "B12")
 _L2A = tuple(band for band in _L1C if band != "B10")
 _10_AND_20_M = ("B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12")
 
-_PER_SAMPLE = "gairbench_tasks.suite.per_sample:"
+_CLASS = f"{TORCHGEO}CopernicusBench"
 
 
 def _radar(size: int) -> ImageInput:
@@ -20,22 +21,14 @@ def _radar(size: int) -> ImageInput:
 
 
 def _dataset(
-    name: str,
-    folder: str,
-    cls: str,
-    image: ImageInput,
-    target: Mapping[str, Label],
-    description: str,
-    *,
-    ids: str = "",
-    groups: str = "",
+    name: str, folder: str, source: TorchGeoSource, delivers: tuple[Input, ...], description: str
 ) -> DatasetSpec:
     return DatasetSpec(
         name=f"copernicus-{name}",
         version=1,
         folder=f"copernicus_bench/{folder}",
-        factory=TorchGeoSource(f"{TORCHGEO}CopernicusBench{cls}", target, ids=ids, groups=groups),
-        delivers=(image,),
+        factory=source,
+        delivers=delivers,
         description=description,
         licence="CC-BY-4.0",
         citation="arXiv:2503.11849",
@@ -61,45 +54,76 @@ _SEVERAL = {"label": Label(kind=Kind.MULTILABEL)}
 _CLOUD = _dataset(
     "cloud-s2",
     "cloud_s2",
-    "CloudS2",
-    sentinel2(_L1C, 512),
-    {"mask": Label()},
+    TorchGeoSource(f"{_CLASS}CloudS2", "mask", groups=f"{PER_SAMPLE}cloud_regions"),
+    (sentinel2(_L1C, 512),),
     "2,817 images of CloudSEN12+ worldwide",
-    groups=f"{_PER_SAMPLE}cloud_regions",
 )
-_DFC_S1 = _dataset("dfc2020-s1", "dfc2020", "DFC2020S1", _radar(256), _DFC, "Sentinel-1 of the DFC2020 contest")
+_DFC_S1 = _dataset(
+    "dfc2020-s1",
+    "dfc2020",
+    TorchGeoSource(f"{_CLASS}DFC2020S1", _DFC),
+    (_radar(256),),
+    "Sentinel-1 of the DFC2020 contest",
+)
 _DFC_S2 = _dataset(
-    "dfc2020-s2", "dfc2020", "DFC2020S2", sentinel2(_L1C, 256), _DFC, "Sentinel-2 of the DFC2020 contest"
+    "dfc2020-s2",
+    "dfc2020",
+    TorchGeoSource(f"{_CLASS}DFC2020S2", _DFC),
+    (sentinel2(_L1C, 256),),
+    "Sentinel-2 of the DFC2020 contest",
 )
 _LABELS_S1 = _dataset(
     "bigearthnet-s1",
     "bigearthnet",
-    "BigEarthNetS1",
-    _radar(120),
-    _SEVERAL,
+    TorchGeoSource(f"{_CLASS}BigEarthNetS1", _SEVERAL, groups=f"{PER_SAMPLE}radar_scenes"),
+    (_radar(120),),
     "5 % of BigEarthNet v2, Sentinel-1",
-    groups=f"{_PER_SAMPLE}radar_scenes",
 )
 _LABELS_S2 = _dataset(
     "bigearthnet-s2",
     "bigearthnet",
-    "BigEarthNetS2",
-    sentinel2(_L2A, 120, white=2_000),
-    _SEVERAL,
+    TorchGeoSource(f"{_CLASS}BigEarthNetS2", _SEVERAL, groups=f"{PER_SAMPLE}optical_scenes"),
+    (sentinel2(_L2A, 120, white=2_000),),
     "5 % of BigEarthNet v2, Sentinel-2",
-    groups=f"{_PER_SAMPLE}optical_scenes",
 )
 _ZONES = _dataset(
     "lcz-s2",
     "lcz_s2",
-    "LCZS2",
-    sentinel2(_10_AND_20_M, 32, white=0.3, unit=Unit.REFLECTANCE),
-    {"label": Label()},
+    TorchGeoSource(f"{_CLASS}LCZS2", ids=INDEX),
+    (sentinel2(_10_AND_20_M, 32, white=0.3, unit=Unit.REFLECTANCE),),
     "A part of So2Sat, Sentinel-2",
-    ids=INDEX,
+)
+_EUROSAT_S1 = _dataset(
+    "eurosat-s1",
+    "eurosat",
+    TorchGeoSource(f"{_CLASS}EuroSATS1", lonlat=f"{PER_SAMPLE}eurosat_files"),
+    (_radar(64), LocationInput()),
+    "Sentinel-1 of the places of EuroSAT",
+)
+_EUROSAT_S2 = _dataset(
+    "eurosat-s2",
+    "eurosat",
+    TorchGeoSource(f"{_CLASS}EuroSATS2", lonlat=f"{PER_SAMPLE}eurosat_files"),
+    # The files have B8A last.
+    (sentinel2((*(band for band in _L1C if band != "B8A"), "B8A"), 64), LocationInput()),
+    "EuroSAT, with the splits of Copernicus-Bench",
+)
+_POWER = replace(_radar(224), unit=Unit.POWER)
+_FLOOD = _dataset(
+    "flood-s1",
+    "flood_s1",
+    TorchGeoSource(
+        f"{_CLASS}FloodS1",
+        "mask",
+        inputs={"before": Part("image", frame=0), "after": Part("image", frame=1)},
+        groups=f"{PER_SAMPLE}flood_events",
+    ),
+    (replace(_POWER, name="before"), replace(_POWER, name="after")),
+    "A part of Kuro Siwo: Sentinel-1 before and after floods",
 )
 
 _MASK, _LABELS = Kind.SEGMENTATION, Kind.MULTILABEL
+_NEAR = "blocks:1"
 
 COPERNICUS: tuple[TaskSpec, ...] = (
     ask(
@@ -123,4 +147,16 @@ COPERNICUS: tuple[TaskSpec, ...] = (
         group=GROUP,
     ),
     ask(_ZONES, "climate-zone", "local climate zones", "Which of 17 local climate zones"),
+    ask(_EUROSAT_S1, "land-use", "scene classification", "Which of ten kinds of land use, from radar", group=_NEAR),
+    ask(_EUROSAT_S2, "land-use", "scene classification", "Which of ten kinds of land use, from 13 bands", group=_NEAR),
+    ask(
+        _FLOOD,
+        "flood",
+        "floods",
+        "No water, permanent water, flood",
+        kind=_MASK,
+        target="mask",
+        inputs=("before", "after"),
+        group=GROUP,
+    ),
 )

@@ -9,6 +9,9 @@ from gairbench.kinds import DEFAULT_METRICS
 TORCHGEO = "torchgeo.datasets:"
 """Where the classes are."""
 
+PER_SAMPLE = "gairbench_tasks.suite.per_sample:"
+"""Where functions are of what the classes do not give."""
+
 NOT_STATED = "not stated (TorchGeo)"
 """Of a dataset for which TorchGeo's documentation names no licence."""
 

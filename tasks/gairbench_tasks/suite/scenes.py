@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gairbench import DatasetSpec, ImageInput, Kind, LocationInput, Modality, TaskSpec, Unit
-from gairbench_tasks.suite.entries import TORCHGEO, aerial, ask, sentinel2
-from gairbench_tasks.torchgeo.source import GROUP, INDEX, Draw, Label, TorchGeoSource
+from gairbench_tasks.suite.entries import PER_SAMPLE, TORCHGEO, aerial, ask, sentinel2
+from gairbench_tasks.torchgeo.source import GROUP, INDEX, Draw, Label, Part, TorchGeoSource
 
 _PUBLISHED_BY_NEUMANN = "splits of arXiv:1911.06721"
 
@@ -85,7 +85,7 @@ _FIRE_RISK = DatasetSpec(
         TORCHGEO + "FireRisk",
         splits={"train": {"split": "train"}, "test": {"split": "val"}},
         draw=Draw("train", (0.9, 0.1, 0.0), stratify="label"),
-        lonlat="gairbench_tasks.suite.per_sample:fire_risk",
+        lonlat=f"{PER_SAMPLE}fire_risk",
     ),
     delivers=(aerial(320, 1.0), LocationInput()),
     description="91,872 aerial images of the United States; test is the published val, val a tenth of train",
@@ -129,12 +129,30 @@ _BIG_EARTH_NET = DatasetSpec(
         TORCHGEO + "BigEarthNetV2",
         {"label": Label(kind=Kind.MULTILABEL, classes=".class_set")},
         inputs={"s1": "image_s1", "s2": "image_s2"},
-        groups="gairbench_tasks.suite.per_sample:bigearthnet_scenes",
+        groups=f"{PER_SAMPLE}bigearthnet_scenes",
     ),
     delivers=(_S1, _S2),
     description="480,038 pairs of Sentinel-1 and 2 in ten countries of Europe; published splits, by place",
     licence="CDLA-Permissive-1.0",
     citation="arXiv:2407.03653",
+)
+
+_BIG_EARTH_NET_V1 = DatasetSpec(
+    name="bigearthnet-v1",
+    version=1,
+    folder="bigearthnet",
+    factory=TorchGeoSource(
+        TORCHGEO + "BigEarthNet",
+        {"label": Label("._load_target", kind=Kind.MULTILABEL, classes=".class_sets.19")},
+        # The class rounds radar to whole decibels, too.
+        inputs={"s1": Part("image", channels=(0, 1)), "s2": Part("image", channels=tuple(range(2, 14)))},
+        ids=".folders.s2",
+        groups=f"{PER_SAMPLE}bigearthnet_v1_scenes",
+    ),
+    delivers=(_S1, _S2),
+    description="590,326 pairs of Sentinel-1 and 2 less those under snow or clouds; published splits",
+    licence="CDLA-Permissive-1.0",
+    citation="doi:10.1109/MGRS.2021.3089174",
 )
 
 _TREE_SAT_AI = DatasetSpec(
@@ -155,6 +173,23 @@ _TREE_SAT_AI = DatasetSpec(
     citation="doi:10.5194/essd-15-681-2023",
 )
 
+_CARS = DatasetSpec(
+    name="cowc-detection",
+    version=1,
+    folder="cowc_detection",
+    factory=TorchGeoSource(
+        TORCHGEO + "COWCDetection",
+        {"car": Label(f"{PER_SAMPLE}cars", classes=("no car", "car"))},
+        splits={"train": {"split": "train"}, "test": {"split": "test"}},
+        draw=Draw("train", (0.9, 0.1, 0.0), stratify="car"),
+        ids=".images",
+    ),
+    delivers=(aerial(256, 0.15),),
+    description="Aerial images of six towns, around a car or none; published test, val a tenth of train",
+    licence="AGPL-3.0-only",
+    citation="doi:10.1007/978-3-319-46487-9_48",
+)
+
 _LABELS = Kind.MULTILABEL
 _NEAR = "blocks:1"
 
@@ -168,24 +203,15 @@ SCENES: tuple[TaskSpec, ...] = (
     ask(_ADVANCE, "scene", "scene classification", "Which of 13 scenes"),
     ask(_FIRE_RISK, "level", "wildfire risk", "Which of five levels of fire risk, not burnable, or water", group=_NEAR),
     ask(_SO2SAT, "climate-zone", "local climate zones", "Which of 17 local climate zones"),
-    ask(
-        _BIG_EARTH_NET,
-        "s2",
-        "multi-label land cover",
-        "19 classes, from Sentinel-2",
-        kind=_LABELS,
-        inputs=("s2",),
-        group=GROUP,
+    *(
+        ask(dataset, what, "multi-label land cover", description, kind=_LABELS, inputs=inputs, group=GROUP)
+        for dataset in (_BIG_EARTH_NET, _BIG_EARTH_NET_V1)
+        for what, description, inputs in (
+            ("s2", "19 classes, from Sentinel-2", ("s2",)),
+            ("s1", "The same from Sentinel-1", ("s1",)),
+            ("s1-s2", "The same from both", ("s1", "s2")),
+        )
     ),
-    ask(
-        _BIG_EARTH_NET,
-        "s1",
-        "multi-label land cover",
-        "The same from Sentinel-1",
-        kind=_LABELS,
-        inputs=("s1",),
-        group=GROUP,
-    ),
-    ask(_BIG_EARTH_NET, "s1-s2", "multi-label land cover", "The same from both", kind=_LABELS, group=GROUP),
+    ask(_CARS, "car", "cars", "Whether there is a car in the middle", target="car"),
     ask(_TREE_SAT_AI, "genera", "tree genera", "Which of 15 genera of trees, from 20 cm aerial images", kind=_LABELS),
 )

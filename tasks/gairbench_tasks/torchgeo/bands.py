@@ -59,6 +59,8 @@ def check_band_names(dataset: Any, part: Part, declared: ImageInput) -> None:
     """
     names = part.bands or band_names(dataset, part)
     if part.channels and names:
+        if max(part.channels) >= len(names):
+            return  # not the tensor's: ETCI 2021 names two polarizations, each of which has three channels
         names = tuple(names[channel] for channel in part.channels)
     if not names:
         return

@@ -80,6 +80,7 @@ class Part:
         channels: The same by position, where the dataset names no bands.
         names: Address of the names of the tensor's bands, where they are not in the dataset's ``bands``,
             ``all_bands``, ``all_band_names`` or ``band_names``.
+        span: Of a class that scales its values: what the files hold where it gives 0 and 1, which is given instead.
     """
 
     key: str
@@ -88,6 +89,7 @@ class Part:
     bands: tuple[str, ...] = ()
     channels: tuple[int, ...] = ()
     names: str = ""
+    span: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

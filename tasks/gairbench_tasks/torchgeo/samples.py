@@ -125,13 +125,18 @@ class Samples:
         try:
             if part.frame is not None:
                 value = value[part.frame]
-            return value[..., list(positions), :, :] if positions else value
+            value = value[..., list(positions), :, :] if positions else value
         except IndexError as error:
             raise PluginError(
                 f"{part.key!r} of sample {self.ids[index]!r} of dataset {self._name!r} has shape"
                 f" {tuple(value.shape)} and not the declared {part}",
                 "correct the frame, or the channels",
             ) from error
+        if part.span is None:
+            return value
+        low, high = part.span
+        # The class has divided in single precision: whole numbers come back as whole numbers.
+        return (low + (high - low) * value.double()).round(decimals=4).float()
 
     def _entry(self, sample: dict[str, Any], key: str, index: int) -> Any:
         if key not in sample:

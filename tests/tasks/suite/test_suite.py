@@ -9,8 +9,10 @@ from typing import TypeGuard
 
 import numpy as np
 import pytest
+import rasterio
 import suite_files
 from PIL import Image
+from suite_files.drawing import SPLITS, lists
 from torchgeo.datasets import EuroSAT
 
 import gairbench
@@ -53,8 +55,8 @@ def test_a_dataset_and_its_tasks_pass_every_check(name: str, root: Path) -> None
             checked += 1
         except unittest.SkipTest as reason:
             skipped.append(f"{case.id}: {reason}")
-    assert checked > 25
     assert not skipped
+    assert checked > 25
 
 
 def is_image(declared: Input) -> TypeGuard[ImageInput]:
@@ -85,12 +87,17 @@ def test_radar_of_bigearthnet_is_vh_and_then_vv(root: Path) -> None:
     assert dict(zip(bands, means, strict=True))["VH"] < dict(zip(bands, means, strict=True))["VV"] - 5
 
 
-@pytest.mark.parametrize("split", suite_files.SPLITS)
+@pytest.mark.parametrize("split", SPLITS)
 def test_measurements_are_those_of_the_images(root: Path, split: str) -> None:
     tiles = opened(root, "usavars", split)
     brightness = [float(tiles[index]["image"].mean()) for index in range(len(tiles))]
     for name in ("treecover", "elevation", "population"):
         assert np.corrcoef(brightness, tiles.target(name))[0, 1] > 0.99
+    typhoons = opened(root, "digital-typhoon", split)
+    kelvin = [float(typhoons[index]["image"].mean()) for index in range(len(typhoons))]
+    assert 200 < min(kelvin) < max(kelvin) < 280
+    assert np.corrcoef(kelvin, typhoons.target("pressure"))[0, 1] > 0.99
+    assert np.corrcoef(kelvin, typhoons.target("wind"))[0, 1] < -0.99
     storms = opened(root, "tropical-cyclone", split)
     brightness = [float(storms[index]["image"].mean()) for index in range(len(storms))]
     assert np.corrcoef(brightness, storms.target("wind"))[0, 1] > 0.99
@@ -103,6 +110,18 @@ NEIGHBOURS = {
     "copernicus-cloud-s2": "ROI_00000",
     "copernicus-bigearthnet-s1": "S1A_IW_GRDH_1SDV_20170613T165043_33UUP",
     "copernicus-bigearthnet-s2": "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP",
+    "copernicus-flood-s1": "1111013",
+    "bigearthnet-v1": "S2A_MSIL2A_20170613T101031",
+    "geonrw": "aachen 60 1140",
+    "dfc2022": "Nice 200 1263",
+    "etci2021": "nebraska_20170100t002112",
+    "fields-of-the-world": "south_africa",
+    "cloud-cover": "train 0",
+    "sen12ms": "ROIs1158_spring_1",
+    "caffe": "TRAIN_2011-11-10_TDX_7_1_092",
+    "bright": "bata-explosion",
+    "xview2": "socal-fire",
+    "digital-typhoon": "0",
 }
 """By dataset, one of the groups that its files are written in."""
 
@@ -117,11 +136,68 @@ def test_neighbours_are_groups_of_every_task_whose_files_name_them(root: Path) -
     assert {task.dataset.name for task in TASKS if task.group.startswith("blocks:")} == placed
 
 
-def test_val_of_cyclones_is_of_other_storms_than_train(root: Path) -> None:
-    train, val = (set(opened(root, "tropical-cyclone", split).groups(GROUP)) for split in ("train", "val"))
+@pytest.mark.parametrize(
+    "name",
+    ["tropical-cyclone", "digital-typhoon", "geonrw", "dfc2022", "etci2021", "cloud-cover", "sen12ms"],
+)
+def test_val_is_of_other_neighbours_than_train(name: str, root: Path) -> None:
+    train, val = (set(opened(root, name, split).groups(GROUP)) for split in ("train", "val"))
     assert train
     assert val
     assert not train & val
+
+
+def test_fields_are_planted_before_the_harvest(root: Path) -> None:
+    split = opened(root, "fields-of-the-world", "test")
+    index = list(split.ids).index("vietnam/s2_images/window_a/g_2.tif")
+    sample = split[index]
+    for name, window in (("planting", "window_a"), ("harvest", "window_b")):
+        with rasterio.open(root / "ftw" / "vietnam" / "s2_images" / window / "g_2.tif") as file:
+            assert np.array_equal(sample[name].numpy(), file.read())
+
+
+def test_what_is_no_field_in_countries_with_few_labels_is_not_scored(root: Path) -> None:
+    split = opened(root, "fields-of-the-world", "train")
+    unlabelled = {
+        str(one) for one in split.groups(GROUP) if 255 in split.target("mask")[list(split.groups(GROUP)).index(one)]
+    }
+    assert unlabelled == {"brazil", "india", "kenya", "rwanda"}
+
+
+def test_pictures_that_the_class_divides_are_whole_numbers_again(root: Path) -> None:
+    split = opened(root, "geonrw", "test")
+    path = root / "geonrw" / split.ids[0]
+    assert np.array_equal(split[0]["image"].numpy(), np.array(Image.open(path)).transpose(2, 0, 1))
+
+
+def test_floods_and_water_are_two_targets_and_two_polarizations(root: Path) -> None:
+    split = opened(root, "etci2021", "test")
+    (scene,) = {path.name for path in (root / "etci2021" / "test").iterdir()} & {"florence_20170101t002112"}
+    tiles = root / "etci2021" / "test" / scene / "tiles"
+    index = list(split.ids).index(f"test/{scene}/tiles/vv/{scene}_x-1_y-0_vv.png")
+    for target, folder in (("flood", "flood_label"), ("water", "water_body_label")):
+        mask = np.array(Image.open(tiles / folder / f"{scene}_x-1_y-0.png"))
+        assert np.array_equal(split.target(target)[index], mask // 255)
+    for band, image in zip(("vv", "vh"), split[index]["image"].numpy(), strict=True):
+        assert np.array_equal(image, np.array(Image.open(tiles / band / f"{scene}_x-1_y-0_{band}.png"))[..., 0])
+
+
+def test_damage_of_xview2_is_by_one_less_than_the_files_say(root: Path) -> None:
+    split = opened(root, "xview2", "test")
+    folder = root / "xview2" / "test" / "targets"
+    before, after = (
+        np.array(Image.open(folder / f"guatemala-volcano_00000000_{when}_disaster_target.png"))
+        for when in ("pre", "post")
+    )
+    assert set(after[before == 1].ravel().tolist()) == {1, 2, 3, 4}
+    mask = split.target("mask")[list(split.ids).index("test/images/guatemala-volcano_00000000_pre_disaster.png")]
+    assert np.array_equal(mask[before == 1], after[before == 1] - 1)
+    source: OpenedSource = resolve(BY_NAME["xview2"].factory)(DataContext(root=root, dataset=BY_NAME["xview2"]))
+    assert source.classes("mask")[int(mask[after == 4][0])] == "destroyed"
+
+
+def test_typhoons_whose_wind_nobody_knows_are_left_out(root: Path) -> None:
+    assert min(opened(root, "digital-typhoon", split).target("wind").min() for split in SPLITS) > 50
 
 
 def test_places_are_longitude_and_latitude(root: Path) -> None:
@@ -129,6 +205,7 @@ def test_places_are_longitude_and_latitude(root: Path) -> None:
         ("fire-risk", -120, -75, 28, 48),
         ("usavars", -120, -75, 28, 48),
         ("eurosat", 12, 18, 49, 50),
+        ("copernicus-eurosat-s1", 12, 18, 49, 50),
     ):
         places = opened(root, name, "test").places()
         assert places is not None
@@ -158,7 +235,7 @@ def test_genuine_tiles_of_eurosat_are_read(shared: Path, tmp_path: Path) -> None
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
     names = [path.with_suffix(".jpg").name for path in tiles]
-    suite_files.lists(folder, "eurosat-{}.txt", names, 3)
+    lists(folder, "eurosat-{}.txt", names, 3)
     split = opened(tmp_path, "eurosat", "train")
     assert [source.rpartition("/")[2] for source in split.ids] == ["AnnualCrop_1.tif", "Forest_1.tif"]
     assert split.target("label").tolist() == [0, 1]

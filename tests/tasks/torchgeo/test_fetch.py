@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import suite_files
 from server import Served, serve
+from suite_files.drawing import SPLITS
 from torchgeo.datasets import EuroSAT100, EuroSATSpatial
 
 from gairbench import DataContext
@@ -42,7 +43,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 @pytest.fixture
 def server(published: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     sums = checksums(published)
-    lists = {split: sums[f"eurosat-100-{split}.txt"] for split in suite_files.SPLITS}
+    lists = {split: sums[f"eurosat-100-{split}.txt"] for split in SPLITS}
     with serve(dict(published)) as server:
         monkeypatch.setattr(EuroSAT100, "url", server.url(""))
         monkeypatch.setattr(EuroSAT100, CHECKSUM, sums["EuroSAT100.zip"])
@@ -104,7 +105,7 @@ def test_a_folder_with_the_same_files_gets_what_it_lacks_or_stays_as_it_was(
     server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = suite_files.write(tmp_path, "eurosat") / "eurosat"
-    lists = {split: f"eurosat-spatial-{split}.txt" for split in suite_files.SPLITS}
+    lists = {split: f"eurosat-spatial-{split}.txt" for split in SPLITS}
     contents = {name: (folder / name).read_bytes() for name in lists.values()}
     for name in contents:
         (folder / name).unlink()
