@@ -44,6 +44,15 @@ GEOFM = "its size is checked by pytest -m slow, and four blocks of it in tests/m
 TOO_LARGE = {
     f"{model.name}-base": BASE for model in REGISTRY.models.values() for p in model.presets if p.name == "base"
 }
+TOO_LARGE |= {
+    f"{name}-small": "its size is checked as gair-small and its variant as tiny"
+    for name in REGISTRY.models
+    if name.startswith("gair[")
+}
+TOO_LARGE |= {
+    f"timm:tf_efficientnet_lite{size}-default": "the same code as lite0; its embeddings are compared with the reference"
+    for size in (1, 2)
+}
 TOO_LARGE |= {f"{name}-{size.name}": GEOFM for name, entry in ENTRIES.items() for size in entry.sizes}
 
 
