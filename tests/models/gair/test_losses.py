@@ -87,8 +87,9 @@ def test_what_is_at_the_same_place_is_not_a_negative() -> None:
 
 @pytest.mark.parametrize("secl_form", ["symmetric", "queue"])
 def test_loss_with_repeated_places_is_that_without_the_repetitions(secl_form: SeclForm) -> None:
-    first, second = torch.randn(1, 4), torch.randn(1, 4)
-    past = torch.randn(3, 4)
+    # Not at random: of vectors that point away from each other one more negative is lost in rounding.
+    first, second = torch.tensor([[1.0, 0.5, 0.0, 0.0]]), torch.tensor([[1.0, 0.0, 0.5, 0.0]])
+    past = torch.eye(4)[:3]
     # The queue holds the place of the batch, too: encoded alike, it would be the hardest negative of itself.
     queue = torch.cat([second, past])
     places = torch.tensor([[10.0, 50.0]])
