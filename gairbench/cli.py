@@ -45,8 +45,10 @@ app = typer.Typer(
 )
 list_app = typer.Typer(help="List what is installed, with its origin.", no_args_is_help=True, rich_markup_mode=None)
 results_app = typer.Typer(help="Show, check and merge records.", no_args_is_help=True, rich_markup_mode=None)
+show_app = typer.Typer(help="Show what is known of a task.", no_args_is_help=True, rich_markup_mode=None)
 data_app = typer.Typer(help="List, fetch and check datasets.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(list_app, name="list")
+app.add_typer(show_app, name="show")
 app.add_typer(data_app, name="data")
 app.add_typer(results_app, name="results")
 
@@ -472,6 +474,19 @@ def cli_list_plugins(json: AsJson = False) -> None:
     from gairbench.commands.listing import list_plugins
 
     list_plugins(as_json=json)
+
+
+@show_app.command("task")
+def cli_show_task(
+    names: Annotated[list[str], typer.Argument(help="Task names, globs or families.")],
+    json: AsJson = False,
+    task_file: TaskFiles = None,
+    data_root: DataRoot = None,
+) -> None:
+    """Show a task's card: what it asks, of what data, and what they hold where they are here."""
+    from gairbench.commands.show import show_task_command
+
+    raise typer.Exit(show_task_command(names, task_file or [], data_root, as_json=json))
 
 
 @results_app.command("show")

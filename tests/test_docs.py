@@ -35,6 +35,7 @@ WHERE = {
     "mock-run": "verify.md",
     "new-plugin": "publishing.md",
     "data shard": "triplets.md",
+    "show task": "suite.md",
     **dict.fromkeys(
         [
             "list models",
