@@ -547,11 +547,14 @@ def cli_data_check(
 def cli_data_get(
     names: Annotated[list[str], typer.Argument(help="Dataset names.")],
     data_root: DataRoot = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Agree to large downloads, and to licences that restrict the use.")
+    ] = False,
 ) -> None:
     """Fetch datasets into the data root, under their licence; run it again after a failure."""
     from gairbench.commands.data import get_command
 
-    raise typer.Exit(get_command(names, data_root))
+    raise typer.Exit(get_command(names, data_root, yes=yes))
 
 
 @data_app.command("shard")

@@ -13,6 +13,17 @@ from gairbench.published import RemoteFile
 from gairbench.spec import DatasetSpec
 from gairbench.storage import FULL, unwritable
 
+ASK_ABOVE = 1_000_000_000
+"""Bytes above which a user is asked first."""
+
+_FREE = frozenset(
+    {
+        "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC-BY-3.0", "CC-BY-4.0", "CC-BY-SA-3.0", "CC-BY-SA-4.0",
+        "CC0-1.0", "CDLA-Permissive-1.0", "MIT", "ODC-By-1.0", "ODbL-1.0", "public domain",
+    }
+)  # fmt: skip
+"""Licences by which anybody may use the data for anything, if they name the source or share alike."""
+
 _DIGITS = {"sha256": 64, "md5": 32}
 """Kinds of checksums and their lengths."""
 
@@ -48,6 +59,28 @@ def terms_of(spec: DatasetSpec) -> str:
         return f"licence: {spec.licence or 'not stated'}"
     count = len(spec.download.files)
     return f"{spec.download.licence}, {file_size(spec.download.size)} in {count} file{'s' * (count != 1)}"
+
+
+def reason_to_ask(spec: DatasetSpec) -> str:
+    """Return why a user is to agree before a dataset is fetched; empty: it is small, and free to use for anything.
+
+    Example:
+        >>> from gairbench import DatasetSpec
+        >>> reason_to_ask(DatasetSpec(name="d", version=1, factory="m:f", delivers=(), licence="CC-BY-NC-4.0"))
+        'its size is not stated, and its licence, CC-BY-NC-4.0, restricts its use'
+    """
+    licence = spec.licence if spec.download is None else spec.download.licence
+    parts = [part.partition(" (")[0].strip() for part in licence.replace(" AND ", ",").split(",")]
+    reasons = []
+    if spec.download is None:
+        reasons.append("its size is not stated")
+    elif spec.download.size > ASK_ABOVE:
+        reasons.append(f"it is {file_size(spec.download.size)}")
+    if not licence:
+        reasons.append("its licence is not stated")
+    elif not _FREE.issuperset(parts):
+        reasons.append(f"its licence, {licence}, restricts its use")
+    return ", and ".join(reasons)
 
 
 def fetch_dataset(spec: DatasetSpec, root: Path, report: Callable[[int, int], object]) -> Path:

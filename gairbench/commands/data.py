@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from annotated_types import Ge
 from gairbench.commands.interrupts import if_interrupted
 from gairbench.commands.options import check_readable, check_writable
 from gairbench.commands.output import show
-from gairbench.dataset_download import can_fetch, fetch_dataset, is_here, terms_of
+from gairbench.dataset_download import can_fetch, fetch_dataset, is_here, reason_to_ask, terms_of
 from gairbench.errors import GairbenchError, UsageError
 from gairbench.inputs import MissingPixels, Unit
 from gairbench.plugins import load_registry
@@ -59,14 +60,15 @@ class ShardRequest:
 
 
 @if_interrupted(lambda: "what was fetched is kept; run the same command again to continue")
-def get_command(names: Sequence[str], data_root: Path | None) -> int:
+def get_command(names: Sequence[str], data_root: Path | None, *, yes: bool) -> int:
     """Carry out ``gairbench data get``.
 
     Returns:
         0.
 
     Raises:
-        UsageError: A dataset is unknown, needs no files or says nowhere to fetch them from; or there is no data root.
+        UsageError: A dataset is unknown, needs no files or says nowhere to fetch them from; or there is no data root;
+            or it is large, or of a licence that restricts its use, and nobody has agreed.
         DownloadError: A file or the network is not there, or what came is not the declared file.
         StorageError: The folder cannot be written.
     """
@@ -79,10 +81,23 @@ def get_command(names: Sequence[str], data_root: Path | None) -> int:
     if data_root is None:
         raise UsageError("no folder to put datasets into", "give --data-root")
     check_writable("data_root", data_root)
+    for spec in specs:
+        if not yes and can_fetch(spec) and (reason := reason_to_ask(spec)):
+            _ask(f"{spec.name}: {reason}")
     from rich.console import Console
 
     get_datasets(specs, data_root, Progress(Console(stderr=True)))
     return 0
+
+
+def _ask(why: str) -> None:
+    """Ask whether to go on, or refuse to where nobody is there to answer."""
+    agreed = False
+    if sys.stdin is not None and sys.stdin.isatty():
+        print(f"{why}. Fetch it? [y/N] ", end="", file=sys.stderr, flush=True)
+        agreed = sys.stdin.readline().strip().casefold() in {"y", "yes"}
+    if not agreed:
+        raise UsageError(why, "add --yes if you agree")
 
 
 def get_datasets(specs: Sequence[DatasetSpec], data_root: Path, progress: Progress) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import generated
 import pytest
@@ -17,6 +20,7 @@ from gairbench.cli import app
 from gairbench.commands import data as data_commands
 from gairbench.commands.data import get_command
 from gairbench.commands.run import RunRequest, evaluate, run_command
+from gairbench.dataset_download import reason_to_ask
 from gairbench.errors import DownloadError, UsageError
 from gairbench.plugins import Origin, Registry, load_registry
 from gairbench.progress import Progress
@@ -52,20 +56,79 @@ def registry(server: Served, monkeypatch: pytest.MonkeyPatch) -> Registry:
 def test_get_states_the_licence_and_puts_the_files_below_the_data_root(
     registry: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert get_command(["far"], tmp_path) == 0
+    assert get_command(["far"], tmp_path, yes=True) == 0
     assert generated.files(tmp_path) == {"far-data/pixels.bin"}
     told = capsys.readouterr().err
     assert told.index("far: CC-BY-4.0, 0.1 MB in 1 file") < told.index(f"far is in {tmp_path}")
-    assert get_command(["far"], tmp_path) == 0
+    assert get_command(["far"], tmp_path, yes=True) == 0
 
 
 def test_what_cannot_be_fetched_is_said(registry: Registry, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no dataset 'fra'; did you mean far"):
-        get_command(["fra"], tmp_path)
+        get_command(["fra"], tmp_path, yes=True)
     with pytest.raises(UsageError, match="give --data-root"):
-        get_command(["far"], None)
+        get_command(["far"], None, yes=True)
     with pytest.raises(UsageError, match="dataset 'earth' says nowhere to fetch it from"):
-        get_command(["earth"], tmp_path)
+        get_command(["earth"], tmp_path, yes=True)
+
+
+class Terminal(io.StringIO):
+    """What somebody types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+LARGE = Download(files=(RemoteFile(url="", path="x", size=1_000_000_001, checksum=""),), licence="MIT")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"download": LARGE}, "it is 1.0 GB"),
+        (
+            {"download": replace(LARGE, licence="CC-BY-4.0 AND CC-BY-NC-4.0")},
+            "1.0 GB, and its licence, .*-NC-4.0,",
+        ),
+        ({"download": None, "licence": "MIT"}, "its size is not stated"),
+        ({"download": None, "licence": ""}, "its size is not stated, and its licence is not stated"),
+        ({"download": replace(LARGE, files=(), licence="OpenRAIL")}, "its licence, OpenRAIL, restricts its use"),
+        ({"download": replace(LARGE, files=(), licence="public domain (NASA), BSD-3-Clause (x)")}, "^$"),
+        ({"download": replace(LARGE, files=(), licence="CC-BY-SA-4.0")}, "^$"),
+    ],
+)
+def test_the_reason_to_ask_is_the_size_or_the_licence(changes: dict[str, Any], reason: str) -> None:
+    assert re.search(reason, reason_to_ask(replace(generated.DATASET, folder="far", **changes)))
+
+
+@pytest.mark.parametrize(("answer", "fetched"), [("y\n", True), ("YES\n", True), ("n\n", False), ("", False)])
+def test_who_is_there_is_asked_before_anything_is_fetched(
+    answer: str, fetched: bool, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = registry.datasets["far"]
+    assert far.download is not None
+    registry.datasets["far"] = replace(far, download=replace(far.download, licence="CC-BY-NC-4.0"))
+    monkeypatch.setattr("sys.stdin", Terminal(answer))
+    if fetched:
+        assert get_command(["far"], tmp_path, yes=False) == 0
+    else:
+        with pytest.raises(UsageError, match=r"far: its licence, CC-BY-NC-4.0, restricts its use; add --yes"):
+            get_command(["far"], tmp_path, yes=False)
+    assert (tmp_path / "far-data").exists() == fetched
+
+
+def test_where_nobody_is_there_nothing_is_fetched_unless_agreed(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    far = registry.datasets["far"]
+    assert far.download is not None
+    assert get_command(["far"], tmp_path / "free", yes=False) == 0
+    registry.datasets["far"] = replace(far, download=replace(far.download, licence="CC-BY-NC-4.0"))
+    with pytest.raises(UsageError, match="add --yes"):
+        get_command(["far"], tmp_path, yes=False)
+    assert not (tmp_path / "far-data").exists()
+    assert get_command(["far"], tmp_path, yes=True) == 0
 
 
 def test_the_command_has_its_options() -> None:

@@ -54,7 +54,7 @@ def server(published: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Iter
 def test_a_dataset_is_fetched_with_its_licence_stated_and_can_be_read(
     server: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert get_command([NAME], tmp_path) == 0
+    assert get_command([NAME], tmp_path, yes=True) == 0
     said = capsys.readouterr().err
     assert said.index(f"{NAME}: licence: MIT") < said.index(f"{NAME} is in {tmp_path / FOLDER}")
     assert {path for path, _ in server.asked} == {f"/{name}" for name in server.files}
@@ -62,7 +62,7 @@ def test_a_dataset_is_fetched_with_its_licence_stated_and_can_be_read(
     assert len(resolve(spec.factory)(DataContext(root=tmp_path, dataset=spec)).split("train")) == 30
     assert [path.name for path in tmp_path.iterdir()] == [FOLDER]
     asked = len(server.asked)
-    assert get_command([NAME], tmp_path) == 0
+    assert get_command([NAME], tmp_path, yes=True) == 0
     assert len(server.asked) == asked, "what is there is not fetched again"
 
 
@@ -70,18 +70,18 @@ def test_a_changed_file_is_refused_and_leaves_no_dataset(server: Served, tmp_pat
     whole = server.files["EuroSAT100.zip"]
     server.files["EuroSAT100.zip"] = whole[:-1] + b"?"
     with pytest.raises(DownloadError, match=r"dataset 'eurosat-100' cannot be fetched into .*RuntimeError") as raised:
-        get_command([NAME], tmp_path)
+        get_command([NAME], tmp_path, yes=True)
     assert "run the same command again" in raised.value.hint
     assert not (tmp_path / FOLDER).exists()
     server.files["EuroSAT100.zip"] = whole
-    assert get_command([NAME], tmp_path) == 0
+    assert get_command([NAME], tmp_path, yes=True) == 0
     assert (tmp_path / FOLDER).is_dir()
 
 
 def test_a_file_that_is_gone_is_one_line(server: Served, tmp_path: Path) -> None:
     del server.files["eurosat-100-val.txt"]
     with pytest.raises(DownloadError, match="HTTP Error 404"):
-        get_command([NAME], tmp_path)
+        get_command([NAME], tmp_path, yes=True)
     assert not (tmp_path / FOLDER).exists()
 
 
@@ -90,14 +90,14 @@ def test_a_connection_that_breaks_leaves_nothing_and_the_same_command_starts_aga
 ) -> None:
     server.cut_after = 1000
     with pytest.raises(DownloadError):
-        get_command([NAME], tmp_path)
+        get_command([NAME], tmp_path, yes=True)
     assert list(tmp_path.iterdir()) == []
     # As a process that was killed leaves it: TorchGeo would take a part of an archive for the whole.
     left = tmp_path / f".{FOLDER}.download"
     left.mkdir()
     (left / "EuroSAT100.zip").write_bytes(server.files["EuroSAT100.zip"][:1000])
     server.cut_after = None
-    assert get_command([NAME], tmp_path) == 0
+    assert get_command([NAME], tmp_path, yes=True) == 0
     assert [path.name for path in tmp_path.iterdir()] == [FOLDER]
 
 
@@ -115,10 +115,10 @@ def test_a_folder_with_the_same_files_gets_what_it_lacks_or_stays_as_it_was(
     monkeypatch.setattr(EuroSATSpatial, f"split_{CHECKSUM}s", {split: sums[name] for split, name in lists.items()})
     server.files |= {name: content for name, content in contents.items() if "test" not in name}
     with pytest.raises(DownloadError, match="404"):
-        get_command(["eurosat-spatial"], tmp_path)
+        get_command(["eurosat-spatial"], tmp_path, yes=True)
     assert {path.relative_to(folder) for path in folder.rglob("*")} == before
     server.files |= contents
-    assert get_command(["eurosat-spatial"], tmp_path) == 0
+    assert get_command(["eurosat-spatial"], tmp_path, yes=True) == 0
     assert {path.relative_to(folder) for path in folder.rglob("*")} == before | {Path(name) for name in contents}
     assert "/EuroSATallBands.zip" not in {path for path, _ in server.asked}
 
@@ -136,7 +136,7 @@ def test_a_package_that_the_class_needs_is_named(tmp_path: Path, monkeypatch: py
 
 def test_what_people_must_get_themselves_says_from_where_and_into_which_folder(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="dataset 'so2sat' says nowhere to fetch it from") as raised:
-        get_command(["so2sat"], tmp_path)
+        get_command(["so2sat"], tmp_path, yes=True)
     assert raised.value.hint == (
         f"get it: download it from https://mediatum.ub.tum.de/1454690 into {tmp_path / 'so2sat'}"
     )
