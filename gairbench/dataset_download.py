@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Set
 from pathlib import Path, PurePosixPath
@@ -70,7 +71,7 @@ def reason_to_ask(spec: DatasetSpec) -> str:
         'its size is not stated, and its licence, CC-BY-NC-4.0, restricts its use'
     """
     licence = spec.licence if spec.download is None else spec.download.licence
-    parts = [part.partition(" (")[0].strip() for part in licence.replace(" AND ", ",").split(",")]
+    parts = re.split(r" AND |[,;]\s*", re.sub(r"\s*\([^)]*\)", "", licence))
     reasons = []
     if spec.download is None:
         reasons.append("its size is not stated")

@@ -95,6 +95,7 @@ LARGE = Download(files=(RemoteFile(url="", path="x", size=1_000_000_001, checksu
         ({"download": replace(LARGE, files=(), licence="OpenRAIL")}, "its licence, OpenRAIL, restricts its use"),
         ({"download": replace(LARGE, files=(), licence="public domain (NASA), BSD-3-Clause (x)")}, "^$"),
         ({"download": replace(LARGE, files=(), licence="CC-BY-SA-4.0")}, "^$"),
+        ({"download": replace(LARGE, files=(), licence="MIT (arrays); the rest: see there")}, "restricts its use"),
     ],
 )
 def test_the_reason_to_ask_is_the_size_or_the_licence(changes: dict[str, Any], reason: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +16,7 @@ from gairbench.data import SAMPLE_KEYS
 from gairbench.degrees import are_degrees
 from gairbench.embedding import prefetched
 from gairbench.errors import DataError, PluginError
+from gairbench.found_once import FoundOnce
 from gairbench.georeference import WGS84, Box, project
 from gairbench.inputs import Modality
 from gairbench.spec import Kind
@@ -24,6 +25,7 @@ from gairbench_tasks.torchgeo.bands import channels
 from gairbench_tasks.torchgeo.building import blamed
 from gairbench_tasks.torchgeo.chips import Query, chip_id, grid, places
 from gairbench_tasks.torchgeo.declaration import INDEX, Part, TorchGeoDeclaration
+from gairbench_tasks.torchgeo.placed import PlacedSample
 from gairbench_tasks.torchgeo.targets import class_names, make_target
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ class Samples:
         self._is_geo = isinstance(dataset, GeoDataset)
         self._labels: dict[str, NDArray[Any]] = {}
         self._dense: dict[str, bool] = {}
+        self._placed: dict[int, tuple[list[float], Box]] = {}
         if self._is_geo and source.chips is None and source.inputs:
             raise PluginError(f"{type(dataset).__name__} is a GeoDataset", "say how it is cut: chips=Grid(size)")
 
@@ -84,8 +87,10 @@ class Samples:
                     sample = self.dataset[index if self._queries is None else self._queries[index]]
         return sample
 
-    def inputs(self, index: int) -> dict[str, Tensor]:
+    def inputs(self, index: int) -> Mapping[str, Tensor]:
         """Return what a sample is declared to hold, by key, and its place if it has one.
+
+        A place that stands in a file's header is read when it is asked for.
 
         Raises:
             DataError: The sample cannot be read.
@@ -97,6 +102,8 @@ class Samples:
         in_sample = not isinstance(places, str) and all(map(is_entry, places))
         raw = self.read(index) if self._parts or in_sample else {}
         sample = {key: self._take(raw, chosen, index) for key, chosen in self._parts.items()}
+        if self._files_with_places is not None:
+            return PlacedSample(sample, (SAMPLE_KEYS[Modality.LOCATION], "bbox"), partial(self._place_of_file, index))
         key = SAMPLE_KEYS[Modality.LOCATION]
         if in_sample:
             values = [float(_plain(self._entry(raw, one, index))) for one in places]
@@ -107,6 +114,30 @@ class Samples:
             if boxes is not None:
                 sample["bbox"] = torch.tensor(boxes[index], dtype=torch.float64)
         return sample
+
+    def _place_of_file(self, index: int) -> dict[str, Tensor]:
+        import torch
+
+        lonlat, box = self._placed.get(index) or self._read_place(index)
+        return {
+            SAMPLE_KEYS[Modality.LOCATION]: torch.tensor(lonlat, dtype=torch.float64),
+            "bbox": torch.tensor(box, dtype=torch.float64),
+        }
+
+    def _read_place(self, index: int) -> tuple[list[float], Box]:
+        files = self._files_with_places or []
+        lonlat, (box,) = self._places_of_files(files[index : index + 1])
+        # Several models ask for it, one after the other.
+        self._placed[index] = lonlat[0].tolist(), box
+        return self._placed[index]
+
+    @FoundOnce
+    def _files_with_places(self) -> list[Path] | None:
+        """The files in whose headers the samples' places are; ``None`` if they are elsewhere."""
+        if not self.source.lonlat or not isinstance(self.source.lonlat, str) or is_entry(self.source.lonlat):
+            return None
+        values = list(self._values(self.source.lonlat, "lonlat"))
+        return [Path(value) for value in values] if all(isinstance(value, str | Path) for value in values) else None
 
     @cached_property
     def _parts(self) -> dict[str, tuple[Part, tuple[int, ...]]]:
@@ -249,9 +280,9 @@ class Samples:
         if not isinstance(wanted, str):
             columns = [[float(_plain(value)) for value in self._values(one, "lonlat")] for one in wanted]
             return np.array(columns, dtype=np.float64).T.reshape(-1, 2), None
+        if self._files_with_places is not None:
+            return self._places_of_files(self._files_with_places)
         values = list(self._values(wanted, "lonlat"))
-        if all(isinstance(value, str | Path) for value in values):
-            return self._places_of_files([Path(value) for value in values])
         if all(hasattr(value, "centroid") for value in values):
             x, y = [value.centroid.x for value in values], [value.centroid.y for value in values]
             crs = self.dataset.crs.to_wkt()
