@@ -33,3 +33,19 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def little_work() -> Iterator[None]:
+    """Let the conformance suite train and embed less than third parties are asked to: what it checks stays the same."""
+    from gairbench import embedding
+    from gairbench.evaluators import end_to_end
+
+    with pytest.MonkeyPatch.context() as patch:
+        # Still more than the suite's own batches, which is what a fixed size would show in.
+        patch.setattr(embedding, "BATCH", 8)
+        # The suite's model is linear: it learns in fewer and larger steps than a network needs.
+        patch.setattr(end_to_end, "LEARNING_RATES", (1e-2, 1e-1))
+        patch.setattr(end_to_end, "EPOCHS", 8)
+        patch.setattr(end_to_end, "STEPS", 80)
+        yield

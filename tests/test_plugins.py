@@ -532,6 +532,7 @@ def flooded(folder: Path, factory: Any) -> TaskSpec:
     )
 
 
+@pytest.mark.usefixtures("little_work", "one_thread")
 def test_the_guides_plugin_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     guide = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
     files = re.findall(r"^```python\n# (my_package/\w+\.py)\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)

@@ -19,7 +19,10 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 
-LIBRARIES = ("numpy", "pandas", "pytest", "scipy.stats", "scipy.optimize", "sklearn.linear_model", "torch")
+LIBRARIES = (
+    "geopandas", "lightning", "numpy", "pandas", "PIL.Image", "pytest", "rasterio", "scipy.optimize", "scipy.stats",
+    "sklearn.linear_model", "sklearn.metrics", "timm", "torch", "torchgeo.datasets", "torchgeo.models",
+)  # fmt: skip
 LONGEST = 300
 """Seconds that one job may take."""
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import unittest
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from points import DATASET, TASK, checks
 
-from gairbench import embedding
 from gairbench.errors import UsageError
-from gairbench.evaluators import end_to_end
 from gairbench.plugins import load_registry
 from gairbench.spec import ModelSpec, Preset
 from gairbench.testing import (
@@ -56,20 +54,7 @@ TOO_LARGE |= {
 TOO_LARGE |= {f"{name}-{size.name}": GEOFM for name, entry in ENTRIES.items() for size in entry.sizes}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cheap() -> Iterator[None]:
-    """Train and embed less than third parties are asked to: what is checked does not depend on how much."""
-    with pytest.MonkeyPatch.context() as patch:
-        # Still more than the suite's own batches, which is what a fixed size would show in.
-        patch.setattr(embedding, "BATCH", 8)
-        # The suite's model is linear: it learns in fewer and larger steps than a network needs.
-        patch.setattr(end_to_end, "LEARNING_RATES", (1e-2, 1e-1))
-        patch.setattr(end_to_end, "EPOCHS", 8)
-        patch.setattr(end_to_end, "STEPS", 80)
-        yield
-
-
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "little_work")
 
 
 @parametrize_with_model_checks(REGISTRY.models.values(), skip=TOO_LARGE)

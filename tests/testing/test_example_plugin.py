@@ -32,13 +32,13 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(EXAMPLE))
 
 
-@pytest.mark.usefixtures("importable")
+@pytest.mark.usefixtures("importable", "little_work")
 @parametrize_with_model_checks(example().register_models())
 def test_its_model_conforms(check: Callable[[], None]) -> None:
     check()
 
 
-@pytest.mark.usefixtures("importable")
+@pytest.mark.usefixtures("importable", "little_work")
 @parametrize_with_task_checks(example().register_tasks())
 def test_its_task_conforms(check: Callable[[], None]) -> None:
     check()

@@ -500,6 +500,7 @@ def small(spec: ModelSpec) -> ModelSpec:
     return replace(spec, presets=tuple(presets))
 
 
+@pytest.mark.usefixtures("little_work")
 @parametrize_with_model_checks([small(at_a_path(SPEC, FILE))])
 def test_conformance(check: Callable[[], None]) -> None:
     check()

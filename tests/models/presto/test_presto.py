@@ -452,6 +452,7 @@ def random_weights() -> Iterator[None]:
     FILE.parent.rmdir()
 
 
+@pytest.mark.usefixtures("little_work")
 @parametrize_with_model_checks([at_a_path(SPEC, FILE)])
 def test_conformance(check: Callable[[], None]) -> None:
     check()

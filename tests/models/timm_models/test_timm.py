@@ -50,6 +50,7 @@ TINY = ("test_vit", "test_resnet")
 SPECS = [make_timm_spec(name) for name in TINY]
 
 
+@pytest.mark.usefixtures("little_work")
 @parametrize_with_model_checks(SPECS)
 def test_untrained_architectures_conform(check: object) -> None:
     assert callable(check)

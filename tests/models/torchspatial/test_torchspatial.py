@@ -43,6 +43,7 @@ def in_torch_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pyte
         (folder / path.name).symlink_to(path)
 
 
+@pytest.mark.usefixtures("little_work")
 @parametrize_with_model_checks(MODELS)
 def test_published_encoders_conform(check: Any, in_torch_home: None) -> None:
     check()
