@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from gairbench import ImageInput, TaskSpec
-from suite_files import change, copernicus, masks, measurements, scenes
+from suite_files import change, copernicus, masks, measurements, pangaea, scenes
 from suite_files.drawing import EDGE
 
 LARGE = {
@@ -31,6 +31,8 @@ LARGE = {
     "bright": EDGE,
     "digital_typhoon": 64,
     "xview2": EDGE,
+    "hls_burn_scars": EDGE,
+    "sen1floods11": EDGE,
 }
 """Edge in pixels of what is larger where it is published, by folder."""
 
@@ -74,6 +76,9 @@ WRITERS: dict[str, Callable[[Path, np.random.Generator], None]] = {
     "xview2": change.xview2,
     "cowc_detection": scenes.cowc_detection,
     "cowc_counting": measurements.cowc_counting,
+    "hls_burn_scars": pangaea.hls_burn_scars,
+    "sen1floods11": pangaea.sen1floods11,
+    "mados": pangaea.mados,
 }
 """By folder below the data root."""
 

@@ -112,6 +112,21 @@ def flood_events(dataset: Any) -> list[str]:
     return [Path(dataset.metadata[key]["path"]).parts[0] for key in dataset.files]
 
 
+def hls_tiles(dataset: Any) -> list[str]:
+    """Return the tile of the MGRS grid that each scene is of: ``T10SEH`` of ``..._HLS.S30.T10SEH.2018190.v1.4_...``."""
+    return [Path(file["image"]).name.split(".")[2] for file in dataset.files]
+
+
+def sen1floods11_events(dataset: Any) -> list[str]:
+    """Return the country of each chip's flood: ``Ghana`` of ``Ghana_103272``."""
+    return [chip.partition("_")[0] for chip in dataset.chips]
+
+
+def mados_scenes(dataset: Any) -> list[str]:
+    """Return the scene of each tile of MADOS: ``Scene_1`` of ``Scene_1_3``."""
+    return [tile.rpartition("_")[0] for tile in dataset.tiles]
+
+
 def bigearthnet_v1_scenes(dataset: Any) -> list[str]:
     """Return the Sentinel-2 tile and date that each patch of BigEarthNet v1 was cut from."""
     return [_scene(folders["s2"]) for folders in dataset.folders]

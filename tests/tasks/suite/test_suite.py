@@ -120,6 +120,9 @@ NEIGHBOURS = {
     "sen12ms": "ROIs1158_spring_1",
     "caffe": "TRAIN_2011-11-10_TDX_7_1_092",
     "bright": "bata-explosion",
+    "hls-burn-scars": "T10SEH",
+    "sen1floods11": "Ghana",
+    "mados": "Scene_7",
     "xview2": "socal-fire",
     "digital-typhoon": "0",
 }

@@ -1,0 +1,123 @@
+"""Our classes in TorchGeo's manner read their files as published, and say what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import rasterio
+import suite_files
+import torch
+from matplotlib.figure import Figure
+from torchgeo.datasets import DatasetNotFoundError
+
+from gairbench import DataContext
+from gairbench.errors import DataError
+from gairbench.spec import resolve
+from gairbench_tasks.suite import DATASETS
+from gairbench_tasks.suite.classes.hls_burn_scars import HLSBurnScars
+from gairbench_tasks.suite.classes.mados import MADOS
+from gairbench_tasks.suite.classes.sen1floods11 import Sen1Floods11
+
+mpl.use("Agg")
+
+CLASSES = {"hls_burn_scars": HLSBurnScars, "sen1floods11": Sen1Floods11, "mados": MADOS}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return suite_files.write(tmp_path, *CLASSES)
+
+
+@pytest.mark.parametrize("folder", CLASSES)
+def test_a_class_behaves_as_torchgeos_do(folder: str, root: Path, tmp_path: Path) -> None:
+    cls: Callable[..., Any] = CLASSES[folder]
+    with pytest.raises(DatasetNotFoundError, match="Dataset not found in `root="):
+        cls(tmp_path / "nowhere")
+    with pytest.raises(AssertionError, match="split is one of"):
+        cls(root / folder, split="training")
+    dataset = cls(root / folder, split="test", transforms=lambda sample: {**sample, "seen": torch.ones(1)})
+    assert len(dataset) == 2
+    sample = dataset[1]
+    assert sample["seen"] == 1
+    assert sample["mask"].dtype == torch.int64
+    assert all(value.dtype == torch.float32 for key, value in sample.items() if key.startswith("image"))
+    assert isinstance(dataset.plot(sample, suptitle="a place"), Figure)
+
+
+def test_burn_scars_of_train_and_val_are_those_of_training_and_without_marks_of_no_data(root: Path) -> None:
+    folder = root / "hls_burn_scars"
+    train, val = (HLSBurnScars(folder, split) for split in ("train", "val"))
+    names = [[Path(str(file["image"])).name for file in part.files] for part in (train, val)]
+    assert (len(names[0]), len(names[1])) == (10, 2)
+    assert sorted(names[0] + names[1]) == sorted(path.name for path in (folder / "training").glob("*merged.tif"))
+    sample = train[0]
+    with rasterio.open(str(train.files[0]["image"])) as file:
+        stored = file.read()
+    assert stored.max() == 9999
+    assert sample["image"].max() < 1
+    assert np.array_equal(sample["image"].numpy(), np.where(stored == 9999, 0, stored))
+    assert (sample["mask"][:4, :4] == -1).all()
+
+
+@pytest.mark.parametrize("name", ["x_merged.tif", "x.merged.tif"])
+def test_a_burn_scar_without_a_mask_is_named(name: str, root: Path) -> None:
+    folder = root / "hls_burn_scars"
+    image = next((folder / "training").glob("*merged.tif"))
+    image.rename(image.with_name(name))
+    with pytest.raises(ValueError, match=rf"{name} has no mask; 1 images have none"):
+        HLSBurnScars(folder)
+
+
+def test_radar_without_a_value_is_zero_and_bolivia_a_split_of_its_own(root: Path) -> None:
+    folder = root / "sen1floods11"
+    train, bolivia = Sen1Floods11(folder), Sen1Floods11(folder, split="bolivia")
+    assert [chip.partition("_")[0] for chip in bolivia.chips] == ["Bolivia"]
+    assert not set(train.chips) & set(bolivia.chips)
+    sample = train[0]
+    assert (sample["image_s1"][:, :4] == 0).all()
+    assert (sample["image_s1"][:, 4:] < -5).all()
+    assert sample["image_s2"].shape[0] == 13
+
+
+def test_bands_of_mados_are_in_the_order_of_wavelengths_whichever_satellite(root: Path) -> None:
+    folder = root / "mados"
+    before = MADOS(folder, split="test")[0]
+    scene = folder / "Scene_7"
+    # As Sentinel-2B has them.
+    for old, new in ((492, 492), (560, 559), (740, 739), (783, 780), (865, 864), (1614, 1610), (2202, 2186)):
+        for path in scene.glob(f"*/*_rhorc_{old}_1.tif"):
+            path.rename(path.with_name(path.name.replace(f"_{old}_", f"_{new}_")))
+    after = MADOS(folder, split="test")[0]
+    assert torch.equal(before["image"], after["image"])
+    with rasterio.open(scene / "20" / "Scene_7_L2R_rhorc_739_1.tif") as file:
+        coarse = np.nan_to_num(file.read(1))
+    # B6 is the sixth band; each of its pixels is four.
+    assert np.array_equal(after["image"][5].numpy(), coarse.repeat(2, 0).repeat(2, 1))
+    assert after["image"].shape == (11, 240, 240)
+    (scene / "60" / "Scene_7_L2R_rhorc_443_1.tif").unlink()
+    with pytest.raises(ValueError, match="Scene_7 has 10 bands of tile Scene_7_1, not 11"):
+        MADOS(folder, split="test")[0]
+
+
+@pytest.mark.parametrize(
+    ("folder", "broken"),
+    [
+        ("hls_burn_scars", "validation/*merged.tif"),
+        ("sen1floods11", "v1.1/data/flood_events/HandLabeled/S1Hand/*.tif"),
+        ("mados", "Scene_7/20/*_865_1.tif"),
+    ],
+)
+def test_a_broken_file_is_named(folder: str, broken: str, root: Path) -> None:
+    paths = sorted((root / folder).glob(broken))
+    for path in paths:
+        path.write_bytes(path.read_bytes()[:300])
+    spec = next(spec for spec in DATASETS if spec.folder == folder)
+    split = resolve(spec.factory)(DataContext(root=root, dataset=spec)).split("test")
+    with pytest.raises(DataError) as raised:
+        [split[index] for index in range(len(split))]
+    assert any(path.name in str(raised.value) for path in paths)
