@@ -37,6 +37,10 @@ class PlacedSample(Mapping[str, "Tensor"]):
             self._ready |= self._place()
         return self._ready[key]
 
+    def __contains__(self, key: object) -> bool:
+        """Return whether there is such an entry; that alone reads nothing."""
+        return key in self._ready or key in self._names
+
     def __iter__(self) -> Iterator[str]:
         """Return its keys."""
         return iter(dict.fromkeys((*self._ready, *self._names)))

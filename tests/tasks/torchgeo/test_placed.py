@@ -50,6 +50,8 @@ def headers(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 def test_images_are_had_without_any_header(split: TorchGeoSplit, headers: Counter[str]) -> None:
     for index in range(4):
         assert split[index]["image"].shape == (13, 64, 64)
+        assert "bbox" in split[index]
+        assert list(split[index]) == ["image", "lonlat", "bbox"]
     assert not headers
 
 
