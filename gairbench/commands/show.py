@@ -21,7 +21,6 @@ def show_task_command(
 
     Raises:
         UsageError: No such task.
-        GairbenchError: The data of one are broken.
     """
     registry = registry_with(task_files)
     tasks = select_tasks(split_names(names), registry.tasks)

@@ -30,8 +30,8 @@ def card_text(card: TaskCard) -> str:
         "licence": task.licence or dataset.licence or "not stated",
         "citation": task.citation or dataset.citation,
     }
-    if card.get:
-        pairs["not here"] = card.get
+    if card.absent:
+        pairs["not measured"] = card.absent
     lines = [tabulate([(key, value) for key, value in pairs.items() if value], tablefmt="plain")]
     if card.measured is not None:
         lines += ["", _measured(card.measured)]
@@ -64,7 +64,7 @@ def card_values(card: TaskCard) -> dict[str, Any]:
         "dataset_description": dataset.description,
         "licence": task.licence or dataset.licence,
         "citation": task.citation or dataset.citation,
-        "get": card.get,
+        "absent": card.absent,
         "measured": None,
     }
     if card.measured is not None:

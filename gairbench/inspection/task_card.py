@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gairbench.data import DataSource, Split
 from gairbench.dataset_download import is_here, way_to_get
+from gairbench.errors import GairbenchError
 from gairbench.evaluation.groupings import groups_of
 from gairbench.evaluation.open_data import dataset_name
 from gairbench.evaluation.sample_pool import places_of
@@ -22,6 +23,7 @@ from gairbench.kinds import DENSE, HEADLINE, ONE_CLASS, WITH_NAMES
 from gairbench.metrics import load_metric, needed_by
 from gairbench.plugins import Registry
 from gairbench.predictions import Predictions
+from gairbench.selection import unknown
 from gairbench.spec import DataContext, Kind, MetricSpec, TaskSpec
 from gairbench.split_choice import SplitChoice
 
@@ -75,15 +77,15 @@ class TaskCard:
         metric: Its headline metric.
         evaluators: Names of the probes that it is run with, the headline first.
         origin: Which plugin has registered it.
-        get: How its files are had; empty where they are here.
-        measured: What its data hold; ``None`` where they are not here.
+        absent: Why nothing of its data is measured: how its files are had, or what is wrong with them; else empty.
+        measured: What its data hold.
     """
 
     task: TaskSpec
     metric: MetricSpec
     evaluators: tuple[str, ...]
     origin: str
-    get: str
+    absent: str
     measured: MeasuredTask | None
 
     @property
@@ -102,20 +104,29 @@ def task_card(task: TaskSpec, registry: Registry, data_root: Path | None) -> Tas
         data_root: Folder of datasets that are not embedded.
 
     Raises:
-        GairbenchError: The data are broken.
-        Exception: Whatever a third-party dataset raises.
+        UsageError: The task names a metric that is not registered.
     """
+    if task.metric not in registry.metrics:
+        raise unknown("metric", task.metric, registry.metrics)
     metric = registry.metrics[task.metric]
     headline = HEADLINE[task.kind]
     default = [spec.name for spec in registry.evaluators.values() if task.kind in spec.default]
-    here = is_here(task.dataset, data_root)
+    measured, absent = None, ""
+    if is_here(task.dataset, data_root):
+        try:
+            measured = _measured(task, metric, data_root)
+        # A dataset may be third-party code, and one that is broken must not keep the cards of others.
+        except Exception as error:
+            absent = str(error) if isinstance(error, GairbenchError) else f"{type(error).__name__}: {error}"
+    else:
+        absent = way_to_get(task.dataset, data_root) or f"put it into {task.dataset.folder}"
     return TaskCard(
         task=task,
         metric=metric,
         evaluators=task.evaluators or tuple(sorted(default, key=lambda name: name != headline)),
         origin=str(registry.task_origins[task.name]),
-        get="" if here else way_to_get(task.dataset, data_root) or f"put it into {task.dataset.folder}",
-        measured=_measured(task, metric, data_root) if here else None,
+        absent=absent,
+        measured=measured,
     )
 
 

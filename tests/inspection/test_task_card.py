@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from points import DATASET, SIZES, TASKS, Points
 
+from gairbench import DataContext
+from gairbench.data import DataSource
+from gairbench.errors import UsageError
 from gairbench.inspection.card_text import card_text, card_values
 from gairbench.inspection.task_card import task_card
 from gairbench.plugins import Registry, load_registry
@@ -92,6 +95,24 @@ def test_without_the_files_the_card_says_how_they_are_had(registry: Registry, tm
         assert card.measured is None
         assert f"gairbench data get eurosat --data-root {root or 'FOLDER'}" in card_text(card)
         assert card_values(card)["measured"] is None
+
+
+def test_a_dataset_that_is_broken_keeps_no_other_card(registry: Registry, tmp_path: Path) -> None:
+    def broken(context: DataContext) -> DataSource:
+        raise ValueError("of no use")
+
+    (tmp_path / "eurosat").mkdir()
+    eurosat = registry.tasks["eurosat-land-use"]
+    assert "does not find its files" in card_text(task_card(eurosat, registry, tmp_path))
+    task = replace(TASKS[0], dataset=replace(DATASET, factory=broken))
+    card = task_card(task, with_points(registry, task), None)
+    assert card.measured is None
+    assert "of no use" in card_text(card)
+
+
+def test_a_metric_that_nobody_registers_is_one_line(registry: Registry) -> None:
+    with pytest.raises(UsageError, match="no metric 'acuracy'; did you mean accuracy"):
+        task_card(replace(TASKS[0], metric="acuracy"), registry, None)
 
 
 def test_every_registered_task_has_a_card(registry: Registry) -> None:
