@@ -4,13 +4,16 @@ BIN := .venv/bin
 # Its weights are used, and not its code: what that requires is left out.
 GEOCLIP := geoclip==1.3.0
 
-.PHONY: run test lint types clean
+.PHONY: run test slow lint types clean
 
 run: .venv/run.stamp
 	$(BIN)/gairbench run --model gair,random,pixel-stats,lonlat,geoclip-location --task all
 
 test: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
+slow: .venv/dev.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check

@@ -136,6 +136,7 @@ def test_main_job_pretrains_gair_and_shows_it_with_its_baselines(tmp_path: Path)
     assert "| Over tasks" in done.stdout
 
 
+@pytest.mark.slow  # tests/evaluation/test_runner.py shows the same of a smaller run, in one process
 def test_same_seed_gives_the_same_leaderboard_and_another_seed_another(tmp_path: Path) -> None:
     tasks = ("--task", "earth-location-koeppen,earth-cross-modal-rs-sv", "--limit", "100")
 

@@ -141,7 +141,9 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
     assert not (tmp_path / "checkpoint.json").exists()
 
 
-@pytest.mark.parametrize("teachers", [[], ["--set", "distillation.rs.model=pixel-stats"]])
+@pytest.mark.parametrize(
+    "teachers", [[], pytest.param(["--set", "distillation.rs.model=pixel-stats"], marks=pytest.mark.slow)]
+)
 def test_two_processes_train_one_model(tmp_path: Path, teachers: list[str]) -> None:
     command = [sys.executable, "-m", "gairbench", "pretrain", "--model", "gair", "--data", "earth-triplets"]
     command += ["--out", str(tmp_path / "out"), "--limit", "40", *TINY, "--set", "epochs=1"]

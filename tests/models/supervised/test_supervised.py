@@ -236,7 +236,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("short")
-@pytest.mark.parametrize("name", ["unet", "vit"])
+@pytest.mark.parametrize("name", [pytest.param("unet", marks=pytest.mark.slow), "vit"])
 def test_masks_are_learned(name: str, tmp_path: Path) -> None:
     record = trained(small(name), striped(Kind.SEGMENTATION, "striped", "miou", Stripes), tmp_path)
     # Nowhere striped is right for three quarters of the pixels: an mIoU of 0.375.
@@ -253,7 +253,7 @@ def test_classes_are_learned(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "target", "metric", "chance"),
     [
-        ("unet", Kind.SEGMENTATION, "striped", "miou", 0.5),
+        pytest.param("unet", Kind.SEGMENTATION, "striped", "miou", 0.5, marks=pytest.mark.slow),
         ("cnn", Kind.CLASSIFICATION, "direction", "accuracy", 0.75),
     ],
 )
