@@ -33,7 +33,7 @@ def build_dataset(source: TorchGeoDeclaration, folder: Path, options: Mapping[st
     if not folder.is_dir():
         raise DataMissingError(f"no folder {folder}", source.how_to_get(folder))
     make = imported(source.dataset)
-    parameters = inspect.signature(make).parameters
+    parameters = _parameters(make)
     arguments = {**source.options, **options}
     if arguments.get("download"):
         raise PluginError(f"{source.dataset} is declared with download=True", "leave it out: runs never download")
@@ -68,13 +68,24 @@ def download_dataset(source: TorchGeoDeclaration, folder: Path) -> None:
         UsageError: The class cannot download.
     """
     make = imported(source.dataset)
-    parameters = inspect.signature(make).parameters
+    parameters = _parameters(make)
     if "download" not in parameters:
         raise UsageError(f"{source.dataset} cannot download its data", source.how_to_get(folder))
     given = {"download": True} | ({"checksum": True} if "checksum" in parameters else {})
     for options in source.splits.values():
         with _packages_named(source.dataset):
             make(**{_folder_argument(parameters): folder, **source.options, **options, **given})
+
+
+def _parameters(make: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """Return what a class or function takes, by name."""
+    found = inspect.signature(make).parameters
+    hidden = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+    if isinstance(make, type) and all(parameter.kind in hidden for parameter in found.values()):
+        # Python's wrapper of a deprecated class, as TorchGeo's XView2 since 0.10, hides what its initializer takes.
+        _self, *others = inspect.signature(make.__init__).parameters.values()  # type: ignore[misc]
+        return {parameter.name: parameter for parameter in others}
+    return found
 
 
 def _folder_argument(parameters: Mapping[str, inspect.Parameter]) -> str:
