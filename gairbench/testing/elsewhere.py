@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib
 import json
 import os
@@ -91,15 +92,20 @@ class _Server:
     def answer(self, file: Path) -> int:
         """Have the call in a file answered there, and return the exit status."""
         call = json.dumps([str(file), str(Path.cwd()), sys.path, dict(os.environ)])
-        print(call, file=cast(IO[str], self._process.stdin), flush=True)
-        said = cast(IO[str], self._process.stdout).readline()
+        said = ""
+        with contextlib.suppress(BrokenPipeError):
+            print(call, file=cast(IO[str], self._process.stdin), flush=True)
+            said = cast(IO[str], self._process.stdout).readline()
         if not said:
+            # The next call has another one.
+            _server.cache_clear()
             raise AssertionError(f"the other process ended with status {self._process.wait()}")
         return int(said)
 
     def close(self) -> None:
         """Let it end."""
-        self._process.communicate()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.communicate()
 
 
 @cache
@@ -113,6 +119,9 @@ def serve(libraries: list[str]) -> None:
     Args:
         libraries: Names of modules to import first.
     """
+    # Whatever a library prints is not an answer.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
     for name in libraries:
         importlib.import_module(name)
     for line in sys.stdin:
@@ -121,7 +130,7 @@ def serve(libraries: list[str]) -> None:
         if not child:
             _become(Path(file), folder, path, environment)
         _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        print(os.waitstatus_to_exitcode(status), file=answers, flush=True)
 
 
 def _become(file: Path, folder: str, path: list[str], environment: dict[str, str]) -> None:

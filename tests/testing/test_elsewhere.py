@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import unittest
 from pathlib import Path
@@ -69,6 +70,16 @@ def test_a_failure_is_shown_and_does_not_end_the_others() -> None:
         elsewhere(fail, "of no use")
     with pytest.raises(AssertionError, match="in another process it fails"):
         elsewhere(die)
+    assert elsewhere(abs, -1) == 1
+
+
+def end_the_other_process() -> None:
+    os.kill(os.getppid(), signal.SIGKILL)
+
+
+def test_a_process_that_was_ended_is_replaced() -> None:
+    with pytest.raises(AssertionError, match="the other process ended with status -9"):
+        elsewhere(end_the_other_process)
     assert elsewhere(abs, -1) == 1
 
 

@@ -80,7 +80,8 @@ class Part:
         channels: The same by position, where the dataset names no bands.
         names: Address of the names of the tensor's bands, where they are not in the dataset's ``bands``,
             ``all_bands``, ``all_band_names`` or ``band_names``.
-        span: Of a class that scales its values: what the files hold where it gives 0 and 1, which is given instead.
+        span: The values of the files that the class scales to 0 and 1, as ``(0, 255)``: samples hold the files' again.
+            ``None``: the class does not scale.
     """
 
     key: str

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 BATCH = 32
 """Samples that a thread reads at a time."""
 
-_PLACING = threading.RLock()
 _ONE_AT_A_TIME = threading.RLock()
 # A GeoDataset keeps files open for all threads, and GDAL's datasets are not made for that.
 
@@ -102,7 +101,7 @@ class Samples:
         in_sample = not isinstance(places, str) and all(map(is_entry, places))
         raw = self.read(index) if self._parts or in_sample else {}
         sample = {key: self._take(raw, chosen, index) for key, chosen in self._parts.items()}
-        if self._files_with_places is not None:
+        if self._files_with_places:
             return PlacedSample(sample, (SAMPLE_KEYS[Modality.LOCATION], "bbox"), partial(self._place_of_file, index))
         key = SAMPLE_KEYS[Modality.LOCATION]
         if in_sample:
@@ -125,19 +124,22 @@ class Samples:
         }
 
     def _read_place(self, index: int) -> tuple[list[float], Box]:
-        files = self._files_with_places or []
-        lonlat, (box,) = self._places_of_files(files[index : index + 1])
+        lonlat, (box,) = self._places_of_files(self._files_with_places[index : index + 1])
         # Several models ask for it, one after the other.
         self._placed[index] = lonlat[0].tolist(), box
         return self._placed[index]
 
     @FoundOnce
-    def _files_with_places(self) -> list[Path] | None:
-        """The files in whose headers the samples' places are; ``None`` if they are elsewhere."""
-        if not self.source.lonlat or not isinstance(self.source.lonlat, str) or is_entry(self.source.lonlat):
-            return None
-        values = list(self._values(self.source.lonlat, "lonlat"))
-        return [Path(value) for value in values] if all(isinstance(value, str | Path) for value in values) else None
+    def _stated_places(self) -> list[Any]:
+        """What the one declared address of places gives; nothing where places are declared otherwise."""
+        wanted = self.source.lonlat
+        return list(self._values(wanted, "lonlat")) if wanted and isinstance(wanted, str) else []
+
+    @FoundOnce
+    def _files_with_places(self) -> list[Path]:
+        """The files in whose headers the samples' places are; none if they are elsewhere."""
+        stated = self._stated_places
+        return [Path(value) for value in stated] if all(isinstance(value, str | Path) for value in stated) else []
 
     @cached_property
     def _parts(self) -> dict[str, tuple[Part, tuple[int, ...]]]:
@@ -266,23 +268,17 @@ class Samples:
             )
         return lonlat
 
-    @property
+    @FoundOnce
     def _places(self) -> tuple[NDArray[np.float64], list[Box] | None]:
-        # Threads that read samples ask at the same time.
-        with _PLACING:
-            return self._found_places
-
-    @cached_property
-    def _found_places(self) -> tuple[NDArray[np.float64], list[Box] | None]:
         wanted, chips = self.source.lonlat, self.source.chips
         if not wanted and self._queries is not None and chips is not None:
             return places(self.dataset, self._queries, chips)
         if not isinstance(wanted, str):
             columns = [[float(_plain(value)) for value in self._values(one, "lonlat")] for one in wanted]
             return np.array(columns, dtype=np.float64).T.reshape(-1, 2), None
-        if self._files_with_places is not None:
+        if self._files_with_places:
             return self._places_of_files(self._files_with_places)
-        values = list(self._values(wanted, "lonlat"))
+        values = self._stated_places
         if all(hasattr(value, "centroid") for value in values):
             x, y = [value.centroid.x for value in values], [value.centroid.y for value in values]
             crs = self.dataset.crs.to_wkt()
