@@ -483,7 +483,10 @@ def cli_show_task(
     task_file: TaskFiles = None,
     data_root: DataRoot = None,
 ) -> None:
-    """Show a task's card: what it asks, of what data, and what they hold where they are here."""
+    """Show a task's card: what it asks, of what data, and what they hold where they are here.
+
+    Exit status: 0, or 1 if data that are here are broken; 2 for a usage error.
+    """
     from gairbench.commands.show import show_task_command
 
     raise typer.Exit(show_task_command(names, task_file or [], data_root, as_json=json))

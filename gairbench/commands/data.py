@@ -64,11 +64,11 @@ def get_command(names: Sequence[str], data_root: Path | None, *, yes: bool) -> i
     """Carry out ``gairbench data get``.
 
     Returns:
-        0.
+        0, or 1 if the user does not agree to what is asked.
 
     Raises:
         UsageError: A dataset is unknown, needs no files or says nowhere to fetch them from; or there is no data root;
-            or it is large, or of a licence that restricts its use, and nobody has agreed.
+            or it is large, or of a licence that restricts its use, and nobody is there to agree.
         DownloadError: A file or the network is not there, or what came is not the declared file.
         StorageError: The folder cannot be written.
     """
@@ -82,22 +82,31 @@ def get_command(names: Sequence[str], data_root: Path | None, *, yes: bool) -> i
         raise UsageError("no folder to put datasets into", "give --data-root")
     check_writable("data_root", data_root)
     for spec in specs:
-        if not yes and can_fetch(spec) and (reason := reason_to_ask(spec)):
-            _ask(f"{spec.name}: {reason}")
+        reason = reason_to_ask(spec) if can_fetch(spec) and not yes else ""
+        if reason and not _agreed(f"{spec.name}: {reason}"):
+            show("nothing was fetched")
+            return 1
     from rich.console import Console
 
     get_datasets(specs, data_root, Progress(Console(stderr=True)))
     return 0
 
 
-def _ask(why: str) -> None:
-    """Ask whether to go on, or refuse to where nobody is there to answer."""
-    agreed = False
-    if sys.stdin is not None and sys.stdin.isatty():
-        print(f"{why}. Fetch it? [y/N] ", end="", file=sys.stderr, flush=True)
-        agreed = sys.stdin.readline().strip().casefold() in {"y", "yes"}
-    if not agreed:
+def _agreed(why: str) -> bool:
+    """Return whether the user agrees to go on; nobody else is asked.
+
+    Raises:
+        UsageError: Nobody is there to answer.
+    """
+    from rich.console import Console
+    from rich.prompt import Confirm
+
+    if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError(why, "add --yes if you agree")
+    try:
+        return Confirm.ask(f"{why}. Fetch it?", default=False, console=Console(stderr=True))
+    except EOFError:
+        return False
 
 
 def get_datasets(specs: Sequence[DatasetSpec], data_root: Path, progress: Progress) -> None:

@@ -12,7 +12,7 @@ from tabulate import tabulate
 from gairbench.commands.model_filter import ModelFilter, listed_models
 from gairbench.commands.output import holds_unicode, show
 from gairbench.dataset_download import is_here, way_to_get
-from gairbench.inputs import ANY, EncoderInput, ImageInput, SampleInput
+from gairbench.input_text import input_text
 from gairbench.plugins import Registry, load_registry
 from gairbench.spec import MetricSpec
 
@@ -24,7 +24,7 @@ def list_models(wanted: ModelFilter, *, as_json: bool) -> None:
         {
             "model": spec.name,
             "version": spec.version,
-            "presets": {preset.name: [_describe(i) for i in preset.inputs] for preset in spec.presets},
+            "presets": {preset.name: [input_text(i) for i in preset.inputs] for preset in spec.presets},
             "pre-training": next((p.recipe.dataset for p in spec.presets if p.recipe), ""),
             "licence": spec.licence,
             "description": spec.description,
@@ -173,7 +173,7 @@ def list_datasets(*, as_json: bool, task_files: Sequence[Path], data_root: Path 
             {
                 "dataset": spec.name,
                 "version": spec.version,
-                "delivers": [_describe(i) for i in spec.delivers],
+                "delivers": [input_text(i) for i in spec.delivers],
                 "splits": list(spec.splits),
                 "where": where,
                 "licence": spec.licence,
@@ -200,23 +200,6 @@ def _metric(registry: Registry, name: str) -> str:
 
 def _arrow(spec: MetricSpec) -> str:
     return "↑" if spec.higher_is_better else "↓"
-
-
-def _describe(declared: EncoderInput) -> str:
-    if isinstance(declared, SampleInput):
-        return f"{declared.modality} (looked up)"
-    if not isinstance(declared, ImageInput):
-        return f"{declared.modality} ({declared.order})"
-    size = f"{declared.size}x{declared.size}" if declared.size else "any size"
-    bands = "any bands" if declared.bands == ANY else ",".join(declared.bands)
-    units = [str(unit) for unit in dict.fromkeys(declared.units())] or ["any unit"]
-    parts = [bands, ",".join(units), size]
-    if declared.frame_range is not None:
-        parts.append("{} to {} frames".format(*declared.frame_range))
-    if declared.synthetic:
-        parts.append("synthetic")
-    name = declared.modality if declared.name == declared.modality else f"{declared.modality} {declared.name}"
-    return f"{name} ({'; '.join(parts)})"
 
 
 def _show(rows: Sequence[dict[str, Any]], *, as_json: bool, hide: Iterable[str] = ()) -> None:

@@ -17,7 +17,7 @@ def show_task_command(
     """Carry out ``gairbench show task``.
 
     Returns:
-        0.
+        0, or 1 if the data of a task are here and broken.
 
     Raises:
         UsageError: No such task.
@@ -32,4 +32,4 @@ def show_task_command(
         show(json.dumps([card_values(card) for card in cards], indent=1, ensure_ascii=not holds_unicode()))
     else:
         show("\n\n\n".join(map(card_text, cards)))
-    return 0
+    return 1 if any(card.problem for card in cards) else 0

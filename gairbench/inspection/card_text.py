@@ -6,8 +6,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from gairbench.inputs import ImageInput
-from gairbench.inspection.task_card import MeasuredTask, TaskCard, image_text
+from gairbench.input_text import input_text
+from gairbench.inspection.task_card import MeasuredTask, TaskCard
 from gairbench.inspection.world_map import world_map
 from gairbench.spec import TaskSpec
 
@@ -16,27 +16,27 @@ def card_text(card: TaskCard) -> str:
     """Return a card: what is declared, and what the data hold where they are here."""
     task, dataset, metric = card.task, card.task.dataset, card.metric
     better = "higher" if metric.higher_is_better else "lower"
-    pairs = {
-        "task": f"{task.name}, version {task.version}, of {card.origin}",
-        "asks": task.description,
-        "family": f"{task.family}, in the table {task.category}{_notes(task)}",
-        "kind": str(task.kind),
-        "metric": f"{metric.name}, {better} is better: {metric.description}",
-        "also": ", ".join(task.extra_metrics),
-        "evaluators": ", ".join(card.evaluators),
-        **{f"input {one.name}": _input(one) for one in card.inputs},
-        "groups": task.group or dataset.group or "each sample is independent",
-        "dataset": f"{dataset.name}, version {dataset.version}: {dataset.description}",
-        "licence": task.licence or dataset.licence or "not stated",
-        "citation": task.citation or dataset.citation,
-    }
-    if card.absent:
-        pairs["not measured"] = card.absent
-    lines = [tabulate([(key, value) for key, value in pairs.items() if value], tablefmt="plain")]
+    pairs = [
+        ("task", f"{task.name}, version {task.version}, of {card.origin}"),
+        ("asks", task.description),
+        ("family", f"{task.family}, in the table {task.category}{_notes(task)}"),
+        ("kind", str(task.kind)),
+        ("metric", f"{metric.name}, {better} is better: {metric.description}"),
+        ("also", ", ".join(task.extra_metrics)),
+        ("evaluators", ", ".join(card.evaluators)),
+        *(("input", input_text(one)) for one in card.inputs),
+        ("groups", task.group or dataset.group or "each sample is independent"),
+        ("dataset", f"{dataset.name}, version {dataset.version}: {dataset.description}"),
+        ("licence", task.licence or dataset.licence or "not stated"),
+        ("citation", task.citation or dataset.citation),
+        ("not here", card.get),
+        ("problem", card.problem),
+    ]
+    lines = [tabulate([(key, value) for key, value in pairs if value], tablefmt="plain")]
     if card.measured is not None:
         lines += ["", _measured(card.measured)]
         if card.measured.trivial is not None:
-            lines += ["", f"{metric.name} of what looks at no input: {card.measured.trivial:.3f}"]
+            lines += ["", f"{metric.name} of the trivial predictor: {card.measured.trivial:.3f}"]
         if card.measured.places is not None:
             lines += ["", world_map(card.measured.places)]
     return "\n".join(lines)
@@ -56,7 +56,7 @@ def card_values(card: TaskCard) -> dict[str, Any]:
         "metric": task.metric,
         "extra_metrics": list(task.extra_metrics),
         "evaluators": list(card.evaluators),
-        "inputs": {one.name: _input(one) for one in card.inputs},
+        "inputs": [input_text(one) for one in card.inputs],
         "group": task.group or dataset.group,
         "synthetic": task.synthetic,
         "diagnostic": task.diagnostic,
@@ -64,7 +64,8 @@ def card_values(card: TaskCard) -> dict[str, Any]:
         "dataset_description": dataset.description,
         "licence": task.licence or dataset.licence,
         "citation": task.citation or dataset.citation,
-        "absent": card.absent,
+        "get": card.get,
+        "problem": card.problem,
         "measured": None,
     }
     if card.measured is not None:
@@ -93,10 +94,6 @@ def _notes(task: TaskSpec) -> str:
         f"; {task.superseded_by} has taken its place": bool(task.superseded_by),
     }
     return "".join(note for note, holds in notes.items() if holds)
-
-
-def _input(declared: object) -> str:
-    return image_text(declared) if isinstance(declared, ImageInput) else "longitude and latitude"
 
 
 def _measured(measured: MeasuredTask) -> str:

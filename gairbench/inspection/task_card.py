@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from gairbench.data import DataSource, Split
 from gairbench.dataset_download import is_here, way_to_get
-from gairbench.errors import GairbenchError
+from gairbench.errors import DataMissingError, GairbenchError
 from gairbench.evaluation.groupings import groups_of
 from gairbench.evaluation.open_data import dataset_name
 from gairbench.evaluation.sample_pool import places_of
 from gairbench.evaluation.trivial import trivial_predictions
-from gairbench.inputs import ImageInput, Input
+from gairbench.inputs import Input
 from gairbench.isolation import Blamed, call_factory
 from gairbench.kinds import DENSE, HEADLINE, ONE_CLASS, WITH_NAMES
 from gairbench.metrics import load_metric, needed_by
@@ -58,8 +58,8 @@ class MeasuredTask:
 
     Args:
         splits: By name.
-        trivial: The headline metric of what is predicted without looking at any input; ``None`` where nobody can say
-            before the inputs are read (retrieval), or masks and maps would have to be read.
+        trivial: The headline metric of the trivial predictor, which looks at no input; ``None`` where masks or maps
+            would have to be read, or nothing is there to learn from.
         places: Longitude and latitude of all samples ``(n, 2)``; ``None`` where they have none.
     """
 
@@ -77,15 +77,17 @@ class TaskCard:
         metric: Its headline metric.
         evaluators: Names of the probes that it is run with, the headline first.
         origin: Which plugin has registered it.
-        absent: Why nothing of its data is measured: how its files are had, or what is wrong with them; else empty.
-        measured: What its data hold.
+        get: How its files are had; empty where they are here.
+        problem: Why nothing could be measured of files that are here; empty if nothing is wrong.
+        measured: What its data hold; ``None`` where they are not here, or broken.
     """
 
     task: TaskSpec
     metric: MetricSpec
     evaluators: tuple[str, ...]
     origin: str
-    absent: str
+    get: str
+    problem: str
     measured: MeasuredTask | None
 
     @property
@@ -111,38 +113,26 @@ def task_card(task: TaskSpec, registry: Registry, data_root: Path | None) -> Tas
     metric = registry.metrics[task.metric]
     headline = HEADLINE[task.kind]
     default = [spec.name for spec in registry.evaluators.values() if task.kind in spec.default]
-    measured, absent = None, ""
-    if is_here(task.dataset, data_root):
-        try:
+    measured, get, problem = None, "", ""
+    try:
+        if is_here(task.dataset, data_root):
             measured = _measured(task, metric, data_root)
-        # A dataset may be third-party code, and one that is broken must not keep the cards of others.
-        except Exception as error:
-            absent = str(error) if isinstance(error, GairbenchError) else f"{type(error).__name__}: {error}"
-    else:
-        absent = way_to_get(task.dataset, data_root) or f"put it into {task.dataset.folder}"
+        else:
+            get = way_to_get(task.dataset, data_root) or f"put it into {task.dataset.folder}"
+    except DataMissingError as error:
+        get = str(error)
+    # A dataset may be third-party code, and one that is broken must not keep the cards of others.
+    except Exception as error:
+        problem = str(error) if isinstance(error, GairbenchError) else f"{type(error).__name__}: {error}"
     return TaskCard(
         task=task,
         metric=metric,
         evaluators=task.evaluators or tuple(sorted(default, key=lambda name: name != headline)),
         origin=str(registry.task_origins[task.name]),
-        absent=absent,
+        get=get,
+        problem=problem,
         measured=measured,
     )
-
-
-def image_text(image: ImageInput) -> str:
-    """Return an image's bands, unit, size, dates and ground sample distance in a few words.
-
-    Example:
-        >>> from gairbench import Modality
-        >>> image_text(ImageInput(modality=Modality.RS, size=256, gsd_m=0.3))
-        'red green blue, uint8, 256 px, 0.3 m'
-    """
-    bands = " ".join(image.bands) if len(image.bands) < 5 else f"{len(image.bands)} bands"
-    size = f"{image.size} px" if image.size else "sizes vary"
-    gsd = f", {image.gsd_m:g} m" if image.gsd_m else ""
-    series = "{} to {} dates, ".format(*image.frame_range) if image.frame_range else ""
-    return f"{series}{bands}, {', '.join(map(str, dict.fromkeys(image.units())))}, {size}{gsd}"
 
 
 def _measured(task: TaskSpec, metric: MetricSpec, root: Path | None) -> MeasuredTask:
@@ -180,8 +170,10 @@ def _measured(task: TaskSpec, metric: MetricSpec, root: Path | None) -> Measured
 
 def _target(task: TaskSpec, split: Split) -> Array | None:
     """Return a split's targets, unless they are masks or maps, or there are none."""
-    if task.kind in DENSE or task.kind is Kind.RETRIEVAL:
+    if task.kind in DENSE:
         return None
+    if task.kind is Kind.RETRIEVAL:
+        return np.arange(len(split))
     if not task.target:
         return places_of(task.dataset, split)
     return np.asarray(split.target(task.target))
@@ -210,15 +202,11 @@ def _span(kind: Kind, target: Array) -> tuple[float, float, float] | None:
 
 
 def _trivial(task: TaskSpec, metric: MetricSpec, known: Mapping[str, Array], classes: tuple[str, ...]) -> float | None:
-    if set(known) != {"train", "val", "test"}:
+    learned = {name: target for name, target in known.items() if name != "test"}
+    if "test" not in known or not (learned or task.kind is Kind.RETRIEVAL):
         return None
     test = known["test"]
-    blind = trivial_predictions(
-        task.kind,
-        {name: target for name, target in known.items() if name != "test"},
-        classes,
-        Predictions(np.arange(len(test)), test, test),
-    )
+    blind = trivial_predictions(task.kind, learned, classes, Predictions(np.arange(len(test)), test, test))
     given = needed_by(metric, blind)
     value = math.nan if given is None else load_metric(metric)(test, given)
     return value if math.isfinite(value) else None

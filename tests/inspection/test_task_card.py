@@ -15,7 +15,7 @@ from gairbench.data import DataSource
 from gairbench.errors import UsageError
 from gairbench.inspection.card_text import card_text, card_values
 from gairbench.inspection.task_card import task_card
-from gairbench.plugins import Registry, load_registry
+from gairbench.plugins import Origin, Registry, load_registry
 from gairbench.results import read_results
 from gairbench.spec import Kind, TaskSpec
 
@@ -47,14 +47,14 @@ def test_counts_and_the_trivial_level_are_those_of_published_records(
     if task.kind is not Kind.SEGMENTATION:
         assert {split: facts.samples for split, facts in card.measured.splits.items()} == samples
         assert {split: facts.groups for split, facts in card.measured.splits.items()} == groups
-    if task.kind in {Kind.SEGMENTATION, Kind.RETRIEVAL}:
+    if task.kind is Kind.SEGMENTATION:
         assert card.measured.trivial is None
     else:
         assert card.measured.trivial == pytest.approx(trivial, abs=1e-6)
 
 
 def with_points(registry: Registry, task: TaskSpec) -> Registry:
-    return replace(registry, task_origins={**registry.task_origins, task.name: "here"})  # type: ignore[dict-item]
+    return replace(registry, task_origins={**registry.task_origins, task.name: Origin("here", "here", "1")})
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: str(task.kind))
@@ -103,10 +103,14 @@ def test_a_dataset_that_is_broken_keeps_no_other_card(registry: Registry, tmp_pa
 
     (tmp_path / "eurosat").mkdir()
     eurosat = registry.tasks["eurosat-land-use"]
-    assert "does not find its files" in card_text(task_card(eurosat, registry, tmp_path))
+    missing = task_card(eurosat, registry, tmp_path)
+    assert not missing.problem
+    assert "not here  " in card_text(missing)
+    assert "does not find its files" in missing.get
     task = replace(TASKS[0], dataset=replace(DATASET, factory=broken))
     card = task_card(task, with_points(registry, task), None)
     assert card.measured is None
+    assert card.problem == "ValueError: of no use"
     assert "of no use" in card_text(card)
 
 

@@ -19,7 +19,7 @@ def cabuar(folder: Path, rng: np.random.Generator) -> None:
         with h5py.File(folder / name, "w") as file:
             for index, fold in enumerate(folds):
                 mask = regions(rng, 2, EDGE)
-                group = file.create_group(f"{name[:3]}-{index}")
+                group = file.create_group(f"{name[:3]}-{index // 2}_{index % 2}")
                 group.attrs["fold"] = fold
                 before = reflected(rng, 0, 12, EDGE)
                 group["pre_fire"] = before.transpose(1, 2, 0)
@@ -60,7 +60,7 @@ def chabud(folder: Path, rng: np.random.Generator) -> None:
     with h5py.File(folder / "train_eval.hdf5", "w") as file:
         for index, fold in enumerate((0, 0, 1, 1, 2, 2, 3, 4)):
             mask, before = regions(rng, 2, EDGE), reflected(rng, 0, 12, EDGE)
-            group = file.create_group(f"fire-{index}")
+            group = file.create_group(f"fire-{index // 2}_{index % 2}")
             group.attrs["fold"] = fold
             group["pre_fire"] = before.transpose(1, 2, 0)
             group["post_fire"] = np.where(mask, before // 3, before).transpose(1, 2, 0)

@@ -82,10 +82,10 @@ def copernicus_flood(folder: Path, rng: np.random.Generator) -> None:
     for split, event, count in (("train", "1111013", 4), ("val", "1111014", 2), ("test", "1111015", 2)):
         entries = {}
         for index in range(count):
-            key, mask = f"{event}{index:025}", regions(rng, 3, 224)
+            key, mask = f"{event}{index:025}", regions(rng, 4, 224)
             path = f"{event}/01/{key}"
             # Water is dark, whether it was there before or not.
-            for image, dark in (("SL1", mask == 1), ("SL2", mask == 1), ("MS1", mask > 0)):
+            for image, dark in (("SL1", mask == 1), ("SL2", mask == 1), ("MS1", (mask == 1) | (mask == 2))):
                 for band, level in (("VV", 0.1), ("VH", 0.03)):
                     power = np.where(dark, level / 10, level) * rng.uniform(0.9, 1.1, mask.shape)
                     name = f"{image}_I{band}_{event}_01_20170422.tif"

@@ -79,7 +79,7 @@ def cowc_counting(folder: Path, rng: np.random.Generator) -> None:
         for index in range(count):
             cars = int(rng.integers(0, 64))
             lot = (rng.permutation(64) < cars).reshape(8, 8).repeat(32, 0).repeat(32, 1)
-            path = f"Toronto_ISPRS/{split}/{split}_{index}.png"
+            path = f"{('Toronto_ISPRS', 'Utah_AGRC')[index % 2]}/{split}/{split}_{index}.png"
             grey = np.where(lot, 220, 60) + rng.integers(0, 20, lot.shape)
             save(folder / path, np.stack([grey.astype(np.uint8)] * 3, axis=-1))
             rows.append(f"{path} {cars}")

@@ -169,7 +169,7 @@ def cowc_detection(folder: Path, rng: np.random.Generator) -> None:
     for split, count in (("train", 20), ("test", 6)):
         rows = []
         for index in range(count):
-            path = f"Toronto_ISPRS/{split}/{split}_{index}.png"
+            path = f"{('Toronto_ISPRS', 'Utah_AGRC')[index // 2 % 2]}/{split}/{split}_{index}.png"
             save(folder / path, picture(rng, index % 2, 256))
             rows.append(f"{path} {index % 2}")
         (folder / f"COWC_{split}_list_detection.txt").write_text("\n".join(rows) + "\n")

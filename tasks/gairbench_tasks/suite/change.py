@@ -16,13 +16,14 @@ def _both(image: ImageInput) -> tuple[ImageInput, ImageInput]:
 
 
 _L2A = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12")
+_FIRES = f"{PER_SAMPLE}fires"
 _BURNED = {"mask": Label(classes=("not burned", "burned"))}
 
 _CABUAR = DatasetSpec(
     name="cabuar",
     version=1,
     folder="cabuar",
-    factory=TorchGeoSource(TORCHGEO + "CaBuAr", _BURNED, inputs=_FRAMES),
+    factory=TorchGeoSource(TORCHGEO + "CaBuAr", _BURNED, inputs=_FRAMES, groups=_FIRES),
     delivers=_both(sentinel2(_L2A, 512, gsd_m=20.0)),
     description="424 pairs of Sentinel-2 before and after fires in California; test is that of the ChaBuD challenge",
     licence="OpenRAIL",
@@ -69,8 +70,9 @@ _CHABUD = DatasetSpec(
         TORCHGEO + "ChaBuD",
         _BURNED,
         splits=_TRAIN_AND_VAL,
-        draw=Draw("train", (0.8, 0.2, 0.0)),
+        draw=Draw("train", (0.8, 0.2, 0.0), by="group"),
         inputs=_FRAMES,
+        groups=_FIRES,
     ),
     delivers=_both(sentinel2(_L2A, 512)),
     description="356 pairs of Sentinel-2 before and after fires, many of CaBuAr; test is the published val",
@@ -133,10 +135,10 @@ def _change(dataset: DatasetSpec, what: str, family: str, description: str, grou
 
 
 CHANGE: tuple[TaskSpec, ...] = (
-    _change(_CABUAR, "burned", "burn scar segmentation", "Where a fire has burned, from before and after"),
+    _change(_CABUAR, "burned", "burn scar segmentation", "Where a fire has burned, from before and after", GROUP),
     _change(_LEVIR_CD, "buildings", "change detection", "Buildings that were built or taken down"),
     _change(_LEVIR_CD_PLUS, "buildings", "change detection", "Buildings that were built or taken down"),
-    _change(_CHABUD, "burned", "burn scar segmentation", "Where a fire has burned, from before and after"),
+    _change(_CHABUD, "burned", "burn scar segmentation", "Where a fire has burned, from before and after", GROUP),
     _change(_BRIGHT, "damage", "disaster damage", "Buildings that are intact, damaged or destroyed", GROUP),
     _change(_XVIEW2, "damage", "disaster damage", "Minor or major damage to buildings, and destroyed ones", GROUP),
 )

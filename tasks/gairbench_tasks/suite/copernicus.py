@@ -114,7 +114,7 @@ _FLOOD = _dataset(
     "flood_s1",
     TorchGeoSource(
         f"{_CLASS}FloodS1",
-        "mask",
+        {"mask": Label(ignore=(3,))},  # outside of the area that was mapped
         inputs={"before": Part("image", frame=0), "after": Part("image", frame=1)},
         groups=f"{PER_SAMPLE}flood_events",
     ),

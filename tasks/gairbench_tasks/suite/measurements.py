@@ -62,6 +62,7 @@ _CARS = DatasetSpec(
         splits={"train": {"split": "train"}, "test": {"split": "test"}},
         draw=Draw("train", (0.9, 0.1, 0.0)),
         ids=".images",
+        groups=f"{PER_SAMPLE}car_towns",
     ),
     delivers=(aerial(256, 0.15),),
     description="Aerial images of six towns; published test, val a tenth of train",
@@ -132,7 +133,7 @@ MEASUREMENTS: tuple[TaskSpec, ...] = (
         target="wind",
         group=GROUP,
     ),
-    ask(_CARS, "cars", "cars", "How many cars, 0 to 63", kind=Kind.REGRESSION, target="cars"),
+    ask(_CARS, "cars", "cars", "How many cars, 0 to 63", kind=Kind.REGRESSION, target="cars", group=GROUP),
     ask(
         _TYPHOON,
         "wind",

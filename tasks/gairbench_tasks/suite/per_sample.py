@@ -96,6 +96,16 @@ def xview2_events(dataset: Any) -> list[str]:
     return [Path(paths["image1"]).name.partition("_")[0] for paths in dataset.files]
 
 
+def fires(dataset: Any) -> list[str]:
+    """Return the fire of each patch of CaBuAr and ChaBuD: ``<uuid>`` of ``<uuid>_1``."""
+    return [patch.rpartition("_")[0] for patch in dataset.uuids]
+
+
+def car_towns(dataset: Any) -> list[str]:
+    """Return the town of each image of COWC: ``Toronto_ISPRS`` of ``Toronto_ISPRS/train/...png``."""
+    return [name.partition("/")[0] for name in dataset.images]
+
+
 def cars(dataset: Any) -> list[int]:
     """Return the number of cars in each image of COWC, or whether there is one in its middle."""
     return [int(value) for value in dataset.targets]

@@ -183,6 +183,7 @@ _CARS = DatasetSpec(
         splits={"train": {"split": "train"}, "test": {"split": "test"}},
         draw=Draw("train", (0.9, 0.1, 0.0), stratify="car"),
         ids=".images",
+        groups=f"{PER_SAMPLE}car_towns",
     ),
     delivers=(aerial(256, 0.15),),
     description="Aerial images of six towns, around a car or none; published test, val a tenth of train",
@@ -212,6 +213,6 @@ SCENES: tuple[TaskSpec, ...] = (
             ("s1-s2", "The same from both", ("s1", "s2")),
         )
     ),
-    ask(_CARS, "car", "cars", "Whether there is a car in the middle", target="car"),
+    ask(_CARS, "car", "cars", "Whether there is a car in the middle", target="car", group=GROUP),
     ask(_TREE_SAT_AI, "genera", "tree genera", "Which of 15 genera of trees, from 20 cm aerial images", kind=_LABELS),
 )

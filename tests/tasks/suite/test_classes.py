@@ -38,7 +38,7 @@ def test_a_class_behaves_as_torchgeos_do(folder: str, root: Path, tmp_path: Path
     cls: Callable[..., Any] = CLASSES[folder]
     with pytest.raises(DatasetNotFoundError, match="Dataset not found in `root="):
         cls(tmp_path / "nowhere")
-    with pytest.raises(AssertionError, match="split is one of"):
+    with pytest.raises(ValueError, match="split is 'training', and not one of train, val, test"):
         cls(root / folder, split="training")
     dataset = cls(root / folder, split="test", transforms=lambda sample: {**sample, "seen": torch.ones(1)})
     assert len(dataset) == 2

@@ -124,6 +124,10 @@ NEIGHBOURS = {
     "sen1floods11": "Ghana",
     "mados": "Scene_7",
     "xview2": "socal-fire",
+    "cabuar": "512-1",
+    "chabud": "fire-2",
+    "cowc-detection": "Utah_AGRC",
+    "cowc-counting": "Toronto_ISPRS",
     "digital-typhoon": "0",
 }
 """By dataset, one of the groups that its files are written in."""
@@ -141,7 +145,7 @@ def test_neighbours_are_groups_of_every_task_whose_files_name_them(root: Path) -
 
 @pytest.mark.parametrize(
     "name",
-    ["tropical-cyclone", "digital-typhoon", "geonrw", "dfc2022", "etci2021", "cloud-cover", "sen12ms"],
+    ["tropical-cyclone", "digital-typhoon", "geonrw", "dfc2022", "etci2021", "cloud-cover", "sen12ms", "chabud"],
 )
 def test_val_is_of_other_neighbours_than_train(name: str, root: Path) -> None:
     train, val = (set(opened(root, name, split).groups(GROUP)) for split in ("train", "val"))
@@ -183,6 +187,16 @@ def test_floods_and_water_are_two_targets_and_two_polarizations(root: Path) -> N
         assert np.array_equal(split.target(target)[index], mask // 255)
     for band, image in zip(("vv", "vh"), split[index]["image"].numpy(), strict=True):
         assert np.array_equal(image, np.array(Image.open(tiles / band / f"{scene}_x-1_y-0_{band}.png"))[..., 0])
+
+
+def test_what_lies_outside_of_the_mapped_area_is_not_scored(root: Path) -> None:
+    split = opened(root, "copernicus-flood-s1", "test")
+    path = next((root / "copernicus_bench/flood_s1/flood_s1/data/1111015").glob("*/*/MK0_MLU_*.tif"))
+    with rasterio.open(path) as file:
+        raw = file.read(1)
+    masks = split.target("mask")
+    assert any(np.array_equal(np.where(raw == 3, 255, raw), mask) for mask in masks)
+    assert (raw == 3).any()
 
 
 def test_damage_of_xview2_is_by_one_less_than_the_files_say(root: Path) -> None:

@@ -8,7 +8,6 @@ import pytest
 from pages import table
 
 from gairbench import DatasetSpec, ImageInput, TaskSpec
-from gairbench.inspection.task_card import image_text
 from gairbench_tasks.suite import DATASETS, TASKS
 from gairbench_tasks.torchgeo.source import TorchGeoSource
 
@@ -17,7 +16,14 @@ PAGE = Path(__file__).parents[3] / "docs" / "suite.md"
 
 def images(spec: DatasetSpec) -> str:
     """Return what a dataset's images are: bands, unit, size, ground sample distance."""
-    return "; ".join(dict.fromkeys(image_text(image) for image in spec.delivers if isinstance(image, ImageInput)))
+    found = []
+    for image in dict.fromkeys(i for i in spec.delivers if isinstance(i, ImageInput)):
+        bands = " ".join(image.bands) if len(image.bands) < 5 else f"{len(image.bands)} bands"
+        size = f"{image.size} px" if image.size else "sizes vary"
+        gsd = f", {image.gsd_m:g} m" if image.gsd_m else ""
+        series = "{} to {} dates, ".format(*image.frame_range) if image.frame_range else ""
+        found.append(f"{series}{bands}, {image.units()[0]}, {size}{gsd}")
+    return "; ".join(dict.fromkeys(found))
 
 
 def datasets() -> str:
