@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
+import subprocess
 import sys
 import unittest
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from gairbench.testing import elsewhere as module
 from gairbench.testing.elsewhere import elsewhere
 
 LEFT: list[int] = []
@@ -75,6 +80,32 @@ def test_a_failure_is_shown_and_does_not_end_the_others() -> None:
 
 def end_the_other_process() -> None:
     os.kill(os.getppid(), signal.SIGKILL)
+
+
+@pytest.fixture
+def another_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    server = cache(module._Server)
+    monkeypatch.setattr(module, "_server", server)
+    yield
+    server().close()
+
+
+@pytest.mark.usefixtures("another_server")
+def test_texts_have_other_hashes_than_in_a_process_of_hash_seed_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONHASHSEED", "0")
+    here = subprocess.run([sys.executable, "-c", "print(hash('a text'))"], capture_output=True, check=True, text=True)
+    assert elsewhere(hash, "a text") != int(here.stdout)
+
+
+@pytest.mark.usefixtures("another_server")
+def test_what_a_library_prints_while_it_is_imported_is_not_an_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "noisy_library.py").write_text("print(0)\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.import_module("noisy_library")
+    monkeypatch.setattr(module, "_LIBRARIES", ("noisy_library",))
+    assert elsewhere(abs, -2) == 2
 
 
 def test_a_process_that_was_ended_is_replaced() -> None:

@@ -168,8 +168,7 @@ class Samples:
         if part.span is None:
             return value
         low, high = part.span
-        # The class has divided in single precision: whole numbers come back as whole numbers.
-        return (low + (high - low) * value.double()).round(decimals=4).float()
+        return low + (high - low) * value
 
     def _entry(self, sample: dict[str, Any], key: str, index: int) -> Any:
         if key not in sample:
