@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from gairbench import ImageInput, TaskSpec
-from suite_files import change, copernicus, masks, measurements, pangaea, scenes
+from suite_files import change, copernicus, masks, measurements, pangaea, photos, places, scenes
 from suite_files.drawing import EDGE
 
 LARGE = {
@@ -79,6 +79,13 @@ WRITERS: dict[str, Callable[[Path, np.random.Generator], None]] = {
     "hls_burn_scars": pangaea.hls_burn_scars,
     "sen1floods11": pangaea.sen1floods11,
     "mados": pangaea.mados,
+    "global_streetscapes": photos.global_streetscapes,
+    "place_pulse": photos.place_pulse,
+    "weather_stations": places.weather_stations,
+    "wealth_clusters": places.wealth_clusters,
+    "california_housing": places.california_housing,
+    "mosaiks": places.mosaiks,
+    "sustainbench_dhs": places.sustainbench,
 }
 """By folder below the data root."""
 

@@ -13,7 +13,9 @@ from gairbench_tasks.suite.copernicus import COPERNICUS
 from gairbench_tasks.suite.masks import MASKS
 from gairbench_tasks.suite.measurements import MEASUREMENTS
 from gairbench_tasks.suite.pangaea import PANGAEA
+from gairbench_tasks.suite.photos import PHOTOS
+from gairbench_tasks.suite.places import PLACES
 from gairbench_tasks.suite.scenes import SCENES
 
-TASKS: tuple[TaskSpec, ...] = (*SCENES, *MASKS, *CHANGE, *MEASUREMENTS, *COPERNICUS, *PANGAEA)
+TASKS: tuple[TaskSpec, ...] = (*SCENES, *MASKS, *CHANGE, *MEASUREMENTS, *COPERNICUS, *PANGAEA, *PHOTOS, *PLACES)
 DATASETS: tuple[DatasetSpec, ...] = tuple(dict.fromkeys(task.dataset for task in TASKS))

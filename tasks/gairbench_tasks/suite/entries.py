@@ -12,6 +12,9 @@ TORCHGEO = "torchgeo.datasets:"
 PER_SAMPLE = "gairbench_tasks.suite.per_sample:"
 """Where functions are of what the classes do not give."""
 
+OURS = "gairbench_tasks.suite.classes."
+"""Where classes are that TorchGeo does not have."""
+
 NOT_STATED = "not stated (TorchGeo)"
 """Of a dataset for which TorchGeo's documentation names no licence."""
 

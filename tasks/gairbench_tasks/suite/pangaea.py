@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from gairbench import DatasetSpec, ImageInput, Kind, Modality, TaskSpec, Unit
-from gairbench_tasks.suite.entries import PER_SAMPLE, ask, sentinel2
+from gairbench_tasks.suite.entries import OURS, PER_SAMPLE, ask, sentinel2
 from gairbench_tasks.torchgeo.source import GROUP, Label, TorchGeoSource
 
-_OURS = "gairbench_tasks.suite.classes."
 _L1C = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B10", "B11", "B12")
 
 _BURN_SCARS = DatasetSpec(
@@ -14,7 +13,7 @@ _BURN_SCARS = DatasetSpec(
     version=1,
     folder="hls_burn_scars",
     factory=TorchGeoSource(
-        f"{_OURS}hls_burn_scars:HLSBurnScars",
+        f"{OURS}hls_burn_scars:HLSBurnScars",
         {"mask": Label(ignore=(-1,))},
         ids=".files.image",
         groups=f"{PER_SAMPLE}hls_tiles",
@@ -31,7 +30,7 @@ _FLOODS = DatasetSpec(
     version=1,
     folder="sen1floods11",
     factory=TorchGeoSource(
-        f"{_OURS}sen1floods11:Sen1Floods11",
+        f"{OURS}sen1floods11:Sen1Floods11",
         {"mask": Label(ignore=(-1,))},
         inputs={"s1": "image_s1", "s2": "image_s2"},
         ids=".chips",
@@ -52,7 +51,7 @@ _MADOS = DatasetSpec(
     version=1,
     folder="mados",
     factory=TorchGeoSource(
-        f"{_OURS}mados:MADOS",
+        f"{OURS}mados:MADOS",
         {
             "mask": Label(
                 classes=(

@@ -14,8 +14,8 @@ from gairbench_tasks.torchgeo.source import TorchGeoSource
 PAGE = Path(__file__).parents[3] / "docs" / "suite.md"
 
 
-def images(spec: DatasetSpec) -> str:
-    """Return what a dataset's images are: bands, unit, size, ground sample distance."""
+def inputs(spec: DatasetSpec) -> str:
+    """Return what a dataset's images are: bands, unit, size, ground sample distance; or that it has places alone."""
     found = []
     for image in dict.fromkeys(i for i in spec.delivers if isinstance(i, ImageInput)):
         bands = " ".join(image.bands) if len(image.bands) < 5 else f"{len(image.bands)} bands"
@@ -23,7 +23,7 @@ def images(spec: DatasetSpec) -> str:
         gsd = f", {image.gsd_m:g} m" if image.gsd_m else ""
         series = "{} to {} dates, ".format(*image.frame_range) if image.frame_range else ""
         found.append(f"{series}{bands}, {image.units()[0]}, {size}{gsd}")
-    return "; ".join(dict.fromkeys(found))
+    return "; ".join(dict.fromkeys(found)) or "places"
 
 
 def datasets() -> str:
@@ -31,10 +31,11 @@ def datasets() -> str:
     rows = []
     for spec in DATASETS:
         assert isinstance(spec.factory, TorchGeoSource)
-        where = f"[its page]({spec.factory.page})" if spec.factory.page else "TorchGeo downloads it"
+        page = f"[its page]({spec.factory.page})" if spec.factory.page else "its class downloads it"
+        where = "gairbench downloads it" if spec.download else page
         cls = spec.factory.dataset.rpartition(":")[2]
-        rows.append((f"`{spec.name}`", f"`{cls}`", spec.description, images(spec), spec.licence, spec.citation, where))
-    return table(("dataset", "class", "what it is", "images", "licence", "citation", "from"), rows)
+        rows.append((f"`{spec.name}`", f"`{cls}`", spec.description, inputs(spec), spec.licence, spec.citation, where))
+    return table(("dataset", "class", "what it is", "inputs", "licence", "citation", "from"), rows)
 
 
 def tasks() -> str:

@@ -1,12 +1,12 @@
-"""What these datasets have in common: rasters and masks over them, in splits."""
+"""What datasets of rasters and masks over them have in common."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from abc import ABC
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import rasterio
@@ -15,62 +15,24 @@ from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from torch import Tensor
-from torchgeo.datasets import NonGeoDataset
+
+from gairbench_tasks.suite.classes.in_splits import InSplits
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class MaskedRasters(NonGeoDataset, ABC):
-    """A dataset of rasters with masks; a class of one says how its files are found and read.
+class MaskedRasters(InSplits, ABC):
+    """A dataset of rasters with masks: images ``(band, height, width)``, and ``mask`` ``(height, width)``.
 
-    Args:
-        root: Folder of the files.
-        split: One of ``splits``.
-        transforms: Takes a sample and returns a changed one.
-
-    Raises:
-        ValueError: There is no such split, or a file is lacking.
-        DatasetNotFoundError: The files are not there.
+    The arguments and errors are those of :class:`gairbench_tasks.suite.classes.in_splits.InSplits`.
     """
 
-    url: ClassVar[str]
-    splits: ClassVar[tuple[str, ...]] = ("train", "val", "test")
     classes: ClassVar[tuple[str, ...]]
     shown: ClassVar[str] = "image"
     """The entry of a sample that :meth:`plot` draws."""
     rgb: ClassVar[tuple[int, int, int]]
     """Positions of its bands that are shown as red, green and blue."""
-
-    def __init__(
-        self,
-        root: str | Path = "data",
-        split: str = "train",
-        transforms: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
-    ) -> None:
-        if split not in self.splits:
-            raise ValueError(f"split is {split!r}, and not one of {', '.join(self.splits)}")
-        self.root = Path(root)
-        self.split = split
-        self.transforms = transforms
-        self._find()
-
-    @abstractmethod
-    def _find(self) -> None:
-        """Find the samples of the split."""
-
-    @abstractmethod
-    def _read(self, index: int) -> dict[str, Tensor]:
-        """Return a sample before it is transformed."""
-
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        """Return a sample: images ``(band, height, width)``, and ``mask`` ``(height, width)``.
-
-        Raises:
-            OSError: A file is missing or broken; the message names it.
-        """
-        sample = self._read(index)
-        return sample if self.transforms is None else self.transforms(sample)
 
     def plot(self, sample: dict[str, Tensor], suptitle: str | None = None) -> Figure:
         """Draw a sample and its mask side by side.
