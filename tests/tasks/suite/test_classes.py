@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,33 +18,56 @@ from gairbench import DataContext
 from gairbench.errors import DataError
 from gairbench.spec import resolve
 from gairbench_tasks.suite import DATASETS
+from gairbench_tasks.suite.classes.california_housing import CaliforniaHousing
+from gairbench_tasks.suite.classes.global_streetscapes import GlobalStreetscapes
 from gairbench_tasks.suite.classes.hls_burn_scars import HLSBurnScars
+from gairbench_tasks.suite.classes.locbench import MOSAIKS, SustainBenchDHS
 from gairbench_tasks.suite.classes.mados import MADOS
+from gairbench_tasks.suite.classes.place_pulse import PlacePulse
 from gairbench_tasks.suite.classes.sen1floods11 import Sen1Floods11
+from gairbench_tasks.suite.classes.wealth_clusters import WealthClusters
+from gairbench_tasks.suite.classes.weather_stations import WeatherStations
 
 mpl.use("Agg")
 
-CLASSES = {"hls_burn_scars": HLSBurnScars, "sen1floods11": Sen1Floods11, "mados": MADOS}
+RASTERS = {"hls_burn_scars": HLSBurnScars, "sen1floods11": Sen1Floods11, "mados": MADOS}
+EVERY = RASTERS | {
+    "global_streetscapes": GlobalStreetscapes,
+    "place_pulse": PlacePulse,
+    "california_housing": CaliforniaHousing,
+    "mosaiks": MOSAIKS,
+    "sustainbench_dhs": SustainBenchDHS,
+    "wealth_clusters": WealthClusters,
+    "weather_stations": WeatherStations,
+}
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    return suite_files.write(tmp_path, *CLASSES)
+    return suite_files.write(tmp_path, *RASTERS)
 
 
-@pytest.mark.parametrize("folder", CLASSES)
-def test_a_class_behaves_as_torchgeos_do(folder: str, root: Path, tmp_path: Path) -> None:
-    cls: Callable[..., Any] = CLASSES[folder]
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return suite_files.write(tmp_path_factory.mktemp("classes"), *EVERY)
+
+
+@pytest.mark.parametrize("folder", EVERY)
+def test_a_class_behaves_as_torchgeos_do(folder: str, untouched: Path, tmp_path: Path) -> None:
+    cls: Any = EVERY[folder]
+    split = "test" if "test" in cls.splits else "all"
     with pytest.raises(DatasetNotFoundError, match="Dataset not found in `root="):
-        cls(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match="split is 'training', and not one of train, val, test"):
-        cls(root / folder, split="training")
-    dataset = cls(root / folder, split="test", transforms=lambda sample: {**sample, "seen": torch.ones(1)})
-    assert len(dataset) == 2
+        cls(tmp_path / "nowhere", split=split)
+    with pytest.raises(ValueError, match=f"split is 'training', and not one of {', '.join(cls.splits)}"):
+        cls(untouched / folder, split="training")
+    dataset = cls(untouched / folder, split=split, transforms=lambda sample: {**sample, "seen": torch.ones(1)})
     sample = dataset[1]
     assert sample["seen"] == 1
-    assert sample["mask"].dtype == torch.int64
-    assert all(value.dtype == torch.float32 for key, value in sample.items() if key.startswith("image"))
+    images = [value for key, value in sample.items() if key.startswith("image")]
+    assert all(image.dtype == torch.float32 and image.ndim == 3 for image in images)
+    whole = {"mask", *getattr(cls, "attributes", ())} & sample.keys()
+    assert all(sample[key].dtype == torch.int64 for key in whole)
+    assert images or sample["lonlat"].dtype == torch.float64
     assert isinstance(dataset.plot(sample, suptitle="a place"), Figure)
 
 

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
 import suite_files
-import torch
-from matplotlib.figure import Figure
-from torchgeo.datasets import DatasetNotFoundError
 
 from gairbench import DataContext
 from gairbench.errors import DataError
@@ -26,44 +20,19 @@ from gairbench_tasks.suite.classes.wealth_clusters import WealthClusters
 from gairbench_tasks.suite.classes.weather_stations import WeatherStations
 from gairbench_tasks.suite.places import PLACES
 
-mpl.use("Agg")
-
-CLASSES: dict[str, Callable[..., Any]] = {
-    "california_housing": CaliforniaHousing,
-    "mosaiks": MOSAIKS,
-    "sustainbench_dhs": SustainBenchDHS,
-    "wealth_clusters": WealthClusters,
-    "weather_stations": WeatherStations,
-}
 BY_NAME = {task.dataset.name: task.dataset for task in PLACES}
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return suite_files.write(tmp_path_factory.mktemp("places"), *CLASSES)
+    return suite_files.write(
+        tmp_path_factory.mktemp("places"), *dict.fromkeys(spec.folder for spec in BY_NAME.values())
+    )
 
 
 @pytest.fixture
 def root(written: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(written, tmp_path / "places"))
-
-
-@pytest.mark.parametrize("folder", CLASSES)
-def test_a_class_behaves_as_torchgeos_do(folder: str, written: Path, tmp_path: Path) -> None:
-    cls = CLASSES[folder]
-    split = cls.splits[-1]  # type: ignore[attr-defined]
-    with pytest.raises(DatasetNotFoundError, match="Dataset not found in `root="):
-        cls(tmp_path / "nowhere", split=split)
-    with pytest.raises(ValueError, match="split is 'training', and not one of "):
-        cls(written / folder, split="training")
-    dataset = cls(written / folder, split=split, transforms=lambda sample: {**sample, "seen": torch.ones(1)})
-    sample = dataset[1]
-    assert sample["seen"] == 1
-    assert sample["lonlat"].dtype == torch.float64
-    assert len(set(dataset.ids)) == len(dataset)
-    for name in dataset.targets:
-        assert sample[name].dtype == torch.float32
-    assert isinstance(dataset.plot(sample, suptitle="a place"), Figure)
 
 
 def test_the_twentieth_of_mosaiks_is_chosen_by_the_numbers_of_rows(root: Path) -> None:
