@@ -48,4 +48,6 @@ def little_work() -> Iterator[None]:
         patch.setattr(end_to_end, "LEARNING_RATES", (1e-2, 1e-1))
         patch.setattr(end_to_end, "EPOCHS", 8)
         patch.setattr(end_to_end, "STEPS", 80)
+        patch.setattr("gairbench.evaluators.finetune.EPOCHS", 2)
+        patch.setattr("gairbench.evaluators.finetune.STEPS", 30)
         yield

@@ -104,7 +104,7 @@ def check_input_is_not_written_to(spec: EvaluatorSpec, kind: Kind) -> None:
 
 def check_the_process_is_left_as_it_was(spec: EvaluatorSpec, kind: Kind) -> None:
     """It changes nothing that others compute with: torch's settings, the working folder ..."""
-    _, changes = _called(spec, generated_input(spec.needs, kind, spec.layers, places=spec.places)[0])
+    _, changes = _first(spec, kind)
     require(not changes, changes)
 
 
@@ -296,8 +296,12 @@ def _called(spec: EvaluatorSpec, given: EvaluatorInput) -> tuple[EvaluatorOutput
 
 
 @lru_cache(maxsize=8)
+def _first(spec: EvaluatorSpec, kind: Kind) -> tuple[EvaluatorOutput, str]:
+    return _called(spec, generated_input(spec.needs, kind, spec.layers, places=spec.places)[0])
+
+
 def _output(spec: EvaluatorSpec, kind: Kind) -> EvaluatorOutput:
-    return _run(spec, generated_input(spec.needs, kind, spec.layers, places=spec.places)[0])
+    return _first(spec, kind)[0]
 
 
 def _problem(given: EvaluatorInput, truth: NDArray[Any], output: object) -> str:

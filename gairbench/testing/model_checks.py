@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import unittest
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +68,7 @@ def check_embeddings_have_the_declared_shape(spec: ModelSpec, preset: Preset) ->
         shapes = []
         for count in (1, BATCH):
             batch = inputs.generate(preset, view, count, seed=0)
-            output = _call(spec, preset, view, batch)
+            output = _first(spec, preset, view).output if count == BATCH else _call(spec, preset, view, batch)
             shape = tuple(output.shape)
             _require_shape(view, shape, count)
             require(output.is_floating_point(), f"{_name(view)} returned {output.dtype}")
@@ -91,17 +91,17 @@ def _require_shape(view: Representation, shape: tuple[int, ...], count: int) -> 
 def check_embeddings_are_finite(spec: ModelSpec, preset: Preset) -> None:
     """No input within the declared range, flat images and the poles among them, gives a NaN or infinity."""
     for view in _one_of_each(preset):
-        for batch in [inputs.generate(preset, view, BATCH, seed=0), inputs.extremes(preset, view)]:
+        for output in (_first(spec, preset, view).output, _call(spec, preset, view, inputs.extremes(preset, view))):
             # In single precision, which is what the runner stores.
-            output = _call(spec, preset, view, batch).float()
-            require(bool(output.isfinite().all()), f"{_name(view)} returned values that are not finite")
+            finite = bool(output.float().isfinite().all())
+            require(finite, f"{_name(view)} returned values that are not finite")
 
 
 def check_embeddings_are_deterministic(spec: ModelSpec, preset: Preset) -> None:
     """The same input gives the same embedding, also from a model built again with the same seed."""
     for view in _one_of_each(preset):
         batch = inputs.generate(preset, view, BATCH, seed=0)
-        first = _call(spec, preset, view, batch)
+        first = _first(spec, preset, view).output
         require(bool(first.equal(_call(spec, preset, view, batch))), f"{_name(view)} differs between two calls")
         again = _encode(_build(spec, preset.name, seed=0), view, batch)
         require(bool(first.equal(again)), f"{_name(view)} differs between two models of one seed")
@@ -126,8 +126,7 @@ def check_the_process_is_left_as_it_was(spec: ModelSpec, preset: Preset) -> None
     _, changes = _made(spec, preset.name, seed=0)
     require(not changes, changes)
     for view in _one_of_each(preset):
-        batch = inputs.generate(preset, view, BATCH, seed=0)
-        _, changes = _encoded(_load(spec, preset.name), view, batch, model_name(spec))
+        changes = _first(spec, preset, view).changes
         require(not changes, f"{_name(view)}: {changes}")
 
 
@@ -139,7 +138,7 @@ def check_seed_acts_as_declared(spec: ModelSpec, preset: Preset) -> None:
     changed = []
     for view in _one_of_each(preset):
         batch = inputs.generate(preset, view, BATCH, seed=0)
-        if not _call(spec, preset, view, batch).equal(_encode(other, view, batch)):
+        if not _first(spec, preset, view).output.equal(_encode(other, view, batch)):
             changed.append(_name(view))
     if spec.seeded:
         require(bool(changed), f"{spec.name} is declared seeded, but seeds 0 and 1 embed alike")
@@ -151,7 +150,7 @@ def check_embeddings_do_not_depend_on_the_batch(spec: ModelSpec, preset: Preset)
     """A sample's embedding is its own: alone, in a batch or in another order (so the batch size is not a setting)."""
     for view in _one_of_each(preset):
         batch = inputs.generate(preset, view, BATCH, seed=0)
-        together = _call(spec, preset, view, batch)
+        together = _first(spec, preset, view).output
         for i in range(BATCH):
             alone = _call(spec, preset, view, batch[i : i + 1])
             require(
@@ -169,7 +168,7 @@ def check_batches_of_any_size_embed_alike(spec: ModelSpec, preset: Preset) -> No
     rows = torch.arange(size) % BATCH
     for view in _one_of_each(preset):
         batch = inputs.generate(preset, view, BATCH, seed=0)
-        few = _call(spec, preset, view, batch)
+        few = _first(spec, preset, view).output
         many = _call(spec, preset, view, batch.map(lambda tensor: tensor[rows]))
         require(len(many) == size, f"{_name(view)} returned {len(many)} embeddings for a batch of {size}")
         for row in range(size):
@@ -199,10 +198,7 @@ def check_another_process_embeds_alike(spec: ModelSpec, preset: Preset) -> None:
     """Embeddings are the same in a process with another hash seed: nothing depends on the order of a set."""
     import torch
 
-    embedded = {
-        view: _call(spec, preset, view, inputs.generate(preset, view, BATCH, seed=0)).float()
-        for view in _one_of_each(preset)
-    }
+    embedded = {view: _first(spec, preset, view).output.float() for view in _one_of_each(preset)}
     there = elsewhere(embed_generated, spec, preset)
     for view, here in embedded.items():
         require(
@@ -223,7 +219,7 @@ def embed_generated(spec: ModelSpec, preset: Preset) -> dict[Representation, NDA
 def check_embeddings_tell_inputs_apart(spec: ModelSpec, preset: Preset) -> None:
     """Different inputs have different embeddings."""
     for view in _one_of_each(preset):
-        output = _call(spec, preset, view, inputs.generate(preset, view, BATCH, seed=0))
+        output = _first(spec, preset, view).output
         distinct = _distinct(output.flatten(1))
         require(distinct == BATCH, f"{_name(view)} gives {BATCH} different samples {distinct} different embeddings")
 
@@ -259,11 +255,7 @@ def _numbers(layers: tuple[int, ...]) -> str:
 def check_inputs_are_left_as_they_were(spec: ModelSpec, preset: Preset) -> None:
     """A batch is not written to: the runner may use it again."""
     for view in _one_of_each(preset):
-        batch = inputs.generate(preset, view, BATCH, seed=0)
-        before = _tensors(batch.map(lambda tensor: tensor.clone()))
-        _call(spec, preset, view, batch)
-        same = all(_identical(one, other) for one, other in zip(_tensors(batch), before, strict=True))
-        require(same, f"{_name(view)} writes into its input")
+        require(not _first(spec, preset, view).written, f"{_name(view)} writes into its input")
 
 
 def check_token_grid_is_north_up(spec: ModelSpec, preset: Preset) -> None:
@@ -422,6 +414,25 @@ def _encoded(model: Any, view: Representation, batch: Batch, who: str) -> tuple[
 
 def _call(spec: ModelSpec, preset: Preset, view: Representation, batch: Batch) -> Tensor:
     return _encode(_load(spec, preset.name), view, batch)
+
+
+@dataclass(frozen=True, slots=True)
+class _Embedded:
+    """What a call returned, what it changed in the process, and whether it wrote into its input."""
+
+    output: Tensor
+    changes: str
+    written: bool
+
+
+# Most checks look at one call: the first one on generated samples.
+@lru_cache(maxsize=64)
+def _first(spec: ModelSpec, preset: Preset, view: Representation) -> _Embedded:
+    batch = inputs.generate(preset, view, BATCH, seed=0)
+    before = _tensors(batch.map(lambda tensor: tensor.clone()))
+    output, changes = _encoded(_load(spec, preset.name), view, batch, model_name(spec))
+    same = all(_identical(one, other) for one, other in zip(_tensors(batch), before, strict=True))
+    return _Embedded(output, changes, written=not same)
 
 
 def _tensors(batch: Batch) -> list[Tensor]:
