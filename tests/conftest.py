@@ -37,7 +37,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def little_work() -> Iterator[None]:
-    """Let the conformance suite train and embed less than third parties are asked to: what it checks stays the same."""
+    """Train and embed less than users and third parties are asked to, where what is checked stays the same."""
     from gairbench import embedding
     from gairbench.evaluators import end_to_end
 

@@ -191,6 +191,7 @@ def test_labels_are_finetuned_too(request_: EvaluationRequest, registry: Registr
     assert record.metrics["map"].value > 0.7
 
 
+@pytest.mark.usefixtures("little_work")
 def test_the_same_seed_gives_the_same_numbers_and_another_one_others(
     request_: EvaluationRequest, registry: Registry
 ) -> None:
@@ -209,6 +210,7 @@ def test_the_same_seed_gives_the_same_numbers_and_another_one_others(
 # Nobody else sees the training.
 
 
+@pytest.mark.usefixtures("little_work")
 def test_records_of_other_cells_are_the_same_to_the_bit(request_: EvaluationRequest, registry: Registry) -> None:
     models = [SHADES, BLIND]
     alone = replace(request_, models=models, results=request_.results / "a", cache=request_.cache / "a")
@@ -253,6 +255,7 @@ def test_a_kept_model_that_was_trained_first_embeds_nothing(request_: Evaluation
     assert "returned modules or parameters that an earlier call had returned" in found[HEIGHT.name, "ridge"].reason
 
 
+@pytest.mark.usefixtures("little_work")
 def test_training_changes_no_tensors_that_the_factory_keeps(request_: EvaluationRequest, registry: Registry) -> None:
     request = replace(request_, models=[BY_NAME["assigned"]])
     trainables._state.cache_clear()
@@ -336,6 +339,7 @@ def test_a_model_of_other_weights_each_time_fails_in_the_end(request_: Evaluatio
     assert "other weights each time that it is loaded" in record.reason
 
 
+@pytest.mark.usefixtures("little_work")
 def test_a_checkpoint_that_is_gone_is_trained_again_before_the_model_is_trained_on(
     request_: EvaluationRequest, registry: Registry
 ) -> None:

@@ -36,6 +36,8 @@ N = {"train": 300, "val": 100, "test": 200}
 SPECS = {spec.name: spec for spec in EVALUATORS}
 MEASURES = {spec.name: load_metric(spec) for spec in METRICS}
 
+pytestmark = pytest.mark.usefixtures("little_work")
+
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
