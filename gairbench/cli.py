@@ -536,7 +536,10 @@ def cli_data_list(json: AsJson = False, task_file: TaskFiles = None, data_root: 
 
 @data_app.command("check")
 def cli_data_check(
-    names: Annotated[list[str] | None, typer.Argument(help="Dataset names [default: all that are here].")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Dataset names, or tasks as --task takes them [default: all that are here]."),
+    ] = None,
     task_file: TaskFiles = None,
     data_root: DataRoot = None,
 ) -> None:
@@ -548,7 +551,7 @@ def cli_data_check(
 
 @data_app.command("get")
 def cli_data_get(
-    names: Annotated[list[str], typer.Argument(help="Dataset names.")],
+    names: Annotated[list[str], typer.Argument(help="Dataset names, or tasks as --task takes them.")],
     data_root: DataRoot = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Agree to large downloads, and to licences that restrict the use.")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from gairbench.errors import UsageError
-from gairbench.spec import ModelSpec, TaskSpec
+from gairbench.spec import DatasetSpec, ModelSpec, TaskSpec
 
 LISTED = 20
 """Names an error message lists at most."""
@@ -98,6 +98,28 @@ def select_tasks(values: Sequence[str], tasks: Mapping[str, TaskSpec]) -> list[T
         chosen |= found
     if not chosen:
         raise UsageError("no task asked for", "name one with --task")
+    return list(chosen.values())
+
+
+def select_datasets(
+    values: Sequence[str], datasets: Mapping[str, DatasetSpec], tasks: Mapping[str, TaskSpec]
+) -> list[DatasetSpec]:
+    """Return the datasets asked for, each once, in the order asked.
+
+    Args:
+        values: Names of datasets, or of tasks as :func:`select_tasks` takes them: the datasets that they are on.
+        datasets: What is registered.
+        tasks: Likewise.
+
+    Raises:
+        UsageError: Nothing matches.
+    """
+    chosen: dict[str, DatasetSpec] = {}
+    for name in values:
+        found = [datasets[name]] if name in datasets else [t.dataset for t in tasks.values() if _matches(name, t)]
+        if not found:
+            raise unknown("dataset", name, {*datasets, *tasks})
+        chosen |= {spec.name: spec for spec in found}
     return list(chosen.values())
 
 

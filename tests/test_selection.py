@@ -9,7 +9,7 @@ import pytest
 from generated import SHADES, TASKS, TRAINED
 
 from gairbench.errors import UsageError
-from gairbench.selection import select_models, select_tasks
+from gairbench.selection import select_datasets, select_models, select_tasks
 
 MODELS = {"shades": SHADES, "trained": TRAINED}
 KNOWN = {task.name: task for task in TASKS}
@@ -73,3 +73,15 @@ def test_nothing_asked_is_refused() -> None:
 
 def test_models_are_chosen_once_each_in_the_order_asked() -> None:
     assert [m.name for m in select_models(["trained", "shades", "all"], MODELS)] == ["trained", "shades"]
+
+
+def test_datasets_are_chosen_by_their_names_and_by_those_of_tasks_on_them() -> None:
+    datasets = {task.dataset.name: task.dataset for task in TASKS}
+    name = next(iter(KNOWN))
+    (on,) = select_datasets([name], datasets, KNOWN)
+    assert on is KNOWN[name].dataset
+    assert select_datasets([on.name], datasets, KNOWN) == [on]
+    assert select_datasets([name, on.name, name], datasets, KNOWN) == [on]
+    assert [spec.name for spec in select_datasets(["*"], datasets, KNOWN)] == list(datasets)
+    with pytest.raises(UsageError, match=f"no dataset '{name}x'; did you mean .*{name}"):
+        select_datasets([f"{name}x"], datasets, KNOWN)

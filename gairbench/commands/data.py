@@ -19,7 +19,7 @@ from gairbench.inputs import MissingPixels, Unit
 from gairbench.plugins import load_registry
 from gairbench.progress import Progress
 from gairbench.requests import Pairs
-from gairbench.selection import split_names, unknown
+from gairbench.selection import select_datasets, split_names
 from gairbench.spec import DatasetSpec
 from gairbench.taskfiles.parsing import load_task_file, registry_with
 
@@ -73,11 +73,7 @@ def get_command(names: Sequence[str], data_root: Path | None, *, yes: bool) -> i
         StorageError: The folder cannot be written.
     """
     registry = load_registry()
-    specs = []
-    for name in split_names(names):
-        if name not in registry.datasets:
-            raise unknown("dataset", name, registry.datasets)
-        specs.append(registry.datasets[name])
+    specs = select_datasets(split_names(names), registry.datasets, registry.tasks)
     if data_root is None:
         raise UsageError("no folder to put datasets into", "give --data-root")
     check_writable("data_root", data_root)
@@ -136,15 +132,12 @@ def check_command(names: Sequence[str], task_files: Sequence[Path], data_root: P
         UsageError: A dataset is unknown, or there is none to check.
     """
     registry = registry_with(task_files)
-    wanted = split_names(names)
-    for name in wanted:
-        if name not in registry.datasets:
-            raise unknown("dataset", name, registry.datasets)
-    if not wanted and task_files:
-        wanted = [*dict.fromkeys(task.dataset.name for path in task_files for task in load_task_file(path))]
-    if not wanted:
-        wanted = [spec.name for spec in registry.datasets.values() if is_here(spec, data_root)]
-    specs = [registry.datasets[name] for name in wanted]
+    specs = select_datasets(split_names(names), registry.datasets, registry.tasks)
+    if not specs and task_files:
+        named = dict.fromkeys(task.dataset.name for path in task_files for task in load_task_file(path))
+        specs = [registry.datasets[name] for name in named]
+    if not specs:
+        specs = [spec for spec in registry.datasets.values() if is_here(spec, data_root)]
 
     from gairbench.testing.dataset_report import check_dataset
 

@@ -63,6 +63,11 @@ def test_get_states_the_licence_and_puts_the_files_below_the_data_root(
     assert get_command(["far"], tmp_path, yes=True) == 0
 
 
+def test_a_task_stands_for_the_dataset_that_it_is_on(registry: Registry, tmp_path: Path) -> None:
+    assert get_command(["far-*"], tmp_path, yes=True) == 0
+    assert generated.files(tmp_path) == {"far-data/pixels.bin"}
+
+
 def test_what_cannot_be_fetched_is_said(registry: Registry, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no dataset 'fra'; did you mean far"):
         get_command(["fra"], tmp_path, yes=True)

@@ -58,7 +58,7 @@ def mosaiks(folder: Path, rng: np.random.Generator) -> None:
     """Write LocBench's four tables, of which a twentieth is used."""
     for name in ("elevation", "forest", "nightlights", "population"):
         lon, lat = _anywhere(rng, 4_000)
-        split = np.where(rng.uniform(size=4_000) < 0.2, "test", "train")
+        split = rng.choice(["train", "val", "test"], 4_000, p=[0.7, 0.1, 0.2])
         table = {"lon": lon, "lat": lat, name: _warmth(lon, lat) + 10, "split": split}
         pd.DataFrame(table).to_csv(folder / f"Y_{name}.csv", index=False)
 
