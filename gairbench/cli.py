@@ -46,7 +46,7 @@ app = typer.Typer(
 list_app = typer.Typer(help="List what is installed, with its origin.", no_args_is_help=True, rich_markup_mode=None)
 results_app = typer.Typer(help="Show, check and merge records.", no_args_is_help=True, rich_markup_mode=None)
 show_app = typer.Typer(help="Show what is known of a task.", no_args_is_help=True, rich_markup_mode=None)
-data_app = typer.Typer(help="List, fetch and check datasets.", no_args_is_help=True, rich_markup_mode=None)
+data_app = typer.Typer(help="List, fetch, check and show datasets.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(list_app, name="list")
 app.add_typer(show_app, name="show")
 app.add_typer(data_app, name="data")
@@ -561,6 +561,21 @@ def cli_data_get(
     from gairbench.commands.data import get_command
 
     raise typer.Exit(get_command(names, data_root, yes=yes))
+
+
+@data_app.command("show")
+def cli_data_show(
+    name: Annotated[str, typer.Argument(help="Name of the dataset.")],
+    out: Annotated[Path, typer.Option(help="PNG to write.")],
+    split: Annotated[str, typer.Option(help="Split to show [default: the last one].")] = "",
+    samples: Annotated[int, typer.Option(min=1, max=50, help="How many samples.")] = 6,
+    task_file: TaskFiles = None,
+    data_root: DataRoot = None,
+) -> None:
+    """Draw samples of a dataset with their labels, and a map of its places."""
+    from gairbench.commands.data import draw_command
+
+    raise typer.Exit(draw_command(name, task_file or [], data_root, out=out, split=split, samples=samples))
 
 
 @data_app.command("shard")

@@ -47,6 +47,7 @@ WHERE = {
             "data list",
             "data check",
             "data get",
+            "data show",
         ],
         "running.md",
     ),

@@ -13,13 +13,13 @@ from annotated_types import Ge
 from gairbench.commands.interrupts import if_interrupted
 from gairbench.commands.options import check_readable, check_writable
 from gairbench.commands.output import show
-from gairbench.dataset_download import can_fetch, fetch_dataset, is_here, reason_to_ask, terms_of
-from gairbench.errors import GairbenchError, UsageError
+from gairbench.dataset_download import can_fetch, fetch_dataset, is_here, reason_to_ask, terms_of, way_to_get
+from gairbench.errors import DataMissingError, GairbenchError, UsageError
 from gairbench.inputs import MissingPixels, Unit
 from gairbench.plugins import load_registry
 from gairbench.progress import Progress
 from gairbench.requests import Pairs
-from gairbench.selection import select_datasets, split_names
+from gairbench.selection import select_datasets, split_names, unknown
 from gairbench.spec import DatasetSpec
 from gairbench.taskfiles.parsing import load_task_file, registry_with
 
@@ -152,6 +152,35 @@ def check_command(names: Sequence[str], task_files: Sequence[Path], data_root: P
         show(report.render())
         sound &= report.ok
     return 0 if sound else 1
+
+
+def draw_command(
+    name: str, task_files: Sequence[Path], data_root: Path | None, *, out: Path, split: str, samples: int
+) -> int:
+    """Carry out ``gairbench data show``.
+
+    Returns:
+        0.
+
+    Raises:
+        UsageError: There is no such dataset or split.
+        DataMissingError: Its files are not here.
+        DataError: They are broken.
+        StorageError: The picture cannot be written.
+    """
+    registry = registry_with(task_files)
+    if name not in registry.datasets:
+        raise unknown("dataset", name, registry.datasets)
+    spec = registry.datasets[name]
+    if not is_here(spec, data_root):
+        raise DataMissingError(f"the files of dataset {name!r} are not here", way_to_get(spec, data_root))
+    check_writable("out", out.parent)
+    from gairbench.inspection.dataset_picture import draw_dataset
+
+    tasks = [task for task in registry.tasks.values() if task.dataset.name == name]
+    draw_dataset(out, spec, tasks, data_root, split=split or spec.splits[-1], samples=samples)
+    show(f"{out}")
+    return 0
 
 
 def shard_command(request: ShardRequest) -> int:

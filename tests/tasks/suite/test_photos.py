@@ -112,6 +112,9 @@ def test_the_table_of_studies_says_what_was_asked(root: Path) -> None:
     table.assign(study_question="which one?").to_csv(path, sep="\t", index=False)
     with pytest.raises(ValueError, match=r"studies\.tsv has 0 studies of what looks safe, not 1"):
         PlacePulse(folder)
+    table.assign(study_question="which one looks safer?").to_csv(path, sep="\t", index=False)
+    with pytest.raises(ValueError, match=r"studies\.tsv has 6 studies of what looks safe, not 1"):
+        PlacePulse(folder)
     with pytest.raises(ValueError, match="study is 'clean', and not one of beautiful, boring"):
         PlacePulse(folder, study="clean")
 
