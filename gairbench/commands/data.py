@@ -64,7 +64,7 @@ def get_command(names: Sequence[str], data_root: Path | None, *, yes: bool) -> i
     """Carry out ``gairbench data get``.
 
     Returns:
-        0, or 1 if the user does not agree to what is asked.
+        0, or 1 if the user does not agree to what is asked, or has to get a dataset of the tasks by hand.
 
     Raises:
         UsageError: A dataset is unknown, needs no files or says nowhere to fetch them from; or there is no data root;
@@ -73,7 +73,10 @@ def get_command(names: Sequence[str], data_root: Path | None, *, yes: bool) -> i
         StorageError: The folder cannot be written.
     """
     registry = load_registry()
-    specs = select_datasets(split_names(names), registry.datasets, registry.tasks)
+    wanted = split_names(names)
+    chosen = select_datasets(wanted, registry.datasets, registry.tasks)
+    # What is named is refused where it cannot be fetched, and what only tasks stand for is left to the user.
+    specs = [spec for spec in chosen if spec.name in wanted or can_fetch(spec)]
     if data_root is None:
         raise UsageError("no folder to put datasets into", "give --data-root")
     check_writable("data_root", data_root)
@@ -84,8 +87,12 @@ def get_command(names: Sequence[str], data_root: Path | None, *, yes: bool) -> i
             return 1
     from rich.console import Console
 
-    get_datasets(specs, data_root, Progress(Console(stderr=True)))
-    return 0
+    progress = Progress(Console(stderr=True))
+    get_datasets(specs, data_root, progress)
+    left = [spec for spec in chosen if spec not in specs and not is_here(spec, data_root)]
+    for spec in left:
+        progress.say(f"{spec.name} is not here; {way_to_get(spec, data_root)}")
+    return 1 if left else 0
 
 
 def _agreed(why: str) -> bool:

@@ -113,9 +113,7 @@ def _panels(spec: DatasetSpec, split: Split, targets: Sequence[_Target], row: in
     """Return what is known of a sample in words, and its pictures."""
     sample = split[row]
     images = [one for one in dict.fromkeys(spec.delivers) if isinstance(one, ImageInput)]
-    panels = [
-        _Panel(str(one.name), _picture(one, sample)) for one in images if sample[sample_key(one.name)].shape[-1] > 1
-    ]
+    panels = [_Panel(str(one.name), _picture(one, sample)) for one in images]
     lines = [str(split.ids[row])]
     for target in targets:
         value = _value(split, target, row)
@@ -140,6 +138,8 @@ def _words(target: _Target, value: NDArray[Any]) -> str:
         shares = counts / max(counts.sum(), 1)
         order = np.argsort(-shares, kind="stable")
         return ", ".join(f"{target.classes[n]} {shares[n]:.0%}" for n in order if shares[n] > 0) or "nothing known"
+    if target.kind in {Kind.REGRESSION, Kind.DENSE_REGRESSION} and not np.isfinite(value).any():
+        return "nothing known"
     if target.kind is Kind.DENSE_REGRESSION:
         return f"{np.nanmin(value):.4g} to {np.nanmax(value):.4g}"
     if target.kind in ONE_CLASS:
@@ -168,6 +168,8 @@ def _picture(declared: ImageInput, sample: Mapping[str, Any]) -> NDArray[np.floa
         known = values[np.isfinite(values)]
         low, high = np.percentile(known, [2, 98]) if len(known) else (0.0, 1.0)
     shares = np.nan_to_num((values - low) / (high - low or 1.0)).clip(0, 1)
+    if declared.rendering:
+        shares **= 1 / declared.rendering.gamma
     return np.moveaxis(shares, 0, -1) if len(shares) == len(RGB) else shares[0]
 
 

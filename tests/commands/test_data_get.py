@@ -68,6 +68,23 @@ def test_a_task_stands_for_the_dataset_that_it_is_on(registry: Registry, tmp_pat
     assert generated.files(tmp_path) == {"far-data/pixels.bin"}
 
 
+def test_of_the_datasets_of_a_family_those_are_fetched_that_can_be(
+    registry: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = registry.tasks["far-height"]
+    by_hand = replace(task.dataset, name="paper", folder="paper-data", download=None)
+    embedded = replace(task.dataset, name="near", folder="", download=None)
+    tasks = [replace(task, name=f"far-{one.name}", dataset=one) for one in (embedded, by_hand)]
+    registry.add(Origin("farther", "far-dist", "1"), tasks=tasks)
+    assert get_command(["far-*"], tmp_path, yes=True) == 1
+    assert generated.files(tmp_path) == {"far-data/pixels.bin"}
+    said = capsys.readouterr().err
+    assert "paper is not here" in said
+    assert "near" not in said
+    with pytest.raises(UsageError, match="dataset 'paper' says nowhere to fetch it from"):
+        get_command(["paper"], tmp_path, yes=True)
+
+
 def test_what_cannot_be_fetched_is_said(registry: Registry, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no dataset 'fra'; did you mean far"):
         get_command(["fra"], tmp_path, yes=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -65,7 +67,7 @@ def test_an_image_is_as_it_was_delivered_and_a_mask_keeps_its_classes(
 
 def words(kind: Kind, value: object, classes: tuple[str, ...] = ()) -> str:
     target = dataset_picture._Target("what", kind, classes)
-    return dataset_picture._words(target, np.asarray(value))
+    return dataset_picture._words(target, np.asanyarray(value))
 
 
 def test_labels_are_words() -> None:
@@ -95,6 +97,26 @@ def test_pixels_that_do_not_count_are_left_blank_and_out_of_the_shares() -> None
         assert dataset_picture._words(target, value) == "b 67%, a 33%"
 
 
+def test_what_is_not_known_is_said() -> None:
+    assert words(Kind.DENSE_REGRESSION, [[np.nan, np.nan]]) == "nothing known"
+    assert words(Kind.REGRESSION, np.nan) == "nothing known"
+    assert words(Kind.SEGMENTATION, np.ma.masked_equal([[255]], 255), ("a",)) == "nothing known"
+
+
+def test_a_mask_has_the_same_colours_in_all_samples_and_places_are_where_they_are() -> None:
+    axes = Figure().add_subplot()
+    dataset_picture._draw(axes, dataset_picture._Panel("mask", np.array([[2, 3]]), classes=9))
+    assert axes.images[0].get_clim() == (0, 8)
+    axes = Figure().add_subplot()
+    # Rome: on land, which is darker than the sea west of it.
+    dataset_picture._draw_map(axes, np.array([[12.5, 41.9]]), "places")
+    assert np.asarray(axes.collections[0].get_offsets()).tolist() == [[12.5, 41.9]]
+    land = np.asarray(axes.images[0].get_array())
+    assert tuple(axes.images[0].get_extent()) == (-180, 180, -90, 90)
+    row, column = 90 - 42, 180 + 12
+    assert land[row, column] > land[row, column - 7]
+
+
 def test_bands_are_shown_in_the_colours_that_are_declared() -> None:
     image = ImageInput(
         modality=Modality.RS,
@@ -105,6 +127,8 @@ def test_bands_are_shown_in_the_colours_that_are_declared() -> None:
     )
     values = torch.arange(4).reshape(4, 1, 1).expand(4, 2, 2).float() * 1_000
     assert dataset_picture._picture(image, {"image": values})[0, 0].tolist() == [0.75, 0.5, 0.25]
+    bright = replace(image, rendering=Rendering(bands=("B8", "B4", "B3"), low=0, high=4_000, gamma=2))
+    assert dataset_picture._picture(bright, {"image": values})[0, 0] ** 2 == pytest.approx([0.75, 0.5, 0.25])
     # Of a series the one in the middle, and where there is no red, green and blue, the first band.
     radar = ImageInput(modality=Modality.RS, name="s1", bands=("VV", "VH"), unit=Unit.DB, size=2, frames=3)
     series = torch.zeros(3, 2, 2, 2)

@@ -23,21 +23,22 @@ ATTRIBUTES = {
 
 
 def global_streetscapes(folder: Path, rng: np.random.Generator) -> None:
-    """Write Global Streetscapes' labels by hand: attributes follow from the platform, and some are not labelled."""
-    for split, count in (("train", 72), ("test", 24)):
-        rows: dict[str, list[tuple[str, str, object]]] = {name: [] for name in ATTRIBUTES}
-        for number in range(count):
-            uuid = str(UUID(int=int(rng.integers(1 << 62))))
-            size = (48, 96) if number % 4 == 0 else (48, 64)
-            pixels = picture(rng, number % 6, 96)[: size[0], : size[1]]
-            save(folder / "manual_labels" / "img" / str(1 + number % 7) / f"{uuid}.jpeg", pixels)
-            for name, classes in ATTRIBUTES.items():
-                if name == "platform" or rng.uniform() < 0.9:
-                    rows[name].append((uuid, "Mapillary", classes[number % 6 % len(classes)]))
-        for name, found in rows.items():
-            path = folder / "manual_labels" / split / f"{name}.csv"
+    """Write Global Streetscapes' labels by hand: each attribute follows from the colour, and has photos of its own.
+
+    A photo that is for testing in one table may be for training in another, and some cells are empty.
+    """
+    for number in range(100):
+        uuid = str(UUID(int=int(rng.integers(1 << 62))))
+        size = (48, 96) if number % 4 == 0 else (48, 64)
+        pixels = picture(rng, number % 6, 96)[: size[0], : size[1]]
+        save(folder / "manual_labels" / "img" / str(1 + number % 7) / f"{uuid}.jpeg", pixels)
+        for place, (name, classes) in enumerate(ATTRIBUTES.items()):
+            label = "" if rng.uniform() < 0.05 else classes[number % 6 % len(classes)]
+            path = folder / "manual_labels" / ("test" if (number + place) // 6 % 4 == 0 else "train") / f"{name}.csv"
             path.parent.mkdir(parents=True, exist_ok=True)
-            pd.DataFrame(found, columns=["uuid", "source", name]).to_csv(path, index=False)
+            new = not path.exists()
+            with path.open("a", encoding="utf-8") as table:
+                table.write(("uuid,source," + name + "\n") * new + f"{uuid},Mapillary,{label}\n")
 
 
 STUDIES = {
@@ -75,9 +76,9 @@ def place_pulse(folder: Path, rng: np.random.Generator) -> None:
                 folder / "images" / f"{lat:.6f}_{lon:.6f}_{identifier}_{cities[number % 10]}.JPG",
                 np.stack([grey] * 3, -1),
             )
-        for study, _ in STUDIES.values():
+        for place, (study, _) in enumerate(STUDIES.values()):
             if rng.uniform() < 0.9:
-                scores.append((identifier, study, level, 3.0))
+                scores.append((identifier, study, level + 100 * place, 3.0))
     columns = ["location_id", "study_id", "trueskill.score", "trueskill.stds.-1"]
     pd.DataFrame(scores, columns=columns).to_csv(folder / "qscores.tsv", sep="\t", index=False)
     table = pd.DataFrame(STUDIES.values(), columns=["_id", "study_question"])

@@ -20,28 +20,26 @@ _ATTRIBUTES = {
     "reflection": ("reflection", "photo conditions", "Whether a window reflects"),
 }
 
-_STREETSCAPES = DatasetSpec(
-    name="global-streetscapes",
-    version=1,
-    folder="global_streetscapes",
-    factory=TorchGeoSource(
-        f"{OURS}global_streetscapes:GlobalStreetscapes",
-        {
-            name: Label(f".labels.{name}", classes=f".attributes.{name}", kind=Kind.CLASSIFICATION, ignore=(-1,))
-            for name in _ATTRIBUTES
-        },
-        options={"size": _EDGE},
-        splits={"train": {"split": "train"}, "test": {"split": "test"}},
-        draw=Draw("train", (0.67, 0.33, 0.0)),
-        inputs={"street_view": "image"},
-        ids=".labels.index",
-        page="https://huggingface.co/datasets/NUS-UAL/global-streetscapes",
-    ),
-    delivers=(ImageInput(modality=Modality.SV, size=_EDGE),),
-    description="Photos of Mapillary and KartaView that people labelled; published test, val a third of train",
-    licence="CC-BY-SA-4.0",
-    citation="doi:10.1016/j.isprsjprs.2024.06.023",
-)
+
+def _streetscapes(attribute: str, what: str) -> DatasetSpec:
+    return DatasetSpec(
+        name=f"global-streetscapes-{what}",
+        version=1,
+        folder="global_streetscapes",
+        factory=TorchGeoSource(
+            f"{OURS}global_streetscapes:GlobalStreetscapes",
+            {"label": Label(".labels.label", kind=Kind.CLASSIFICATION)},
+            options={"attribute": attribute, "size": _EDGE},
+            inputs={"street_view": "image"},
+            ids=".labels.uuid",
+            page="https://huggingface.co/datasets/NUS-UAL/global-streetscapes",
+        ),
+        delivers=(ImageInput(modality=Modality.SV, size=_EDGE),),
+        description=f"Photos of Mapillary and KartaView whose {attribute} people labelled; published splits",
+        licence="CC-BY-SA-4.0",
+        citation="doi:10.1016/j.isprsjprs.2024.06.023",
+    )
+
 
 _STUDIES = ("safe", "lively", "beautiful", "wealthy", "depressing", "boring")
 
@@ -73,8 +71,8 @@ def _place_pulse(study: str) -> DatasetSpec:
 PHOTOS: tuple[TaskSpec, ...] = (
     *(
         ask(
-            _STREETSCAPES, what, family, description,
-            target=name, inputs=(Modality.SV,), category=Category.SV,
+            _streetscapes(name, what), "class", family, description,
+            inputs=(Modality.SV,), category=Category.SV,
         )
         for name, (what, family, description) in _ATTRIBUTES.items()
     ),

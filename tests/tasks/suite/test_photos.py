@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 import suite_files
 from PIL import Image
+from sklearn.model_selection import train_test_split
+from torchvision.transforms import Resize
 
 from gairbench import DataContext
 from gairbench.errors import DataError
@@ -49,29 +51,37 @@ def test_a_photo_keeps_its_pixels(written: Path) -> None:
             assert np.array_equal(photos[1]["image"].numpy(), np.array(file.convert("RGB")).transpose(2, 0, 1))
 
 
-def test_classes_are_numbered_by_their_names_and_not_by_rows(root: Path) -> None:
-    folder = root / "global_streetscapes"
-    photos = GlobalStreetscapes(folder, "test")
-    uuids = [path.stem for path in photos.files]
-    assert uuids == sorted(uuids)
-    unknown = 0
-    for attribute, names in GlobalStreetscapes.attributes.items():
-        table = pd.read_csv(folder / "manual_labels" / "test" / f"{attribute}.csv", dtype=str)
-        written = table.set_index("uuid")[attribute].str.lower()
-        for index, uuid in enumerate(uuids):
-            label = int(photos[index][attribute])
-            assert (names[label] if label >= 0 else None) == written.get(uuid)
-            unknown += label < 0
-    assert unknown > 0
-    path = folder / "manual_labels" / "test" / "weather.csv"
-    pd.read_csv(path)[::-1].to_csv(path, index=False)
-    assert GlobalStreetscapes(folder, "test").labels.equals(photos.labels)
+@pytest.mark.parametrize("attribute", GlobalStreetscapes.attributes)
+def test_labels_are_those_of_the_photos_and_splits_those_of_the_published_loader(attribute: str, written: Path) -> None:
+    folder = written / "global_streetscapes"
+    tables = {
+        name: pd.read_csv(folder / "manual_labels" / name / f"{attribute}.csv", dtype=str, keep_default_na=False)
+        for name in ("train", "test")
+    }
+    parts = {name: GlobalStreetscapes(folder, name, attribute=attribute) for name in ("train", "val", "test")}
+    uuids = {name: [path.stem for path in part.files] for name, part in parts.items()}
+    rows = pd.concat(tables.values()).set_index("uuid")[attribute].str.lower()
+    for name, part in parts.items():
+        assert [part.classes[int(part[n]["label"])] for n in range(len(part))] == rows[uuids[name]].tolist()
+    known = {name: table[table[attribute] != ""] for name, table in tables.items()}
+    assert len(known["train"]) < len(tables["train"])
+    assert uuids["test"] == known["test"]["uuid"].tolist()
+    train, val = train_test_split(
+        known["train"]["uuid"].tolist(), test_size=0.33, stratify=known["train"][attribute], random_state=42
+    )
+    assert (uuids["train"], uuids["val"]) == (train, val)
+    assert list(parts["train"].classes) == sorted(parts["train"].classes)
 
 
-def test_photos_are_resized_as_the_published_protocol_does(root: Path) -> None:
-    from torchvision.transforms import Resize
+def test_photos_of_one_attributes_test_may_be_in_anothers_train(written: Path) -> None:
+    folder = written / "global_streetscapes"
+    weather = GlobalStreetscapes(folder, "test", attribute="weather")
+    glare = GlobalStreetscapes(folder, "train", attribute="glare")
+    assert {*weather.files} & {*glare.files}
 
-    photos = GlobalStreetscapes(root / "global_streetscapes", "test", size=224)
+
+def test_photos_are_resized_as_the_published_protocol_does(written: Path) -> None:
+    photos = GlobalStreetscapes(written / "global_streetscapes", "test", size=224)
     for index in range(2):
         with Image.open(photos.files[index]) as file:
             expected = np.array(Resize((224, 224))(file.convert("RGB"))).transpose(2, 0, 1)
@@ -81,18 +91,41 @@ def test_photos_are_resized_as_the_published_protocol_does(root: Path) -> None:
 def test_labels_that_do_not_belong_together_are_refused(root: Path) -> None:
     folder = root / "global_streetscapes"
     path = folder / "manual_labels" / "test" / "weather.csv"
-    table = pd.read_csv(path)
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table = table[table["weather"] != ""].reset_index(drop=True)
+
+    def weather() -> GlobalStreetscapes:
+        return GlobalStreetscapes(folder, "test", attribute="weather")
+
     pd.concat([table, table[:1]]).to_csv(path, index=False)
     with pytest.raises(ValueError, match=rf"weather\.csv has two rows of {table['uuid'][0]}"):
-        GlobalStreetscapes(folder, "test")
+        weather()
     table.assign(weather="sleet").to_csv(path, index=False)
-    with pytest.raises(ValueError, match=r"weather\.csv has weather 'sleet', which is not one of clear, cloudy"):
-        GlobalStreetscapes(folder, "test")
+    with pytest.raises(ValueError, match=r"weather\.csv has weather 'sleet', not one of clear, cloudy"):
+        weather()
     table.to_csv(path, index=False)
-    photo = GlobalStreetscapes(folder, "test").files[0]
+    photo = weather().files[0]
     photo.unlink()
     with pytest.raises(ValueError, match=rf"has no {photo.name}; 1 labelled photos are missing"):
-        GlobalStreetscapes(folder, "test")
+        weather()
+    with pytest.raises(ValueError, match="attribute is 'snow', and not one of glare, lighting_condition"):
+        GlobalStreetscapes(folder, attribute="snow")
+
+
+def test_archives_that_are_not_unpacked_are_named(root: Path) -> None:
+    folder = root / "global_streetscapes"
+    shutil.rmtree(folder / "manual_labels" / "img")
+    (folder / "manual_labels" / "img").mkdir()
+    (folder / "manual_labels" / "img" / "1.tar.gz").touch()
+    with pytest.raises(ValueError, match=r"1\.tar\.gz is not unpacked; unpack all archives into .*img"):
+        GlobalStreetscapes(folder)
+
+
+def test_a_photo_that_is_far_too_large_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    photos = GlobalStreetscapes(root / "global_streetscapes")
+    with pytest.raises(OSError, match=rf"{photos.files[0].name} cannot be read: Image size"):
+        photos[0]
 
 
 def test_the_table_of_studies_says_what_was_asked(root: Path) -> None:
@@ -133,7 +166,13 @@ def test_scores_and_places_are_those_of_the_photos(root: Path) -> None:
         sample = photos[index]
         assert sample["lonlat"].tolist() == [float(lon), float(lat)]
         assert sample["score"].item() == pytest.approx(asked[identifier])
+        assert sample["score"].item() < 100
         assert photos.table["city"][index] == city
+    assert PlacePulse(folder, study="boring").table["score"].between(200, 300).all()
+    unknown = scores.assign(**{"trueskill.score": scores["trueskill.score"].where(scores.index > 0)})
+    unknown.to_csv(folder / "qscores.tsv", sep="\t", index=False)
+    left_out = next(name for name, spec in suite_files.photos.STUDIES.items() if spec[0] == scores["study_id"][0])
+    assert scores["location_id"][0] not in [p.name.split("_")[2] for p in PlacePulse(folder, study=left_out).files]
     twice = pd.concat([scores, scores[:1]])
     twice.to_csv(folder / "qscores.tsv", sep="\t", index=False)
     first = next(name for name, spec in suite_files.photos.STUDIES.items() if spec[0] == scores["study_id"][0])
@@ -141,6 +180,15 @@ def test_scores_and_places_are_those_of_the_photos(root: Path) -> None:
         ValueError, match=rf"qscores\.tsv has two scores of {scores['location_id'][0]} in the study {first}"
     ):
         PlacePulse(folder, study=first)
+
+
+def test_a_photo_whose_name_says_no_place_is_named(root: Path) -> None:
+    folder = root / "place_pulse"
+    (folder / "images" / "._hidden.JPG").touch()
+    PlacePulse(folder)
+    (folder / "images" / "street.JPG").touch()
+    with pytest.raises(ValueError, match=r"street\.JPG is not named <lat>_<lon>_<location_id>_<city>\.JPG"):
+        PlacePulse(folder)
 
 
 def test_genuine_photos_and_labels_are_read(shared: Path, tmp_path: Path) -> None:
@@ -151,13 +199,14 @@ def test_genuine_photos_and_labels_are_read(shared: Path, tmp_path: Path) -> Non
     (folder / "img" / "1").mkdir(parents=True)
     for path in photos:
         (folder / "img" / "1" / path.name).symlink_to(path)
-    for name in GlobalStreetscapes.attributes:
+    (folder / "test").mkdir()
+    for name, classes in GlobalStreetscapes.attributes.items():
         table = pd.read_csv(sample / "model_training" / "context" / "sample_output" / f"{name}.csv", dtype=str)
-        (folder / "train").mkdir(exist_ok=True)
-        table[table["uuid"].isin(here)].to_csv(folder / "train" / f"{name}.csv", index=False)
-    dataset = GlobalStreetscapes(tmp_path, size=224)
-    assert len(dataset) == 25
-    assert (dataset.labels >= 0).all(axis=None)
-    assert dataset.labels["pano_status"].sum() == 9
-    assert dataset[0]["image"].shape == (3, 224, 224)
-    assert 20 < dataset[0]["image"].mean() < 235
+        table[table["uuid"].isin(here)].to_csv(folder / "test" / f"{name}.csv", index=False)
+        dataset = GlobalStreetscapes(tmp_path, "test", attribute=name, size=224)
+        assert len(dataset) == 25
+        assert set(dataset.labels["label"]) <= set(range(len(classes)))
+    panoramas = GlobalStreetscapes(tmp_path, "test", attribute="pano_status", size=224)
+    assert panoramas.labels["label"].sum() == 9
+    assert panoramas[0]["image"].shape == (3, 224, 224)
+    assert 20 < panoramas[0]["image"].mean() < 235

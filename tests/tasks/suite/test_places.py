@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -78,6 +79,10 @@ def test_what_is_not_a_number_is_refused_with_its_row(root: Path) -> None:
     table.drop(columns="lat").to_csv(path, index=False)
     with pytest.raises(ValueError, match=r"has no column 'lat'; its columns are lon, nl_mean"):
         SustainBenchDHS(path.parent, "test")
+    lines = table.to_csv(index=False).splitlines()
+    path.write_text("\n".join([lines[0], *(f"{line}," for line in lines[1:])]), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"dhs_test_labels\.csv has more cells in a row than columns"):
+        SustainBenchDHS(path.parent, "test")
     path.write_bytes(b"")
     with pytest.raises(OSError, match=r"dhs_test_labels\.csv cannot be read: No columns"):
         SustainBenchDHS(path.parent, "test")
@@ -121,6 +126,25 @@ def test_no_country_is_in_two_splits(root: Path) -> None:
     assert parts["train"] == {"cameroon", "kenya", "togo", "uganda"}
 
 
+def test_what_is_in_no_split_is_refused(root: Path) -> None:
+    path = root / "wealth_clusters" / "dhs_clusters.csv"
+    table = pd.read_csv(path)
+    test = WealthClusters(path.parent, "test").ids
+    table.assign(country=table["country"].str.title() + " ").to_csv(path, index=False)
+    assert WealthClusters(path.parent, "test").ids == test
+    table.assign(country="atlantis").to_csv(path, index=False)
+    with pytest.raises(ValueError, match=r"dhs_clusters\.csv has the country 'atlantis', which is in no split"):
+        WealthClusters(path.parent)
+    table.assign(urban_rural=2).to_csv(path, index=False)
+    with pytest.raises(ValueError, match=r"dhs_clusters\.csv has urban_rural other than 0 and 1"):
+        WealthClusters(path.parent)
+    path = root / "mosaiks" / "Y_forest.csv"
+    table = pd.read_csv(path)
+    table.assign(split="holdout").to_csv(path, index=False)
+    with pytest.raises(ValueError, match=r"Y_forest\.csv has the split 'holdout', not train, val or test"):
+        MOSAIKS(path.parent, "test", measurement="forest")
+
+
 def test_the_published_tables_are_read(shared: Path, tmp_path: Path) -> None:
     data = shared / "data"
     for source, name in (
@@ -134,6 +158,7 @@ def test_the_published_tables_are_read(shared: Path, tmp_path: Path) -> None:
         assert spec.download is not None
         (declared,) = spec.download.files
         assert (declared.path, declared.size) == (source.name, source.stat().st_size)
+        assert declared.checksum == f"sha256:{hashlib.sha256(source.read_bytes()).hexdigest()}"
     stations = WeatherStations(tmp_path / "weather_stations", "all")
     assert len(stations) == 3_076
     first = stations[0]

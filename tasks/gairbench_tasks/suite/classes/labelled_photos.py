@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageFile
 from torch import Tensor
 
 from gairbench_tasks.suite.classes.in_splits import InSplits
@@ -42,11 +42,13 @@ class LabelledPhotos(InSplits, ABC):
 
     def _read(self, index: int) -> dict[str, Tensor]:
         path = self.files[index]
+        # Another library may have switched this on for the whole process: missing rows would silently be grey.
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
         try:
             with Image.open(path) as file:
                 photo = file.convert("RGB")
-        except OSError as error:
-            # Of a file that is cut short PIL does not say which it is.
+        except (OSError, Image.DecompressionBombError) as error:
+            # Of a file that is cut short, or far too large, PIL does not say which it is.
             raise OSError(f"{path} cannot be read: {error}") from error
         if self.size is not None:
             photo = photo.resize((self.size, self.size), Image.Resampling.BILINEAR)

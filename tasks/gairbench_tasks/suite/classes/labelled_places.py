@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 class LabelledPlaces(InSplits, ABC):
-    """A dataset of measurements at places: ``lonlat`` ``(2,)`` in degrees, and each of ``targets``.
+    """A dataset of what is known of places: ``lonlat`` ``(2,)`` in degrees, and each of ``targets``.
+
+    Measurements are in single precision, and classes are whole numbers.
 
     The arguments and errors are those of :class:`gairbench_tasks.suite.classes.in_splits.InSplits`.
     """
 
     targets: tuple[str, ...]
     """Columns of the table that are to be predicted."""
-    shown: ClassVar[str] = ""
-    """The one that :meth:`plot` colours places by; empty: the first."""
     table: DataFrame
     """``lon``, ``lat``, the targets and whatever else is known, one row for each place."""
     ids: list[str]
@@ -35,12 +35,13 @@ class LabelledPlaces(InSplits, ABC):
         return len(self.table)
 
     def _read(self, index: int) -> dict[str, Tensor]:
-        row = self.table.iloc[index]
-        sample = {name: torch.tensor(float(row[name])) for name in self.targets}
-        return {"lonlat": torch.tensor([float(row["lon"]), float(row["lat"])], dtype=torch.float64), **sample}
+        # One column after the other: a row of several types would make classes measurements.
+        sample = {name: torch.tensor(self.table[name].iloc[index].item()) for name in self.targets}
+        place = [float(self.table[name].iloc[index]) for name in ("lon", "lat")]
+        return {"lonlat": torch.tensor(place, dtype=torch.float64), **sample}
 
     def plot(self, sample: dict[str, Tensor], suptitle: str | None = None) -> Figure:
-        """Draw where a sample is among all others, which are coloured by what is measured.
+        """Draw where a sample is among all others, which are coloured by the first of ``targets``.
 
         Args:
             sample: As :meth:`__getitem__` returns it.
@@ -48,7 +49,7 @@ class LabelledPlaces(InSplits, ABC):
         """
         import matplotlib.pyplot as plt
 
-        shown = self.shown or self.targets[0]
+        shown = self.targets[0]
         figure, axes = plt.subplots(figsize=(9, 4))
         drawn = axes.scatter(self.table["lon"], self.table["lat"], c=self.table[shown], s=4)
         figure.colorbar(drawn, ax=axes, label=shown)

@@ -25,8 +25,8 @@ class MOSAIKS(LabelledPlaces):
       ``split``
     * ``elevation`` is in metres; ``forest``, ``nightlights`` and ``population`` are published as logarithms, log(1 + x)
 
-    Splits: ``test`` is that of the table, and ``train`` are all its other rows. LocBench takes 5 % of both at random,
-    by no seed. Here the 5 % are those that a hash of the row's number chooses, which are the same each time.
+    Splits: ``test`` is that of the table, and ``train`` are its rows of train and val. LocBench takes 5 % of each at
+    random, by no seed. Here the 5 % are those that a hash of the row's number chooses, which are the same each time.
 
     Args:
         root: Folder of the tables.
@@ -58,8 +58,11 @@ class MOSAIKS(LabelledPlaces):
         if not path.is_file():
             raise DatasetNotFoundError(self)
         table = read_columns(path, numbers=("lon", "lat", self.targets[0]), texts=("split",))
+        split = table["split"].str.strip().str.lower()
+        if other := sorted(set(split) - {"train", "val", "test"}):
+            raise ValueError(f"{path} has the split {other[0]!r}, not train, val or test")
         chosen = np.array([_is_chosen(row) for row in table.index])
-        self.table = table[chosen & ((table["split"] == "test") == (self.split == "test"))]
+        self.table = table[chosen & ((split == "test") == (self.split == "test"))]
         self.ids = names_of_rows(self.table)
 
 

@@ -26,9 +26,10 @@ class PlacePulse(LabelledPhotos):
     * ``images/<lat>_<lon>_<location_id>_<city>.JPG``
     * ``qscores.tsv``: one row for each place and study, with ``location_id``, ``study_id`` and ``trueskill.score``
     * ``studies.tsv``: what was asked in each study
-    * ``score``: the TrueSkill score, higher for what was chosen more often; ``lonlat``: the place in degrees
+    * ``score``: the TrueSkill score of the table; ``lonlat``: the place in degrees
 
-    There are no splits. A place of which there is no photo, or no score of this study, is left out.
+    There are no splits. A place of which there is no photo, or no score of this study, is left out. A photo whose name
+    says no place is a ``ValueError``.
 
     Args:
         root: Folder of the tables and of ``images``.
@@ -65,18 +66,17 @@ class PlacePulse(LabelledPhotos):
 
     def _find(self) -> None:
         tables = [self.root / name for name in ("qscores.tsv", "studies.tsv")]
-        photos = [
-            (path, found) for path in sorted(self.root.glob("images/*")) if (found := _PHOTO.fullmatch(path.name))
-        ]
-        if not photos or not all(path.is_file() for path in tables):
+        files = [path for path in sorted(self.root.glob("images/*")) if not path.name.startswith(".")]
+        if not files or not all(path.is_file() for path in tables):
             raise DatasetNotFoundError(self)
+        photos = [(path, _named(path)) for path in files]
         scores = read_columns(
             tables[0], numbers=("trueskill.score",), texts=("location_id", "study_id"), separator="\t"
         )
         asked = scores[scores["study_id"] == self._study_id(tables[1], set(scores["study_id"]))]
         if twice := asked["location_id"][asked["location_id"].duplicated()].tolist():
             raise ValueError(f"{tables[0]} has two scores of {twice[0]} in the study {self.study}")
-        score = asked.set_index("location_id")["trueskill.score"]
+        score = asked.set_index("location_id")["trueskill.score"].dropna()
         rows = [
             {
                 "file": path,
@@ -112,3 +112,11 @@ class PlacePulse(LabelledPhotos):
 
     def _title(self, sample: dict[str, Tensor]) -> str:
         return f"{self.study}: {float(sample['score']):.2f}"
+
+
+def _named(path: Path) -> re.Match[str]:
+    """Return place, identifier and city in the name of a photo."""
+    found = _PHOTO.fullmatch(path.name)
+    if found is None:
+        raise ValueError(f"{path} is not named <lat>_<lon>_<location_id>_<city>.JPG")
+    return found

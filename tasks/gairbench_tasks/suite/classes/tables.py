@@ -17,12 +17,17 @@ def read_words(path: Path, separator: str = ",") -> DataFrame:
 
     Raises:
         OSError: It cannot be read; the message names it.
+        ValueError: Rows have more cells than the header names.
     """
     try:
-        return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False)
+        table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         # pandas' errors of parsing are ValueErrors, and name no file.
         raise OSError(f"{path} cannot be read: {error}") from error
+    if not isinstance(table.index, pd.RangeIndex):
+        # pandas would take the first cells for names of rows, and each column for its neighbour.
+        raise ValueError(f"{path} has more cells in a row than columns")
+    return table
 
 
 def read_columns(

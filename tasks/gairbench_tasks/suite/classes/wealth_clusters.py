@@ -9,6 +9,10 @@ from gairbench_tasks.suite.classes.tables import read_columns
 
 _TEST = ("angola", "cote_d_ivoire", "ethiopia", "mali", "rwanda")
 _VAL = ("benin", "burkina_faso", "guinea", "sierra_leone", "tanzania")
+_TRAIN = (
+    "cameroon", "democratic_republic_of_congo", "ghana", "kenya", "lesotho", "malawi", "mozambique", "nigeria",
+    "senegal", "togo", "uganda", "zambia", "zimbabwe",
+)  # fmt: skip
 
 
 class WealthClusters(LabelledPlaces):
@@ -36,6 +40,11 @@ class WealthClusters(LabelledPlaces):
             raise DatasetNotFoundError(self)
         table = read_columns(path, numbers=("lon", "lat", "wealthpooled", "urban_rural"), texts=("country",))
         table = table.rename(columns={"wealthpooled": "wealth", "urban_rural": "urban"})
-        of_test, of_val = table["country"].isin(_TEST), table["country"].isin(_VAL)
-        self.table = table[{"test": of_test, "val": of_val, "train": ~of_test & ~of_val}[self.split]]
+        table["country"] = table["country"].str.strip().str.lower()
+        if other := sorted(set(table["country"]) - {*_TRAIN, *_VAL, *_TEST}):
+            raise ValueError(f"{path} has the country {other[0]!r}, which is in no split")
+        if not table["urban"].isin((0, 1)).all():
+            raise ValueError(f"{path} has urban_rural other than 0 and 1")
+        table["urban"] = table["urban"].astype("int64")
+        self.table = table[table["country"].isin({"train": _TRAIN, "val": _VAL, "test": _TEST}[self.split])]
         self.ids = names_of_rows(self.table)
