@@ -1,7 +1,7 @@
 """What is known of a place, from its coordinates alone; the classes are ours, in ``classes/``.
 
 Published splits are kept where there are some. Where there are none, cells of 10 degrees are drawn: at random, test
-places would have neighbours in train, and a table of interpolation would be measured.
+places would have neighbours in train, and interpolation would be measured.
 """
 
 from __future__ import annotations
