@@ -103,7 +103,7 @@ class ImageConverter:
         import torch
 
         if self.rendering is not None:
-            return _rendered(values, self.rendering)
+            return rendered(values, self.rendering)
         have = [self.delivered.units()[position] for position in chosen]
         want = [self.wanted_units[i] for i in present]
         quantities = [self.bands[i].quantity for i in present]
@@ -235,7 +235,8 @@ class ImageConverter:
         }
 
 
-def _rendered(values: Tensor, rendering: Rendering) -> Tensor:
+def rendered(values: Tensor, rendering: Rendering) -> Tensor:
+    """Return the bands of a rendering ``(..., 3, height, width)`` as display values, from 0 to 255."""
     shares = ((values - rendering.low) / (rendering.high - rendering.low)).clamp(0, 1)
     return (shares ** (1 / rendering.gamma) * 255).round()
 

@@ -91,7 +91,8 @@ def get_command(names: Sequence[str], data_root: Path | None, *, yes: bool) -> i
     get_datasets(specs, data_root, progress)
     left = [spec for spec in chosen if spec not in specs and not is_here(spec, data_root)]
     for spec in left:
-        progress.say(f"{spec.name} is not here; {way_to_get(spec, data_root)}")
+        how = way_to_get(spec, data_root) or f"put it into {data_root / spec.folder}"
+        progress.say(f"{spec.name} is not here; {how}")
     return 1 if left else 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gairbench.data import DataSource, Split, sample_key
+from gairbench.conversion import rendered
+from gairbench.data import DataSource, Sample, Split, sample_key
+from gairbench.dense_targets import reads_dense
 from gairbench.errors import UsageError
 from gairbench.evaluation.open_data import dataset_name
 from gairbench.evaluation.sample_pool import places_of
 from gairbench.geography import on_land
 from gairbench.inputs import RGB, ImageInput, Unit
+from gairbench.inspection.pictures import middle, shown_bands, stretched
 from gairbench.isolation import Blamed, call_factory
 from gairbench.kinds import DENSE, ONE_CLASS
-from gairbench.sensors import same_band
+from gairbench.metrics import IGNORED
 from gairbench.spec import DataContext, DatasetSpec, Kind, TaskSpec
 from gairbench.storage import atomic_file
 
@@ -102,7 +105,7 @@ def draw_dataset(
 
 @dataclass(frozen=True, slots=True)
 class _Panel:
-    """A picture: colours or grey from 0 to 1, a map of measurements, or a mask of so many classes."""
+    """A picture: one with colours, a map of measurements, or a mask of so many classes."""
 
     title: str
     values: NDArray[Any]
@@ -126,10 +129,8 @@ def _panels(spec: DatasetSpec, split: Split, targets: Sequence[_Target], row: in
 def _value(split: Split, target: _Target, row: int) -> NDArray[Any]:
     if target.kind not in DENSE:
         return np.asarray(split.target(target.name)[row])
-    one = getattr(split, "target_at", None)
-    value = np.asarray(split.target(target.name)[row] if one is None else one(target.name, row))
-    ignored = 255 if value.dtype == np.uint8 else -1
-    return np.ma.masked_equal(value, ignored) if target.kind is Kind.SEGMENTATION else value
+    value = np.asarray(split.target_at(target.name, row) if reads_dense(split) else split.target(target.name)[row])
+    return np.ma.array(value, mask=np.isin(value, IGNORED)) if target.kind is Kind.SEGMENTATION else value
 
 
 def _words(target: _Target, value: NDArray[Any]) -> str:
@@ -151,26 +152,16 @@ def _words(target: _Target, value: NDArray[Any]) -> str:
     return f"{float(value):.4g}"
 
 
-def _picture(declared: ImageInput, sample: Mapping[str, Any]) -> NDArray[np.float64]:
-    """Return an image ``(height, width, 3)`` or ``(height, width)``, from 0 to 1."""
-    values = np.asarray(sample[sample_key(declared.name)], dtype=np.float64)
-    if values.ndim == 4:
-        values = values[len(values) // 2]
-    wanted = declared.rendering.bands if declared.rendering else RGB
-    found = [next((n for n, band in enumerate(declared.bands) if same_band(band, one)), None) for one in wanted]
-    shown = [n for n in found if n is not None]
-    values = values[shown] if len(shown) == len(wanted) else values[:1]
-    if declared.rendering:
-        low, high = declared.rendering.low, declared.rendering.high
-    elif set(declared.units()) == {Unit.UINT8}:
-        low, high = 0.0, 255.0
-    else:
-        known = values[np.isfinite(values)]
-        low, high = np.percentile(known, [2, 98]) if len(known) else (0.0, 1.0)
-    shares = np.nan_to_num((values - low) / (high - low or 1.0)).clip(0, 1)
-    if declared.rendering:
-        shares **= 1 / declared.rendering.gamma
-    return np.moveaxis(shares, 0, -1) if len(shares) == len(RGB) else shares[0]
+def _picture(declared: ImageInput, sample: Sample) -> NDArray[np.uint8]:
+    """Return an image ``(height, width, 3)``."""
+    values = sample[sample_key(declared.name)]
+    image = middle(values if values.ndim == 4 else values[None])
+    rendering = declared.rendering
+    bands = list(shown_bands(declared.bands, rendering.bands if rendering else RGB))
+    if rendering and len(bands) == len(rendering.bands):
+        return stretched([rendered(image[bands].float(), rendering)], (0.0, 255.0))[0]
+    display = all(declared.units()[band] is Unit.UINT8 for band in bands)
+    return stretched([image[bands]], (0.0, 255.0) if display else None)[0]
 
 
 def _draw(axes: Axes, panel: _Panel) -> None:

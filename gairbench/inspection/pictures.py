@@ -54,15 +54,15 @@ def draw_contact_sheet(
 
     shown = _shown(converter)
     first = image.values[:SHOWN]
-    after = [_middle(values if values.ndim == 4 else values[None])[list(shown)] for values in first]
+    after = [middle(values if values.ndim == 4 else values[None])[list(shown)] for values in first]
     chosen = [converter.positions[number] for number in shown]
     before = [
-        _middle(delivered_values(converter, sample))[[p for p in chosen if p is not None]] for sample in samples[:SHOWN]
+        middle(delivered_values(converter, sample))[[p for p in chosen if p is not None]] for sample in samples[:SHOWN]
     ]
     if all(tuple(values.shape[-2:]) == (1, 1) for values in (*before, *after)):
         return ()
     display = all(converter.delivered.units()[p] is Unit.UINT8 for p in chosen if p is not None)
-    rows = [_stretched(before, (0.0, 255.0) if display else None), _stretched(after, None)]
+    rows = [stretched(before, (0.0, 255.0) if display else None), stretched(after, None)]
     step = EDGE_OF_ONE + _GAP
     sheet = Image.new("RGB", (step * len(after) + _GAP, step * len(rows) + _GAP), "white")
     for row, pictures in enumerate(rows):
@@ -81,17 +81,37 @@ def draw_contact_sheet(
 def _shown(converter: ImageConverter) -> tuple[int, ...]:
     """Return the positions of red, green and blue among what the encoder gets, or of its first band with values."""
     there = [number for number, position in enumerate(converter.positions) if position is not None]
-    colours = [next((n for n in there if same_band(converter.bands[n].name, colour)), None) for colour in RGB]
-    found = tuple(number for number in colours if number is not None)
-    return found if len(found) == len(RGB) else tuple(there[:1])
+    return tuple(there[position] for position in shown_bands([converter.bands[number].name for number in there]))
 
 
-def _middle(frames: Tensor) -> Tensor:
+def shown_bands(names: Sequence[str], wanted: Sequence[str] = RGB) -> tuple[int, ...]:
+    """Return the positions of the bands that are shown as red, green and blue, else of the first band alone.
+
+    Args:
+        names: All bands.
+        wanted: Those that are shown if all of them are there.
+
+    Example:
+        >>> shown_bands(("B2", "B3", "B4", "B8")), shown_bands(("VV", "VH"))
+        ((2, 1, 0), (0,))
+    """
+    found = [next((n for n, name in enumerate(names) if same_band(name, colour)), None) for colour in wanted]
+    there = tuple(position for position in found if position is not None)
+    return there if len(there) == len(wanted) else tuple(range(len(names)))[:1]
+
+
+def middle(frames: Tensor) -> Tensor:
+    """Return the image in the middle of a series ``(time, band, height, width)``."""
     return frames[len(frames) // 2]
 
 
-def _stretched(pictures: Sequence[Tensor], limits: tuple[float, float] | None) -> list[NDArray[np.uint8]]:
-    """Return pictures ``(height, width, 3)`` of ``(band, height, width)``."""
+def stretched(pictures: Sequence[Tensor], limits: tuple[float, float] | None) -> list[NDArray[np.uint8]]:
+    """Return pictures ``(height, width, 3)`` of images ``(band, height, width)`` of three bands, or one, which is grey.
+
+    Args:
+        pictures: The images.
+        limits: The values that are black and white; ``None``: the 2nd and 98th percentile of all images together.
+    """
     arrays = [np.asarray(picture, dtype=np.float64) for picture in pictures]
     if limits is None:
         values = np.concatenate([array.reshape(-1) for array in arrays])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -59,7 +61,7 @@ def test_an_image_is_as_it_was_delivered_and_a_mask_keeps_its_classes(
     split = source.split("test")
     for number, row in enumerate((0, len(split) - 1)):
         image, mask = drawn[2 * number : 2 * number + 2]
-        assert np.allclose(image.values, np.moveaxis(split[row]["image"].numpy() / 255, 0, -1))
+        assert np.array_equal(image.values, np.moveaxis(split[row]["image"].numpy(), 0, -1))
         assert image.classes == 0
         assert np.array_equal(mask.values, split.target("land_cover_mask")[row])
         assert mask.classes == len(source.classes("land_cover_mask"))
@@ -86,7 +88,7 @@ def test_pixels_that_do_not_count_are_left_blank_and_out_of_the_shares() -> None
     mask = np.array([[[1, 255], [1, 0]]], dtype=np.uint8)
 
     class Masks(ArraySplit):
-        def target_at(self, name: str, index: int) -> np.ndarray:  # type: ignore[type-arg]
+        def target_at(self, name: str, index: int) -> NDArray[Any]:
             return np.asarray(self.target(name)[index])
 
     target = dataset_picture._Target("mask", Kind.SEGMENTATION, ("a", "b"))
@@ -126,16 +128,16 @@ def test_bands_are_shown_in_the_colours_that_are_declared() -> None:
         rendering=Rendering(bands=("B8", "B4", "B3"), low=0, high=4_000),
     )
     values = torch.arange(4).reshape(4, 1, 1).expand(4, 2, 2).float() * 1_000
-    assert dataset_picture._picture(image, {"image": values})[0, 0].tolist() == [0.75, 0.5, 0.25]
+    assert dataset_picture._picture(image, {"image": values})[0, 0].tolist() == [191, 128, 64]
     bright = replace(image, rendering=Rendering(bands=("B8", "B4", "B3"), low=0, high=4_000, gamma=2))
-    assert dataset_picture._picture(bright, {"image": values})[0, 0] ** 2 == pytest.approx([0.75, 0.5, 0.25])
+    assert dataset_picture._picture(bright, {"image": values})[0, 0].tolist() == [221, 180, 128]
     # Of a series the one in the middle, and where there is no red, green and blue, the first band.
     radar = ImageInput(modality=Modality.RS, name="s1", bands=("VV", "VH"), unit=Unit.DB, size=2, frames=3)
     series = torch.zeros(3, 2, 2, 2)
     series[1, 0] = torch.tensor([[0.0, 1.0], [2.0, 3.0]])
     shown = dataset_picture._picture(radar, {"s1": series})
-    assert shown.shape == (2, 2)
-    assert np.argsort(shown.ravel()).tolist() == [0, 1, 2, 3]
+    assert shown.shape == (2, 2, 3)
+    assert np.argsort(shown[..., 0].ravel()).tolist() == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -153,6 +155,14 @@ def test_what_cannot_be_shown_is_said(name: str, split: str, error: type[Excepti
     with pytest.raises(StorageError, match="cannot write to"):
         draw_command("earth", [], None, out=tmp_path / "file" / "a.png", split="", samples=2)
     assert not (tmp_path / "a.png").exists()
+
+
+def test_the_last_split_is_shown_where_none_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[tuple[str, int]] = []
+    monkeypatch.setattr(dataset_picture, "draw_dataset", lambda *given, split, samples: asked.append((split, samples)))
+    for split in ("", "train"):
+        draw_command("earth", [], None, out=tmp_path / "a.png", split=split, samples=4)
+    assert asked == [("test", 4), ("train", 4)]
 
 
 def test_the_command_writes_the_picture(tmp_path: Path) -> None:

@@ -20,6 +20,12 @@ def _measured(*names: str) -> dict[str, Label]:
     return {name: Label(f".table.{name}", kind=Kind.REGRESSION) for name in names}
 
 
+def _table(repository: str, path: str, size: int, sha256: str, licence: str) -> Download:
+    """Return the download of one table, which lies in the dataset's folder as it is called there."""
+    file = RemoteFile(url=f"{repository}/{path}", path=path.rpartition("/")[2], size=size, checksum=f"sha256:{sha256}")
+    return Download(files=(file,), licence=licence)
+
+
 _STATIONS = DatasetSpec(
     name="weather-stations",
     version=1,
@@ -38,17 +44,12 @@ _STATIONS = DatasetSpec(
     description="3,076 weather stations of SatCLIP; cells of 10 degrees drawn 60/20/20, none is published",
     licence="MIT",
     citation="doi:10.1038/sdata.2018.246, arXiv:2311.17179",
-    download=Download(
-        files=(
-            RemoteFile(
-                url="https://raw.githubusercontent.com/microsoft/satclip/1ead1067e9a00d44b132403b6bb2ce061e48d48e"
-                "/figures/ssl4eo/stationDataAll.csv",
-                path="stationDataAll.csv",
-                size=383_938,
-                checksum="sha256:92d8456d82aafd3929ccba589e0ffe4ca15eeb321c07c430855d6756aaf07d33",
-            ),
-        ),
-        licence="MIT",
+    download=_table(
+        "https://raw.githubusercontent.com/microsoft/satclip/1ead1067e9a00d44b132403b6bb2ce061e48d48e",
+        "figures/ssl4eo/stationDataAll.csv",
+        383_938,
+        "92d8456d82aafd3929ccba589e0ffe4ca15eeb321c07c430855d6756aaf07d33",
+        "MIT",
     ),
 )
 
@@ -69,17 +70,12 @@ _WEALTH = DatasetSpec(
     description="19,669 villages and towns of 23 countries of Africa; published splits by country, fold A",
     licence="MIT (table); surveys: terms of the DHS Program",
     citation="doi:10.1038/s41467-020-16185-w",
-    download=Download(
-        files=(
-            RemoteFile(
-                url="https://raw.githubusercontent.com/sustainlab-group/africa_poverty"
-                "/a595f0d353bff8b65b7b0cd74a2bb692ef2fec06/data/dhs_clusters.csv",
-                path="dhs_clusters.csv",
-                size=1_129_628,
-                checksum="sha256:890e1fbfd342a56db988d8a04bc8b4e43c5eb1a50e08ebf37c3d604d59b3fd14",
-            ),
-        ),
-        licence="MIT (table); surveys: terms of the DHS Program",
+    download=_table(
+        "https://raw.githubusercontent.com/sustainlab-group/africa_poverty",
+        "a595f0d353bff8b65b7b0cd74a2bb692ef2fec06/data/dhs_clusters.csv",
+        1_129_628,
+        "890e1fbfd342a56db988d8a04bc8b4e43c5eb1a50e08ebf37c3d604d59b3fd14",
+        "MIT (table); surveys: terms of the DHS Program",
     ),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -46,7 +46,7 @@ class GlobalStreetscapes(LabelledPhotos):
     """
 
     url = "https://huggingface.co/datasets/NUS-UAL/global-streetscapes"
-    attributes = {  # noqa: RUF012  (TorchGeo's classes have such attributes, too)
+    attributes: ClassVar[dict[str, tuple[str, ...]]] = {
         "glare": ("no", "yes"),
         "lighting_condition": ("day", "dusk/dawn", "night"),
         "pano_status": ("false", "true"),

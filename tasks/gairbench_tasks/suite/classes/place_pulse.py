@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 import torch
@@ -42,7 +42,7 @@ class PlacePulse(LabelledPhotos):
 
     url = "http://pulse.media.mit.edu/data/"
     splits = ("all",)
-    studies = {  # noqa: RUF012
+    studies: ClassVar[dict[str, str]] = {
         "beautiful": "beautiful",
         "boring": "boring",
         "depressing": "depressing",
