@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,16 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no shared data at {folder}; set GAIRBENCH_SHARED")
     return folder
+
+
+@pytest.fixture
+def mypy_cache(tmp_path: Path) -> Path:
+    """A copy of what `make types` has found out of other packages, which takes mypy half a minute, where it has run."""
+    known, copy = Path(__file__).parents[1] / ".mypy_cache", tmp_path / "mypy_cache"
+    # Tests run side by side, and none may write what another one copies.
+    if known.is_dir():
+        shutil.copytree(known, copy)
+    return copy
 
 
 @pytest.fixture(scope="module")

@@ -82,7 +82,7 @@ def test_importing_the_package_loads_nothing_of_the_commands() -> None:
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_type_checkers_see_the_signatures(tmp_path: Path) -> None:
+def test_type_checkers_see_the_signatures(tmp_path: Path, mypy_cache: Path) -> None:
     pytest.importorskip("mypy")
     (tmp_path / "mine.py").write_text(
         "import gairbench as gb\n"
@@ -91,8 +91,8 @@ def test_type_checkers_see_the_signatures(tmp_path: Path) -> None:
         "names: list[str] = [record.model for record in results]\n"
         "gb.run(modle='gair')\n"
     )
-    # What `make types` has found out of other packages is used again.
-    options = ["--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(ROOT / ".mypy_cache")]
+    # What is cached holds for these settings alone.
+    options = ["--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(mypy_cache)]
     command = [sys.executable, "-m", "mypy", *options, "mine.py"]
     done = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"MYPYPATH": str(ROOT)}

@@ -6,7 +6,6 @@ import email
 import json
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -75,14 +74,10 @@ def test_it_is_formatted_and_without_findings_whatever_its_name(name: str, kind:
         assert done.returncode == 0, done.stdout
 
 
-def test_it_passes_mypy_in_strict_mode(rendered: dict[str, Path], python: Path, tmp_path: Path) -> None:
-    known = ROOT / ".mypy_cache"
-    if known.is_dir():
-        # What `make types` has found out of other packages; this run would find out some of it anew for the next one.
-        shutil.copytree(known, tmp_path / "cache")
+def test_it_passes_mypy_in_strict_mode(rendered: dict[str, Path], python: Path, mypy_cache: Path) -> None:
     for folder in rendered.values():
         command = [sys.executable, "-m", "mypy", "--python-executable", str(python)]
-        command += ["--cache-dir", str(tmp_path / "cache")]
+        command += ["--cache-dir", str(mypy_cache)]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
