@@ -22,6 +22,7 @@ from gairbench.errors import DataMissingError, StorageError, UsageError
 from gairbench.inputs import Rendering
 from gairbench.inspection import dataset_picture
 from gairbench.inspection.dataset_picture import draw_dataset
+from gairbench.inspection.pictures import shown_bands
 from gairbench.plugins import load_registry
 
 
@@ -134,10 +135,12 @@ def test_bands_are_shown_in_the_colours_that_are_declared() -> None:
     # Of a series the one in the middle, and where there is no red, green and blue, the first band.
     radar = ImageInput(modality=Modality.RS, name="s1", bands=("VV", "VH"), unit=Unit.DB, size=2, frames=3)
     series = torch.zeros(3, 2, 2, 2)
-    series[1, 0] = torch.tensor([[0.0, 1.0], [2.0, 3.0]])
+    series[1, 0] = torch.tensor([[3.0, 2.0], [1.0, 0.0]])
     shown = dataset_picture._picture(radar, {"s1": series})
     assert shown.shape == (2, 2, 3)
-    assert np.argsort(shown[..., 0].ravel()).tolist() == [0, 1, 2, 3]
+    assert np.argsort(shown[..., 0].ravel()).tolist() == [3, 2, 1, 0]
+    # Two of three colours are not enough.
+    assert shown_bands(("B8", "B4", "B3")) == (0,)
 
 
 @pytest.mark.parametrize(
