@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from gairbench import ImageInput, TaskSpec
-from suite_files import change, copernicus, masks, measurements, pangaea, photos, places, scenes
+from suite_files import change, copernicus, locbench, masks, measurements, pangaea, photos, places, scenes
 from suite_files.drawing import EDGE
 
 LARGE = {
@@ -33,6 +33,7 @@ LARGE = {
     "xview2": EDGE,
     "hls_burn_scars": EDGE,
     "sen1floods11": EDGE,
+    "ai4smallfarms": EDGE,
 }
 """Edge in pixels of what is larger where it is published, by folder."""
 
@@ -84,8 +85,16 @@ WRITERS: dict[str, Callable[[Path, np.random.Generator], None]] = {
     "weather_stations": places.weather_stations,
     "wealth_clusters": places.wealth_clusters,
     "california_housing": places.california_housing,
-    "mosaiks": places.mosaiks,
-    "sustainbench_dhs": places.sustainbench,
+    "mosaiks": locbench.mosaiks,
+    "sustainbench_dhs": locbench.sustainbench,
+    "birdsnap": locbench.birdsnap,
+    "nabirds": locbench.nabirds,
+    "inat_2017": locbench.inat_2017,
+    "inat_2018": locbench.inat_2018,
+    "yfcc": locbench.yfcc,
+    "fmow": locbench.fmow,
+    "ai4smallfarms": pangaea.ai4smallfarms,
+    "crops_south_sudan": pangaea.crops_south_sudan,
 }
 """By folder below the data root."""
 

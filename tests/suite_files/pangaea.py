@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from suite_files.drawing import EDGE, regions, save_raster, seen_by_sentinel2
 
@@ -65,3 +66,33 @@ def mados(folder: Path, rng: np.random.Generator) -> None:
             save_raster(folder / name / "10" / f"{name}_L2R_cl_1.tif", labelled[None])
             tiles.append(f"{name}_1")
         (folder / "splits" / f"{split}_X.txt").write_text("\n".join(tiles) + "\n")
+
+
+def ai4smallfarms(folder: Path, rng: np.random.Generator) -> None:
+    """Write AI4SmallFarms as it is published: the second split is called ``validate``."""
+    for split, count in (("train", 4), ("validate", 2), ("test", 2)):
+        for number in range(count):
+            mask = regions(rng, 2, EDGE)
+            tile = folder / "sentinel-2-asia" / split
+            save_raster(tile / "images" / f"{split}_{number}.tif", seen_by_sentinel2(rng, mask, 4))
+            save_raster(tile / "masks" / f"{split}_{number}.tif", (mask * 255)[None])
+
+
+def crops_south_sudan(folder: Path, rng: np.random.Generator) -> None:
+    """Write the squares of South Sudan: dates are in the last axis, and there are more than are used, or fewer."""
+    base = folder / "southsudan"
+    for part in ("npy", "truth"):
+        (base / part).mkdir(parents=True)
+    rows = []
+    for number, partition in enumerate((0, 0, 0, 0, 1, 1, 2, 2)):
+        # 0: not known; 5: another crop.
+        mask = regions(rng, 6, 64)
+        dates = 8 if number % 2 else 3
+        optical = np.stack([seen_by_sentinel2(rng, mask, 10) for _ in range(dates)], axis=-1)
+        level = np.stack([-8.0 - mask, -15.0 - mask, 0.5 + 0 * mask])[..., None]
+        radar = level + rng.normal(0, 0.5, (3, 64, 64, dates + 1))
+        name = f"southsudan_{100 + number:06d}.npz"
+        np.savez(base / "npy" / name, s1=radar, s2=optical)
+        np.savez(base / "truth" / name, truth=mask)
+        rows.append({"id": 100 + number, "partition": partition})
+    pd.DataFrame(rows).to_csv(base / "list_eval_partition.csv", index=False)

@@ -11,18 +11,20 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.float64]
 
 
-def _anywhere(rng: np.random.Generator, count: int) -> tuple[Numbers, Numbers]:
+def anywhere(rng: np.random.Generator, count: int) -> tuple[Numbers, Numbers]:
+    """Return longitudes and latitudes of places that are not at a pole."""
     return rng.uniform(-170, 170, count).round(4), rng.uniform(-60, 70, count).round(4)
 
 
-def _warmth(lon: Numbers, lat: Numbers) -> Numbers:
+def warmth_at(lon: Numbers, lat: Numbers) -> Numbers:
+    """Return what is measured at places."""
     return 20 + 0.2 * lat + np.sin(np.radians(lon))
 
 
 def weather_stations(folder: Path, rng: np.random.Generator) -> None:
     """Write SatCLIP's table of stations."""
-    lon, lat = _anywhere(rng, 300)
-    warmth = _warmth(lon, lat)
+    lon, lat = anywhere(rng, 300)
+    warmth = warmth_at(lon, lat)
     table = {
         "Lon": lon,
         "Lat": lat,
@@ -52,22 +54,3 @@ def california_housing(folder: Path, rng: np.random.Generator) -> None:
     lon, lat = rng.uniform(-124, -115, 300), rng.uniform(33, 41, 300)
     table = {"MedInc": 3.0, "Latitude": lat, "Longitude": lon, "MedHouseVal": (0.5 + (41 - lat) / 2).clip(max=5.00001)}
     pd.DataFrame(table).to_csv(folder / "california_housing.csv", index=False)
-
-
-def mosaiks(folder: Path, rng: np.random.Generator) -> None:
-    """Write LocBench's four tables, of which a twentieth is used."""
-    for name in ("elevation", "forest", "nightlights", "population"):
-        lon, lat = _anywhere(rng, 4_000)
-        split = rng.choice(["train", "val", "test"], 4_000, p=[0.7, 0.1, 0.2])
-        table = {"lon": lon, "lat": lat, name: _warmth(lon, lat) + 10, "split": split}
-        pd.DataFrame(table).to_csv(folder / f"Y_{name}.csv", index=False)
-
-
-def sustainbench(folder: Path, rng: np.random.Generator) -> None:
-    """Write LocBench's two tables of SustainBench, where not every indicator is known of every place."""
-    for part, count in (("trainval", 200), ("test", 60)):
-        lon, lat = _anywhere(rng, count)
-        table: dict[str, object] = {"lon": lon, "lat": lat, "nl_mean": 0.1}
-        for name in ("asset_index", "under5_mort", "water_index", "women_bmi", "women_edu", "sanitation_index"):
-            table[f"{name}_normalized"] = np.where(rng.uniform(size=count) < 0.1, np.nan, _warmth(lon, lat) / 10)
-        pd.DataFrame(table).to_csv(folder / f"dhs_{part}_labels.csv", index=False)

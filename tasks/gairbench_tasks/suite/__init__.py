@@ -10,6 +10,7 @@ from __future__ import annotations
 from gairbench import DatasetSpec, TaskSpec
 from gairbench_tasks.suite.change import CHANGE
 from gairbench_tasks.suite.copernicus import COPERNICUS
+from gairbench_tasks.suite.locbench import LOCBENCH
 from gairbench_tasks.suite.masks import MASKS
 from gairbench_tasks.suite.measurements import MEASUREMENTS
 from gairbench_tasks.suite.pangaea import PANGAEA
@@ -17,5 +18,15 @@ from gairbench_tasks.suite.photos import PHOTOS
 from gairbench_tasks.suite.places import PLACES
 from gairbench_tasks.suite.scenes import SCENES
 
-TASKS: tuple[TaskSpec, ...] = (*SCENES, *MASKS, *CHANGE, *MEASUREMENTS, *COPERNICUS, *PANGAEA, *PHOTOS, *PLACES)
+TASKS: tuple[TaskSpec, ...] = (
+    *SCENES,
+    *MASKS,
+    *CHANGE,
+    *MEASUREMENTS,
+    *COPERNICUS,
+    *PANGAEA,
+    *PHOTOS,
+    *PLACES,
+    *LOCBENCH,
+)
 DATASETS: tuple[DatasetSpec, ...] = tuple(dict.fromkeys(task.dataset for task in TASKS))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gairbench import Category, DatasetSpec, ImageInput, Kind, Modality, TaskSpec, Unit
 from gairbench.inputs import Rendering
 from gairbench.kinds import DEFAULT_METRICS
+from gairbench_tasks.torchgeo.source import Label
 
 TORCHGEO = "torchgeo.datasets:"
 """Where the classes are."""
@@ -17,6 +18,9 @@ OURS = "gairbench_tasks.suite.classes."
 
 NOT_STATED = "not stated (TorchGeo)"
 """Of a dataset for which TorchGeo's documentation names no licence."""
+
+LONLAT = (".table.lon", ".table.lat")
+"""Where our classes of places have them."""
 
 S2_RGB = ("B4", "B3", "B2")
 
@@ -109,4 +113,41 @@ def ask(
         group=group,
         synthetic=False,
         description=description,
+    )
+
+
+def measured(*names: str) -> dict[str, Label]:
+    """Return measurements that our classes of places have in their tables."""
+    return {name: Label(f".table.{name}", kind=Kind.REGRESSION) for name in names}
+
+
+def ask_of_place(
+    dataset: DatasetSpec,
+    what: str,
+    target: str,
+    description: str,
+    *,
+    kind: Kind = Kind.REGRESSION,
+    group: str = "blocks:10",
+) -> TaskSpec:
+    """Return a task that asks what is known of a place, from its coordinates alone.
+
+    Args:
+        dataset: Its places.
+        what: What is asked.
+        target: Its name in the dataset.
+        description: One line.
+        kind: A measurement or a class.
+        group: What neighbouring places have in common.
+    """
+    return ask(
+        dataset,
+        what,
+        f"geo-aware {kind}",
+        description,
+        kind=kind,
+        target=target,
+        inputs=(Modality.LOCATION,),
+        category=Category.LOCATION,
+        group=group,
     )

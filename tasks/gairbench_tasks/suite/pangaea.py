@@ -80,13 +80,57 @@ _MADOS = DatasetSpec(
     citation="doi:10.1016/j.isprsjprs.2024.02.017",
 )  # fmt: skip
 
+_SMALL_FARMS = DatasetSpec(
+    name="ai4smallfarms",
+    version=1,
+    folder="ai4smallfarms",
+    factory=TorchGeoSource(
+        f"{OURS}ai4smallfarms:AI4SmallFarms",
+        {"mask": Label()},
+        ids=".files.image",
+        page="https://doi.org/10.17026/dans-xy6-ngg6",
+    ),
+    delivers=(sentinel2(("B2", "B3", "B4", "B8"), 496),),
+    description="62 tiles of Vietnam and Cambodia with the boundaries of small fields; published splits",
+    licence="not stated (its page)",
+    citation="doi:10.1109/LGRS.2023.3323095",
+)
+
+_SOUTH_SUDAN = DatasetSpec(
+    name="crops-south-sudan",
+    version=1,
+    folder="crops_south_sudan",
+    factory=TorchGeoSource(
+        f"{OURS}south_sudan:CropTypeMappingSouthSudan",
+        {"mask": Label(ignore=(-1,))},
+        inputs={"s1": "image_s1", "s2": "image_s2"},
+        ids=".squares",
+        page="https://sustainlab-group.github.io/sustainbench/docs/datasets/sdg2/crop_type_mapping_ghana-ss.html",
+    ),
+    delivers=(
+        ImageInput(
+            modality=Modality.RS, name="s1", bands=("VV", "VH"), unit=Unit.DB, size=64, gsd_m=10.0, frames=(1, 6)
+        ),
+        sentinel2(("B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12"), 64, name="s2", frames=(1, 6)),
+    ),
+    description="Squares of 640 m with the four most common crops, at up to six dates; published splits",
+    licence="not stated (its page)",
+    citation="arXiv:2111.04724",
+)
+
+_SEEN = (Modality.RS,)
+
 PANGAEA: tuple[TaskSpec, ...] = tuple(
-    ask(dataset, what, family, description, kind=Kind.SEGMENTATION, target="mask", inputs=inputs, group=GROUP)
-    for dataset, what, family, description, inputs in (
-        (_BURN_SCARS, "burned", "burn scar segmentation", "Where a fire has burned, from six bands", (Modality.RS,)),
-        (_FLOODS, "s1", "floods", "Where water is, from Sentinel-1", ("s1",)),
-        (_FLOODS, "s2", "floods", "The same from Sentinel-2", ("s2",)),
-        (_FLOODS, "s1-s2", "floods", "The same from both", ("s1", "s2")),
-        (_MADOS, "pollution", "marine pollution", "15 classes of what floats on the sea", (Modality.RS,)),
+    ask(dataset, what, family, description, kind=Kind.SEGMENTATION, target="mask", inputs=inputs, group=group)
+    for dataset, what, family, description, inputs, group in (
+        (_BURN_SCARS, "burned", "burn scar segmentation", "Where a fire has burned, from six bands", _SEEN, GROUP),
+        (_FLOODS, "s1", "floods", "Where water is, from Sentinel-1", ("s1",), GROUP),
+        (_FLOODS, "s2", "floods", "The same from Sentinel-2", ("s2",), GROUP),
+        (_FLOODS, "s1-s2", "floods", "The same from both", ("s1", "s2"), GROUP),
+        (_MADOS, "pollution", "marine pollution", "15 classes of what floats on the sea", _SEEN, GROUP),
+        (_SMALL_FARMS, "boundaries", "cropland polygon segmentation", "Where small fields end", _SEEN, ""),
+        (_SOUTH_SUDAN, "s1", "crop type mapping", "Which of four crops, from Sentinel-1", ("s1",), ""),
+        (_SOUTH_SUDAN, "s2", "crop type mapping", "The same from Sentinel-2", ("s2",), ""),
+        (_SOUTH_SUDAN, "s1-s2", "crop type mapping", "The same from both", ("s1", "s2"), ""),
     )
 )

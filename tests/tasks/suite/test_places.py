@@ -7,16 +7,13 @@ import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pandas as pd
 import pytest
 import suite_files
 
 from gairbench import DataContext
-from gairbench.errors import DataError
 from gairbench.spec import resolve
 from gairbench_tasks.suite.classes.california_housing import CaliforniaHousing
-from gairbench_tasks.suite.classes.locbench import MOSAIKS, SustainBenchDHS
 from gairbench_tasks.suite.classes.wealth_clusters import WealthClusters
 from gairbench_tasks.suite.classes.weather_stations import WeatherStations
 from gairbench_tasks.suite.places import PLACES
@@ -34,61 +31,6 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def root(written: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(written, tmp_path / "places"))
-
-
-def test_the_twentieth_of_mosaiks_is_chosen_by_the_numbers_of_rows(root: Path) -> None:
-    folder = root / "mosaiks"
-    table = pd.read_csv(folder / "Y_forest.csv")
-    train, test = (MOSAIKS(folder, split, measurement="forest") for split in ("train", "test"))
-    assert 0.04 < (len(train) + len(test)) / len(table) < 0.06
-    for part, names in ((train, {"train", "val"}), (test, {"test"})):
-        rows = [int(one) for one in part.ids]
-        assert set(table["split"][rows]) == names
-        assert np.array_equal(table["forest"][rows], part.table["forest"])
-    # Computed once: another version must not choose others.
-    assert sorted(train.ids + test.ids)[:4] == ["00046", "00070", "00078", "00079"]
-    table["lon"] += 1
-    table.to_csv(folder / "Y_forest.csv", index=False)
-    assert MOSAIKS(folder, "test", measurement="forest").ids == test.ids
-    with pytest.raises(ValueError, match="measurement is 'rain', and not one of elevation, forest"):
-        MOSAIKS(folder, measurement="rain")
-
-
-def test_places_without_an_indicator_are_left_out_of_it(root: Path) -> None:
-    folder = root / "sustainbench_dhs"
-    table = pd.read_csv(folder / "dhs_test_labels.csv")
-    for indicator in SustainBenchDHS.indicators:
-        known = table[f"{indicator}_normalized"].notna()
-        part = SustainBenchDHS(folder, "test", indicator=indicator)
-        assert (~known).sum() > 0
-        assert np.allclose(part.table[indicator], table[f"{indicator}_normalized"][known])
-        assert part.ids == [f"test-{row:05}" for row in np.flatnonzero(known)]
-    with pytest.raises(ValueError, match="indicator is 'wealth', and not one of asset_index"):
-        SustainBenchDHS(folder, indicator="wealth")
-
-
-def test_what_is_not_a_number_is_refused_with_its_row(root: Path) -> None:
-    path = root / "sustainbench_dhs" / "dhs_test_labels.csv"
-    table = pd.read_csv(path, dtype=str)
-    table.loc[3, "asset_index_normalized"] = "n.d."
-    table.to_csv(path, index=False)
-    with pytest.raises(
-        ValueError, match=r"dhs_test_labels.csv, row 4: asset_index_normalized is 'n\.d\.', not a number"
-    ):
-        SustainBenchDHS(path.parent, "test")
-    table.drop(columns="lat").to_csv(path, index=False)
-    with pytest.raises(ValueError, match=r"has no column 'lat'; its columns are lon, nl_mean"):
-        SustainBenchDHS(path.parent, "test")
-    lines = table.to_csv(index=False).splitlines()
-    path.write_text("\n".join([lines[0], *(f"{line}," for line in lines[1:])]), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"dhs_test_labels\.csv has more cells in a row than columns"):
-        SustainBenchDHS(path.parent, "test")
-    path.write_bytes(b"")
-    with pytest.raises(OSError, match=r"dhs_test_labels\.csv cannot be read: No columns"):
-        SustainBenchDHS(path.parent, "test")
-    spec = BY_NAME["sustainbench-asset-index"]
-    with pytest.raises(DataError, match=r"dhs_test_labels\.csv cannot be read"):
-        resolve(spec.factory)(DataContext(root=root, dataset=spec)).split("test")
 
 
 def test_houses_are_fetched_by_scikit_learn_and_kept_as_a_table(
@@ -138,11 +80,6 @@ def test_what_is_in_no_split_is_refused(root: Path) -> None:
     table.assign(urban_rural=2).to_csv(path, index=False)
     with pytest.raises(ValueError, match=r"dhs_clusters\.csv has urban_rural other than 0 and 1"):
         WealthClusters(path.parent)
-    path = root / "mosaiks" / "Y_forest.csv"
-    table = pd.read_csv(path)
-    table.assign(split="holdout").to_csv(path, index=False)
-    with pytest.raises(ValueError, match=r"Y_forest\.csv has the split 'holdout', not train, val or test"):
-        MOSAIKS(path.parent, "test", measurement="forest")
 
 
 def test_the_published_tables_are_read(shared: Path, tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 class MaskedRasters(InSplits, ABC):
     """A dataset of rasters with masks: images ``(band, height, width)``, and ``mask`` ``(height, width)``.
 
+    Series have dates first: ``(date, band, height, width)``.
+
     The arguments and errors are those of :class:`gairbench_tasks.suite.classes.in_splits.InSplits`.
     """
 
@@ -38,13 +40,14 @@ class MaskedRasters(InSplits, ABC):
         """Draw a sample and its mask side by side.
 
         Args:
-            sample: As :meth:`__getitem__` returns it. The image is stretched from its 2nd to its 98th percentile, and
-                what is below 0 in the mask is left blank.
+            sample: As :meth:`__getitem__` returns it. The image, of a series the last, is stretched from its 2nd to its
+                98th percentile, and what is below 0 in the mask is left blank.
             suptitle: Above it.
         """
         import matplotlib.pyplot as plt
 
-        picture = sample[self.shown][list(self.rgb)].permute(1, 2, 0).numpy()
+        image = sample[self.shown]
+        picture = (image[-1] if image.ndim == 4 else image)[list(self.rgb)].permute(1, 2, 0).numpy()
         low, high = np.percentile(picture, (2, 98))
         figure, (left, right) = plt.subplots(ncols=2, figsize=(9, 4))
         left.imshow(np.clip((picture - low) / max(float(high - low), 1e-9), 0, 1))
