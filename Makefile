@@ -4,6 +4,9 @@ BIN := .venv/bin
 # Its weights are used, and not its code: what that requires is left out.
 GEOCLIP := geoclip==1.3.0
 
+# Many tests start processes: without compiled files each one would compile torch anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test slow lint types clean
 
 run: .venv/run.stamp

@@ -233,6 +233,7 @@ def test_compare_prints_and_writes_what_several_seeds_say(tmp_path: Path) -> Non
     assert (tmp_path / "out" / "comparison.csv").read_text().count("earth-location-night-lights") == 2
 
 
+@pytest.mark.slow  # tests/evaluation/test_executors.py kills a run once
 def test_killed_five_times_and_run_again_gives_the_same_leaderboard(tmp_path: Path) -> None:
     start = time.monotonic()
     expected = gairbench("run", *QUICK, "--results", str(tmp_path / "whole"), cache=tmp_path / "cache-whole")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from records import make_result
@@ -12,17 +12,30 @@ from records import make_result
 from gairbench.results import write_result
 
 PROGRAM = """
-import sys
+import contextlib, io, json, os, sys
+from pathlib import Path
+
 from gairbench.cli import main
-status = 0
-try:
-    main()
-except SystemExit as end:
-    status = end.code
-heavy = "torch lightning torchgeo timm rasterio pandas pyarrow sklearn scipy numpy matplotlib".split()
-print([name for name in heavy if name in sys.modules])
-sys.exit(status)
+
+heavy = set("torch lightning torchgeo timm rasterio pandas pyarrow sklearn scipy numpy matplotlib".split())
+outcomes = {}
+for number, line in enumerate(json.load(sys.stdin)):
+    os.chdir(str(number))
+    sys.argv = ["gairbench", *line.split()]
+    out, err, status, before = io.StringIO(), io.StringIO(), 0, heavy & sys.modules.keys()
+    files = sorted(map(str, Path().rglob("*")))
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as end:
+            status = end.code
+    os.chdir("..")
+    imported = sorted((heavy & sys.modules.keys()) - before)
+    same = sorted(map(str, Path(str(number)).rglob("*"))) == [f"{number}/{file}" for file in files]
+    outcomes[line] = [status, out.getvalue(), err.getvalue(), imported, same]
+json.dump(outcomes, sys.stdout)
 """
+"""Makes one mistake after the other in one process, each in a folder of its own."""
 
 EMBED = "embed --model random --input table.csv --out out.parquet --rs-unit uint8"
 MAP = "map --image image.tif --out map.tif --unit uint8 --model random"
@@ -102,17 +115,33 @@ MISTAKES = {
 }
 
 
+Outcome = tuple[int, str, str, list[str], bool]
+"""Status, standard output and error, heavy modules that were imported, and whether all files are as before."""
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+    folder = tmp_path_factory.mktemp("mistakes")
+    for number in range(len(MISTAKES)):
+        (folder / str(number)).mkdir()
+        (folder / str(number) / "table.csv").write_text("lon,lat\n1,2\n")
+        (folder / str(number) / "image.tif").write_text("")
+        write_result(make_result(), folder / str(number) / "results")
+    command = [sys.executable, "-c", PROGRAM]
+    lines = json.dumps(list(MISTAKES))
+    done = subprocess.run(command, cwd=folder, input=lines, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Outcome] = json.loads(done.stdout)
+    return found
+
+
 @pytest.mark.parametrize(("line", "message"), MISTAKES.items(), ids=MISTAKES.keys())
-def test_a_mistake_in_a_name_or_path_comes_before_heavy_imports(tmp_path: Path, line: str, message: str) -> None:
-    (tmp_path / "table.csv").write_text("lon,lat\n1,2\n")
-    (tmp_path / "image.tif").write_text("")
-    write_result(make_result(), tmp_path / "results")
-    before = sorted(tmp_path.rglob("*"))
+def test_a_mistake_in_a_name_or_path_comes_before_heavy_imports(
+    outcomes: dict[str, Outcome], line: str, message: str
+) -> None:
     # The later of two options of one name counts.
-    command = [sys.executable, "-c", PROGRAM, *line.split()]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode in {1, 2}, done.stderr
-    assert f"gairbench: error: {message}" in done.stderr
-    assert done.stderr.count("\n") == 1
-    assert done.stdout == "[]\n"
-    assert sorted(tmp_path.rglob("*")) == before
+    status, out, err, imported, same = outcomes[line]
+    assert status in {1, 2}, err
+    assert f"gairbench: error: {message}" in err
+    assert err.count("\n") == 1
+    assert (out, imported, same) == ("", [], True)

@@ -139,7 +139,8 @@ def test_run_while_pretraining(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "status", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+    ("number", "status", "word"),
+    [(signal.SIGINT, 130, "interrupted"), pytest.param(signal.SIGTERM, 143, "terminated", marks=pytest.mark.slow)],
 )
 def test_run_while_embedding(tmp_path: Path, number: int, status: int, word: str) -> None:
     arguments = ["run", "--model", "random", "--task", "earth-rs-koeppen", "--fresh", "--results", str(tmp_path / "r")]
@@ -153,7 +154,8 @@ def test_run_while_embedding(tmp_path: Path, number: int, status: int, word: str
 
 
 @pytest.mark.parametrize(
-    ("number", "status", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+    ("number", "status", "word"),
+    [pytest.param(signal.SIGINT, 130, "interrupted", marks=pytest.mark.slow), (signal.SIGTERM, 143, "terminated")],
 )
 def test_pretrain_while_lightning_trains(tmp_path: Path, number: int, status: int, word: str) -> None:
     out = tmp_path / "out"

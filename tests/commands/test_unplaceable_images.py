@@ -73,7 +73,7 @@ def test_a_system_that_leads_to_no_place_on_earth_is_a_bad_row(folder: Path, com
     assert (folder / "out.parquet").exists()
 
 
-@pytest.mark.parametrize("variable", ["PROJ_LIB", "PROJ_DATA"])
+@pytest.mark.parametrize("variable", [pytest.param("PROJ_LIB", marks=pytest.mark.slow), "PROJ_DATA"])
 @pytest.mark.parametrize("what", ["image", "points"])
 def test_the_database_of_another_program_is_named_not_the_file(folder: Path, what: str, variable: str) -> None:
     """PROJ finds its database by a variable that other programs set; an old one makes every file unplaceable."""

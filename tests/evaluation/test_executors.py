@@ -118,6 +118,7 @@ def test_two_processes_give_the_same_records(request_: EvaluationRequest, regist
     check_equals_local(request_, registry, tmp_path, "local", {"workers": 2})
 
 
+@pytest.mark.slow  # two processes and submitit do in CI, and one test below starts Ray
 def test_ray_gives_the_same_records(
     request_: EvaluationRequest, registry: Registry, tmp_path: Path, cluster: None
 ) -> None:
@@ -298,7 +299,9 @@ def alive(process: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
+@pytest.mark.parametrize(
+    "how", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)], ids=["killed", "interrupted"]
+)
 def test_a_run_that_was_stopped_goes_on_where_it_was(
     how: signal.Signals, request_: EvaluationRequest, registry: Registry, tmp_path: Path
 ) -> None:

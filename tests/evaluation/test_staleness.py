@@ -235,7 +235,7 @@ print(json.dumps([plan.cells[0].state, record.metrics["r2"].value, record.weight
 """
 
 
-@pytest.mark.parametrize("named", ["address", "class"])
+@pytest.mark.parametrize("named", ["address", pytest.param("class", marks=pytest.mark.slow)])
 def test_a_fixed_loader_whose_version_was_not_raised_is_never_served_its_old_number(named: str, tmp_path: Path) -> None:
     plugins = tmp_path / "plugins"
     plugins.mkdir()
@@ -304,7 +304,7 @@ print(json.dumps({probe: [states[probe], value] for probe, value in found.items(
 """
 
 
-@pytest.mark.parametrize("edited", ["evaluator", "metric"])
+@pytest.mark.parametrize("edited", ["evaluator", pytest.param("metric", marks=pytest.mark.slow)])
 def test_a_fixed_evaluator_or_metric_is_never_served_its_old_number_and_others_are_reused(
     edited: str, tmp_path: Path
 ) -> None:

@@ -471,7 +471,9 @@ def test_the_unit_must_be_given(tmp_path: Path) -> None:
     assert Image.open(tmp_path / "map.tif.png").size == (10, 10)
 
 
-@pytest.mark.parametrize("place", ["detroit", "sacramento", "tokyo"])
+@pytest.mark.parametrize(
+    "place", ["detroit", *(pytest.param(other, marks=pytest.mark.slow) for other in ("sacramento", "tokyo"))]
+)
 def test_the_released_tiles_are_mapped_with_the_papers_architecture(
     place: str, tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -547,7 +549,7 @@ def test_an_older_map_stays_when_a_block_does_not_read_back_as_written(
     assert sorted(path.name for path in tmp_path.glob(".*")) == []
 
 
-@pytest.mark.parametrize("suffix", [".tif", ".zarr"])
+@pytest.mark.parametrize("suffix", [".tif", pytest.param(".zarr", marks=pytest.mark.slow)])
 def test_an_older_map_stays_when_the_disk_is_full(suffix: str, tmp_path: Path) -> None:
     image = write_scene(tmp_path / "scene.tif", coordinates(96, 96).astype(np.uint8)[[0, 0, 0]], names=RGB)
     out = tmp_path / f"map{suffix}"

@@ -23,9 +23,8 @@ PASSED, FAILED = 0, 1
 @pytest.fixture(scope="module")
 def run_tests() -> Iterator[Runner]:
     """Runs tests with one module changed: ``run_tests(module, source, tests)``."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    for name in [name for name in environment if name.startswith("PYTEST_")]:
-        del environment[name]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment |= {"OMP_NUM_THREADS": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     command = [sys.executable, str(Path(__file__).with_name("zygote.py"))]
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -8,6 +8,7 @@ the end of its output. No file is changed.
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import os
@@ -91,12 +92,15 @@ def _tested(job: dict[str, object]) -> int:
         sys.meta_path.insert(0, _Finder(str(job["module"]), str(job["source"])))
     tests = job["tests"]
     assert isinstance(tests, list)
-    return int(pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", *tests]))
+    return int(pytest.main(["-q", "-x", "-p", "no:cacheprovider", *tests]))
 
 
 if __name__ == "__main__":
     for library in LIBRARIES:
         importlib.import_module(library)
+    # Children collect their own garbage alone, of which pytest makes sure twice.
+    gc.collect()
+    gc.freeze()
     if early := [name for name in sys.modules if name.partition(".")[0] == "gairbench"]:
         raise SystemExit(f"loaded before it could be changed: {early}")
     for line in sys.stdin:

@@ -140,7 +140,9 @@ class Provided:
         return rows
 
 
-@pytest.mark.parametrize("kind", ["model", "task", pytest.param("evaluator", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "kind", [pytest.param("model", marks=pytest.mark.slow), "task", pytest.param("evaluator", marks=pytest.mark.slow)]
+)
 def test_it_is_built_installed_tested_run_and_removed(
     kind: str, rendered: dict[str, Path], python: Path, tmp_path: Path
 ) -> None:

@@ -153,6 +153,7 @@ def rows_of(root: Path) -> list[Path]:
     return sorted((root / "tiles").glob("*.tif"))[1:]
 
 
+@pytest.mark.slow  # as twelve bands are; classes that are too rare are in test_masks
 def test_four_band_tiles_with_every_control_and_a_class_too_rare(chips: Path, tmp_path: Path) -> None:
     records = run("prepared/four_band_tiles.yaml", chips, tmp_path)
     for policy in ("random", "tiles"):
@@ -164,6 +165,7 @@ def test_four_band_tiles_with_every_control_and_a_class_too_rare(chips: Path, tm
     assert " ".join(dropped.values()) == "1 samples of classes that are left out: 'lake' (1)"
 
 
+@pytest.mark.slow  # as twelve bands are
 def test_a_model_of_pictures_takes_four_bands_through_the_rendering(chips: Path, tmp_path: Path) -> None:
     assert_rendered(run("prepared/four_band_tiles.yaml", chips, tmp_path, "timm:resnet18"), "four-band-cover")
 
@@ -177,7 +179,9 @@ def test_masks_of_classes_and_measurements_are_learned(chips: Path, tmp_path: Pa
     assert records["pixel-stats", "masks-vegetation"].metrics["miou"].value > 0.3
 
 
-@pytest.mark.parametrize("example", ["prepared/four_band_tiles.yaml", "prepared/masks.yaml"])
+@pytest.mark.parametrize(
+    "example", [pytest.param("prepared/four_band_tiles.yaml", marks=pytest.mark.slow), "prepared/masks.yaml"]
+)
 def test_prepared_examples_pass_the_check_of_data(chips: Path, tmp_path: Path, example: str) -> None:
     command = [sys.executable, "-m", "gairbench", "data", "check", "--task-file", str(EXAMPLES / example)]
     done = subprocess.run([*command, "--data-root", str(chips)], capture_output=True, text=True, timeout=200)

@@ -48,6 +48,7 @@ print(json.dumps({kind: sorted(n for n, o in found.items() if o.distribution == 
 """
 
 
+@pytest.mark.slow  # the other example is in CI, and the tests below load this one's models and data in this process
 def test_plugin_is_installed_run_checked_and_removed(tmp_path: Path, data_root: Path) -> None:
     python, source = fresh_python(tmp_path / "venv"), sources(EXAMPLE, tmp_path / "source")
 
