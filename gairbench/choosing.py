@@ -108,11 +108,13 @@ class VectorRounds:
         folds: Which rows.
         x: Features of train, val and test by split.
         y: Targets of train and val, one after the other.
+        standardize: Features are standardized in each round; else they stay in their unit.
     """
 
     folds: Folds
     x: dict[str, NDArray[Any]]
     y: NDArray[Any]
+    standardize: bool = True
 
     def each(self) -> Iterator[Round]:
         """Yield the rounds; each is made when it is asked for."""
@@ -120,7 +122,7 @@ class VectorRounds:
 
         both = np.concatenate([self.x["train"], self.x["val"]])
         for fit, held in self.folds.rounds:
-            x, held_x = standardized(both[fit], both[held])
+            x, held_x = self._scaled(both[fit], both[held])
             yield Round(x, self.y[fit], held_x, self.y[held])
 
     def final(self) -> Final:
@@ -128,8 +130,11 @@ class VectorRounds:
         import numpy as np
 
         both = np.concatenate([self.x["train"], self.x["val"]])
-        x, test = standardized(both[self.folds.final], self.x["test"])
+        x, test = self._scaled(both[self.folds.final], self.x["test"])
         return Final(x, self.y[self.folds.final], test)
+
+    def _scaled(self, fit: NDArray[Any], other: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        return standardized(fit, other) if self.standardize else (fit, other)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,17 +186,18 @@ def folds_of(data: EvaluatorInput, folds: int = FOLDS) -> Folds:
     return Folds(about=f"{len(kept)} folds of {number} groups", rounds=kept, final=np.arange(n_train + n_val))
 
 
-def vector_rounds(data: EvaluatorInput, folds: int = FOLDS) -> VectorRounds:
+def vector_rounds(data: EvaluatorInput, folds: int = FOLDS, *, standardize: bool = True) -> VectorRounds:
     """Return the rounds of a task with features ``(samples, dim)``; :func:`folds_of` says which.
 
     Args:
         data: What the evaluator is given.
         folds: How many folds, at most.
+        standardize: Whether features are standardized in each round, as those of a model are.
     """
     import numpy as np
 
     targets = np.concatenate([data.targets["train"], data.targets["val"]])
-    return VectorRounds(folds=folds_of(data, folds), x=dict(data.features), y=targets)
+    return VectorRounds(folds=folds_of(data, folds), x=dict(data.features), y=targets, standardize=standardize)
 
 
 def standardized(fit: NDArray[Any], other: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -303,6 +309,26 @@ def choose(
         "trivial_loss": _short(without),
     }
     return Choice(value=value, number=number, params=params, caveats=caveats)
+
+
+def beside_each_other(choices: Sequence[Choice]) -> dict[str, Any]:
+    """Return the params of choices of one hyper-parameter, one for each target: a list where each has its own.
+
+    Example:
+        >>> folds = Folds(about="val", rounds=(), final=())
+        >>> both = [[0.25, 0.5], [0.5, 0]]
+        >>> made = [choose("k", (5, 1), [losses], [0.75], folds, loss="error", ends=()) for losses in both]
+        >>> beside_each_other(made)["k"], beside_each_other(made)["curve"]
+        ([5, 1], {'5': [0.25, 0.5], '1': [0.5, 0.0]})
+    """
+    several = [choice.params for choice in choices]
+    first = several[0]
+    return {
+        **{name: [one[name] for one in several] for name in first},
+        "selection": first["selection"],
+        "loss": first["loss"],
+        "curve": {value: [one["curve"][value] for one in several] for value in first["curve"]},
+    }
 
 
 def _short(value: float) -> float:

@@ -38,9 +38,17 @@ EVALUATORS = (
         name="knn",
         version=2,
         factory="gairbench.evaluators.knn:knn",
-        kinds=_CLASSES | _RANKS,
+        kinds=_CLASSES | _RANKS | _VALUES | _SEVERAL,
         default=_CLASSES | _RANKS,
-        description="Vote of the nearest train samples by cosine distance; how many is chosen by balanced accuracy",
+        description="Vote or mean of the nearest train samples by cosine distance; how many is chosen",
+    ),
+    EvaluatorSpec(
+        name="interpolation",
+        version=1,
+        factory="gairbench.evaluators.interpolation:interpolation",
+        kinds=_CLASSES | _RANKS | _VALUES | _SEVERAL,
+        places=True,
+        description="Vote or mean of the nearest places by inverse squared distance; the model is not looked at",
     ),
     EvaluatorSpec(
         name="ridge",
@@ -295,16 +303,30 @@ METRICS = (
         most=1.0,
         description="Mean of 1 / rank of the true item",
     ),
+    *(
+        MetricSpec(
+            name=f"top{slots}_accuracy",
+            version=1,
+            factory=f"{_SCORES}:top{slots}_accuracy",
+            kinds=_CLASSES,
+            higher_is_better=True,
+            least=0.0,
+            most=1.0,
+            needs="scores",
+            description=f"Share of samples whose class has one of the {words} highest scores; equal ones drawn by lot",
+        )
+        for slots, words in ((3, "three"), (5, "five"))
+    ),
     MetricSpec(
-        name="top5_accuracy",
+        name="class_mrr",
         version=1,
-        factory=f"{_SCORES}:top5_accuracy",
+        factory=f"{_SCORES}:class_mrr",
         kinds=_CLASSES,
         higher_is_better=True,
         least=0.0,
         most=1.0,
         needs="scores",
-        description="Share of samples whose class has one of the five highest scores; equal scores are drawn by lot",
+        description="Mean of 1 / rank of the class among the scores; equal scores are drawn by lot",
     ),
     MetricSpec(
         name="auc",

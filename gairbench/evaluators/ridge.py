@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from gairbench.choosing import Choice, Final, Folds, choose, vector_rounds
+from gairbench.choosing import Choice, Final, Folds, beside_each_other, choose, vector_rounds
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
 from gairbench.evaluators.principal_axes import Axes
 from gairbench.metrics import Array
@@ -32,7 +31,7 @@ def ridge(data: EvaluatorInput) -> EvaluatorOutput:
     caveats = dict.fromkeys(caveat for choice in choices for caveat in choice.caveats)
     return EvaluatorOutput(
         prediction=model.predict(final.test),
-        params=choices[0].params if final.y.ndim == 1 else _beside_each_other([choice.params for choice in choices]),
+        params=choices[0].params if final.y.ndim == 1 else beside_each_other(choices),
         caveats=tuple(caveats),
     )
 
@@ -86,15 +85,3 @@ def _errors(x: Array, y: Array, held_x: Array, held_y: Array) -> Array:
 
 def _columns(y: Array) -> Array:
     return y if y.ndim == 2 else y[:, None]
-
-
-def _beside_each_other(params: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the hyper-parameters of several measurements: a list where each has its own."""
-    first = params[0]
-    return {
-        "alpha": [one["alpha"] for one in params],
-        "selection": first["selection"],
-        "loss": first["loss"],
-        "curve": {alpha: [one["curve"][alpha] for one in params] for alpha in first["curve"]},
-        "trivial_loss": [one["trivial_loss"] for one in params],
-    }

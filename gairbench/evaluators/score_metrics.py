@@ -6,9 +6,6 @@ import numpy as np
 
 from gairbench.metrics import Array, Metric, RankedMetric, mean_of_samples, with_count
 
-SLOTS = 5
-"""Classes that top-5 accuracy looks at."""
-
 BINS = 15
 """Bins of equal width of the expected calibration error."""
 
@@ -21,14 +18,36 @@ def _of_target(target: Array, scores: Array) -> Array:
     return np.take_along_axis(scores, target[:, None], axis=1)
 
 
-def _in_the_first_slots(target: Array, scores: Array) -> Array:
-    """Return the chance of each sample's class to be among the highest scores where equal ones are drawn by lot."""
+def _above_and_beside(target: Array, scores: Array) -> tuple[Array, Array]:
+    """Return how many classes have a higher score than each sample's own, and how many have an equal one, with it."""
     own = _of_target(target, scores)
-    higher, equal = (scores > own).sum(axis=1), (scores == own).sum(axis=1)
-    return np.asarray(np.clip((SLOTS - higher) / equal, 0, 1))
+    return (scores > own).sum(axis=1), (scores == own).sum(axis=1)
 
 
-top5_accuracy = Metric(lambda target, scores: with_count(_in_the_first_slots(target, scores)), mean_of_samples)
+def _top(slots: int) -> Metric:
+    """Return the chance of each sample's class to be among the highest scores where equal ones are drawn by lot."""
+
+    def found(target: Array, scores: Array) -> Array:
+        higher, equal = _above_and_beside(target, scores)
+        return with_count(np.clip((slots - higher) / equal, 0, 1))
+
+    return Metric(found, mean_of_samples)
+
+
+top3_accuracy = _top(3)
+top5_accuracy = _top(5)
+
+
+def _reciprocal_rank(target: Array, scores: Array) -> Array:
+    """Return the mean of one over the ranks that a sample's class has where equal scores are drawn by lot."""
+    from scipy.special import digamma
+
+    higher, equal = _above_and_beside(target, scores)
+    # The sum of 1 / rank from one rank to another.
+    return np.asarray((digamma(higher + equal + 1) - digamma(higher + 1)) / equal)
+
+
+class_mrr = Metric(lambda target, scores: with_count(_reciprocal_rank(target, scores)), mean_of_samples)
 
 
 def _columns(target: Array, scores: Array) -> tuple[Array, Array]:

@@ -126,17 +126,27 @@ def test_metric_of_scores_agrees_with_scikit_learn_and_torchmetrics(
     assert MEASURES[name](target, scores) == pytest.approx(expected, abs=1e-6)
 
 
-def test_top_five_accuracy_agrees_with_scikit_learn() -> None:
+@pytest.mark.parametrize("k", [3, 5])
+def test_top_k_accuracy_agrees_with_scikit_learn(k: int) -> None:
     labels = RNG.integers(0, 9, 300)
     scores = RNG.normal(size=(300, 9))
-    assert MEASURES["top5_accuracy"](labels, scores) == pytest.approx(
-        reference.top_k_accuracy_score(labels, scores, k=5)
+    assert MEASURES[f"top{k}_accuracy"](labels, scores) == pytest.approx(
+        reference.top_k_accuracy_score(labels, scores, k=k)
     )
+
+
+def test_reciprocal_ranks_of_classes_agree_with_scikit_learn() -> None:
+    labels = RNG.integers(0, 9, 300)
+    scores = RNG.normal(size=(300, 9))
+    # Of one relevant label a sample both are the same.
+    expected = reference.label_ranking_average_precision_score(np.eye(9)[labels], scores)
+    assert MEASURES["class_mrr"](labels, scores) == pytest.approx(expected)
 
 
 def test_equal_scores_are_right_as_often_as_by_chance() -> None:
     labels = np.arange(20)
     assert MEASURES["top5_accuracy"](labels, np.zeros((20, 20))) == pytest.approx(5 / 20)
+    assert MEASURES["class_mrr"](labels, np.zeros((20, 20))) == pytest.approx(np.mean(1 / np.arange(1, 21)))
 
 
 def test_classes_that_nobody_has_are_left_out_of_ranked_means() -> None:

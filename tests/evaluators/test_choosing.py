@@ -12,14 +12,14 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import GridSearchCV, GroupKFold, PredefinedSplit, StratifiedGroupKFold
 from sklearn.multiclass import OneVsRestClassifier
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from gairbench.choosing import Folds, choose, folds_of, is_settled, vector_rounds
 from gairbench.errors import TrainingError
 from gairbench.evaluator import EvaluationProtocol, EvaluatorInput, EvaluatorOutput, SelectionBy
-from gairbench.evaluators import EVALUATORS, dense_ridge, knn, linear, nearest_place, ridge, segmentation
+from gairbench.evaluators import EVALUATORS, dense_ridge, linear, nearest_place, neighbours, ridge, segmentation
 from gairbench.evaluators.logistic import LogisticPath, sigmoid_loss, softmax_loss
 from gairbench.kinds import DENSE
 from gairbench.spec import Kind, resolve
@@ -31,7 +31,8 @@ CASES = [(spec.name, kind) for spec in SPECS.values() for kind in sorted(spec.ki
 GRIDS = {
     "linear": ("gairbench.evaluators.linear.STRENGTHS", 0.1),
     "ordinal_linear": ("gairbench.evaluators.ordinal_linear.STRENGTHS", 0.1),
-    "knn": ("gairbench.evaluators.knn.NEIGHBOURS", 5),
+    "knn": ("gairbench.evaluators.neighbours.NEIGHBOURS", 5),
+    "interpolation": ("gairbench.evaluators.neighbours.NEIGHBOURS", 5),
     "ridge": ("gairbench.evaluators.ridge.STRENGTHS", 10.0),
     "linear_segmentation": ("gairbench.evaluators.segmentation.WEIGHT_DECAYS", 1.0),
     "dense_ridge": ("gairbench.evaluators.ridge.STRENGTHS", 10.0),
@@ -54,7 +55,7 @@ def made(kind: Kind, *, seed: int = 0) -> EvaluatorInput:
     """Return data with an effect of their groups; val and test are from elsewhere than train."""
     rng = np.random.default_rng(seed)
     weights, shift = rng.normal(size=(DIM, 3)), rng.normal(size=(3, DIM))
-    features, targets, groups = {}, {}, {}
+    features, targets, groups, lonlat = {}, {}, {}, {}
     for number, (name, n) in enumerate(SIZES.items()):
         group = rng.integers(0, 9 if name == "train" else 4, n)
         groups[name] = np.array([f"{name}-{one}" for one in group])
@@ -64,6 +65,7 @@ def made(kind: Kind, *, seed: int = 0) -> EvaluatorInput:
         score = np.tensordot(x, weights, axes=(1, 0)) + rng.normal(size=(*x.shape[:1], *x.shape[2:], 3))
         targets[name] = target_of(kind, score)
         features[name] = x.astype(np.float32) if kind in DENSE else x
+        lonlat[name] = np.tanh(score.reshape(n, -1)[:, :2] / 6) * (170, 80)
     del targets["test"]
     return EvaluatorInput(
         kind=kind,
@@ -74,6 +76,7 @@ def made(kind: Kind, *, seed: int = 0) -> EvaluatorInput:
         mask_size=(16, 16) if kind in DENSE else None,
         seed=0,
         device="cpu",
+        lonlat=lonlat,
     )
 
 
@@ -133,7 +136,8 @@ def test_a_prediction_does_not_depend_on_the_other_samples_of_test(
     given = replace(made(kind), protocol=EvaluationProtocol(selection=selection))
     every = run(name, given)
     rows = np.random.default_rng(1).permutation(SIZES["test"])[:7]
-    few = run(name, replace(given, features={**given.features, "test": given.features["test"][rows]}))
+    parts = {what: {**(whole := getattr(given, what)), "test": whole["test"][rows]} for what in ("features", "lonlat")}
+    few = run(name, replace(given, **parts))
     close(few.prediction, every.prediction[rows])
     assert few.params == every.params
 
@@ -175,6 +179,7 @@ def test_what_is_chosen_by_cross_validation_is_fitted_on_train_and_val(
         given,
         features={**given.features, "train": joined(given)},
         targets={**given.targets, "train": joined(given, "targets")},
+        lonlat={**given.lonlat, "train": joined(given, "lonlat")},
         protocol=VAL,
     )
     found = run(name, given).prediction
@@ -207,6 +212,7 @@ def test_a_round_of_cross_validation_is_a_choice_on_val(name: str, kind: Kind) -
             given,
             features={**given.features, **{part: joined(given)[rows] for part, rows in parts.items()}},
             targets={part: joined(given, "targets")[rows] for part, rows in parts.items()},
+            lonlat={**given.lonlat, **{part: joined(given, "lonlat")[rows] for part, rows in parts.items()}},
             groups=dict.fromkeys(given.groups),
         )
         params = run(name, alone).params
@@ -275,56 +281,81 @@ def test_where_val_and_test_disagree_val_decides(name: str) -> None:
 # The same as scikit-learn.
 
 
-def pipelines(name: str, grid: dict[str, Any], scoring: str, model: Any, cv: Any, given: EvaluatorInput) -> Any:
-    groups = joined(given, "groups") if given.protocol.selection == "cv" else None
-    refit = given.protocol.selection == "cv"
-    search = GridSearchCV(
-        make_pipeline(StandardScaler(), model),
-        {f"{type(model).__name__.lower()}__{key}": values for key, values in grid.items()},
-        scoring=scoring,
-        cv=cv,
-        refit=refit,
-    )
-    return search.fit(joined(given), joined(given, "targets"), groups=groups)
+def inverse_square(distance: Array) -> Array:
+    return np.asarray(1 / distance**2)
+
+
+NEAR = {
+    "knn": {"metric": "cosine", "algorithm": "brute", "weights": "distance"},
+    "interpolation": {"metric": "haversine", "algorithm": "ball_tree", "weights": inverse_square},
+}
+NUMBERS = {"n_neighbors": [k for k in neighbours.NEIGHBOURS if k <= 100]}
+MODELS: dict[tuple[str, Kind], tuple[dict[str, Any], Any]] = {
+    ("linear", Kind.CLASSIFICATION): ({"C": linear.STRENGTHS}, LogisticRegression(max_iter=100_000, tol=1e-8)),
+    ("ridge", Kind.REGRESSION): ({"alpha": ridge.STRENGTHS}, Ridge()),
+    **{(name, Kind.CLASSIFICATION): (NUMBERS, KNeighborsClassifier(**near)) for name, near in NEAR.items()},
+    **{(name, Kind.REGRESSION): (NUMBERS, KNeighborsRegressor(**near)) for name, near in NEAR.items()},
+}
 
 
 @pytest.mark.parametrize("selection", ["cv", "val"])
-@pytest.mark.parametrize("name", ["linear", "ridge", "knn"])
+@pytest.mark.parametrize(("name", "kind"), MODELS, ids=str)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_choice_and_predictions_are_those_of_scikit_learn(
-    name: str, selection: SelectionBy, seed: int, monkeypatch: pytest.MonkeyPatch
+    name: str, kind: Kind, selection: SelectionBy, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(linear, "is_settled", lambda *given: False)
-    given = made(Kind.REGRESSION if name == "ridge" else Kind.CLASSIFICATION, seed=seed)
-    given = replace(given, protocol=EvaluationProtocol(selection=selection))
-    grid, scoring, model = {
-        "linear": ({"C": linear.STRENGTHS}, "neg_log_loss", LogisticRegression(max_iter=100_000, tol=1e-8)),
-        "ridge": ({"alpha": ridge.STRENGTHS}, "neg_mean_squared_error", Ridge()),
-        "knn": (
-            {"n_neighbors": [k for k in knn.NEIGHBOURS if k <= 100]},
-            "balanced_accuracy",
-            KNeighborsClassifier(metric="cosine", algorithm="brute", weights="distance"),
-        ),
-    }[name]
+    given = replace(made(kind, seed=seed), protocol=EvaluationProtocol(selection=selection))
+    grid, model = MODELS[name, kind]
+    votes, measured = name in NEAR and kind is Kind.CLASSIFICATION, kind is Kind.REGRESSION
+    scoring = "neg_mean_squared_error" if measured else "balanced_accuracy" if votes else "neg_log_loss"
+    if name == "interpolation":
+        places = {split: np.radians(lonlat[:, ::-1]) for split, lonlat in given.lonlat.items()}
+        x, test, pipeline = np.concatenate([places["train"], places["val"]]), places["test"], make_pipeline(model)
+    else:
+        x, test, pipeline = joined(given), given.features["test"], make_pipeline(StandardScaler(), model)
     published = PredefinedSplit([-1] * SIZES["train"] + [0] * SIZES["val"])
-    folds = GroupKFold(5) if name == "ridge" else StratifiedGroupKFold(5)
-    search = pipelines(name, grid, scoring, model, folds if selection == "cv" else published, given)
+    folds = GroupKFold(5) if measured else StratifiedGroupKFold(5)
+    ((key, values),) = grid.items()
+    step = f"{type(model).__name__.lower()}__{key}"
+    search = GridSearchCV(
+        pipeline, {step: values}, scoring=scoring, cv=folds if selection == "cv" else published, refit=False
+    )
+    search.fit(x, joined(given, "targets"), groups=joined(given, "groups") if selection == "cv" else None)
     output = run(name, given)
-    (key, values), scores = next(iter(grid.items())), -search.cv_results_["mean_test_score"]
-    curve = {f"{value:g}": score + (name == "knn") for value, score in zip(values, scores, strict=True)}
+    scores = -search.cv_results_["mean_test_score"]
+    curve = {f"{value:g}": score + votes for value, score in zip(values, scores, strict=True)}
     for value, loss in curve.items():
         assert output.params["curve"][value] == pytest.approx(loss, rel=1e-3)
     chosen = output.params[{"C": "C", "alpha": "alpha", "n_neighbors": "k"}[key]]
     assert curve[f"{chosen:g}"] == pytest.approx(min(curve.values()), abs=2e-4 * output.params["trivial_loss"])
-    fitted = search.estimator.set_params(**{f"{type(model).__name__.lower()}__{key}": chosen})
     rows = slice(None) if selection == "cv" else slice(SIZES["train"])
-    fitted.fit(joined(given)[rows], joined(given, "targets")[rows])
-    if name == "ridge":
-        np.testing.assert_allclose(output.prediction, fitted.predict(given.features["test"]), atol=1e-8)
+    fitted = pipeline.set_params(**{step: chosen}).fit(x[rows], joined(given, "targets")[rows])
+    if measured:
+        np.testing.assert_allclose(output.prediction, fitted.predict(test), atol=1e-8)
         return
-    np.testing.assert_array_equal(output.prediction, fitted.predict(given.features["test"]))
+    np.testing.assert_array_equal(output.prediction, fitted.predict(test))
     assert output.scores is not None
-    np.testing.assert_allclose(output.scores, fitted.predict_proba(given.features["test"]), atol=2e-3)
+    np.testing.assert_allclose(output.scores, fitted.predict_proba(test), atol=2e-3)
+
+
+def test_interpolation_knows_that_the_earth_is_round_and_looks_at_no_feature(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_only("interpolation", monkeypatch, 1)
+    given = made(Kind.REGRESSION)
+    given = replace(
+        given,
+        features={split: np.full_like(x, np.nan) for split, x in given.features.items()},
+        targets={"train": np.array([1.0, 5.0, 9.0]), "val": np.array([1.0])},
+        # The first is a degree away over the 180th meridian, and the second three degrees of longitude near the pole,
+        # which are 23 km.
+        lonlat={
+            "train": np.array([[179.5, 0.0], [0.0, 86.0], [-170.0, 0.0]]),
+            "val": np.array([[179.0, 0.0]]),
+            "test": np.array([[-179.5, 0.0], [3.0, 86.0], [179.5, 0.0]]),
+        },
+        groups=dict.fromkeys(given.groups),
+    )
+    assert run("interpolation", given).prediction.tolist() == [1.0, 5.0, 1.0]
 
 
 @pytest.mark.parametrize("c", [1e-4, 1e-1, 1e1])

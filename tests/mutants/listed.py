@@ -277,9 +277,9 @@ MUTANTS = (
     Mutant(
         name="the number of neighbours is counted by Euclid",
         of="evaluators",
-        path="gairbench/evaluators/knn.py",
-        old='KNeighborsClassifier(int(choice.value), metric="cosine"',
-        new='KNeighborsClassifier(int(choice.value), metric="euclidean"',
+        path="gairbench/evaluators/neighbours.py",
+        old="int(choice.value), metric=nearness.metric, algorithm=nearness.algorithm, weights=nearness.weights\n    )",
+        new='int(choice.value), metric="euclidean", algorithm=nearness.algorithm, weights=nearness.weights\n    )',
         tests=(f"{CHOICES}::test_choice_and_predictions_are_those_of_scikit_learn",),
     ),
     Mutant(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gairbench import Category, DatasetSpec, ImageInput, Kind, Modality, TaskSpec, Unit
 from gairbench.inputs import Rendering
-from gairbench.kinds import DEFAULT_METRICS
+from gairbench.kinds import DEFAULT_METRICS, HEADLINE
 from gairbench_tasks.torchgeo.source import Label
 
 TORCHGEO = "torchgeo.datasets:"
@@ -84,8 +84,12 @@ def ask(
     inputs: tuple[str, ...] = (Modality.RS,),
     category: Category = Category.RS,
     group: str = "",
+    extra_metrics: tuple[str, ...] = (),
 ) -> TaskSpec:
     """Return a task on a dataset, named ``<dataset>-<what>``, with the metrics of its kind.
+
+    Where places are all that is given, what the nearest places say stands beside the probe: an encoder that does not do
+    better has learned no more.
 
     Args:
         dataset: Its samples.
@@ -97,6 +101,7 @@ def ask(
         inputs: What the models are given.
         category: The table it stands in.
         group: What neighbouring samples have in common; published splits may have one group in several of them.
+        extra_metrics: Beside those of the kind.
     """
     metric, more = _METRICS[kind]
     return TaskSpec(
@@ -109,7 +114,8 @@ def ask(
         target=target,
         inputs=inputs,
         metric=metric,
-        extra_metrics=more,
+        extra_metrics=(*more, *extra_metrics),
+        evaluators=(HEADLINE[kind], "interpolation") if inputs == (Modality.LOCATION,) else (),
         group=group,
         synthetic=False,
         description=description,
@@ -129,6 +135,7 @@ def ask_of_place(
     *,
     kind: Kind = Kind.REGRESSION,
     group: str = "blocks:10",
+    extra_metrics: tuple[str, ...] = (),
 ) -> TaskSpec:
     """Return a task that asks what is known of a place, from its coordinates alone.
 
@@ -139,6 +146,7 @@ def ask_of_place(
         description: One line.
         kind: A measurement or a class.
         group: What neighbouring places have in common.
+        extra_metrics: Beside those of the kind.
     """
     return ask(
         dataset,
@@ -150,4 +158,5 @@ def ask_of_place(
         inputs=(Modality.LOCATION,),
         category=Category.LOCATION,
         group=group,
+        extra_metrics=extra_metrics,
     )

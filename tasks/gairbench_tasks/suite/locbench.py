@@ -105,6 +105,8 @@ def _classes(
     )
 
 
+_AS_PUBLISHED = ("top3_accuracy", "top5_accuracy", "class_mrr")
+
 # Labels of their tests were never published: LocBench's test is their val.
 _OWN_VAL: Mapping[str, Any] = {"splits": _TRAIN_AND_VAL, "draw": Draw("train", (0.9, 0.1, 0.0), by="blocks")}
 
@@ -181,7 +183,7 @@ LOCBENCH: tuple[TaskSpec, ...] = (
         for name, text in _INDICATORS.items()
     ),
     *(
-        ask_of_place(dataset, "class", "label", description, kind=Kind.CLASSIFICATION)
+        ask_of_place(dataset, "class", "label", description, kind=Kind.CLASSIFICATION, extra_metrics=_AS_PUBLISHED)
         for dataset, description in (
             (_BIRDSNAP, "Which species of bird, from where the photo was taken"),
             (_BIRDSNAP_EBIRD, "Which species of bird, from where one was seen"),

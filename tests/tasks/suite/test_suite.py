@@ -150,6 +150,12 @@ def test_neighbours_are_groups_of_every_task_whose_files_name_them(root: Path) -
     assert {task.dataset.name for task in TASKS if task.group.startswith("blocks:")} == placed - NEIGHBOURS.keys()
 
 
+def test_beside_every_probe_of_places_stands_interpolation() -> None:
+    of_places = {task.name for task in TASKS if task.inputs == (Modality.LOCATION,)}
+    assert {task.name for task in TASKS if "interpolation" in task.evaluators} == of_places
+    assert len(of_places) > 20
+
+
 @pytest.mark.parametrize(
     "name",
     ["tropical-cyclone", "digital-typhoon", "geonrw", "dfc2022", "etci2021", "cloud-cover", "sen12ms", "chabud"],
