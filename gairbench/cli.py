@@ -563,6 +563,17 @@ def cli_data_get(
     raise typer.Exit(get_command(names, data_root, yes=yes))
 
 
+@data_app.command("where")
+def cli_data_where(
+    names: Annotated[list[str], typer.Argument(help="Dataset names, or tasks as --task takes them.")],
+    data_root: DataRoot = None,
+) -> None:
+    """Print the folders of datasets, also of those that are not here yet."""
+    from gairbench.commands.data import where_command
+
+    raise typer.Exit(where_command(names, data_root))
+
+
 @data_app.command("show")
 def cli_data_show(
     name: Annotated[str, typer.Argument(help="Name of the dataset.")],

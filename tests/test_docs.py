@@ -48,6 +48,7 @@ WHERE = {
             "data check",
             "data get",
             "data show",
+            "data where",
         ],
         "running.md",
     ),

@@ -162,6 +162,33 @@ def check_command(names: Sequence[str], task_files: Sequence[Path], data_root: P
     return 0 if sound else 1
 
 
+def where_command(names: Sequence[str], data_root: Path | None) -> int:
+    """Carry out ``gairbench data where``: print the folder of each dataset, one a line.
+
+    Returns:
+        0, or 1 if files are not here; how they are had is said beside, and the folder is where they belong.
+
+    Raises:
+        UsageError: A dataset is unknown, or its files come with packages; or there is no data root.
+    """
+    registry = load_registry()
+    specs = select_datasets(split_names(names), registry.datasets, registry.tasks)
+    if data_root is None:
+        raise UsageError("no folder to look into", "give --data-root")
+    for spec in specs:
+        if not spec.folder:
+            raise UsageError(f"dataset {spec.name!r} has no folder: it is always here", "name datasets that have one")
+    from rich.console import Console
+
+    missing = [spec for spec in specs if not is_here(spec, data_root)]
+    progress = Progress(Console(stderr=True))
+    for spec in missing:
+        progress.say(f"{spec.name} is not here; {way_to_get(spec, data_root)}".removesuffix("; "))
+    for folder in dict.fromkeys(data_root / spec.folder for spec in specs):
+        show(f"{folder}")
+    return 1 if missing else 0
+
+
 def draw_command(
     name: str, task_files: Sequence[Path], data_root: Path | None, *, out: Path, split: str, samples: int
 ) -> int:

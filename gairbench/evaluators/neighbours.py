@@ -79,11 +79,14 @@ def _classes(data: EvaluatorInput, rounds: VectorRounds, nearness: Nearness, tri
     )
     model.fit(final.x, final.y)
     found = model.predict_proba(final.test)
-    shares = np.zeros((len(found), data.classes))
-    shares[:, model.classes_] = found
+    prediction = model.classes_[found.argmax(axis=1)].astype(np.int64)
+    if len(model.classes_) < data.classes:
+        shares = np.zeros((len(found), data.classes))
+        shares[:, model.classes_] = found
+        found = shares
     return EvaluatorOutput(
-        prediction=model.classes_[found.argmax(axis=1)].astype(np.int64),
-        scores=shares,
+        prediction=prediction,
+        scores=found,
         scores_are="probabilities",
         params=choice.params,
         caveats=choice.caveats,

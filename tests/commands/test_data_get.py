@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from gairbench.cli import app
 from gairbench.commands import data as data_commands
-from gairbench.commands.data import get_command
+from gairbench.commands.data import get_command, where_command
 from gairbench.commands.run import RunRequest, evaluate, run_command
 from gairbench.dataset_download import reason_to_ask
 from gairbench.errors import DownloadError, UsageError
@@ -92,6 +92,23 @@ def test_what_cannot_be_fetched_is_said(registry: Registry, tmp_path: Path) -> N
         get_command(["far"], None, yes=True)
     with pytest.raises(UsageError, match="dataset 'earth' says nowhere to fetch it from"):
         get_command(["earth"], tmp_path, yes=True)
+
+
+def test_where_data_belong_is_said_before_and_after_they_are_there(
+    registry: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert where_command(["far-*"], tmp_path) == 1
+    out, told = capsys.readouterr()
+    assert out == f"{tmp_path / 'far-data'}\n"
+    assert told.count("far is not here; get it (CC-BY-4.0, 0.1 MB in 1 file): gairbench data get far") == 1
+    get_command(["far"], tmp_path, yes=True)
+    capsys.readouterr()
+    assert where_command(["far"], tmp_path) == 0
+    assert capsys.readouterr() == (out, "")
+    with pytest.raises(UsageError, match="dataset 'earth' has no folder: it is always here"):
+        where_command(["earth"], tmp_path)
+    with pytest.raises(UsageError, match="give --data-root"):
+        where_command(["far"], None)
 
 
 class Terminal(io.StringIO):
