@@ -183,38 +183,30 @@ class RankedMetric:
 
     def __call__(self, target: Array, given: Array) -> float:
         """Return the metric over all samples."""
-        ranked = self._ranked(target, given)
-        return float(self._mean(ranked, np.ones((1, len(target)), dtype=np.int64))[0])
+        return float(self._means(target, given, np.full(len(target), -1), units=1)[0])
 
     def without_each(self, target: Array, given: Array, units: Array) -> Array:
         """Return the metric without the samples of each unit in turn."""
-        ranked = self._ranked(target, given)
-        every = np.arange(int(units.max()) + 1)
-        together = max(1, _COUNTS // len(target))
-        parts = [every[start : start + together] for start in range(0, len(every), together)]
-        return np.concatenate([self._mean(ranked, (units != part[:, None]).astype(np.int64)) for part in parts])
+        return self._means(target, given, units, units=int(units.max()) + 1)
 
-    def _ranked(self, target: Array, given: Array) -> list[tuple[Array, Array, Array]]:
-        """Return for every class the order of the samples, whether they belong, and where a score ends."""
-        ranked = []
+    def _means(self, target: Array, given: Array, unit: Array, *, units: int) -> Array:
+        """Return the mean over classes without each unit; one class after the other, so that there is one order."""
+        total, defined = np.zeros(units), np.zeros(units)
+        together = max(1, _COUNTS // max(len(target), 1))
         for belongs, scores in zip(*(part.T for part in self.columns(target, given)), strict=True):
             order = np.argsort(-scores)
             ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
-            ranked.append((order, belongs[order], ends))
-        return ranked
-
-    def _mean(self, ranked: list[tuple[Array, Array, Array]], counts: Array) -> Array:
-        total, defined = np.zeros(len(counts)), np.zeros(len(counts))
-        for order, belongs, ends in ranked:
-            sorted_counts = counts[:, order]
-            hits, misses = (
-                np.pad(np.cumsum(sorted_counts * which, axis=1)[:, ends], [(0, 0), (1, 0)])
-                for which in (belongs, ~belongs)
-            )
-            values = self.value(hits, misses)
-            total += np.nan_to_num(values)
-            defined += ~np.isnan(values)
-        return np.asarray(np.divide(total, defined, out=np.full(len(counts), np.nan), where=defined > 0))
+            which, of = belongs[order], unit[order]
+            for start in range(0, units, together):
+                part = np.arange(start, min(start + together, units))
+                counts = (of != part[:, None]).astype(np.int64)
+                hits, misses = (
+                    np.pad(np.cumsum(counts * some, axis=1)[:, ends], [(0, 0), (1, 0)]) for some in (which, ~which)
+                )
+                values = self.value(hits, misses)
+                total[part] += np.nan_to_num(values)
+                defined[part] += ~np.isnan(values)
+        return np.asarray(np.divide(total, defined, out=np.full(units, np.nan), where=defined > 0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,6 +241,16 @@ def draws() -> list[float]:
     return [random.random(), float(np.random.rand()), float(torch.rand(()))]  # noqa: NPY002
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="its generators are seeded, too")
+def test_seeds_are_torchs_own_and_not_kept_for_devices_that_may_yet_begin() -> None:
+    waiting = len(torch.cuda._queued_calls)
+    for seed in (5, 2**63):
+        with Isolated("plugin", seed=seed):
+            drawn = torch.rand(3)
+        assert torch.equal(drawn, torch.rand(3, generator=torch.Generator().manual_seed(seed)))
+    assert len(torch.cuda._queued_calls) == waiting
+
+
 def test_random_numbers_depend_on_the_seed_and_not_on_what_ran_before() -> None:
     with Isolated("first", seed=5):
         first = draws()

@@ -203,6 +203,16 @@ METRICS = (
         description="Linear correlation of prediction and target",
     ),
     MetricSpec(
+        name="squared_pearson_r",
+        version=1,
+        factory=f"{_PREDICTIONS}:squared_pearson_r",
+        kinds=_VALUES,
+        higher_is_better=True,
+        least=0.0,
+        most=1.0,
+        description="Square of the linear correlation of prediction and target",
+    ),
+    MetricSpec(
         name="mean_r2",
         version=1,
         factory=f"{_PREDICTIONS}:mean_r2",
@@ -302,6 +312,16 @@ METRICS = (
         least=0.0,
         most=1.0,
         description="Mean of 1 / rank of the true item",
+    ),
+    MetricSpec(
+        name="median_rank",
+        version=1,
+        factory=f"{_PREDICTIONS}:median_rank",
+        kinds=_PAIRS,
+        higher_is_better=False,
+        least=1.0,
+        unit="ranks",
+        description="Median rank of the true item; it grows with the gallery",
     ),
     *(
         MetricSpec(

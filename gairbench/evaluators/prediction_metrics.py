@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,30 +20,41 @@ CENTRED = 2**24
 accuracy = Metric(lambda target, prediction: with_count(target == prediction), mean_of_samples)
 
 
-def _confusion(target: Array, prediction: Array) -> Array:
-    """Per-sample confusion matrices, flattened: ``(samples, classes * classes)``, rows are targets."""
+@dataclass(frozen=True, slots=True)
+class _ClassMetric:
+    """A number that follows from how often each class is meant, predicted, and both; of masks, how many pixels.
+
+    It needs three numbers for each class and unit, and not the square of the number of classes for each sample.
+    """
+
+    value: Callable[[Array, Array, Array], Array]
+    """Of both, target and prediction, each ``(..., classes)``."""
+
+    def __call__(self, target: Array, given: Array) -> float:
+        return float(self.value(*_overlap(target, given, np.zeros(len(target), dtype=np.int64))[0]))
+
+    def without_each(self, target: Array, given: Array, units: Array) -> Array:
+        counts = _overlap(target, given, units)
+        return np.asarray(self.value(*np.moveaxis(counts.sum(axis=0) - counts, 1, 0)), dtype=np.float64)
+
+
+def _overlap(target: Array, prediction: Array, units: Array) -> Array:
+    """Return how often each class is both, meant and predicted in each unit: ``(units, 3, classes)``."""
     target, prediction = target.reshape(len(target), -1), prediction.reshape(len(prediction), -1)
     most = 0
     for block in sample_blocks(target):
         known = target[block][~np.isin(target[block], IGNORED)]
         most = max(most, int(known.max(initial=0)), int(prediction[block].max(initial=0)))
-    counts = [_confusion_of(target[block], prediction[block], most + 1) for block in sample_blocks(target)]
-    return np.concatenate([np.zeros((0, (most + 1) ** 2), dtype=np.int64), *counts])
-
-
-def _confusion_of(target: Array, prediction: Array, classes: int) -> Array:
-    valid = ~np.isin(target, IGNORED)
-    sample = np.broadcast_to(np.arange(len(target))[:, None], target.shape)
-    cell = (sample * classes + np.where(valid, target, 0)) * classes + prediction.astype(np.int64)
-    counts = np.bincount(cell[valid], minlength=len(target) * classes * classes)
-    return counts.reshape(len(target), classes * classes)
-
-
-def _overlap(statistics: Array) -> tuple[Array, Array, Array]:
-    """Per-class intersection, target count and prediction count from summed confusion matrices."""
-    classes = int(np.sqrt(statistics.shape[-1]))
-    matrix = statistics.reshape(*statistics.shape[:-1], classes, classes)
-    return np.diagonal(matrix, axis1=-2, axis2=-1), matrix.sum(axis=-1), matrix.sum(axis=-2)
+    counts = np.zeros((int(units.max(initial=0)) + 1, 3, most + 1), dtype=np.int64)
+    for block in sample_blocks(target):
+        known = ~np.isin(target[block], IGNORED)
+        unit = np.broadcast_to(units[block, None], known.shape)[known]
+        meant, given = (classes[block][known].astype(np.int64) for classes in (target, prediction))
+        same = meant == given
+        for place, (which, classes) in enumerate(((unit[same], meant[same]), (unit, meant), (unit, given))):
+            found = np.bincount(which * (most + 1) + classes, minlength=len(counts) * (most + 1))
+            counts[:, place] += found.reshape(len(counts), most + 1)
+    return counts
 
 
 def _mean_over_classes(numerator: Array, denominator: Array, target: Array) -> Array:
@@ -52,24 +64,21 @@ def _mean_over_classes(numerator: Array, denominator: Array, target: Array) -> A
     return np.asarray(ratio.sum(axis=-1) / np.maximum(present.sum(axis=-1), 1))
 
 
-def _macro_f1(statistics: Array) -> Array:
-    both, target, prediction = _overlap(statistics)
+def _macro_f1(both: Array, target: Array, prediction: Array) -> Array:
     return _mean_over_classes(2 * both, target + prediction, target)
 
 
-def _mean_iou(statistics: Array) -> Array:
-    both, target, prediction = _overlap(statistics)
+def _mean_iou(both: Array, target: Array, prediction: Array) -> Array:
     return _mean_over_classes(both, target + prediction - both, target)
 
 
-def _mean_recall(statistics: Array) -> Array:
-    both, target, _ = _overlap(statistics)
+def _mean_recall(both: Array, target: Array, _prediction: Array) -> Array:
     return _mean_over_classes(both, target, target)
 
 
-macro_f1 = Metric(_confusion, _macro_f1)
-miou = Metric(_confusion, _mean_iou)
-balanced_accuracy = Metric(_confusion, _mean_recall)
+macro_f1 = _ClassMetric(_macro_f1)
+miou = _ClassMetric(_mean_iou)
+balanced_accuracy = _ClassMetric(_mean_recall)
 
 
 def _ranks(target: Array, prediction: Array) -> Array:
@@ -108,6 +117,7 @@ def _pearson(statistics: Array) -> Array:
 
 r2 = Metric(_moments, _r2)
 pearson_r = Metric(_moments, _pearson)
+squared_pearson_r = Metric(_moments, lambda statistics: _pearson(statistics) ** 2)
 
 
 def _mean_over_columns(value: Callable[[Array], Array]) -> Metric:
@@ -181,6 +191,7 @@ def _recall_at(k: int) -> Metric:
 
 recall_at_1, recall_at_5, recall_at_10 = (_recall_at(k) for k in (1, 5, 10))
 mrr = Metric(lambda _target, rank: with_count(1 / rank), mean_of_samples)
+median_rank = MedianMetric(lambda _target, rank: rank)
 
 
 # Geolocalization: target and prediction are longitude and latitude in degrees.

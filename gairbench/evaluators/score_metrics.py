@@ -93,8 +93,10 @@ nll = Metric(lambda target, probabilities: with_count(_log_loss(target, probabil
 def _squared_error(target: Array, probabilities: Array) -> Array:
     if target.ndim == 2:
         return np.asarray(((probabilities - target) ** 2).mean(axis=1, dtype=np.float64))
-    wanted = target[:, None] == np.arange(probabilities.shape[1])
-    return np.asarray(((probabilities - wanted) ** 2).sum(axis=1, dtype=np.float64))
+    # The squares of all, with the one of its own class in place of what it is without.
+    own = _of_target(target, probabilities)[:, 0].astype(np.float64)
+    squares = np.einsum("ij,ij->i", probabilities, probabilities, dtype=np.float64)
+    return np.asarray(squares - own**2 + (1 - own) ** 2)
 
 
 brier = Metric(lambda target, probabilities: with_count(_squared_error(target, probabilities)), mean_of_samples)

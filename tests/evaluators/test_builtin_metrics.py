@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -58,6 +59,7 @@ BINARY_PROBABILITIES = np.stack([1 - TAG_PROBABILITIES[:, 0], TAG_PROBABILITIES[
         ("miou", LABELS, GUESSES, reference.jaccard_score(LABELS, GUESSES, average="macro")),
         ("r2", TARGET, PREDICTION, reference.r2_score(TARGET, PREDICTION)),
         ("pearson_r", TARGET, PREDICTION, np.corrcoef(TARGET, PREDICTION)[0, 1]),
+        ("squared_pearson_r", TARGET, PREDICTION, np.corrcoef(TARGET, PREDICTION)[0, 1] ** 2),
         ("rmse", TARGET, PREDICTION, reference.root_mean_squared_error(TARGET, PREDICTION)),
         ("mae", TARGET, PREDICTION, reference.mean_absolute_error(TARGET, PREDICTION)),
         ("micro_f1", TAGS, TAG_GUESSES, reference.f1_score(TAGS, TAG_GUESSES, average="micro")),
@@ -143,6 +145,35 @@ def test_reciprocal_ranks_of_classes_agree_with_scikit_learn() -> None:
     assert MEASURES["class_mrr"](labels, scores) == pytest.approx(expected)
 
 
+def peak(name: str, target: np.ndarray, given: np.ndarray) -> int:
+    """Return the most bytes that a metric and its values without each of 200 units need, beside what they are given."""
+    units = np.arange(len(target)) % 200
+    tracemalloc.start()
+    try:
+        MEASURES[name](target, given)
+        MEASURES[name].without_each(target, given, units)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("name", ["accuracy", "macro_f1", "balanced_accuracy"])
+def test_the_val_of_inaturalist_2018_needs_little_memory(name: str) -> None:
+    samples, classes = 24_426, 8_142
+    target, guess = RNG.integers(0, classes, samples), RNG.integers(0, classes, samples)
+    assert peak(name, target, guess) < 250e6
+
+
+@pytest.mark.parametrize(
+    "name", ["top3_accuracy", "class_mrr", "nll", "brier", "ece", pytest.param("auc", marks=pytest.mark.slow)]
+)
+def test_metrics_of_scores_need_little_more_memory_than_the_scores_themselves(name: str) -> None:
+    # Of ranked metrics 200 units of one class are in memory at once, and no order of all classes.
+    samples, classes = (300, 2_000) if name == "auc" else (2_000, 1_000)
+    target, scores = RNG.integers(0, classes, samples), RNG.random((samples, classes), dtype=np.float32)
+    assert peak(name, target, scores) < (3 if name == "auc" else 1) * scores.nbytes
+
+
 def test_equal_scores_are_right_as_often_as_by_chance() -> None:
     labels = np.arange(20)
     assert MEASURES["top5_accuracy"](labels, np.zeros((20, 20))) == pytest.approx(5 / 20)
@@ -177,7 +208,8 @@ def test_too_much_and_too_little_confidence_do_not_make_up_for_each_other() -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("recall@1", 0.25), ("recall@5", 0.75), ("recall@10", 0.75), ("mrr", 0.4375)]
+    ("name", "expected"),
+    [("recall@1", 0.25), ("recall@5", 0.75), ("recall@10", 0.75), ("mrr", 0.4375), ("median_rank", 3.5)],
 )
 def test_retrieval_metrics_follow_from_the_ranks(name: str, expected: float) -> None:
     ranks = np.array([1, 2, 5, 20])
