@@ -17,7 +17,6 @@ from scipy import stats
 from gairbench.bundles import MOST, bundled
 from gairbench.evaluators import METRICS, prediction_metrics
 from gairbench.intervals import LEVEL, interval, jackknife_freedom, jackknife_variance
-from gairbench.metrics import Metric
 
 Array = NDArray[np.float64]
 SPECS = {spec.name: spec for spec in METRICS}
@@ -82,7 +81,9 @@ def shares(level: float) -> Population:
 
 
 def confusions(classes: int, level: float, pixels: int = 1) -> Population:
-    """Return draws of confusion matrices: each class is rarer than the last, groups differ in shares and accuracy.
+    """Return draws of how often each class is right, meant and predicted.
+
+    Each class is rarer than the last, and groups differ in shares and accuracy.
 
     Both models see the same targets. Pixels of an image are alike: it has shares and an accuracy of its own.
     """
@@ -106,8 +107,11 @@ def confusions(classes: int, level: float, pixels: int = 1) -> Population:
                 more = 0.0 if pixels == 1 else 0.7 * rng.standard_normal(shape)
                 right = stats.norm.cdf(threshold + effect + more)[..., None, None]
                 matrix += rng.multinomial(targets, right * np.eye(classes) + (1 - right) * wrong)
-        first, second = (matrix.reshape(*shape, classes**2).astype(np.float64) for matrix in found)
-        return first, second
+        first, second = (
+            np.concatenate([np.diagonal(matrix, axis1=-2, axis2=-1), matrix.sum(axis=-1), matrix.sum(axis=-2)], axis=-1)
+            for matrix in found
+        )
+        return first.astype(np.float64), second.astype(np.float64)
 
     return draw
 
@@ -143,11 +147,13 @@ CASES: dict[str, tuple[str, Population, float | None]] = {
 """Metric, population, and the metric's true value where it has a closed form."""
 
 
-def metric_of(case: str) -> Metric:
-    """Return the metric of a case."""
+def value_of(case: str) -> Callable[[Array], Array]:
+    """Return how the metric of a case follows from sums of its statistics."""
     name = CASES[case][0]
-    found = getattr(prediction_metrics, SPECS[name].factory.rpartition(":")[2])  # type: ignore[union-attr]
-    assert isinstance(found, Metric)
+    found: Callable[[Array], Array] = getattr(
+        prediction_metrics,
+        SPECS[name].factory.rpartition(":")[2],  # type: ignore[union-attr]
+    ).value
     return found
 
 
@@ -159,7 +165,7 @@ def truth(case: str, design: Design) -> float:
     groups = max(HUGE // design.size, 2)
     whole = Design(groups, design.size, design.unequal, design.effect)
     first, second = draws(case, whole, 12345, 1)
-    return float(metric_of(case).value((first + second)[0].sum(axis=0)))
+    return float(value_of(case)((first + second)[0].sum(axis=0)))
 
 
 def in_units(sums: Array) -> Array:
@@ -180,7 +186,7 @@ def draws(case: str, design: Design, seed: int, repeats: int) -> tuple[Array, Ar
 
 def without_each(case: str, sums: Array) -> tuple[Array, Array]:
     """Return the metric of every draw, and its values without each unit."""
-    value = metric_of(case).value
+    value = value_of(case)
     total = sums.sum(axis=1)
     return value(total), value(total[:, None] - sums)
 

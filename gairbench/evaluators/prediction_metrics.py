@@ -27,19 +27,19 @@ class _ClassMetric:
     It needs three numbers for each class and unit, and not the square of the number of classes for each sample.
     """
 
-    value: Callable[[Array, Array, Array], Array]
-    """Of both, target and prediction, each ``(..., classes)``."""
+    value: Callable[[Array], Array]
+    """Of sums ``(..., 3 * classes)``: of each class both, then meant, then predicted."""
 
     def __call__(self, target: Array, given: Array) -> float:
-        return float(self.value(*_overlap(target, given, np.zeros(len(target), dtype=np.int64))[0]))
+        return float(self.value(_overlap(target, given, np.zeros(len(target), dtype=np.int64))[0]))
 
     def without_each(self, target: Array, given: Array, units: Array) -> Array:
         counts = _overlap(target, given, units)
-        return np.asarray(self.value(*np.moveaxis(counts.sum(axis=0) - counts, 1, 0)), dtype=np.float64)
+        return np.asarray(self.value(counts.sum(axis=0) - counts), dtype=np.float64)
 
 
 def _overlap(target: Array, prediction: Array, units: Array) -> Array:
-    """Return how often each class is both, meant and predicted in each unit: ``(units, 3, classes)``."""
+    """Return how often each class is both, meant and predicted in each unit: ``(units, 3 * classes)``."""
     target, prediction = target.reshape(len(target), -1), prediction.reshape(len(prediction), -1)
     most = 0
     for block in sample_blocks(target):
@@ -54,7 +54,13 @@ def _overlap(target: Array, prediction: Array, units: Array) -> Array:
         for place, (which, classes) in enumerate(((unit[same], meant[same]), (unit, meant), (unit, given))):
             found = np.bincount(which * (most + 1) + classes, minlength=len(counts) * (most + 1))
             counts[:, place] += found.reshape(len(counts), most + 1)
-    return counts
+    return counts.reshape(len(counts), -1)
+
+
+def _parts(sums: Array) -> tuple[Array, Array, Array]:
+    """Return what is both, meant and predicted, each ``(..., classes)``."""
+    both, meant, predicted = np.moveaxis(sums.reshape(*sums.shape[:-1], 3, -1), -2, 0)
+    return both, meant, predicted
 
 
 def _mean_over_classes(numerator: Array, denominator: Array, target: Array) -> Array:
@@ -64,15 +70,18 @@ def _mean_over_classes(numerator: Array, denominator: Array, target: Array) -> A
     return np.asarray(ratio.sum(axis=-1) / np.maximum(present.sum(axis=-1), 1))
 
 
-def _macro_f1(both: Array, target: Array, prediction: Array) -> Array:
+def _macro_f1(sums: Array) -> Array:
+    both, target, prediction = _parts(sums)
     return _mean_over_classes(2 * both, target + prediction, target)
 
 
-def _mean_iou(both: Array, target: Array, prediction: Array) -> Array:
+def _mean_iou(sums: Array) -> Array:
+    both, target, prediction = _parts(sums)
     return _mean_over_classes(both, target + prediction - both, target)
 
 
-def _mean_recall(both: Array, target: Array, _prediction: Array) -> Array:
+def _mean_recall(sums: Array) -> Array:
+    both, target, _ = _parts(sums)
     return _mean_over_classes(both, target, target)
 
 
