@@ -218,6 +218,7 @@ def test_missing_results_folder_is_one_line(tmp_path: Path) -> None:
     assert "run 'gairbench run' first" in done.stderr
 
 
+@pytest.mark.slow  # tests/leaderboard/test_comparison.py compares records in this process
 def test_compare_prints_and_writes_what_several_seeds_say(tmp_path: Path) -> None:
     results = ("--results", str(tmp_path / "results"))
     run = ("run", "--model", "lonlat,xyz", "--task", "earth-location-night-lights", "--seed", "0", "--seed", "1")

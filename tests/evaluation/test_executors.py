@@ -136,8 +136,9 @@ def device_of(device: str | None) -> str | None:
     return device
 
 
-def test_slurm_evaluates_on_the_cpu_as_its_jobs_get_no_gpu(tmp_path: Path) -> None:
+def test_slurm_evaluates_on_the_cpu_as_its_jobs_get_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("submitit")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), *sys.path]))
     from gairbench.evaluation.executors.slurm import SlurmExecutor
 
     executor = SlurmExecutor(ExecutorContext(options={"cluster": "local"}, folder=tmp_path))
@@ -233,6 +234,7 @@ def test_a_killed_worker_costs_a_retry_and_nothing_else(
     assert {record.status for record in there.records} == {"ok"}
 
 
+@pytest.mark.slow  # what dies once is retried in the test above, and tests/evaluation/test_misbehaviour.py ends processes
 def test_what_dies_again_and_again_fails_alone(request_: EvaluationRequest, registry: Registry) -> None:
     request = replace(request_, models=[DIES, SHADES], tasks=TASKS[:2], executor_options={"workers": 2})
     found = run(request, registry).records

@@ -89,6 +89,7 @@ def test_photos_and_tiles_are_found_from_each_other(shared: Path, tmp_path: Path
     assert any("query" in name for name in looked_up)
 
 
+@pytest.mark.slow  # files of places are in tests/taskfiles/test_places.py, and twelve bands above
 def test_photos_are_placed_in_kilometres(shared: Path, tmp_path: Path) -> None:
     records = run("street_view_places.yaml", shared / "data", tmp_path)
     assert measured(records, "croatia-place") == {"pixel-stats", "random"}
@@ -99,6 +100,7 @@ def test_photos_are_placed_in_kilometres(shared: Path, tmp_path: Path) -> None:
     assert measured(records, "croatia-photo-of-place") == {"random"}
 
 
+@pytest.mark.slow  # tests/taskfiles reads series and arrays, and twelve bands above are real, too
 def test_pixel_series_in_arrays_are_learned_from(shared: Path, tmp_path: Path) -> None:
     records = run("fuel_moisture.yaml", shared / "data", tmp_path)
     assert measured(records, "fuel-moisture") == {"pixel-stats", "random"}

@@ -250,11 +250,12 @@ def test_classes_are_learned(tmp_path: Path) -> None:
     assert record.metrics["accuracy"].value > 0.9, record.probe_params
 
 
+@pytest.mark.slow  # that noise is not learned is in tests/evaluators
 @pytest.mark.usefixtures("short")
 @pytest.mark.parametrize(
     ("name", "kind", "target", "metric", "chance"),
     [
-        pytest.param("unet", Kind.SEGMENTATION, "striped", "miou", 0.5, marks=pytest.mark.slow),
+        ("unet", Kind.SEGMENTATION, "striped", "miou", 0.5),
         ("cnn", Kind.CLASSIFICATION, "direction", "accuracy", 0.75),
     ],
 )

@@ -191,13 +191,10 @@ def test_swin_of_street_scenes_takes_photos(tmp_path: Path) -> None:
     ("changes", "says"),
     [
         ({"bands": ("B1", "B4", "B3", "B2", *L1C[4:])}, "bands B4 and B2 of 'rs' were declared the other way round"),
-        pytest.param(
-            {"unit": Unit.REFLECTANCE},
-            "'rs' were in unit s2_dn: the model declares reflectance",
-            marks=pytest.mark.slow,
-        ),
+        ({"unit": Unit.REFLECTANCE}, "'rs' were in unit s2_dn: the model declares reflectance"),
     ],
 )
+@pytest.mark.slow  # as test_geofm.py shows of smaller models
 def test_what_a_wrapper_declares_wrong_is_named(changes: dict[str, Any], says: str, tmp_path: Path) -> None:
     name = "ResNet18_Weights.SENTINEL2_ALL_MOCO"
     member, _ = catalogue()[name]
