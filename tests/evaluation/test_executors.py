@@ -234,7 +234,7 @@ def test_a_killed_worker_costs_a_retry_and_nothing_else(
     assert {record.status for record in there.records} == {"ok"}
 
 
-@pytest.mark.slow  # what dies once is retried in the test above, and tests/evaluation/test_misbehaviour.py ends processes
+@pytest.mark.slow  # what dies once is retried in the test above, and test_misbehaviour.py ends processes
 def test_what_dies_again_and_again_fails_alone(request_: EvaluationRequest, registry: Registry) -> None:
     request = replace(request_, models=[DIES, SHADES], tasks=TASKS[:2], executor_options={"workers": 2})
     found = run(request, registry).records
