@@ -203,16 +203,6 @@ METRICS = (
         description="Linear correlation of prediction and target",
     ),
     MetricSpec(
-        name="squared_pearson_r",
-        version=1,
-        factory=f"{_PREDICTIONS}:squared_pearson_r",
-        kinds=_VALUES,
-        higher_is_better=True,
-        least=0.0,
-        most=1.0,
-        description="Square of the linear correlation of prediction and target",
-    ),
-    MetricSpec(
         name="mean_r2",
         version=1,
         factory=f"{_PREDICTIONS}:mean_r2",

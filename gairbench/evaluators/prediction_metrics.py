@@ -45,16 +45,20 @@ def _overlap(target: Array, prediction: Array, units: Array) -> Array:
     for block in sample_blocks(target):
         known = target[block][~np.isin(target[block], IGNORED)]
         most = max(most, int(known.max(initial=0)), int(prediction[block].max(initial=0)))
-    counts = np.zeros((int(units.max(initial=0)) + 1, 3, most + 1), dtype=np.int64)
+    number = int(units.max(initial=0)) + 1
+    both, of_target, of_prediction = counts = np.zeros((3, number * (most + 1)), dtype=np.int64)
     for block in sample_blocks(target):
         known = ~np.isin(target[block], IGNORED)
-        unit = np.broadcast_to(units[block, None], known.shape)[known]
-        meant, given = (classes[block][known].astype(np.int64) for classes in (target, prediction))
-        same = meant == given
-        for place, (which, classes) in enumerate(((unit[same], meant[same]), (unit, meant), (unit, given))):
-            found = np.bincount(which * (most + 1) + classes, minlength=len(counts) * (most + 1))
-            counts[:, place] += found.reshape(len(counts), most + 1)
-    return counts.reshape(len(counts), -1)
+        meant, given = target[block][known], prediction[block][known]
+        # In place: of masks this array is most of the memory.
+        cell = np.broadcast_to(units[block, None] * (most + 1), known.shape)[known]
+        cell += meant.astype(np.int64)
+        of_target += np.bincount(cell, minlength=counts.shape[1])
+        both += np.bincount(cell[meant == given], minlength=counts.shape[1])
+        cell -= meant.astype(np.int64)
+        cell += given.astype(np.int64)
+        of_prediction += np.bincount(cell, minlength=counts.shape[1])
+    return counts.reshape(3, number, most + 1).swapaxes(0, 1).reshape(number, -1)
 
 
 def _parts(sums: Array) -> tuple[Array, Array, Array]:
@@ -126,7 +130,6 @@ def _pearson(statistics: Array) -> Array:
 
 r2 = Metric(_moments, _r2)
 pearson_r = Metric(_moments, _pearson)
-squared_pearson_r = Metric(_moments, lambda statistics: _pearson(statistics) ** 2)
 
 
 def _mean_over_columns(value: Callable[[Array], Array]) -> Metric:

@@ -71,7 +71,7 @@ def test_evaluators_and_metrics_are_listed_with_kinds_version_and_origin(tmp_pat
         for row in json.loads(gairbench("list", "plugins", "--json", cache=tmp_path).stdout)
         if row["plugin"] == "gairbench-evaluators"
     )
-    assert (ours["evaluators"], ours["metrics"]) == (10, 31)
+    assert (ours["evaluators"], ours["metrics"]) == (11, 34)
 
 
 def test_split_policies_are_listed_with_how_they_are_written(tmp_path: Path) -> None:

@@ -59,7 +59,6 @@ BINARY_PROBABILITIES = np.stack([1 - TAG_PROBABILITIES[:, 0], TAG_PROBABILITIES[
         ("miou", LABELS, GUESSES, reference.jaccard_score(LABELS, GUESSES, average="macro")),
         ("r2", TARGET, PREDICTION, reference.r2_score(TARGET, PREDICTION)),
         ("pearson_r", TARGET, PREDICTION, np.corrcoef(TARGET, PREDICTION)[0, 1]),
-        ("squared_pearson_r", TARGET, PREDICTION, np.corrcoef(TARGET, PREDICTION)[0, 1] ** 2),
         ("rmse", TARGET, PREDICTION, reference.root_mean_squared_error(TARGET, PREDICTION)),
         ("mae", TARGET, PREDICTION, reference.mean_absolute_error(TARGET, PREDICTION)),
         ("micro_f1", TAGS, TAG_GUESSES, reference.f1_score(TAGS, TAG_GUESSES, average="micro")),

@@ -179,13 +179,7 @@ _BIRDSNAP, _BIRDSNAP_EBIRD, _NABIRDS, _INAT2017, _INAT2018, _YFCC, _FMOW = (
 LOCBENCH: tuple[TaskSpec, ...] = (
     *(ask_of_place(_mosaiks(name, what), "place", name, text) for name, (what, text) in _MOSAIKS.items()),
     *(
-        ask_of_place(
-            _sustainbench(name),
-            "place",
-            name,
-            f"{text}, standardized as it is published",
-            extra_metrics=("squared_pearson_r",),
-        )
+        ask_of_place(_sustainbench(name), "place", name, f"{text}, standardized as it is published")
         for name, text in _INDICATORS.items()
     ),
     *(
