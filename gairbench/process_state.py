@@ -205,6 +205,9 @@ def _torch() -> tuple[Undoable, ...]:
 def _has_accelerator() -> bool:
     import torch
 
+    # torch 2.6 knows of all kinds, also of those that a package adds.
+    if (accelerator := getattr(torch, "accelerator", None)) is not None:
+        return bool(accelerator.is_available())
     return any(one.is_available() for one in (torch.cuda, torch.backends.mps, torch.xpu))
 
 

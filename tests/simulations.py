@@ -150,10 +150,7 @@ CASES: dict[str, tuple[str, Population, float | None]] = {
 def value_of(case: str) -> Callable[[Array], Array]:
     """Return how the metric of a case follows from sums of its statistics."""
     name = CASES[case][0]
-    found: Callable[[Array], Array] = getattr(
-        prediction_metrics,
-        SPECS[name].factory.rpartition(":")[2],  # type: ignore[union-attr]
-    ).value
+    found: Callable[[Array], Array] = getattr(prediction_metrics, str(SPECS[name].factory).rpartition(":")[2]).value
     return found
 
 

@@ -90,10 +90,14 @@ def get_command(names: Sequence[str], data_root: Path | None, *, yes: bool) -> i
     progress = Progress(Console(stderr=True))
     get_datasets(specs, data_root, progress)
     left = [spec for spec in chosen if spec not in specs and not is_here(spec, data_root)]
-    for spec in left:
+    _say_missing(left, data_root, progress)
+    return 1 if left else 0
+
+
+def _say_missing(specs: Sequence[DatasetSpec], data_root: Path, progress: Progress) -> None:
+    for spec in specs:
         how = way_to_get(spec, data_root) or f"put it into {data_root / spec.folder}"
         progress.say(f"{spec.name} is not here; {how}")
-    return 1 if left else 0
 
 
 def _agreed(why: str) -> bool:
@@ -172,18 +176,18 @@ def where_command(names: Sequence[str], data_root: Path | None) -> int:
         UsageError: A dataset is unknown, or its files come with packages; or there is no data root.
     """
     registry = load_registry()
-    specs = select_datasets(split_names(names), registry.datasets, registry.tasks)
+    wanted = split_names(names)
+    chosen = select_datasets(wanted, registry.datasets, registry.tasks)
     if data_root is None:
         raise UsageError("no folder to look into", "give --data-root")
-    for spec in specs:
-        if not spec.folder:
-            raise UsageError(f"dataset {spec.name!r} has no folder: it is always here", "name datasets that have one")
+    # What is named is refused where it has no folder, and of what tasks stand for it is left out.
+    if embedded := [spec.name for spec in chosen if not spec.folder and spec.name in wanted]:
+        raise UsageError(f"dataset {embedded[0]!r} has no folder: it is always here", "name datasets that have one")
+    specs = [spec for spec in chosen if spec.folder]
     from rich.console import Console
 
     missing = [spec for spec in specs if not is_here(spec, data_root)]
-    progress = Progress(Console(stderr=True))
-    for spec in missing:
-        progress.say(f"{spec.name} is not here; {way_to_get(spec, data_root)}".removesuffix("; "))
+    _say_missing(missing, data_root, Progress(Console(stderr=True)))
     for folder in dict.fromkeys(data_root / spec.folder for spec in specs):
         show(f"{folder}")
     return 1 if missing else 0

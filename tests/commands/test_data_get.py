@@ -105,6 +105,18 @@ def test_where_data_belong_is_said_before_and_after_they_are_there(
     capsys.readouterr()
     assert where_command(["far"], tmp_path) == 0
     assert capsys.readouterr() == (out, "")
+    task = registry.tasks["far-height"]
+    tasks = [
+        replace(task, name="far-near", dataset=replace(task.dataset, name="near", folder="", download=None)),
+        replace(
+            task, name="far-paper", dataset=replace(task.dataset, name="paper", folder="paper-data", download=None)
+        ),
+    ]
+    registry.add(Origin("farther", "far-dist", "1"), tasks=tasks)
+    assert where_command(["far-*"], tmp_path) == 1
+    out, told = capsys.readouterr()
+    assert out == f"{tmp_path / 'far-data'}\n{tmp_path / 'paper-data'}\n"
+    assert told.split() == f"paper is not here; put it into {tmp_path / 'paper-data'}".split()
     with pytest.raises(UsageError, match="dataset 'earth' has no folder: it is always here"):
         where_command(["earth"], tmp_path)
     with pytest.raises(UsageError, match="give --data-root"):

@@ -115,7 +115,7 @@ def ask(
         inputs=inputs,
         metric=metric,
         extra_metrics=(*more, *extra_metrics),
-        evaluators=(HEADLINE[kind], "interpolation") if inputs == (Modality.LOCATION,) else (),
+        evaluators=(HEADLINE[kind], "knn", "interpolation") if inputs == (Modality.LOCATION,) else (),
         group=group,
         synthetic=False,
         description=description,

@@ -17,7 +17,9 @@ from torchgeo.datasets import EuroSAT
 
 import gairbench
 from gairbench import DataContext, ImageInput, Kind, Modality
+from gairbench.evaluation.plan import default_evaluators
 from gairbench.inputs import Input
+from gairbench.plugins import load_registry
 from gairbench.spec import resolve
 from gairbench.testing import parametrize_with_task_checks
 from gairbench_tasks.suite import DATASETS, TASKS
@@ -150,10 +152,16 @@ def test_neighbours_are_groups_of_every_task_whose_files_name_them(root: Path) -
     assert {task.dataset.name for task in TASKS if task.group.startswith("blocks:")} == placed - NEIGHBOURS.keys()
 
 
-def test_beside_every_probe_of_places_stands_interpolation() -> None:
-    of_places = {task.name for task in TASKS if task.inputs == (Modality.LOCATION,)}
-    assert {task.name for task in TASKS if "interpolation" in task.evaluators} == of_places
+def test_beside_the_probes_of_places_stands_interpolation() -> None:
+    of_places = [task for task in TASKS if task.inputs == (Modality.LOCATION,)]
     assert len(of_places) > 20
+    registry = load_registry()
+    for task in of_places:
+        usual = default_evaluators(registry, task.kind)
+        # Nothing that other tasks of the kind have is lost.
+        assert task.evaluators[0] == usual[0]
+        assert {*usual, "knn", "interpolation"} == set(task.evaluators)
+    assert not [task.name for task in TASKS if task.evaluators and task not in of_places]
 
 
 @pytest.mark.parametrize(
