@@ -311,6 +311,49 @@ def choose(
     return Choice(value=value, number=number, params=params, caveats=caveats)
 
 
+def choose_each(
+    name: str,
+    tried: Sequence[float],
+    losses: NDArray[Any],
+    trivial: NDArray[Any],
+    folds: Folds,
+    *,
+    loss: str,
+    ends: Sequence[float],
+    names: Sequence[str] = (),
+) -> list[Choice]:
+    """Return the choice of each measurement, as if it were learned alone.
+
+    Args:
+        name: As :func:`choose` takes it, and so are the others.
+        tried: Values, the one that regularizes most first.
+        losses: ``(rounds, values, measurements)``.
+        trivial: ``(rounds, measurements)``.
+        folds: The rounds.
+        loss: What the loss is, for the record.
+        ends: Values beyond which others could have been tried.
+        names: Of the measurements, for caveats where there are several.
+    """
+    return [
+        choose(
+            name,
+            tried,
+            losses[:, :, one].tolist(),
+            trivial[:, one].tolist(),
+            folds,
+            loss=loss,
+            ends=ends,
+            of=names[one] if losses.shape[2] > 1 else "",
+        )
+        for one in range(losses.shape[2])
+    ]
+
+
+def as_columns(y: NDArray[Any]) -> NDArray[Any]:
+    """Return one measurement a sample as a column, and several as they are: ``(samples, measurements)``."""
+    return y if y.ndim == 2 else y[:, None]
+
+
 def beside_each_other(choices: Sequence[Choice]) -> dict[str, Any]:
     """Return the params of choices of one hyper-parameter, one for each target: a list where each has its own.
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from gairbench.choosing import Choice, Final, Round, VectorRounds, beside_each_other, choose
+from gairbench.choosing import Round, VectorRounds, as_columns, beside_each_other, choose, choose_each
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
 from gairbench.kinds import ONE_CLASS
 from gairbench.metrics import Array
@@ -116,28 +116,20 @@ def _balanced_accuracy(truth: Array, guess: Array) -> float:
 def _measurements(
     data: EvaluatorInput, rounds: VectorRounds, nearness: Nearness, tried: Sequence[int]
 ) -> EvaluatorOutput:
-    several = rounds.y.ndim == 2
     losses, trivial = [], []
-    for one in rounds.each():
-        truth, known = _columns(one.held_y), _columns(one.y)
-        means = _means(one, nearness, tried)
-        losses.append([((mean - truth) ** 2).mean(axis=0) for mean in means])
+    for x, y, held_x, held_y in rounds.each():
+        truth, known = as_columns(held_y), as_columns(y)
+        losses.append([((mean - truth) ** 2).mean(axis=0) for mean in _means(x, known, held_x, nearness, tried)])
         trivial.append(((truth - known.mean(axis=0)) ** 2).mean(axis=0))
-    final = rounds.final()
-    choices = [
-        choose(
-            "k",
-            tried,
-            [[float(loss[column]) for loss in own] for own in losses],
-            [float(level[column]) for level in trivial],
-            rounds.folds,
-            loss="squared error",
-            ends=(NEIGHBOURS[0],),
-            of=data.class_names[column] if several else "",
-        )
-        for column in range(_columns(final.y).shape[1])
-    ]
-    prediction = np.stack(list(_chosen(final, nearness, choices)), axis=1)
+    ends, names = (NEIGHBOURS[0],), data.class_names
+    choices = choose_each(
+        "k", tried, np.array(losses), np.array(trivial), rounds.folds, loss="squared error", ends=ends, names=names
+    )
+    x, y, test = rounds.final()
+    numbers = [int(choice.value) for choice in choices]
+    means = dict(zip(numbers, _means(x, as_columns(y), test, nearness, numbers), strict=True))
+    prediction = np.stack([means[number][:, column] for column, number in enumerate(numbers)], axis=1)
+    several = y.ndim == 2
     return EvaluatorOutput(
         prediction=prediction if several else prediction[:, 0],
         params=beside_each_other(choices) if several else choices[0].params,
@@ -145,28 +137,13 @@ def _measurements(
     )
 
 
-def _means(one: Round, nearness: Nearness, tried: Sequence[int]) -> list[Array]:
-    """Return for each number of neighbours what ``KNeighborsRegressor`` predicts, ``(held, measurements)``."""
-    weights, near = nearness.nearest(one.x, one.held_x, max(tried))
-    known = _columns(one.y)
-    sums, total, found, counted = np.zeros((len(near), known.shape[1])), np.zeros((len(near), 1)), {}, 0
-    for k in sorted(tried):
+def _means(x: Array, y: Array, queries: Array, nearness: Nearness, tried: Sequence[int]) -> list[Array]:
+    """Return for each number of neighbours what ``KNeighborsRegressor`` predicts, ``(queries, measurements)``."""
+    weights, near = nearness.nearest(x, queries, max(tried))
+    sums, total, found, counted = np.zeros((len(near), y.shape[1])), np.zeros((len(near), 1)), {}, 0
+    for k in sorted(set(tried)):
         for place in range(counted, k):
-            sums += weights[:, place, None] * known[near[:, place]]
+            sums += weights[:, place, None] * y[near[:, place]]
             total += weights[:, place, None]
         found[k], counted = sums / total, k
     return [found[k] for k in tried]
-
-
-def _chosen(final: Final, nearness: Nearness, choices: Sequence[Choice]) -> Iterator[Array]:
-    from sklearn.neighbors import KNeighborsRegressor
-
-    for column, choice in enumerate(choices):
-        model = KNeighborsRegressor(
-            int(choice.value), metric=nearness.metric, algorithm=nearness.algorithm, weights=nearness.weights
-        )
-        yield model.fit(final.x, _columns(final.y)[:, column]).predict(final.test)
-
-
-def _columns(y: Array) -> Array:
-    return y if y.ndim == 2 else y[:, None]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gairbench.choosing import Choice, Final, Folds, beside_each_other, choose, vector_rounds
+from gairbench.choosing import Choice, Final, Folds, as_columns, beside_each_other, choose_each, vector_rounds
 from gairbench.evaluator import EvaluatorInput, EvaluatorOutput
 from gairbench.evaluators.principal_axes import Axes
 from gairbench.metrics import Array
@@ -41,8 +41,8 @@ def choose_ridge(data: EvaluatorInput) -> tuple[Final, list[Choice]]:
     rounds = vector_rounds(data)
     losses, trivial = [], []
     for x, y, held_x, held_y in rounds.each():
-        losses.append(_errors(x, _columns(y), held_x, _columns(held_y)))
-        trivial.append(((_columns(held_y) - _columns(y).mean(axis=0)) ** 2).mean(axis=0))
+        losses.append(_errors(x, as_columns(y), held_x, as_columns(held_y)))
+        trivial.append(((as_columns(held_y) - as_columns(y).mean(axis=0)) ** 2).mean(axis=0))
     return rounds.final(), choose_strengths(np.array(losses), np.array(trivial), rounds.folds, data.class_names)
 
 
@@ -55,20 +55,8 @@ def choose_strengths(losses: Array, trivial: Array, folds: Folds, names: Sequenc
         folds: The rounds.
         names: Of the measurements, where there are several.
     """
-    several = losses.shape[2] > 1
-    return [
-        choose(
-            "alpha",
-            STRENGTHS,
-            losses[:, :, one].tolist(),
-            trivial[:, one].tolist(),
-            folds,
-            loss="squared error",
-            ends=(STRENGTHS[0], STRENGTHS[-1]),
-            of=names[one] if several else "",
-        )
-        for one in range(losses.shape[2])
-    ]
+    ends = (STRENGTHS[0], STRENGTHS[-1])
+    return choose_each("alpha", STRENGTHS, losses, trivial, folds, loss="squared error", ends=ends, names=names)
 
 
 def _errors(x: Array, y: Array, held_x: Array, held_y: Array) -> Array:
@@ -81,7 +69,3 @@ def _errors(x: Array, y: Array, held_x: Array, held_y: Array) -> Array:
             for alpha in STRENGTHS
         ]
     )
-
-
-def _columns(y: Array) -> Array:
-    return y if y.ndim == 2 else y[:, None]

@@ -42,7 +42,7 @@ def _photos(rng: np.random.Generator, count: int) -> list[dict[str, Any]]:
         lat = float(rng.uniform(10, 60)) * (1 if label < 2 else -1)
         rows.append({"label": label, "lon": lon, "lat": lat, "user_id": number, "date": 0.25})
         if number % 10 == 9:
-            rows[-1] |= ({"lon": None, "lat": None}, {"user_id": None}, {"date": None})[number // 10 % 3]
+            rows[-1] |= ({"lon": None, "lat": None}, {"user_id": None}, {"date": None}, {"lat": None})[number // 10 % 4]
     return rows
 
 

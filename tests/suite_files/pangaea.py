@@ -91,6 +91,8 @@ def crops_south_sudan(folder: Path, rng: np.random.Generator) -> None:
         optical = np.stack([seen_by_sentinel2(rng, mask, 10) for _ in range(dates)], axis=-1)
         level = np.stack([-8.0 - mask, -15.0 - mask, 0.5 + 0 * mask])[..., None]
         radar = level + rng.normal(0, 0.5, (3, 64, 64, dates + 1))
+        # Outside of the orbit's swath.
+        radar[:, :2, :2] = np.nan
         name = f"southsudan_{100 + number:06d}.npz"
         np.savez(base / "npy" / name, s1=radar, s2=optical)
         np.savez(base / "truth" / name, truth=mask)

@@ -178,12 +178,21 @@ def test_the_last_six_dates_of_south_sudan_are_in_their_order(root: Path) -> Non
         assert sample["image_s2"].shape == (dates, 10, 64, 64)
         assert sample["image_s1"].shape == (min(dates + 1, 6), 2, 64, 64)
         for name, bands in (("s1", 2), ("s2", 10)):
-            assert np.array_equal(sample[f"image_{name}"][-1], stored[name][:bands, ..., -1].astype(np.float32))
-            first = stored[name][:bands, ..., -len(sample[f"image_{name}"])]
-            assert np.array_equal(sample[f"image_{name}"][0], first.astype(np.float32))
+            for place, date in ((-1, -1), (0, -len(sample[f"image_{name}"]))):
+                seen = np.nan_to_num(stored[name][:bands, ..., date].astype(np.float32))
+                assert np.array_equal(sample[f"image_{name}"][place], seen)
         with np.load(base / "southsudan" / "truth" / f"{train.squares[index]}.npz") as file:
             truth = file["truth"].astype(int)
         assert np.array_equal(sample["mask"], np.where((truth > 0) & (truth < 5), truth - 1, -1))
+
+
+def test_of_a_series_the_last_image_is_drawn(root: Path) -> None:
+    train = CropTypeMappingSouthSudan(root / "crops_south_sudan")
+    sample = train[0]
+    sample["image_s2"][:-1] = 0
+    drawn = train.plot(sample).axes[0].images[0].get_array()
+    assert drawn is not None
+    assert np.ptp(drawn) > 0.5
 
 
 def test_squares_of_no_split_and_arrays_of_another_shape_are_refused(root: Path) -> None:

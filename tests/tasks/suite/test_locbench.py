@@ -179,7 +179,8 @@ def test_val_of_observations_are_cells_of_train_and_test_is_the_published_val(ro
 def test_photos_of_yfcc_are_divided_as_their_table_has_it(root: Path) -> None:
     path = root / "yfcc" / "train_test_split.csv"
     table = pd.read_csv(path)
-    placed = table["lon"].notna()
+    placed = table["lon"].notna() & table["lat"].notna()
+    assert (table["lon"].notna() & ~placed).any()
     for split in ("train", "val", "test"):
         photos = YFCC100MGEO100(path.parent, split)
         assert [int(row) for row in photos.ids] == np.flatnonzero((table["split"] == split) & placed).tolist()
